@@ -1,0 +1,40 @@
+import type { Position } from '../event/position.ts';
+
+/**
+ * How far a consumer is done: every event that it gets at or below `low`, and the ranges above it.
+ *
+ * Shape     `done`: closed ranges [from, to] of positions, ascending, disjoint, all above `low`.
+ */
+export interface Checkpoint {
+  readonly low: Position;
+  readonly done: readonly (readonly [from: Position, to: Position])[];
+}
+
+export interface Pause {
+  readonly sinceMs: number;
+  readonly reason: string;
+}
+
+/** A named consumer as the store remembers it, running or not. */
+export interface ConsumerRecord {
+  readonly consumer: string;
+  readonly checkpoint: Checkpoint;
+  readonly paused: Pause | undefined;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+}
+
+/**
+ * Remembers consumers. Checkpoints that belong to effects go through UnitOfWork instead.
+ *
+ * Guarantee Each call atomic and durable on return; safe concurrently; later calls win.
+ */
+export interface CheckpointStore {
+  load(consumer: string): Promise<ConsumerRecord | undefined>;
+  /** By name, ascending. */
+  list(): Promise<readonly ConsumerRecord[]>;
+  /** Creates or replaces. */
+  put(record: ConsumerRecord): Promise<void>;
+  /** Forgets the consumer, its checkpoint and its deliveries. Answers whether it was known. */
+  remove(consumer: string): Promise<boolean>;
+}

@@ -1,0 +1,72 @@
+import type { JsonValue } from '../event/json.ts';
+import type { Position } from '../event/position.ts';
+
+/**
+ * - `retrying`: failed, to be attempted again at `dueMs`;
+ * - `parked`: a dead letter, waits for an operator;
+ * - `waiting`: behind an earlier delivery of its key that is retrying or parked (ordered), or not yet due (queue).
+ */
+export type DeliveryState = 'retrying' | 'parked' | 'waiting';
+
+/** What went wrong, safe to store and to show. */
+export interface StoredError {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | undefined;
+  readonly stack: string | undefined;
+  readonly cause: StoredError | undefined;
+}
+
+/** An event that a consumer has set aside: a pointer, never a copy. Unless an operator edited its data. */
+export interface Delivery {
+  readonly consumer: string;
+  readonly position: Position;
+  readonly key: string;
+  readonly state: DeliveryState;
+  /** Attempts made so far. */
+  readonly attempts: number;
+  readonly firstFailedMs: number | undefined;
+  readonly lastFailedMs: number | undefined;
+  /** Not to be attempted before this instant; undefined: not by time alone. */
+  readonly dueMs: number | undefined;
+  /** Higher first. 0 unless the consumer says otherwise. */
+  readonly priority: number;
+  readonly error: StoredError | undefined;
+  /** Data that replaces that of the event, after edit-and-retry. */
+  readonly edited: { readonly data: JsonValue } | undefined;
+}
+
+export interface ListDeliveriesOptions {
+  readonly consumer?: string;
+  readonly key?: string;
+  readonly states?: readonly DeliveryState[];
+  /** Those after this one in (consumer, position) order. */
+  readonly after?: { readonly consumer: string; readonly position: Position };
+  readonly limit: number;
+}
+
+export interface DeliveryCount {
+  readonly consumer: string;
+  readonly state: DeliveryState;
+  readonly count: number;
+}
+
+/**
+ * Remembers what consumers have set aside. Written through UnitOfWork, so that setting aside and checkpoint are one.
+ *
+ * Guarantee Reads see every committed unit. Safe concurrently.
+ */
+export interface DeliveryStore {
+  get(consumer: string, position: Position): Promise<Delivery | undefined>;
+  /** In (consumer, position) order. */
+  list(options: ListDeliveriesOptions): Promise<readonly Delivery[]>;
+  /** For each held key of a consumer its first delivery and how many there are, in position order of the first. */
+  heldKeys(consumer: string, after: Position | undefined, limit: number): Promise<readonly { readonly first: Delivery; readonly count: number }[]>;
+  /** Deliveries in state retrying or waiting with a due time, by (dueMs, priority descending, position). */
+  due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]>;
+  /** The earliest due time of a consumer. */
+  nextDueMs(consumer: string): Promise<number | undefined>;
+  counts(): Promise<readonly DeliveryCount[]>;
+  /** Every position that a delivery of any consumer points to, ascending, without repeats. */
+  positions(after: Position, limit: number): Promise<readonly Position[]>;
+}

@@ -1,0 +1,51 @@
+import type { JsonValue } from '../event/json.ts';
+
+/** What a declared index of a row may hold. */
+export type IndexValue = string | number | boolean | null;
+
+/** A keyed value: a read model's row, or the state of a consumer's key. */
+export interface Row {
+  readonly key: string;
+  readonly value: JsonValue;
+}
+
+/** Sets a row, or removes it where `value` is undefined. Indexes are replaced as a whole. */
+export interface RowWrite {
+  readonly namespace: string;
+  readonly key: string;
+  readonly value: JsonValue | undefined;
+  readonly indexes: Readonly<Record<string, IndexValue>>;
+}
+
+export interface IndexCondition {
+  readonly index: string;
+  readonly op: '=' | '<' | '<=' | '>' | '>=' | 'prefix';
+  readonly value: IndexValue;
+}
+
+export interface RowQuery {
+  /** All must hold. */
+  readonly where?: readonly IndexCondition[];
+  /** A declared index; ties and rows without one are ordered by key. Default: by key. */
+  readonly orderBy?: { readonly index: string; readonly direction: 'asc' | 'desc' };
+  readonly limit: number;
+  /** The last row of the page before: its key, and its index value where ordered by one. */
+  readonly after?: { readonly key: string; readonly value: IndexValue | undefined };
+}
+
+/**
+ * Keyed rows in namespaces with declared indexes. Written through UnitOfWork.
+ *
+ * Shape     Order of index values: null, false, true, numbers, strings by code point. A comparison holds only within one kind.
+ *           A row without a value for `orderBy` counts as null.
+ * Guarantee Reads see every committed unit. Safe concurrently.
+ */
+export interface RowStore {
+  get(namespace: string, key: string): Promise<JsonValue | undefined>;
+  /** In the order of `keys`, undefined where there is none. */
+  getMany(namespace: string, keys: readonly string[]): Promise<readonly (JsonValue | undefined)[]>;
+  query(namespace: string, query: RowQuery): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]>;
+  count(namespace: string): Promise<number>;
+  /** Removes every row of the namespace, durable on return. */
+  clear(namespace: string): Promise<void>;
+}

@@ -1,0 +1,350 @@
+/** What the caller does next with a failed operation. */
+export type Retry = 'never' | 'backoff' | 'after';
+
+/** Whose fault a failure is: decides who is told, and how the server answers. */
+export type Fault = 'caller' | 'environment' | 'defect';
+
+export interface ErrorTraits {
+  readonly code: string;
+  readonly retry: Retry;
+  readonly fault: Fault;
+}
+
+/**
+ * The one base of every error that leaves this package.
+ *
+ * Shape     `code` is stable over releases and unique; `retry` and `fault` tell a program what to do without reading the text.
+ * Guarantee `message` names the thing, what was expected, what was found and, where there is something to do, what to do.
+ */
+export abstract class ThereuponError extends Error {
+  readonly code: string;
+  readonly retry: Retry;
+  readonly fault: Fault;
+
+  constructor(traits: ErrorTraits, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = traits.code;
+    this.retry = traits.retry;
+    this.fault = traits.fault;
+  }
+
+  /** The typed fields of the concrete error, for problem documents and logs. */
+  details(): Readonly<Record<string, unknown>> {
+    const { name: _name, code: _code, retry: _retry, fault: _fault, cause: _cause, message: _message, stack: _stack, ...fields } = {
+      ...this,
+    } as Record<string, unknown>;
+    return fields;
+  }
+}
+
+/** Something handed in does not have the form it must have. `path` names the place in it. */
+export class InvalidInput extends ThereuponError {
+  readonly path: string;
+  readonly expected: string;
+  readonly found: string;
+
+  constructor(input: { path: string; expected: string; found: unknown }) {
+    const found = describeValue(input.found);
+    super(
+      { code: 'invalid-input', retry: 'never', fault: 'caller' },
+      `${input.path}: expected ${input.expected}, found ${found}`,
+    );
+    this.path = input.path;
+    this.expected = input.expected;
+    this.found = found;
+  }
+}
+
+/** A definition (event, consumer, automation, projection, configuration) contradicts itself or another one. */
+export class InvalidDefinition extends ThereuponError {
+  readonly definition: string;
+
+  constructor(definition: string, reason: string, options?: { cause?: unknown }) {
+    super({ code: 'invalid-definition', retry: 'never', fault: 'caller' }, `${definition}: ${reason}`, options);
+    this.definition = definition;
+  }
+}
+
+/** An event is not a CloudEvent, or an attribute of it is not as CloudEvents 1.0 demands. */
+export class InvalidEvent extends ThereuponError {
+  readonly attribute: string;
+  readonly expected: string;
+  readonly found: string;
+
+  constructor(input: { attribute: string; expected: string; found: unknown }) {
+    const found = describeValue(input.found);
+    super(
+      { code: 'invalid-event', retry: 'never', fault: 'caller' },
+      `event attribute ${input.attribute}: expected ${input.expected}, found ${found}`,
+    );
+    this.attribute = input.attribute;
+    this.expected = input.expected;
+    this.found = found;
+  }
+}
+
+export interface SchemaIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** An event's data does not fit the schema of its type. */
+export class EventDataInvalid extends ThereuponError {
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly issues: readonly SchemaIssue[];
+
+  constructor(type: string, schemaVersion: number, issues: readonly SchemaIssue[]) {
+    const listed = issues.slice(0, 5).map((issue) => `${issue.path}: ${issue.message}`);
+    const more = issues.length > 5 ? `; and ${issues.length - 5} more` : '';
+    super(
+      { code: 'event-data-invalid', retry: 'never', fault: 'caller' },
+      `data of ${type} (schema version ${schemaVersion}) does not fit its schema: ${listed.join('; ')}${more}`,
+    );
+    this.type = type;
+    this.schemaVersion = schemaVersion;
+    this.issues = issues;
+  }
+}
+
+/** No definition is known for this event type, and unknown types are not accepted. */
+export class UnknownEventType extends ThereuponError {
+  readonly type: string;
+
+  constructor(type: string) {
+    super(
+      { code: 'unknown-event-type', retry: 'never', fault: 'caller' },
+      `event type ${describeValue(type)} is not defined; define it with defineEvent, or accept unknown types (unknownTypes: 'accept')`,
+    );
+    this.type = type;
+  }
+}
+
+/** A writer's claim about a stream did not hold (G4). Nothing was written. */
+export class StreamVersionConflict extends ThereuponError {
+  readonly stream: string;
+  readonly expected: number | 'none' | 'exists' | 'any';
+  /** The version found; 0 when the stream has no events. */
+  readonly actual: number;
+
+  constructor(stream: string, expected: number | 'none' | 'exists' | 'any', actual: number) {
+    super(
+      { code: 'stream-version-conflict', retry: 'never', fault: 'caller' },
+      `stream ${stream}: expected version ${expected}, found ${actual === 0 ? 'none' : actual}`,
+    );
+    this.stream = stream;
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/** The same (source, id) was published before with another content (G2). Nothing was written. */
+export class EventContentConflict extends ThereuponError {
+  readonly source: string;
+  readonly id: string;
+  readonly position: number;
+  readonly differs: readonly string[];
+
+  constructor(input: { source: string; id: string; position: number; differs: readonly string[] }) {
+    super(
+      { code: 'event-content-conflict', retry: 'never', fault: 'caller' },
+      `event ${input.id} of source ${input.source}: already recorded at position ${input.position} with other content (${input.differs.join(', ')} differ); a new fact needs a new id`,
+    );
+    this.source = input.source;
+    this.id = input.id;
+    this.position = input.position;
+    this.differs = input.differs;
+  }
+}
+
+/** The stream was deleted and takes no more events. */
+export class StreamDeleted extends ThereuponError {
+  readonly stream: string;
+
+  constructor(stream: string) {
+    super({ code: 'stream-deleted', retry: 'never', fault: 'caller' }, `stream ${stream} is deleted and takes no more events`);
+    this.stream = stream;
+  }
+}
+
+/** A named thing (consumer, view, event, dead letter, stream) does not exist. */
+export class NotFound extends ThereuponError {
+  readonly kind: string;
+  readonly id: string;
+
+  constructor(kind: string, id: string, known: readonly string[] = []) {
+    const hint = known.length > 0 ? `; there are: ${known.slice(0, 20).join(', ')}` : '';
+    super({ code: 'not-found', retry: 'never', fault: 'caller' }, `${kind} ${describeValue(id)} does not exist${hint}`);
+    this.kind = kind;
+    this.id = id;
+  }
+}
+
+/** The operation does not fit the present state of the thing it names. */
+export class WrongState extends ThereuponError {
+  constructor(message: string) {
+    super({ code: 'wrong-state', retry: 'never', fault: 'caller' }, message);
+  }
+}
+
+/** A limit of size or count was exceeded by the caller; the same request never fits. */
+export class LimitExceeded extends ThereuponError {
+  readonly limit: string;
+  readonly maximum: number;
+  readonly actual: number;
+
+  constructor(limit: string, maximum: number, actual: number) {
+    super(
+      { code: 'limit-exceeded', retry: 'never', fault: 'caller' },
+      `${limit}: at most ${maximum}, found ${actual}`,
+    );
+    this.limit = limit;
+    this.maximum = maximum;
+    this.actual = actual;
+  }
+}
+
+/** A queue is full (G10). Nothing was written; the same request fits later. */
+export class SystemFull extends ThereuponError {
+  readonly retryAfterMs: number;
+
+  constructor(what: string, retryAfterMs: number) {
+    super(
+      { code: 'system-full', retry: 'after', fault: 'environment' },
+      `${what} is full; nothing was written; try again in ${retryAfterMs} ms`,
+    );
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The store could not do its work (disk full, I/O error, lost connection). What was not acknowledged is not written. */
+export class StoreUnavailable extends ThereuponError {
+  readonly store: string;
+
+  constructor(store: string, reason: string, options?: { cause?: unknown }) {
+    super({ code: 'store-unavailable', retry: 'backoff', fault: 'environment' }, `store ${store}: ${reason}`, options);
+    this.store = store;
+  }
+}
+
+/** Another process writes to this store. */
+export class StoreHeld extends ThereuponError {
+  readonly store: string;
+  readonly holder: string;
+
+  constructor(store: string, holder: string) {
+    super(
+      { code: 'store-held', retry: 'never', fault: 'environment' },
+      `store ${store} is held by ${holder}; stop that process, talk to it over HTTP, or open the store read-only`,
+    );
+    this.store = store;
+    this.holder = holder;
+  }
+}
+
+/** A file is not a store, is damaged, or belongs to a newer version of this package. It was not touched. */
+export class StoreUnusable extends ThereuponError {
+  readonly store: string;
+
+  constructor(store: string, reason: string, options?: { cause?: unknown }) {
+    super({ code: 'store-unusable', retry: 'never', fault: 'environment' }, `store ${store}: ${reason}`, options);
+    this.store = store;
+  }
+}
+
+/** A write was asked of a store that was opened read-only. */
+export class StoreReadOnly extends ThereuponError {
+  readonly store: string;
+
+  constructor(store: string) {
+    super({ code: 'store-read-only', retry: 'never', fault: 'caller' }, `store ${store} is open read-only`);
+    this.store = store;
+  }
+}
+
+/** The backend declares that it cannot do what a feature needs. */
+export class CapabilityMissing extends ThereuponError {
+  readonly capability: string;
+
+  constructor(feature: string, capability: string, backend: string) {
+    super(
+      { code: 'capability-missing', retry: 'never', fault: 'caller' },
+      `${feature} needs the capability ${capability}, which the backend ${backend} does not have`,
+    );
+    this.capability = capability;
+  }
+}
+
+/** The system is closing or closed. */
+export class Closed extends ThereuponError {
+  constructor(what: string) {
+    super({ code: 'closed', retry: 'never', fault: 'caller' }, `${what} is closed`);
+  }
+}
+
+/** An attempt did not finish within its time. */
+export class AttemptTimeout extends ThereuponError {
+  readonly consumer: string;
+  readonly timeoutMs: number;
+
+  constructor(consumer: string, timeoutMs: number) {
+    super(
+      { code: 'attempt-timeout', retry: 'backoff', fault: 'environment' },
+      `consumer ${consumer}: the attempt did not finish within ${timeoutMs} ms`,
+    );
+    this.consumer = consumer;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * Thrown by a handler to say that no retry will help: the event is parked at once.
+ * Any error with `retry === 'never'` is treated the same way when the consumer does not decide otherwise.
+ */
+export class TerminalError extends ThereuponError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super({ code: 'terminal', retry: 'never', fault: 'caller' }, message, options);
+  }
+}
+
+/** A chain of reactions became too deep or too fast (G12). */
+export class LoopStopped extends ThereuponError {
+  readonly automation: string;
+  readonly limit: string;
+
+  constructor(automation: string, limit: string, reason: string) {
+    super({ code: 'loop-stopped', retry: 'never', fault: 'caller' }, `automation ${automation}: ${reason}`);
+    this.automation = automation;
+    this.limit = limit;
+  }
+}
+
+/** A claim on a delivery lapsed or was taken by another; nothing was changed by the late call. */
+export class ClaimLost extends ThereuponError {
+  constructor(consumer: string, position: number) {
+    super(
+      { code: 'claim-lost', retry: 'never', fault: 'caller' },
+      `consumer ${consumer}: the claim on the event at position ${position} has lapsed or was taken by another`,
+    );
+  }
+}
+
+/** A value in a few words, safe to print: short, quoted, never a whole document. */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (typeof value === 'string') {
+    const shown = value.length > 80 ? `${value.slice(0, 77)}...` : value;
+    return JSON.stringify(shown);
+  }
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (value instanceof Date) return 'a Date';
+  if (typeof value === 'object') {
+    const name = Object.getPrototypeOf(value)?.constructor?.name;
+    return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`;
+  }
+  return `a ${typeof value}`;
+}

@@ -1,0 +1,93 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import type { RecordedEvent } from './event.ts';
+
+/** What happens to an event whose data does not fit its schema. */
+export type InvalidDataPolicy = 'reject' | 'quarantine' | 'warn';
+
+/** A fact that this system knows: its name, its shape, and the entity it belongs to. */
+export interface EventDefinition<Type extends string = string, Input = unknown, Data = unknown> {
+  readonly kind: 'event';
+  readonly type: Type;
+  /** Schema version, counted from 1. */
+  readonly version: number;
+  readonly summary: string | undefined;
+  readonly schema: StandardSchemaV1<Input, Data>;
+  readonly onInvalid: InvalidDataPolicy;
+  readonly source: string | undefined;
+  // Methods, so that a definition of one shape is a definition of every wider shape.
+  streamOf(data: Data): string | undefined;
+  subjectOf(data: Data): string | undefined;
+  partitionKeyOf(data: Data): string | undefined;
+}
+
+/** The data that handlers get. */
+export type DataOf<Definition> = Definition extends EventDefinition<string, infer _Input, infer Data> ? Data : never;
+/** The data that publishers give. */
+export type InputOf<Definition> = Definition extends EventDefinition<string, infer Input, infer _Data> ? Input : never;
+/** The recorded event of a definition; of a union of definitions, the union of events, told apart by `type`. */
+export type EventOf<Definition> = Definition extends EventDefinition<infer Type, infer _Input, infer Data> ? RecordedEvent<Type, Data> : never;
+
+export interface EventOptions<Type extends string, Schema extends StandardSchemaV1> {
+  /** A business fact in the past tense, dotted, literal: `'shop.order.placed'`. */
+  readonly type: Type;
+  readonly schema: Schema;
+  /** Schema version, default 1. */
+  readonly version?: number;
+  /** One sentence for the catalog. */
+  readonly summary?: string;
+  /** The entity that the event belongs to, `category-id`. Default: the subject, else the source. */
+  readonly stream?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
+  /** What the fact is about. Default: the stream, when that is given. */
+  readonly subject?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
+  /** Ordering key where it is not the stream. */
+  readonly partitionKey?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
+  /** Default `'reject'`. */
+  readonly onInvalid?: InvalidDataPolicy;
+  /** The `source` of events published with this definition. Default: that of the system. */
+  readonly source?: string;
+}
+
+/** Event types are reverse-domain or dotted names; white space and control characters are mistakes. */
+const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
+
+/**
+ * Declares a fact.
+ *
+ * Guarantee The type is a literal that is never derived from a class or variable name; a rename in code renames nothing in the log.
+ * Errors    InvalidDefinition
+ */
+export function defineEvent<const Type extends string, Schema extends StandardSchemaV1>(
+  options: EventOptions<Type, Schema>,
+): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
+  type Data = StandardSchemaV1.InferOutput<Schema>;
+  const name = `event ${describeValue(options.type)}`;
+  if (typeof options.type !== 'string' || !EVENT_TYPE.test(options.type)) {
+    throw new InvalidDefinition(name, 'type must be 1 to 255 characters without white space, such as shop.order.placed');
+  }
+  if (options.type.startsWith('thereupon.')) throw new InvalidDefinition(name, 'types that begin with thereupon. are reserved for the system');
+  const standard = (options.schema as { '~standard'?: { version?: unknown; validate?: unknown } } | undefined)?.['~standard'];
+  if (standard?.version !== 1 || typeof standard.validate !== 'function') {
+    throw new InvalidDefinition(name, `schema must be a Standard Schema (zod, valibot, arktype ...), found ${describeValue(options.schema)}`);
+  }
+  const version = options.version ?? 1;
+  if (!Number.isInteger(version) || version < 1) {
+    throw new InvalidDefinition(name, `version must be a whole number from 1, found ${describeValue(options.version)}`);
+  }
+  const policy = options.onInvalid ?? 'reject';
+  if (!['reject', 'quarantine', 'warn'].includes(policy)) {
+    throw new InvalidDefinition(name, `onInvalid must be reject, quarantine or warn, found ${describeValue(policy)}`);
+  }
+  return {
+    kind: 'event',
+    type: options.type,
+    version,
+    summary: options.summary,
+    schema: options.schema as StandardSchemaV1<StandardSchemaV1.InferInput<Schema>, Data>,
+    onInvalid: policy,
+    source: options.source,
+    streamOf: (data: Data) => options.stream?.(data),
+    subjectOf: (data: Data) => options.subject?.(data),
+    partitionKeyOf: (data: Data) => options.partitionKey?.(data),
+  };
+}

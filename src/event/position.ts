@@ -1,0 +1,15 @@
+declare const positionBrand: unique symbol;
+
+/**
+ * A place in one event log. Positions of one log compare with `<`; the difference of two positions means nothing, and
+ * there may be holes (a trimmed event, a refused append).
+ */
+export type Position = number & { readonly [positionBrand]: true };
+
+/** Before the first event of every log. */
+export const START: Position = 0 as Position;
+
+/** For backends and codecs: marks a number as a position. */
+export function position(value: number): Position {
+  return value as Position;
+}

@@ -1,0 +1,24 @@
+import { InvalidInput } from '../errors.ts';
+
+/** Longer names are refused: they are the key of an index. */
+export const MAX_STREAM_NAME_LENGTH = 512;
+
+/** Streams of this category hold what the system reports of itself (G11); consumers get them only when they ask for them. */
+export const SYSTEM_CATEGORY = 'thereupon';
+
+/** The part of a stream name before its first `-`: `order-42` belongs to `order`; a name without one is its own category. */
+export function categoryOf(stream: string): string {
+  const dash = stream.indexOf('-');
+  return dash === -1 ? stream : stream.slice(0, dash);
+}
+
+/** True for `order-42`, false for `order`: a category names many streams, a stream one entity. */
+export function hasEntity(stream: string): boolean {
+  return stream.includes('-');
+}
+
+export function assertStreamName(stream: unknown, path = 'stream'): asserts stream is string {
+  if (typeof stream !== 'string' || stream.length === 0 || stream.length > MAX_STREAM_NAME_LENGTH) {
+    throw new InvalidInput({ path, expected: `a stream name of 1 to ${MAX_STREAM_NAME_LENGTH} characters`, found: stream });
+  }
+}

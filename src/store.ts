@@ -1,0 +1,67 @@
+import type { EventLog } from './channel/event-log.ts';
+import type { CheckpointStore } from './consumer/checkpoint-store.ts';
+import type { DeliveryStore } from './consumer/delivery-store.ts';
+import type { RowStore } from './consumer/row-store.ts';
+import type { UnitOfWork } from './consumer/unit-of-work.ts';
+import type { SchemaStore } from './schema/schema-store.ts';
+import type { Environment } from './system/environment.ts';
+
+/** What a backend can do beyond the ports themselves. A feature that needs a missing one is refused at start-up by name (G13). */
+export interface Capabilities {
+  /** Acknowledged writes survive the end of the process. */
+  readonly durable: boolean;
+  /** Log and state share one transaction. */
+  readonly atomicUnits: boolean;
+  /** Other processes can read the store while this one writes. */
+  readonly sharedReading: boolean;
+}
+
+/** Who writes to a store. */
+export interface StoreHolder {
+  readonly pid: number;
+  readonly host: string;
+  readonly sinceMs: number;
+  /** Where its server answers, if it has one. */
+  readonly url: string | undefined;
+}
+
+/** How a store is doing, for `doctor`, health and metrics. */
+export interface StoreReport {
+  readonly backend: string;
+  readonly location: string;
+  readonly readOnly: boolean;
+  readonly bytes: number;
+  readonly schemaVersion: number;
+  /** Findings of a check of the medium; empty when all is well. */
+  readonly problems: readonly string[];
+}
+
+/** One opened backend: every port it fills. */
+export interface Store {
+  readonly backend: string;
+  /** Where it is, in words for a person: a file, an address. */
+  readonly location: string;
+  readonly readOnly: boolean;
+  readonly capabilities: Capabilities;
+  readonly log: EventLog;
+  readonly schemas: SchemaStore;
+  readonly checkpoints: CheckpointStore;
+  readonly deliveries: DeliveryStore;
+  readonly rows: RowStore;
+  readonly unitOfWork: UnitOfWork;
+  /** Writes waiting for their turn, and the most that may wait (G10). */
+  pressure(): { readonly waiting: number; readonly limit: number };
+  /** Lets other processes know where this one's server answers. */
+  announce(url: string): Promise<void>;
+  /** `thorough` reads the whole medium. */
+  report(thorough: boolean): Promise<StoreReport>;
+  /** Finishes what was accepted, then releases the medium. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** How to open a store: what `open` takes. */
+export interface StoreFactory {
+  readonly backend: string;
+  readonly location: string;
+  open(environment: Environment): Promise<Store>;
+}
