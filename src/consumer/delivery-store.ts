@@ -60,11 +60,14 @@ export interface DeliveryStore {
   get(consumer: string, position: Position): Promise<Delivery | undefined>;
   /** In (consumer, position) order. */
   list(options: ListDeliveriesOptions): Promise<readonly Delivery[]>;
-  /** For each held key of a consumer its first delivery and how many there are, in position order of the first. */
+  /**
+   * For each key of a consumer that has deliveries, its first one and how many there are, in position order of the first;
+   * those whose first one is above `after`.
+   */
   heldKeys(consumer: string, after: Position | undefined, limit: number): Promise<readonly { readonly first: Delivery; readonly count: number }[]>;
-  /** Deliveries in state retrying or waiting with a due time, by (dueMs, priority descending, position). */
+  /** Deliveries in state retrying or waiting that are due at or before `untilMs`, by (priority descending, dueMs, position). */
   due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]>;
-  /** The earliest due time of a consumer. */
+  /** The earliest due time of a consumer's deliveries in state retrying or waiting. */
   nextDueMs(consumer: string): Promise<number | undefined>;
   counts(): Promise<readonly DeliveryCount[]>;
   /** Every position that a delivery of any consumer points to, ascending, without repeats. */

@@ -26,7 +26,7 @@ export interface IndexCondition {
 export interface RowQuery {
   /** All must hold. */
   readonly where?: readonly IndexCondition[];
-  /** A declared index; ties and rows without one are ordered by key. Default: by key. */
+  /** A declared index; ties are ordered by key, ascending in both directions. Default: by key, ascending. */
   readonly orderBy?: { readonly index: string; readonly direction: 'asc' | 'desc' };
   readonly limit: number;
   /** The last row of the page before: its key, and its index value where ordered by one. */
@@ -37,7 +37,8 @@ export interface RowQuery {
  * Keyed rows in namespaces with declared indexes. Written through UnitOfWork.
  *
  * Shape     Order of index values: null, false, true, numbers, strings by code point. A comparison holds only within one kind.
- *           A row without a value for `orderBy` counts as null.
+ *           A row without a value for an index counts as null there, in `where` and in `orderBy`. Keys by code point.
+ *           `orderValue` is what `orderBy` compared; undefined without `orderBy`.
  * Guarantee Reads see every committed unit. Safe concurrently.
  */
 export interface RowStore {

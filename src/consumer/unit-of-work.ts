@@ -7,10 +7,13 @@ import type { RowWrite } from './row-store.ts';
 /** Everything that handling some events changes: recorded together or not at all (G6). */
 export interface Unit {
   readonly consumer: string;
-  /** Replaces the checkpoint of the consumer, where given. */
+  /** Replaces the checkpoint of the consumer, where given; `updatedMs` becomes the present. */
   readonly checkpoint: Checkpoint | undefined;
+  /** In order: each is checked against the log with those before it. */
   readonly appends: readonly AppendRequest[];
+  /** In order: of two writes to one key the later stands. */
   readonly rows: readonly RowWrite[];
+  /** Deliveries of this consumer. Removed first, then put; putting replaces. */
   readonly deliveries: {
     readonly put: readonly Delivery[];
     readonly remove: readonly Position[];
@@ -21,7 +24,7 @@ export type UnitOutcome =
   | { readonly ok: true; readonly appends: readonly (AppendOutcome & { ok: true })[] }
   /** An append of the unit was refused; nothing of the unit was written. */
   | { readonly ok: false; readonly index: number; readonly refusal: AppendOutcome & { ok: false } }
-  /** The store no longer knows the consumer (it was removed); nothing was written. */
+  /** The store does not know the consumer (it was removed); nothing was written. Comes before every refusal. */
   | { readonly ok: false; readonly index: -1; readonly refusal: undefined };
 
 /**

@@ -16,7 +16,8 @@ export function encodeJson(value: unknown, path: string): string {
   return JSON.stringify(value);
 }
 
-function assertJson(value: unknown, path: string, depth: number): void {
+/** Errors: InvalidInput names the place of the first part that is not JSON. */
+export function assertJson(value: unknown, path: string, depth: number): void {
   switch (typeof value) {
     case 'string':
     case 'boolean':

@@ -13,3 +13,8 @@ export const START: Position = 0 as Position;
 export function position(value: number): Position {
   return value as Position;
 }
+
+/** The place directly before a position: reading after it begins with that position's own event. */
+export function justBefore(place: Position): Position {
+  return (place - 1) as Position;
+}

@@ -1,8 +1,10 @@
 import { inspect } from 'node:util';
+import { isoTime } from '../system/clock.ts';
 import type { AttributeValue, RecordedEvent, StoredEvent } from './event.ts';
 import type { JsonValue } from './json.ts';
 import { deepFreeze } from './json.ts';
 import type { Position } from './position.ts';
+import { categoryOf } from './stream-name.ts';
 
 const NONE: Readonly<Record<string, AttributeValue>> = Object.freeze({});
 /** Marks data that was not parsed yet; `undefined` is a value that data can have. */
@@ -37,7 +39,7 @@ class LazyRecordedEvent implements RecordedEvent {
     return this.stored.time;
   }
   get recordedtime(): string {
-    return new Date(this.stored.recordedMs).toISOString();
+    return isoTime(this.stored.recordedMs);
   }
   get recordedMs(): number {
     return this.stored.recordedMs;
@@ -115,6 +117,8 @@ class LazyRecordedEvent implements RecordedEvent {
         return this.datacontenttype;
       case 'dataschema':
         return this.dataschema;
+      case 'category':
+        return categoryOf(this.stored.stream);
       default: {
         const attributes = this.stored.attributes;
         return attributes !== undefined && Object.hasOwn(attributes, name) ? attributes[name] : undefined;

@@ -1,0 +1,175 @@
+import type { RecordedEvent } from '../event/event.ts';
+import type { Position } from '../event/position.ts';
+import { START } from '../event/position.ts';
+import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
+import type { Environment } from '../system/environment.ts';
+import type { EventLog } from './event-log.ts';
+import { FilterIndex } from './filter/filter-index.ts';
+import type { CompiledSelection } from './selection.ts';
+import { Tail } from './tail.ts';
+
+/** A reader at the head of the log. */
+export interface FeedReader {
+  readonly selection: CompiledSelection;
+  /**
+   * Takes an event that the selection matches. False: no room; the feed lets go of the reader, which has to catch up
+   * from the position before this event and attach again.
+   */
+  offer(event: RecordedEvent): boolean;
+  /** Everything up to `head` was offered. Called only when the reader got at least one event of the batch. */
+  offered?(head: Position): void;
+}
+
+const TAIL_EVENTS = 16_384;
+const TAIL_BYTES = 32 * 1_024 * 1_024;
+/** Events read at once when the backend only says that something came. */
+const PAGE = 1_000;
+
+/**
+ * Hands new events to everybody who follows the log, from one read and one match.
+ *
+ * States    open → closed.
+ * Invariants
+ * 1. Every attached reader was offered every matching event up to `head`, in order, exactly once since it attached.
+ * 2. A reader attaches only when it has seen everything up to `head`; attaching and the check are one synchronous step.
+ * 3. An event that no attached reader's selection matches costs one look into the shared index, whatever the number of readers.
+ */
+export class Feed {
+  readonly #log: EventLog;
+  readonly #environment: Environment;
+  readonly #index = new FilterIndex<FeedReader>();
+  /** Readers without a pattern: they get everything but the system's own events. */
+  readonly #takesAll = new Set<FeedReader>();
+  readonly #attached = new Set<FeedReader>();
+  readonly #tail = new Tail(START, { maxEvents: TAIL_EVENTS, maxBytes: TAIL_BYTES });
+  #unwatch: () => void = () => {};
+  #waiting: RecordedEvent[] = [];
+  #dispatching = false;
+  #following = false;
+  #closed = false;
+
+  private constructor(log: EventLog, environment: Environment) {
+    this.#log = log;
+    this.#environment = environment;
+  }
+
+  static async open(log: EventLog, environment: Environment): Promise<Feed> {
+    const feed = new Feed(log, environment);
+    // Watch first: what is appended between the two calls is then seen twice rather than never.
+    feed.#unwatch = log.watch((head, events) => feed.#appended(head, events));
+    feed.#tail.reset(await log.head());
+    feed.#waiting = feed.#waiting.filter((event) => event.position > feed.#tail.head);
+    feed.#scheduleDispatch();
+    return feed;
+  }
+
+  /** The position up to which attached readers were served. */
+  get head(): Position {
+    return this.#tail.head;
+  }
+
+  /** True: the reader now gets everything after `position`. False: it is behind and has to read up to `head` first. */
+  attach(reader: FeedReader, position: Position): boolean {
+    if (this.#closed || position < this.#tail.head) return false;
+    this.#attached.add(reader);
+    if (reader.selection.pattern === undefined) this.#takesAll.add(reader);
+    else this.#index.add(reader, reader.selection.pattern);
+    return true;
+  }
+
+  detach(reader: FeedReader): void {
+    if (!this.#attached.delete(reader)) return;
+    if (!this.#takesAll.delete(reader)) this.#index.remove(reader);
+  }
+
+  /** Events after a position, from memory where it is near the head. */
+  async read(after: Position, limit: number): Promise<readonly RecordedEvent[]> {
+    const cached = this.#tail.read(after, limit);
+    if (cached !== undefined) return cached;
+    const { head } = this.#tail;
+    const events = await this.#log.read({ after, limit });
+    // What was appended and not dispatched yet comes through `offer`; a reader that had it from here would get it twice.
+    const last = events.at(-1);
+    return last === undefined || last.position <= head ? events : events.filter((event) => event.position <= head);
+  }
+
+  /** Removed events must not be served from memory any more. */
+  forget(): void {
+    this.#tail.reset(this.#tail.head);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unwatch();
+    for (const reader of this.#attached) this.detach(reader);
+  }
+
+  #appended(head: Position, events: readonly RecordedEvent[] | undefined): void {
+    if (events === undefined) {
+      void this.#follow(head);
+      return;
+    }
+    for (const event of events) this.#waiting.push(event);
+    this.#scheduleDispatch();
+  }
+
+  #scheduleDispatch(): void {
+    if (this.#dispatching || this.#waiting.length === 0) return;
+    this.#dispatching = true;
+    queueMicrotask(() => {
+      this.#dispatching = false;
+      const events = this.#waiting;
+      this.#waiting = [];
+      if (!this.#closed) this.#dispatch(events);
+    });
+  }
+
+  /** For backends that only signal: reads what is new. One loop at a time; a signal during it is served by its next turn. */
+  async #follow(head: Position): Promise<void> {
+    if (this.#following) return;
+    this.#following = true;
+    try {
+      for (;;) {
+        const events = await this.#log.read({ after: this.#tail.head, limit: PAGE });
+        if (events.length === 0 || this.#closed) break;
+        this.#dispatch(events);
+      }
+    } catch (error) {
+      this.#environment.logger.error({ err: error, head }, 'the log could not be followed; the next append tries again');
+    } finally {
+      this.#following = false;
+    }
+  }
+
+  #dispatch(events: readonly RecordedEvent[]): void {
+    const served = new Set<FeedReader>();
+    for (const event of events) {
+      if (this.#attached.size > 0) this.#offer(event, served);
+      // One by one, so that a reader which was let go in the middle finds the head where it stopped being served.
+      this.#tail.append([event]);
+    }
+    for (const reader of served) if (this.#attached.has(reader)) reader.offered?.(this.#tail.head);
+  }
+
+  #offer(event: RecordedEvent, served: Set<FeedReader>): void {
+    if (this.#takesAll.size > 0 && categoryOf(event.stream) !== SYSTEM_CATEGORY) {
+      for (const reader of this.#takesAll) this.#hand(reader, event, served);
+    }
+    if (this.#attached.size === this.#takesAll.size) return;
+    for (const reader of this.#index.match((name) => event.attribute(name))) {
+      if (reader.selection.matches(event)) this.#hand(reader, event, served);
+    }
+  }
+
+  #hand(reader: FeedReader, event: RecordedEvent, served: Set<FeedReader>): void {
+    if (!this.#attached.has(reader)) return;
+    try {
+      if (reader.offer(event)) served.add(reader);
+      else this.detach(reader);
+    } catch (error) {
+      // A reader's failure is its own: it is let go, the others are served.
+      this.#environment.logger.error({ err: error, position: event.position }, 'a reader of the log failed and was let go');
+      this.detach(reader);
+    }
+  }
+}

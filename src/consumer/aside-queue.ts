@@ -1,0 +1,172 @@
+import type { EventLog } from '../channel/event-log.ts';
+import type { Position } from '../event/position.ts';
+import type { CancelTimer } from '../system/clock.ts';
+import type { Environment } from '../system/environment.ts';
+import { eventOf } from './aside.ts';
+import type { Aside } from './aside.ts';
+import type { Committer } from './committer.ts';
+import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import type { Work } from './lanes.ts';
+import type { Reaction } from './reaction.ts';
+import type { Settlement } from './settlement.ts';
+
+export interface QueueAsideOptions {
+  readonly reaction: Reaction;
+  readonly environment: Environment;
+  readonly deliveries: DeliveryStore;
+  readonly log: EventLog;
+  readonly committer: Committer;
+  readonly settlement: Settlement;
+  /** Deliveries in work at once. */
+  readonly limit: number;
+  submit(work: Work): void;
+}
+
+/** Deliveries looked at beyond the room there is, because some may be in work already. */
+const MARGIN = 64;
+
+/**
+ * A queue's deliveries that are not due yet, are to be repeated, or stand in order of priority: each by itself.
+ *
+ * Invariants
+ * 1. A delivery is in work at most once; it leaves `inWork` when the store knows its outcome.
+ * 2. While a stored delivery is due and there is room, it is submitted, highest priority first.
+ */
+export class QueueAside implements Aside {
+  readonly #options: QueueAsideOptions;
+  readonly #inWork = new Set<Position>();
+  #stored = 0;
+  #cancel: CancelTimer | undefined;
+  #pumping: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+
+  constructor(options: QueueAsideOptions) {
+    this.#options = options;
+  }
+
+  get total(): number {
+    return this.#stored;
+  }
+
+  get heldKeys(): number {
+    return 0;
+  }
+
+  async load(): Promise<void> {
+    const counts = await this.#options.deliveries.counts();
+    this.#stored = counts
+      .filter(({ consumer, state }) => consumer === this.#options.reaction.name && state !== 'parked')
+      .reduce((sum, { count }) => sum + count, 0);
+    this.pump();
+  }
+
+  intercept(work: Work): boolean {
+    const { reaction, environment, settlement } = this.#options;
+    if (reaction.priorityOf === undefined && reaction.delayMsOf === undefined) return false;
+    const delayMs = reaction.delayMsOf?.(work.event) ?? 0;
+    const dueMs = work.event.recordedMs + Math.max(0, delayMs);
+    if (reaction.priorityOf === undefined && dueMs <= environment.clock.now()) return false;
+    this.#stored += 1;
+    settlement.setAside(work, { dueMs, priority: reaction.priorityOf?.(work.event) ?? 0 });
+    this.pump();
+    return true;
+  }
+
+  failed(work: Work, delivery: Delivery): void {
+    if (work.delivery === undefined && delivery.state !== 'parked') this.#stored += 1;
+    if (work.delivery !== undefined && delivery.state === 'parked') this.#stored -= 1;
+    void this.#settled(delivery.position);
+  }
+
+  /** Work of a stored delivery succeeded. */
+  done(delivery: Delivery): void {
+    this.#stored -= 1;
+    void this.#settled(delivery.position);
+  }
+
+  changed(_key: string, _removed: number): void {
+    this.#stored += 1;
+    this.pump();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+  }
+
+  /** Submits what is due, as far as there is room; then sleeps until something else comes due. */
+  pump(): void {
+    if (this.#stopped || this.#stored <= 0) return;
+    if (this.#pumping !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#pumping = this.#pump().finally(() => {
+      this.#pumping = undefined;
+      if (this.#again) {
+        this.#again = false;
+        this.pump();
+      }
+    });
+  }
+
+  get #room(): number {
+    return this.#options.limit - this.#inWork.size;
+  }
+
+  async #pump(): Promise<void> {
+    const { reaction, deliveries, environment, committer } = this.#options;
+    try {
+      await committer.flush();
+      if (this.#room > 0) {
+        const due = await deliveries.due(reaction.name, environment.clock.now(), this.#room + this.#inWork.size + MARGIN);
+        for (const delivery of due) await this.#submit(delivery);
+      }
+      await this.#sleep();
+    } catch (error) {
+      if (this.#stopped || committer.stopped) return;
+      environment.logger.error({ consumer: reaction.name, err: error }, 'due deliveries could not be read; trying again');
+      this.#wake(environment.clock.now() + 1_000);
+    }
+  }
+
+  async #submit(delivery: Delivery): Promise<void> {
+    if (this.#stopped || this.#inWork.has(delivery.position) || this.#room <= 0) return;
+    this.#inWork.add(delivery.position);
+    const event = await eventOf(this.#options.log, delivery);
+    if (this.#stopped) return;
+    if (event === undefined) {
+      this.#options.settlement.gone(delivery);
+      this.done(delivery);
+    } else {
+      this.#options.submit({ event, key: delivery.key, pending: undefined, delivery });
+    }
+  }
+
+  async #sleep(): Promise<void> {
+    const nextMs = await this.#options.deliveries.nextDueMs(this.#options.reaction.name);
+    const nowMs = this.#options.environment.clock.now();
+    // What is due already is in work or waits for room; the end of some work wakes the pump.
+    if (nextMs !== undefined && nextMs > nowMs) this.#wake(nextMs);
+    else if (nextMs !== undefined && this.#inWork.size === 0) this.#wake(nowMs);
+  }
+
+  #wake(atMs: number): void {
+    if (this.#stopped) return;
+    this.#cancel?.();
+    this.#cancel = this.#options.environment.clock.setTimer(atMs - this.#options.environment.clock.now(), () => this.pump());
+  }
+
+  async #settled(position: Position): Promise<void> {
+    try {
+      // Before the store knows the outcome it would be found due again.
+      await this.#options.committer.flush();
+    } catch {
+      // The committer was stopped: the loop is over, and its successor reads the store anew.
+      return;
+    }
+    this.#inWork.delete(position);
+    this.pump();
+  }
+}

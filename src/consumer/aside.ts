@@ -1,0 +1,31 @@
+import type { EventLog } from '../channel/event-log.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { encodeJson } from '../event/json.ts';
+import { justBefore } from '../event/position.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Work } from './lanes.ts';
+
+/** What a consumer does with the deliveries that it has set aside. One form for ordered consumers, one for queues. */
+export interface Aside {
+  /** Reads what the store knows. Called once, before the first event is taken. */
+  load(): Promise<void>;
+  /** Sets the work aside at once when it may not run now. */
+  intercept(work: Work): boolean;
+  /** An attempt failed; `delivery` stands for the event now. */
+  failed(work: Work, delivery: Delivery): void;
+  /** An operator changed stored deliveries of the key; `removed` of them are gone. */
+  changed(key: string, removed: number): void;
+  /** Deliveries set aside, as far as this form counts them. */
+  readonly total: number;
+  readonly heldKeys: number;
+  stop(): void;
+}
+
+/** The event that a delivery points to, with the operator's data where it was edited. Undefined when it is no longer in the log. */
+export async function eventOf(log: EventLog, delivery: Delivery): Promise<RecordedEvent | undefined> {
+  const [event] = await log.read({ after: justBefore(delivery.position), limit: 1 });
+  if (event === undefined || event.position !== delivery.position) return undefined;
+  if (delivery.edited === undefined) return event;
+  return recordedEvent({ ...event.stored, encoding: 'json', data: encodeJson(delivery.edited.data, 'data') });
+}

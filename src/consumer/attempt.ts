@@ -1,0 +1,174 @@
+import { AttemptTimeout, ClaimLost, InvalidDefinition, WrongState } from '../errors.ts';
+import { causeOf } from '../event/create-event.ts';
+import type { Cause } from '../event/create-event.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { sealJson } from '../event/sealed-json.ts';
+import { encode } from '../schema/encode.ts';
+import type { Encoded, PublishOptions } from '../schema/encode.ts';
+import { admit } from '../schema/gate.ts';
+import type { Environment } from '../system/environment.ts';
+import { deterministicId } from '../system/ids.ts';
+import type { Logger } from '../system/logger.ts';
+import type { Reaction } from './reaction.ts';
+
+/** What every attempt of one consumer shares. */
+export interface AttemptSetting {
+  readonly reaction: Reaction;
+  readonly environment: Environment;
+  /** The `source` of what its handlers publish. */
+  readonly source: string;
+  readonly logger: Logger;
+}
+
+/** A state that the attempt wants its key to have; `value` undefined removes it. */
+export interface StateChange {
+  readonly value: JsonValue | undefined;
+}
+
+/**
+ * One handing of one event to a handler, and everything that the handler wants to come of it.
+ *
+ * States    open → closed. Closed when the handler's promise settled, its time ran out, or its claim was lost.
+ * Invariants
+ * 1. Nothing the handler asks for takes effect by itself: effects are collected here and committed with the checkpoint (G6).
+ * 2. After closing nothing is collected any more: a handler that outlives its attempt gets ClaimLost.
+ * 3. The n-th event published by the handling of one event has the same id on every attempt.
+ */
+export class Attempt {
+  readonly event: RecordedEvent;
+  /** Counted from 1. */
+  readonly number: number;
+  readonly key: string;
+  readonly #setting: AttemptSetting;
+  readonly appends: EncodedEvent[] = [];
+  stateChange: StateChange | undefined;
+  #state: JsonValue | undefined;
+  #published = 0;
+  /** Publications whose schema validates asynchronously; the attempt is not done before they are. */
+  #encoding: Promise<unknown>[] | undefined;
+  #controller: AbortController | undefined;
+  #closed = false;
+  #cause: Cause | undefined;
+
+  constructor(setting: AttemptSetting, event: RecordedEvent, key: string, number: number, state: JsonValue | undefined) {
+    this.#setting = setting;
+    this.event = event;
+    this.key = key;
+    this.number = number;
+    this.#state = state;
+  }
+
+  get consumer(): string {
+    return this.#setting.reaction.name;
+  }
+
+  /** The same for every attempt at this event by this consumer; give it to the outside world with each call. */
+  get idempotencyKey(): string {
+    return deterministicId('effect', this.consumer, this.event.source, this.event.id);
+  }
+
+  /** Aborted when the attempt's time is up, its claim is lost, or the system closes without waiting longer. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#closed && !this.#controller.signal.aborted) this.#controller.abort(this.#lost());
+    return this.#controller.signal;
+  }
+
+  get log(): Logger {
+    const { event } = this;
+    return this.#setting.logger.child({ consumer: this.consumer, eventId: event.id, position: event.position, attempt: this.number });
+  }
+
+  get cause(): Cause {
+    this.#cause ??= causeOf(this.event);
+    return this.#cause;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The state of the key, as the handling of the key's earlier events left it. */
+  get state(): JsonValue | undefined {
+    return this.stateChange === undefined ? this.#state : this.stateChange.value;
+  }
+
+  /** Sets the state of the key; undefined removes it. Visible when the event is done. */
+  setState(value: JsonValue | undefined): void {
+    this.#assertOpen();
+    if (this.#setting.reaction.state === undefined) {
+      throw new WrongState(`consumer ${this.consumer} declares no state; give its definition a state to keep one per key`);
+    }
+    this.stateChange = { value: value === undefined ? undefined : sealJson(value, 'state') };
+  }
+
+  /** Records a fact when the event is done, exactly once, however often the handling is repeated. */
+  async publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
+    this.#assertOpen();
+    const { reaction, source } = this.#setting;
+    if (!reaction.publishes.includes(definition)) {
+      throw new InvalidDefinition(`consumer ${reaction.name}`, `publishes ${definition.type} without declaring it; add it to its publishes`);
+    }
+    const id = options.id ?? this.#nextId();
+    const encoded = encode(definition, data, { ...options, id }, { source, cause: this.cause });
+    if (encoded instanceof Promise) {
+      const appended = encoded.then((done) => this.#admit(definition, done));
+      this.#encoding ??= [];
+      this.#encoding.push(appended);
+      await appended;
+    } else {
+      this.#admit(definition, encoded);
+    }
+    return { id };
+  }
+
+  /** For reactions of the system itself: records an event as it is. */
+  append(event: EncodedEvent): void {
+    this.#assertOpen();
+    this.#collect(event);
+  }
+
+  /** What has to settle after the handler did; undefined when there is nothing. */
+  unfinished(): Promise<unknown> | undefined {
+    const encoding = this.#encoding;
+    this.#encoding = undefined;
+    return encoding === undefined ? undefined : Promise.all(encoding);
+  }
+
+  /** Ends the attempt; `reason` aborts its signal. */
+  close(reason?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (reason !== undefined) this.#controller?.abort(reason);
+  }
+
+  timedOut(timeoutMs: number): AttemptTimeout {
+    const error = new AttemptTimeout(this.consumer, timeoutMs);
+    this.close(error);
+    return error;
+  }
+
+  #admit(definition: EventDefinition, encoded: Encoded): void {
+    for (const event of admit(encoded, definition.onInvalid, this.#setting.environment).events) this.#collect(event);
+  }
+
+  #collect(event: EncodedEvent): void {
+    this.#assertOpen();
+    this.appends.push(event);
+  }
+
+  #nextId(): string {
+    this.#published += 1;
+    return deterministicId('event', this.consumer, this.event.source, this.event.id, this.#published);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw this.#lost();
+  }
+
+  #lost(): ClaimLost {
+    return new ClaimLost(this.consumer, this.event.position);
+  }
+}

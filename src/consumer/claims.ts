@@ -1,0 +1,160 @@
+import { Closed } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { CancelTimer } from '../system/clock.ts';
+import { Attempt } from './attempt.ts';
+import type { AttemptSetting } from './attempt.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Work } from './lanes.ts';
+
+/** One event in the hands of one of several competing consumers, for a time. */
+export interface Claim {
+  readonly event: RecordedEvent;
+  /** Counted from 1. */
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  /** Aborted when the lease is over or the queue closes. */
+  readonly signal: AbortSignal;
+  /** Done. True when durable; false when the claim was lost before: nothing was changed. */
+  ack(): Promise<boolean>;
+  /** Not done: to be handled again after the delay (default: the queue's backoff), or parked when attempts are used up. */
+  nack(options?: { readonly delayMs?: number; readonly error?: unknown }): Promise<boolean>;
+  /** Keeps the claim for `leaseMs` from now. False when it was lost already. */
+  extend(leaseMs: number): boolean;
+}
+
+export interface ClaimsOptions {
+  readonly consumer: string;
+  readonly setting: AttemptSetting;
+  committed(): Promise<void>;
+  succeed(work: Work, attempt: Attempt): void;
+  fail(work: Work, attempts: number, error: unknown, delayMs?: number): Delivery;
+}
+
+export interface ReceiveOptions {
+  /** At most this many. Default 1. */
+  readonly max?: number;
+  /** How long the claims last, in milliseconds. Default 30,000. */
+  readonly leaseMs?: number;
+  /** Ends the wait for a first event. */
+  readonly signal?: AbortSignal;
+}
+
+/** A claim's time ran out before it was settled. */
+class LeaseExpired extends Error {
+  override readonly name = 'LeaseExpired';
+}
+
+/**
+ * Competing consumers: whoever asks gets the next event, and alone has it until it is settled or the lease is over.
+ *
+ * Invariants
+ * 1. An event is in at most one live claim. Settling is done by the live claim alone; a lost one changes nothing (fencing).
+ * 2. A lease that runs out counts as a failed attempt.
+ */
+export class Claims {
+  readonly #options: ClaimsOptions;
+  #available: Work[] = [];
+  readonly #held = new Map<Attempt, CancelTimer>();
+  #waiters: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
+  }
+
+  /** Live claims. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  offer(work: Work): void {
+    // What came back goes before what is new: it has waited longer.
+    if (work.delivery !== undefined) this.#available.unshift(work);
+    else this.#available.push(work);
+    this.#waiters.shift()?.();
+  }
+
+  /** Waits for at least one event; empty when the signal ended the wait. */
+  async receive(options: ReceiveOptions = {}): Promise<readonly Claim[]> {
+    const { max = 1, leaseMs = 30_000, signal } = options;
+    while (this.#available.length === 0) {
+      if (this.#closed) throw new Closed(`queue ${this.#options.consumer}`);
+      if (signal?.aborted === true) return [];
+      await this.#wait(signal);
+    }
+    return this.#available.splice(0, max).map((work) => this.#claim(work, leaseMs));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#available = [];
+    for (const [attempt, cancel] of this.#held) {
+      cancel();
+      attempt.close(new Closed(`queue ${this.#options.consumer}`));
+    }
+    this.#held.clear();
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal?.removeEventListener('abort', wake);
+        this.#waiters = this.#waiters.filter((waiter) => waiter !== wake);
+        resolve();
+      };
+      this.#waiters.push(wake);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  #claim(work: Work, leaseMs: number): Claim {
+    const attempt = new Attempt(this.#options.setting, work.event, work.key, (work.delivery?.attempts ?? 0) + 1, undefined);
+    this.#lease(work, attempt, leaseMs);
+    return {
+      event: work.event,
+      attempt: attempt.number,
+      get idempotencyKey() {
+        return attempt.idempotencyKey;
+      },
+      get signal() {
+        return attempt.signal;
+      },
+      ack: () => this.#settle(attempt, () => this.#options.succeed(work, attempt)),
+      nack: (nack = {}) =>
+        this.#settle(attempt, () => {
+          attempt.close();
+          this.#options.fail(work, attempt.number, nack.error ?? new Error('not acknowledged'), nack.delayMs);
+        }),
+      extend: (longerMs) => {
+        if (!this.#release(attempt)) return false;
+        this.#lease(work, attempt, longerMs);
+        return true;
+      },
+    };
+  }
+
+  #lease(work: Work, attempt: Attempt, leaseMs: number): void {
+    const cancel = this.#options.setting.environment.clock.setTimer(leaseMs, () => {
+      if (!this.#held.delete(attempt)) return;
+      const error = new LeaseExpired(`the lease of ${leaseMs} ms ran out before the event was acknowledged`);
+      attempt.close(error);
+      this.#options.fail(work, attempt.number, error, 0);
+    });
+    this.#held.set(attempt, cancel);
+  }
+
+  #release(attempt: Attempt): boolean {
+    const cancel = this.#held.get(attempt);
+    if (cancel === undefined) return false;
+    cancel();
+    return this.#held.delete(attempt);
+  }
+
+  async #settle(attempt: Attempt, act: () => void): Promise<boolean> {
+    if (!this.#release(attempt)) return false;
+    act();
+    await this.#options.committed();
+    return true;
+  }
+}

@@ -1,0 +1,184 @@
+import type { AppendOutcome } from '../channel/event-log.ts';
+import { ThereuponError } from '../errors.ts';
+import type { EncodedEvent } from '../event/event.ts';
+import type { Position } from '../event/position.ts';
+import { backoffMs } from '../system/backoff.ts';
+import { waitFor } from '../system/clock.ts';
+import type { CancelTimer } from '../system/clock.ts';
+import type { Environment } from '../system/environment.ts';
+import type { Checkpoint } from './checkpoint-store.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { RowWrite } from './row-store.ts';
+import type { Unit, UnitOfWork } from './unit-of-work.ts';
+
+/** A checkpoint without effects may wait this long for company: a crash then repeats handlers that changed nothing here. */
+const LAZY_MS = 10;
+/** So many settled events are committed at once even without effects. */
+const LAZY_EVENTS = 2_000;
+const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
+
+/** A commit that the log refused: which event's effects, and why. `position` undefined: the consumer is no longer known. */
+export interface Refusal {
+  readonly position: Position | undefined;
+  readonly refusal: (AppendOutcome & { ok: false }) | undefined;
+}
+
+export interface CommitterOptions {
+  readonly consumer: string;
+  readonly unitOfWork: UnitOfWork;
+  readonly environment: Environment;
+  snapshot(): Checkpoint;
+  /** Called once; the committer has stopped by then and nothing of the refused unit was written. */
+  refused(refusal: Refusal): void;
+  /** The store does not take commits (true), takes them again (false). */
+  outage(error: Error | undefined): void;
+}
+
+/**
+ * Collects what handled events change, and commits it together with the checkpoint.
+ *
+ * States    idle → scheduled → committing → idle; stopped from any.
+ * Invariants
+ * 1. One commit at a time, in order; what is added meanwhile goes with the next one.
+ * 2. The checkpoint of a commit covers exactly the events whose effects are in this or an earlier commit: effects are added and
+ *    the event is settled in one synchronous step, and the snapshot is taken when the unit is closed.
+ * 3. A row that is written many times between two commits is written once.
+ * 4. A commit that fails because of the medium is repeated as it is; nothing is added to it or taken from it.
+ */
+export class Committer {
+  readonly #options: CommitterOptions;
+  #appends: { events: readonly EncodedEvent[]; position: Position }[] = [];
+  #rows = new Map<string, RowWrite>();
+  #put = new Map<Position, Delivery>();
+  #remove = new Set<Position>();
+  #settled = 0;
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #cancelLazy: CancelTimer | undefined;
+  readonly #stopping = new AbortController();
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  get stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  /** Something is waiting to be committed or being committed. */
+  get busy(): boolean {
+    return this.#dirty || this.#running !== undefined;
+  }
+
+  append(events: readonly EncodedEvent[], position: Position): void {
+    if (events.length > 0) this.#appends.push({ events, position });
+  }
+
+  write(row: RowWrite): void {
+    this.#rows.set(row.key, row);
+  }
+
+  putDelivery(delivery: Delivery): void {
+    this.#remove.delete(delivery.position);
+    this.#put.set(delivery.position, delivery);
+  }
+
+  removeDelivery(position: Position): void {
+    this.#put.delete(position);
+    this.#remove.add(position);
+  }
+
+  /** An event was settled: with effects it is committed now, without soon. */
+  settled(urgent: boolean): void {
+    this.#dirty = true;
+    this.#settled += 1;
+    if (urgent || this.#settled >= LAZY_EVENTS) this.#start();
+    else this.#startSoon();
+  }
+
+  /** Resolves when everything added before the call is durable. Rejects when the committer was stopped first. */
+  async flush(): Promise<void> {
+    while (this.busy) {
+      if (this.#dirty) this.#start();
+      await this.#running;
+      if (this.stopped) throw new Error('the committer was stopped');
+    }
+  }
+
+  /** Gives up what is not committed. */
+  stop(): void {
+    this.#stopping.abort(new Error('the committer was stopped'));
+    this.#cancelLazy?.();
+  }
+
+  #startSoon(): void {
+    if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
+    this.#cancelLazy = this.#options.environment.clock.setTimer(LAZY_MS, () => {
+      this.#cancelLazy = undefined;
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.stopped) return;
+    this.#cancelLazy?.();
+    this.#cancelLazy = undefined;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#dirty) this.#start();
+    });
+  }
+
+  async #run(): Promise<void> {
+    // After the present run of synchronous handlers, so that all of them share the commit.
+    await Promise.resolve();
+    if (this.stopped || !this.#dirty) return;
+    const { unit, owners } = this.#close();
+    const outcome = await this.#commit(unit);
+    if (outcome === undefined || outcome.ok || this.stopped) return;
+    this.stop();
+    this.#options.refused({ position: owners[outcome.index], refusal: outcome.refusal });
+  }
+
+  #close(): { unit: Unit; owners: readonly Position[] } {
+    const unit: Unit = {
+      consumer: this.#options.consumer,
+      checkpoint: this.#options.snapshot(),
+      appends: this.#appends.map(({ events }) => ({ events, onDuplicate: 'keep-first' })),
+      rows: [...this.#rows.values()],
+      deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
+    };
+    const owners = this.#appends.map(({ position }) => position);
+    this.#appends = [];
+    this.#rows = new Map();
+    this.#put = new Map();
+    this.#remove = new Set();
+    this.#settled = 0;
+    this.#dirty = false;
+    return { unit, owners };
+  }
+
+  async #commit(unit: Unit): Promise<Awaited<ReturnType<UnitOfWork['commit']>> | undefined> {
+    const { environment, outage } = this.#options;
+    for (let failures = 1; ; failures += 1) {
+      try {
+        const outcome = await this.#options.unitOfWork.commit(unit);
+        if (failures > 1) outage(undefined);
+        return outcome;
+      } catch (error) {
+        if (this.stopped) return undefined;
+        outage(error as Error);
+        if (!(error instanceof ThereuponError) || error.retry === 'never') {
+          this.stop();
+          throw error;
+        }
+        try {
+          await waitFor(environment.clock, backoffMs(OUTAGE_BACKOFF, failures, environment.random), this.#stopping.signal);
+        } catch {
+          // Stopped while waiting: the unit is given up, as after a crash.
+          return undefined;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import type { Feed } from '../channel/feed.ts';
+import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
+import type { Environment } from '../system/environment.ts';
+import { waitFor } from '../system/clock.ts';
+import type { ReceiveOptions, Claim } from './claims.ts';
+import { Consumer } from './consumer.ts';
+import type { ConsumerStatus, ReplayFrom } from './consumer.ts';
+import type { ConsumerStores } from './consumer-loop.ts';
+import { DeadLetters } from './dead-letters.ts';
+import type { DeliveryCount } from './delivery-store.ts';
+import { newFigures } from './figures.ts';
+import type { Reaction } from './reaction.ts';
+
+export interface ConsumersOptions {
+  readonly environment: Environment;
+  readonly stores: ConsumerStores;
+  readonly feed: Feed;
+  readonly reactions: readonly Reaction[];
+  /** The `source` of what handlers publish: that of the system, followed by the consumer's name. */
+  sourceOf(reaction: Reaction): string;
+}
+
+/** How many times the whole must be found settled, with a turn of the event loop between, to be believed. */
+const SETTLED_LOOKS = 3;
+
+/** All consumers of a system: started, stopped, looked at and steered by name. */
+export class Consumers {
+  readonly deadLetters: DeadLetters;
+  readonly #options: ConsumersOptions;
+  readonly #consumers = new Map<string, Consumer>();
+
+  /** Errors: InvalidDefinition when two reactions have one name. */
+  constructor(options: ConsumersOptions) {
+    this.#options = options;
+    const { environment, stores, feed } = options;
+    for (const reaction of options.reactions) {
+      if (this.#consumers.has(reaction.name)) throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
+      const setting = { reaction, environment, source: options.sourceOf(reaction), logger: environment.logger };
+      this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed }));
+    }
+    this.deadLetters = new DeadLetters({
+      environment,
+      log: stores.log,
+      deliveries: stores.deliveries,
+      unitOfWork: stores.unitOfWork,
+      changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
+      flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
+    });
+  }
+
+  get reactions(): readonly Reaction[] {
+    return this.#options.reactions;
+  }
+
+  async start(): Promise<void> {
+    for (const consumer of this.#consumers.values()) await consumer.start();
+  }
+
+  /** Lets attempts under way finish for at most `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    const over = new AbortController();
+    const deadline = waitFor(this.#options.environment.clock, graceMs, over.signal).catch(() => undefined);
+    await Promise.all([...this.#consumers.values()].map((consumer) => consumer.stop(deadline)));
+    over.abort();
+  }
+
+  /** By name. Those that the store remembers and no definition runs are stopped. */
+  async list(): Promise<readonly ConsumerStatus[]> {
+    const counts = await this.#options.stores.deliveries.counts();
+    const running = await Promise.all([...this.#consumers.values()].map((consumer) => consumer.status(countsOf(counts, consumer.name))));
+    const records = await this.#options.stores.checkpoints.list();
+    const others = records.filter((record) => !this.#consumers.has(record.consumer));
+    const stopped = others.map((record): ConsumerStatus => ({
+      name: record.consumer,
+      kind: 'consumer',
+      mode: 'ordered',
+      summary: undefined,
+      state: 'stopped',
+      reason: 'no definition with this name is running',
+      live: false,
+      position: record.checkpoint.low,
+      lag: { events: 0, seconds: 0 },
+      inFlight: 0,
+      buffered: 0,
+      ...countsOf(counts, record.consumer),
+      figures: newFigures(),
+    }));
+    return [...running, ...stopped].sort((left, right) => (left.name < right.name ? -1 : 1));
+  }
+
+  async status(name: string): Promise<ConsumerStatus> {
+    const found = (await this.list()).find((status) => status.name === name);
+    if (found === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    return found;
+  }
+
+  pause(name: string, reason = 'paused by an operator'): Promise<void> {
+    return this.#require(name).pause(reason);
+  }
+
+  resume(name: string): Promise<void> {
+    return this.#require(name).resume();
+  }
+
+  replay(name: string, from: ReplayFrom): Promise<void> {
+    return this.#require(name).replay(from);
+  }
+
+  /** Forgets a consumer that no definition runs any more, with its checkpoint and dead letters, so that retention need not wait for it. */
+  async remove(name: string): Promise<void> {
+    if (this.#consumers.has(name)) throw new WrongState(`consumer ${name} is running; take its definition out of the configuration first`);
+    if (!(await this.#options.stores.checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+  }
+
+  /** Claims events of a queue without handler. */
+  async receive(name: string, options?: ReceiveOptions): Promise<readonly Claim[]> {
+    const consumer = this.#require(name);
+    if (consumer.reaction.handle !== undefined) throw new WrongState(`consumer ${name} has a handler; only a queue without one is received from`);
+    if (consumer.claims === undefined) throw new WrongState(`queue ${name} is not running`);
+    return consumer.claims.receive(options);
+  }
+
+  /** Resolves when every consumer has reached the head of the log and committed everything, and nothing came meanwhile. */
+  async settled(): Promise<void> {
+    for (let looks = 0; looks < SETTLED_LOOKS; ) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      looks = [...this.#consumers.values()].every((consumer) => consumer.settled) ? looks + 1 : 0;
+    }
+  }
+
+  /** Writes down how far every consumer has come; the lowest of these is what retention may not pass. */
+  async saveCheckpoints(): Promise<void> {
+    await Promise.all([...this.#consumers.values()].map((consumer) => consumer.saveCheckpoint()));
+  }
+
+  /** Below or at this position no consumer needs an event any more, but for those that deliveries point to. */
+  async lowest(): Promise<number> {
+    const records = await this.#options.stores.checkpoints.list();
+    const lows = records.map((record) => record.checkpoint.low);
+    return lows.length === 0 ? this.#options.stores.log.head() : Math.min(...lows);
+  }
+
+  #require(name: string): Consumer {
+    const consumer = this.#consumers.get(name);
+    if (consumer === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    return consumer;
+  }
+}
+
+function countsOf(counts: readonly DeliveryCount[], consumer: string): { retrying: number; parked: number; waiting: number } {
+  const of = (state: DeliveryCount['state']) => counts.find((entry) => entry.consumer === consumer && entry.state === state)?.count ?? 0;
+  return { retrying: of('retrying'), parked: of('parked'), waiting: of('waiting') };
+}
+

@@ -1,0 +1,237 @@
+import type { EventLog } from '../channel/event-log.ts';
+import { InvalidInput, NotFound, WrongState } from '../errors.ts';
+import { causeOf } from '../event/create-event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { position as asPosition } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
+import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import type { Environment } from '../system/environment.ts';
+import { eventOf } from './aside.ts';
+import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
+import type { UnitOfWork } from './unit-of-work.ts';
+
+/** A set-aside event with its reason. */
+export interface DeadLetter {
+  /** `consumer~position` */
+  readonly id: string;
+  readonly consumer: string;
+  readonly key: string;
+  readonly position: Position;
+  readonly attempts: number;
+  readonly firstFailedMs: number | undefined;
+  readonly lastFailedMs: number | undefined;
+  readonly error: StoredError | undefined;
+  readonly edited: boolean;
+  /** Later events of the key that wait behind it. */
+  readonly waitingBehind: number;
+  /** Undefined when the event is no longer in the log. */
+  readonly event: RecordedEvent | undefined;
+}
+
+/** Which dead letters: all that fit everything given. */
+export interface DeadLetterQuery {
+  readonly consumer?: string;
+  readonly key?: string;
+  readonly type?: string;
+  /** A code or name of the error. */
+  readonly error?: string;
+}
+
+export interface DeadLetterPage {
+  readonly items: readonly DeadLetter[];
+  /** Hand it in as `after` for the next page; undefined on the last one. */
+  readonly next: string | undefined;
+}
+
+export interface DeadLettersOptions {
+  readonly environment: Environment;
+  readonly log: EventLog;
+  readonly deliveries: DeliveryStore;
+  readonly unitOfWork: UnitOfWork;
+  /** Tells the running consumer that stored deliveries of a key changed. */
+  changed(consumer: string, key: string, removed: number): void;
+  /** Brings what the running consumer knows into the store. */
+  flush(consumer: string): Promise<void>;
+}
+
+const PAGE = 500;
+
+/**
+ * The operator's hand on dead letters: look, retry, discard, edit and retry; one, many or all (G7).
+ *
+ * Guarantee Each change is committed with its report. A retried letter is tried as if for the first time; followers keep their order.
+ */
+export class DeadLetters {
+  readonly #options: DeadLettersOptions;
+
+  constructor(options: DeadLettersOptions) {
+    this.#options = options;
+  }
+
+  /** In (consumer, position) order. `limit` 1 to 500, default 100. */
+  async list(query: DeadLetterQuery & { readonly after?: string; readonly limit?: number } = {}): Promise<DeadLetterPage> {
+    const limit = query.limit ?? 100;
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) throw new InvalidInput({ path: 'limit', expected: `1 to ${PAGE}`, found: query.limit });
+    const items: DeadLetter[] = [];
+    let after = query.after === undefined ? undefined : parseId(query.after);
+    for (;;) {
+      const page = await this.#parked(query, after);
+      for (const delivery of page) {
+        const letter = await this.#describe(delivery);
+        if (fits(letter, query)) items.push(letter);
+        if (items.length === limit) return { items, next: letter.id };
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return { items, next: undefined };
+      after = last;
+    }
+  }
+
+  async get(id: string): Promise<DeadLetter> {
+    return this.#describe(await this.#require(id));
+  }
+
+  /** Tries one again. */
+  async retry(id: string): Promise<void> {
+    const delivery = await this.#require(id);
+    await this.#retry([delivery]);
+  }
+
+  /** Tries one again with other data in place of the event's. The event itself stays as it is. */
+  async retryEdited(id: string, data: JsonValue): Promise<void> {
+    const delivery = await this.#require(id);
+    await this.#retry([{ ...delivery, edited: { data } }]);
+  }
+
+  /** Gives one up; the events that wait behind it go on. */
+  async discard(id: string, reason = 'discarded by an operator'): Promise<void> {
+    await this.#discard([await this.#require(id)], reason);
+  }
+
+  /** Tries all that fit again. Answers how many. */
+  retryAll(query: DeadLetterQuery = {}): Promise<number> {
+    return this.#each(query, (deliveries) => this.#retry(deliveries));
+  }
+
+  /** Gives all that fit up. Answers how many. */
+  discardAll(query: DeadLetterQuery = {}, reason = 'discarded by an operator'): Promise<number> {
+    return this.#each(query, (deliveries) => this.#discard(deliveries, reason));
+  }
+
+  async #each(query: DeadLetterQuery, act: (deliveries: readonly Delivery[]) => Promise<void>): Promise<number> {
+    let changed = 0;
+    let after: { consumer: string; position: Position } | undefined;
+    for (;;) {
+      const page = await this.#parked(query, after);
+      const chosen: Delivery[] = [];
+      for (const delivery of page) if (fits(await this.#describe(delivery), query)) chosen.push(delivery);
+      for (const consumer of new Set(chosen.map((delivery) => delivery.consumer))) {
+        await act(chosen.filter((delivery) => delivery.consumer === consumer));
+      }
+      changed += chosen.length;
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return changed;
+      after = last;
+    }
+  }
+
+  async #retry(deliveries: readonly Delivery[]): Promise<void> {
+    const nowMs = this.#options.environment.clock.now();
+    const put = deliveries.map(
+      (delivery): Delivery => ({ ...delivery, state: 'retrying', attempts: 0, firstFailedMs: undefined, dueMs: nowMs }),
+    );
+    await this.#commit(deliveries, { put, remove: [] }, (delivery) => this.#report(delivery, SYSTEM_EVENTS.deliveryReleased, 'retry'));
+    for (const delivery of deliveries) this.#options.changed(delivery.consumer, delivery.key, 0);
+  }
+
+  async #discard(deliveries: readonly Delivery[], reason: string): Promise<void> {
+    const remove = deliveries.map(({ position }) => position);
+    await this.#commit(deliveries, { put: [], remove }, (delivery) => this.#report(delivery, SYSTEM_EVENTS.deliveryDiscarded, reason));
+    for (const delivery of deliveries) this.#options.changed(delivery.consumer, delivery.key, 1);
+  }
+
+  async #commit(
+    deliveries: readonly Delivery[],
+    change: { put: readonly Delivery[]; remove: readonly Position[] },
+    report: (delivery: Delivery) => Promise<EncodedEvent>,
+  ): Promise<void> {
+    const [first] = deliveries;
+    if (first === undefined) return;
+    const events = await Promise.all(deliveries.map(report));
+    const outcome = await this.#options.unitOfWork.commit({
+      consumer: first.consumer,
+      checkpoint: undefined,
+      appends: [{ events, onDuplicate: 'keep-first' }],
+      rows: [],
+      deliveries: change,
+    });
+    if (!outcome.ok) throw new WrongState(`dead letters of ${first.consumer} could not be changed: ${outcome.refusal?.reason ?? 'the consumer was removed'}`);
+  }
+
+  async #report(
+    delivery: Delivery,
+    type: typeof SYSTEM_EVENTS.deliveryReleased | typeof SYSTEM_EVENTS.deliveryDiscarded,
+    reason: string,
+  ): Promise<EncodedEvent> {
+    const event = await eventOf(this.#options.log, delivery);
+    return systemEvent(this.#options.environment, {
+      type,
+      about: delivery.consumer,
+      data: { consumer: delivery.consumer, position: delivery.position, key: delivery.key, reason },
+      cause: event === undefined ? undefined : causeOf(event),
+    });
+  }
+
+  async #parked(query: DeadLetterQuery, after: { consumer: string; position: Position } | undefined): Promise<readonly Delivery[]> {
+    if (after === undefined && query.consumer !== undefined) await this.#options.flush(query.consumer);
+    return this.#options.deliveries.list({
+      ...(query.consumer === undefined ? {} : { consumer: query.consumer }),
+      ...(query.key === undefined ? {} : { key: query.key }),
+      states: ['parked'],
+      ...(after === undefined ? {} : { after: { consumer: after.consumer, position: after.position } }),
+      limit: PAGE,
+    });
+  }
+
+  async #require(id: string): Promise<Delivery> {
+    const { consumer, position } = parseId(id);
+    await this.#options.flush(consumer);
+    const delivery = await this.#options.deliveries.get(consumer, position);
+    if (delivery === undefined) throw new NotFound('dead letter', id);
+    if (delivery.state !== 'parked') throw new WrongState(`delivery ${id} is ${delivery.state}, not a dead letter`);
+    return delivery;
+  }
+
+  async #describe(delivery: Delivery): Promise<DeadLetter> {
+    const { consumer, key, position, attempts, firstFailedMs, lastFailedMs, error } = delivery;
+    const behind = await this.#options.deliveries.list({ consumer, key, states: ['waiting'], limit: 1_000 });
+    return {
+      id: `${consumer}~${position}`,
+      consumer,
+      key,
+      position,
+      attempts,
+      firstFailedMs,
+      lastFailedMs,
+      error,
+      edited: delivery.edited !== undefined,
+      waitingBehind: behind.length,
+      event: await eventOf(this.#options.log, delivery),
+    };
+  }
+}
+
+function fits(letter: DeadLetter, query: DeadLetterQuery): boolean {
+  if (query.type !== undefined && letter.event?.type !== query.type) return false;
+  return query.error === undefined || letter.error?.code === query.error || letter.error?.name === query.error;
+}
+
+function parseId(id: string): { consumer: string; position: Position } {
+  const separator = id.lastIndexOf('~');
+  const place = Number(id.slice(separator + 1));
+  if (separator < 1 || !Number.isSafeInteger(place) || place < 1) {
+    throw new InvalidInput({ path: 'dead letter id', expected: 'consumer~position', found: id });
+  }
+  return { consumer: id.slice(0, separator), position: asPosition(place) };
+}

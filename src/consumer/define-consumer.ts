@@ -1,0 +1,155 @@
+import { compileSelection } from '../channel/selection.ts';
+import type { Selection } from '../channel/selection.ts';
+import type { PatternFor } from '../channel/filter/pattern.ts';
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import type { EventDefinition, EventOf } from '../event/define-event.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+import type { HandlerContext } from './context.ts';
+import { handlerContext } from './context.ts';
+import { CONSUMER_NAME } from './reaction.ts';
+import type { ConsumerStart, Reaction } from './reaction.ts';
+import { retryPolicy } from './retry-policy.ts';
+import type { RetryOptions } from './retry-policy.ts';
+
+/** One definition or several; left out: every event. */
+export type On = EventDefinition | readonly EventDefinition[] | undefined;
+/** The union of definitions that an `on` names. */
+export type DefinitionsOf<Given extends On> = Given extends readonly (infer Definition)[] ? Definition : Given;
+/** The events that an `on` lets through. */
+export type EventsOf<Given extends On> = [Given] extends [undefined] ? RecordedEvent : EventOf<DefinitionsOf<Given>>;
+
+/** What consumers, projections and automations have in common: which events, from where, and how failures are answered. */
+export interface ReactionOptions<Given extends On> {
+  /** Names the checkpoint for ever; a literal. */
+  readonly name: string;
+  readonly summary?: string;
+  readonly on?: Given;
+  /** An event pattern, typed against the events. */
+  readonly where?: PatternFor<EventsOf<Given>>;
+  /** Only streams of these categories. */
+  readonly category?: string | readonly string[];
+  readonly source?: string | readonly string[];
+  /** Where it begins when the store does not know it yet. Default `'beginning'`. */
+  readonly from?: ConsumerStart;
+  readonly retry?: RetryOptions;
+  /** Of one attempt. Default `'30s'`. */
+  readonly timeout?: Duration;
+  /** Keys handled at the same time; in a queue, events. Default 16. */
+  readonly concurrency?: number;
+}
+
+export interface ConsumerOptions<Given extends On, Publishes extends readonly EventDefinition[], State> extends ReactionOptions<Given> {
+  /** `ordered` (default): one after another per key. `queue`: each event by itself, competing. */
+  readonly mode?: 'ordered' | 'queue';
+  /** The ordering key. Default: `partitionkey`, else the stream. */
+  readonly key?: (event: EventsOf<Given>) => string;
+  /** Queue: higher first. */
+  readonly priority?: (event: EventsOf<Given>) => number;
+  /** Queue: how long after it was recorded the event is handled. */
+  readonly delay?: (event: EventsOf<Given>) => Duration;
+  /** What it may publish. */
+  readonly publishes?: Publishes;
+  /** State per key, kept exactly once in effect. `initial` says what a key begins with. */
+  readonly state?: { readonly initial: () => State };
+  /** Left out in a queue: events are received and acknowledged one by one, with `system.consumers.receive(name)`. */
+  readonly handle?: (context: HandlerContext<EventsOf<Given>, Publishes[number], State>) => void | Promise<void>;
+}
+
+/** A named durable reader of events that acts on them. */
+export interface ConsumerDefinition {
+  readonly kind: 'consumer';
+  readonly name: string;
+  readonly on: readonly EventDefinition[];
+  readonly publishes: readonly EventDefinition[];
+  /** What the delivery engine runs. */
+  readonly reaction: Reaction;
+}
+
+/** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
+export function defineConsumer<const Given extends On = undefined, const Publishes extends readonly EventDefinition[] = [], State = never>(
+  options: ConsumerOptions<Given, Publishes, State>,
+): ConsumerDefinition {
+  const name = `consumer ${describeValue(options.name)}`;
+  const mode = options.mode ?? 'ordered';
+  if (mode !== 'ordered' && mode !== 'queue') throw new InvalidDefinition(name, `mode must be ordered or queue, found ${describeValue(mode)}`);
+  if (mode === 'ordered' && (options.priority !== undefined || options.delay !== undefined)) {
+    throw new InvalidDefinition(name, 'priority and delay would break the order of a key; they need mode: queue');
+  }
+  if (mode === 'queue' && options.state !== undefined) {
+    throw new InvalidDefinition(name, 'state belongs to a key and its order; it needs mode: ordered');
+  }
+  if (mode === 'ordered' && options.handle === undefined) throw new InvalidDefinition(name, 'an ordered consumer needs a handle function');
+  const { handle, delay } = options;
+  const initial = options.state?.initial as (() => JsonValue) | undefined;
+  const common = reactionOf(options, 'consumer');
+  const reaction: Reaction = {
+    ...common,
+    publishes: options.publishes ?? [],
+    mode,
+    state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
+    keyOf: mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),
+    priorityOf: options.priority as ((event: RecordedEvent) => number) | undefined,
+    delayMsOf: delay === undefined ? undefined : (event) => durationMs(delay(event as EventsOf<Given>), 'delay'),
+    handle:
+      handle === undefined
+        ? undefined
+        : (attempt) => handle(handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>),
+  };
+  return { kind: 'consumer', name: options.name, on: definitionsOf(options.on), publishes: options.publishes ?? [], reaction };
+}
+
+/** The parts of a reaction that every kind takes from the same options. */
+export function reactionOf<Given extends On>(
+  options: ReactionOptions<Given>,
+  kind: Reaction['kind'],
+): Omit<Reaction, 'publishes' | 'mode' | 'state' | 'keyOf' | 'priorityOf' | 'delayMsOf' | 'handle'> {
+  const name = `${kind} ${describeValue(options.name)}`;
+  if (typeof options.name !== 'string' || !CONSUMER_NAME.test(options.name)) {
+    throw new InvalidDefinition(name, 'name must be 1 to 200 letters, digits, and . _ : - after the first');
+  }
+  const concurrency = options.concurrency ?? 16;
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new InvalidDefinition(name, `concurrency must be a whole number from 1, found ${describeValue(options.concurrency)}`);
+  }
+  const on = definitionsOf(options.on);
+  if (options.on !== undefined && on.length === 0) throw new InvalidDefinition(name, 'on is an empty list; leave it out for every event');
+  const selection: Selection = {
+    types: on.length === 0 ? undefined : on.map((definition) => definition.type),
+    categories: asList(options.category),
+    sources: asList(options.source),
+    where: options.where,
+  };
+  return {
+    name: options.name,
+    kind,
+    summary: options.summary,
+    selection: compileSelection(selection),
+    consumes: selection.types,
+    start: options.from ?? 'beginning',
+    concurrency,
+    retry: retryPolicy(options.retry ?? {}, name),
+    timeoutMs: durationMs(options.timeout ?? '30s', 'timeout'),
+  };
+}
+
+export function definitionsOf(on: On): readonly EventDefinition[] {
+  if (on === undefined) return [];
+  return Array.isArray(on) ? on : [on as EventDefinition];
+}
+
+/** The default ordering key: `partitionkey` where the event has one, else its stream. */
+export function orderingKey(event: RecordedEvent): string {
+  return event.partitionkey ?? event.stream;
+}
+
+/** In a queue every event is a key of its own. */
+function queueKey(event: RecordedEvent): string {
+  return `#${event.position}`;
+}
+
+function asList(value: string | readonly string[] | undefined): readonly string[] | undefined {
+  return typeof value === 'string' ? [value] : value;
+}

@@ -1,0 +1,121 @@
+import type { RecordedEvent } from '../event/event.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Pending } from './progress.ts';
+
+/** One event to be handled for one key. */
+export interface Work {
+  readonly event: RecordedEvent;
+  readonly key: string;
+  /** Its place in the progress of the consumer; undefined for an event that was set aside before. */
+  readonly pending: Pending | undefined;
+  /** The stored delivery, where the event was set aside before. */
+  readonly delivery: Delivery | undefined;
+}
+
+/**
+ * Runs work of many keys at once and of one key in order.
+ *
+ * Invariants
+ * 1. Of one key at most one piece of work runs; the others wait in the order submitted.
+ * 2. At most `concurrency` pieces of asynchronous work run. Synchronous work runs to its end when it is its turn.
+ * 3. A key costs memory only while work of it runs or waits.
+ */
+export class Lanes {
+  readonly #concurrency: number;
+  /** Returns undefined when done, or a promise that never rejects. */
+  readonly #run: (work: Work) => Promise<void> | undefined;
+  readonly #idle: () => void;
+  readonly #lanes = new Map<string, Work[]>();
+  /** Keys with waiting work that do not run because all slots are taken, first come first served. */
+  #ready: string[] = [];
+  #running = 0;
+  #waiting = 0;
+
+  constructor(options: { concurrency: number; run: (work: Work) => Promise<void> | undefined; idle: () => void }) {
+    this.#concurrency = options.concurrency;
+    this.#run = options.run;
+    this.#idle = options.idle;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Submitted and not begun. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get free(): number {
+    return Math.max(0, this.#concurrency - this.#running);
+  }
+
+  submit(work: Work): void {
+    const lane = this.#lanes.get(work.key);
+    if (lane !== undefined) {
+      lane.push(work);
+      this.#waiting += 1;
+    } else if (this.#running >= this.#concurrency) {
+      this.#lanes.set(work.key, [work]);
+      this.#ready.push(work.key);
+      this.#waiting += 1;
+    } else {
+      this.#begin(work);
+    }
+  }
+
+  /** Takes the waiting work of a key away: the key was set aside. */
+  take(key: string): readonly Work[] {
+    const lane = this.#lanes.get(key);
+    if (lane === undefined) return [];
+    this.#waiting -= lane.length;
+    return lane.splice(0);
+  }
+
+  /** Drops everything that has not begun. */
+  clear(): void {
+    for (const lane of this.#lanes.values()) lane.length = 0;
+    this.#ready = [];
+    this.#waiting = 0;
+  }
+
+  #begin(work: Work): void {
+    const running = this.#run(work);
+    if (running === undefined) return;
+    if (!this.#lanes.has(work.key)) this.#lanes.set(work.key, []);
+    this.#occupy(work.key, running);
+  }
+
+  #occupy(key: string, running: Promise<void>): void {
+    this.#running += 1;
+    void running.then(() => {
+      this.#running -= 1;
+      this.#goOn(key);
+    });
+  }
+
+  /** After work of a key ended: its next piece, else other keys that wait for the slot. */
+  #goOn(key: string): void {
+    this.#workOff(key);
+    while (this.#running < this.#concurrency) {
+      const ready = this.#ready.shift();
+      if (ready === undefined) break;
+      this.#workOff(ready);
+    }
+    if (this.#waiting === 0) this.#idle();
+  }
+
+  #workOff(key: string): void {
+    const lane = this.#lanes.get(key);
+    if (lane === undefined) return;
+    for (let next = lane.shift(); next !== undefined; next = lane.shift()) {
+      this.#waiting -= 1;
+      const running = this.#run(next);
+      if (running !== undefined) {
+        this.#occupy(key, running);
+        return;
+      }
+    }
+    this.#lanes.delete(key);
+  }
+}

@@ -1,0 +1,187 @@
+import type { RecordedEvent } from '../event/event.ts';
+import { causeOf } from '../event/create-event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { SYSTEM_EVENTS, isSystemEventType, systemEvent } from '../event/system-events.ts';
+import type { SystemEventType } from '../event/system-events.ts';
+import { backoffMs } from '../system/backoff.ts';
+import type { Attempt, AttemptSetting } from './attempt.ts';
+import type { Committer } from './committer.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Figures } from './figures.ts';
+import type { Work } from './lanes.ts';
+import type { Progress } from './progress.ts';
+import type { StateCache } from './state-cache.ts';
+import { storedError } from './stored-error.ts';
+import { LoopStopped } from '../errors.ts';
+
+export interface SettlementParts {
+  readonly setting: AttemptSetting;
+  readonly committer: Committer;
+  readonly progress: Progress;
+  readonly states: StateCache | undefined;
+  readonly figures: Figures;
+}
+
+/**
+ * Turns the end of an attempt into what is committed of it.
+ *
+ * Invariants
+ * 1. Each method adds the effects and settles the event in one synchronous step (the committer relies on it).
+ * 2. A failed attempt leaves nothing but its delivery and a report.
+ */
+export class Settlement {
+  readonly #parts: SettlementParts;
+
+  constructor(parts: SettlementParts) {
+    this.#parts = parts;
+  }
+
+  done(work: Work, attempt: Attempt): void {
+    const { setting, committer, figures } = this.#parts;
+    const { state } = setting.reaction;
+    attempt.close();
+    committer.append(attempt.appends, work.event.position);
+    let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
+    if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
+    if (attempt.stateChange !== undefined && state !== undefined) {
+      const { value } = attempt.stateChange;
+      this.#parts.states?.set(work.key, value);
+      committer.write({ namespace: state.namespace, key: work.key, value, indexes: value === undefined ? {} : state.indexes(value) });
+      urgent = true;
+    }
+    figures.handled += 1;
+    this.#settle(work, urgent);
+  }
+
+  /** Answers the delivery that now stands for the event. `delayMs` replaces the backoff. */
+  failed(work: Work, attempts: number, thrown: unknown, delayMs?: number): Delivery {
+    const { setting, committer, figures } = this.#parts;
+    const { environment, reaction, logger } = setting;
+    const nowMs = environment.clock.now();
+    const firstFailedMs = work.delivery?.firstFailedMs ?? nowMs;
+    const error = storedError(thrown);
+    const waitMs = delayMs ?? backoffMs(reaction.retry, attempts, environment.random);
+    const exhausted = attempts >= reaction.retry.attempts || nowMs + waitMs - firstFailedMs > reaction.retry.maxAgeMs;
+    const parked = exhausted || this.#isTerminal(thrown);
+    const delivery: Delivery = {
+      ...this.#aside(work),
+      state: parked ? 'parked' : 'retrying',
+      attempts,
+      firstFailedMs,
+      lastFailedMs: nowMs,
+      dueMs: parked ? undefined : nowMs + waitMs,
+      error,
+    };
+    figures.failed += 1;
+    figures.lastError = { error, atMs: nowMs, eventId: work.event.id };
+    if (parked) figures.parked += 1;
+    else figures.retried += 1;
+    committer.putDelivery(delivery);
+    this.#reportFailure(work, delivery, thrown);
+    const fields = { consumer: reaction.name, eventId: work.event.id, position: work.event.position, attempts, err: thrown };
+    if (parked) logger.error(fields, 'the event was parked; later events of its key wait behind it');
+    else logger.warn({ ...fields, retryInMs: waitMs }, 'the attempt failed and will be repeated');
+    this.#settle(work, true);
+    return delivery;
+  }
+
+  /** Queues the event behind an earlier delivery of its key, or until it is due. */
+  setAside(work: Work, when: { dueMs: number | undefined; priority: number }): void {
+    const { committer, figures } = this.#parts;
+    if (when.dueMs === undefined) figures.heldBack += 1;
+    committer.putDelivery({ ...this.#aside(work), state: 'waiting', dueMs: when.dueMs, priority: when.priority });
+    this.#settle(work, true);
+  }
+
+  expired(work: Work): void {
+    const { figures, committer } = this.#parts;
+    figures.expired += 1;
+    const report = this.#report(SYSTEM_EVENTS.deliveryExpired, work.event, { key: work.key, expirytime: work.event.expirytime ?? null });
+    committer.append(report, work.event.position);
+    if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
+    this.#settle(work, true);
+  }
+
+  /** The event of a delivery is no longer in the log. */
+  gone(delivery: Delivery): void {
+    const { committer, setting } = this.#parts;
+    setting.logger.warn({ consumer: delivery.consumer, position: delivery.position }, 'a delivery was dropped: its event is no longer in the log');
+    committer.append(
+      [
+        systemEvent(setting.environment, {
+          type: SYSTEM_EVENTS.deliveryDiscarded,
+          about: delivery.consumer,
+          data: { consumer: delivery.consumer, position: delivery.position, key: delivery.key, reason: 'the event is no longer in the log' },
+          cause: undefined,
+        }),
+      ],
+      delivery.position,
+    );
+    committer.removeDelivery(delivery.position);
+    committer.settled(true);
+  }
+
+  #settle(work: Work, urgent: boolean): void {
+    const { committer, progress } = this.#parts;
+    if (work.pending !== undefined) progress.settle(work.pending);
+    committer.settled(urgent);
+  }
+
+  #aside(work: Work): Delivery {
+    return (
+      work.delivery ?? {
+        consumer: this.#parts.setting.reaction.name,
+        position: work.event.position,
+        key: work.key,
+        state: 'waiting',
+        attempts: 0,
+        firstFailedMs: undefined,
+        lastFailedMs: undefined,
+        dueMs: undefined,
+        priority: this.#parts.setting.reaction.priorityOf?.(work.event) ?? 0,
+        error: undefined,
+        edited: undefined,
+      }
+    );
+  }
+
+  #isTerminal(thrown: unknown): boolean {
+    try {
+      return this.#parts.setting.reaction.retry.terminal(thrown);
+    } catch (error) {
+      // The user's own judgement failed; the attempt limit still bounds the retries.
+      this.#parts.setting.logger.error({ consumer: this.#parts.setting.reaction.name, err: error }, 'retry.terminal threw');
+      return false;
+    }
+  }
+
+  #reportFailure(work: Work, delivery: Delivery, thrown: unknown): void {
+    // A consumer of the system's reports that fails must not feed itself with reports of it.
+    if (isSystemEventType(work.event.type)) return;
+    const { committer } = this.#parts;
+    const data = {
+      key: work.key,
+      attempts: delivery.attempts,
+      dueMs: delivery.dueMs ?? null,
+      error: { name: delivery.error?.name ?? null, message: delivery.error?.message ?? null, code: delivery.error?.code ?? null },
+    };
+    const reports = this.#report(SYSTEM_EVENTS.attemptFailed, work.event, data);
+    if (delivery.state === 'parked') reports.push(...this.#report(SYSTEM_EVENTS.deliveryParked, work.event, data));
+    if (thrown instanceof LoopStopped) {
+      reports.push(...this.#report(SYSTEM_EVENTS.loopStopped, work.event, { ...data, automation: thrown.automation, limit: thrown.limit, reason: thrown.message }));
+    }
+    committer.append(reports, work.event.position);
+  }
+
+  #report(type: SystemEventType, event: RecordedEvent, data: Readonly<Record<string, JsonValue>>) {
+    const { environment, reaction } = this.#parts.setting;
+    return [
+      systemEvent(environment, {
+        type,
+        about: reaction.name,
+        data: { consumer: reaction.name, position: event.position, source: event.source, id: event.id, type: event.type, ...data },
+        cause: causeOf(event),
+      }),
+    ];
+  }
+}

@@ -1,0 +1,52 @@
+import type { Environment } from '../system/environment.ts';
+import { completeEvent } from './create-event.ts';
+import type { Cause } from './create-event.ts';
+import type { EncodedEvent } from './event.ts';
+import type { JsonValue } from './json.ts';
+import { SYSTEM_CATEGORY } from './stream-name.ts';
+
+/** What the system reports of itself (G11). Each is written to a stream of the category `thereupon`. */
+export const SYSTEM_EVENTS = {
+  attemptFailed: 'thereupon.attempt.failed',
+  deliveryParked: 'thereupon.delivery.parked',
+  deliveryReleased: 'thereupon.delivery.released',
+  deliveryDiscarded: 'thereupon.delivery.discarded',
+  deliveryExpired: 'thereupon.delivery.expired',
+  eventQuarantined: 'thereupon.event.quarantined',
+  dataMismatched: 'thereupon.data.mismatched',
+  loopStopped: 'thereupon.loop.stopped',
+  consumerPaused: 'thereupon.consumer.paused',
+  consumerResumed: 'thereupon.consumer.resumed',
+  consumerReplayed: 'thereupon.consumer.replayed',
+  consumerStalled: 'thereupon.consumer.stalled',
+  retentionApplied: 'thereupon.retention.applied',
+} as const;
+
+export type SystemEventType = (typeof SYSTEM_EVENTS)[keyof typeof SYSTEM_EVENTS];
+
+/** The `source` of system events. */
+export const SYSTEM_SOURCE = 'urn:thereupon:system';
+
+export function isSystemEventType(type: string): boolean {
+  return type.startsWith('thereupon.');
+}
+
+/** A report of the system about the thing `about` (a consumer's name, a category), in its stream `thereupon-<about>`. */
+export function systemEvent(
+  environment: Environment,
+  report: { type: SystemEventType; about: string; data: JsonValue; cause: Cause | undefined; id?: string },
+): EncodedEvent {
+  return completeEvent(
+    {
+      id: report.id,
+      source: SYSTEM_SOURCE,
+      type: report.type,
+      schemaVersion: 0,
+      stream: `${SYSTEM_CATEGORY}-${report.about}`,
+      encoding: 'json',
+      data: JSON.stringify(report.data),
+      cause: report.cause,
+    },
+    environment,
+  );
+}

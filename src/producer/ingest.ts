@@ -1,0 +1,146 @@
+import { encodePayload, rareAttributes } from '../event/cloudevents-incoming.ts';
+import type { IncomingEvent } from '../event/cloudevents-incoming.ts';
+import { completeEvent } from '../event/create-event.ts';
+import type { EventDraft } from '../event/create-event.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import { encodeJson } from '../event/json.ts';
+import { schemaUri } from '../event/recorded-event.ts';
+import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
+import { SYSTEM_SOURCE, isSystemEventType } from '../event/system-events.ts';
+import { continueTrace } from '../event/trace-context.ts';
+import { InvalidEvent, ThereuponError } from '../errors.ts';
+import { admit } from '../schema/gate.ts';
+import { dataInvalid, validate } from '../schema/registry.ts';
+import type { SchemaRegistry } from '../schema/registry.ts';
+import type { Environment } from '../system/environment.ts';
+import type { Admitted, Published, Publisher } from './publisher.ts';
+
+/** What became of one event of a batch that was refused. */
+export interface IngestProblem {
+  readonly index: number;
+  readonly error: ThereuponError;
+}
+
+/** Some events of a batch cannot be recorded; so none was (G3). */
+export class BatchRefused extends ThereuponError {
+  readonly problems: readonly IngestProblem[];
+
+  constructor(problems: readonly IngestProblem[]) {
+    const [first] = problems;
+    super(
+      { code: 'batch-refused', retry: 'never', fault: 'caller' },
+      `${problems.length} of the events cannot be recorded, so none was; first: [${first?.index ?? 0}] ${first?.error.message ?? ''}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/** The header fields that an event came with: its trace context is in them when it is not in the event. */
+export type HeaderFields = Iterable<readonly [name: string, value: string]>;
+
+/**
+ * Takes CloudEvents from outside: through the same gate as publications of the program itself.
+ *
+ * Guarantee As Publisher. The trace of the event, else of the request, is continued, else one is begun.
+ * Errors    That of the event when there is one event; BatchRefused, which names each, when there are several.
+ */
+export class Ingest {
+  readonly #publisher: Publisher;
+  readonly #registry: SchemaRegistry;
+  readonly #environment: Environment;
+
+  constructor(publisher: Publisher, registry: SchemaRegistry, environment: Environment) {
+    this.#publisher = publisher;
+    this.#registry = registry;
+    this.#environment = environment;
+  }
+
+  async ingest(events: readonly IncomingEvent[], headers: HeaderFields = []): Promise<readonly Published[]> {
+    const admitted: Admitted[] = [];
+    const problems: IngestProblem[] = [];
+    for (const [index, event] of events.entries()) {
+      try {
+        const pending = this.#admit(event, headers);
+        admitted.push(pending instanceof Promise ? await pending : pending);
+      } catch (error) {
+        if (!(error instanceof ThereuponError)) throw error;
+        problems.push({ index, error });
+      }
+    }
+    const [first] = problems;
+    if (first !== undefined) throw events.length === 1 ? first.error : new BatchRefused(problems);
+    return this.#publisher.record(admitted);
+  }
+
+  #admit(event: IncomingEvent, headers: HeaderFields): Admitted | Promise<Admitted> {
+    assertNotReserved(event);
+    const definition = this.#registry.require(event.type, versionOf(event));
+    if (definition === undefined) return this.#record(event, headers);
+    const data: unknown = event.payload.encoding === 'none' ? undefined : event.payload.data;
+    const validation = validate(definition, data);
+    const finish = (result: Awaited<typeof validation>): Admitted => {
+      if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
+      const derived = result.ok ? this.#derived(definition, event, result.data) : {};
+      const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
+      const admitted = admit({ draft, issues: result.ok ? undefined : result.issues }, definition.onInvalid, this.#environment);
+      for (const each of admitted.events) this.#publisher.assertSize(each);
+      return admitted;
+    };
+    return validation instanceof Promise ? validation.then(finish) : finish(validation);
+  }
+
+  /** What the definition derives from valid data; what the producer said itself stands. */
+  #derived(definition: EventDefinition, event: IncomingEvent, data: unknown): Partial<EventDraft> {
+    const stream = event.stream ?? definition.streamOf(data);
+    const partitionkey = event.partitionkey ?? definition.partitionKeyOf(data);
+    return {
+      stream,
+      subject: event.subject ?? definition.subjectOf(data) ?? definition.streamOf(data),
+      ...(event.payload.encoding === 'json' ? { data: encodeJson(data, 'data') } : {}),
+      ...(partitionkey === undefined || event.partitionkey !== undefined ? {} : { attributes: { ...rareAttributes(event), partitionkey } }),
+    };
+  }
+
+  #record(event: IncomingEvent, headers: HeaderFields): Admitted {
+    const encoded = completeEvent(this.#draft(event, headers), this.#environment);
+    this.#publisher.assertSize(encoded);
+    return { events: [encoded], quarantined: false };
+  }
+
+  #draft(event: IncomingEvent, headers: HeaderFields): EventDraft {
+    const trace = continueTrace(event.traceparent === undefined ? { headers } : { attributes: event }, this.#environment.ids);
+    const { traceparent: _traceparent, tracestate: _tracestate, ...rest } = rareAttributes(event) ?? {};
+    return {
+      id: event.id,
+      source: event.source,
+      type: event.type,
+      schemaVersion: 0,
+      stream: event.stream,
+      subject: event.subject,
+      time: event.time,
+      correlationid: event.correlationid,
+      causationid: event.causationid,
+      attributes: { ...rest, ...trace },
+      ...encodePayload(event.payload),
+    };
+  }
+}
+
+/** The schema version that an event names itself, where it speaks of a schema of ours. */
+function versionOf(event: IncomingEvent): number | undefined {
+  const { dataschema } = event;
+  if (dataschema === undefined) return undefined;
+  const prefix = schemaUri(event.type, 0).slice(0, -1);
+  const version = dataschema.startsWith(prefix) ? Number(dataschema.slice(prefix.length)) : Number.NaN;
+  return Number.isInteger(version) && version > 0 ? version : undefined;
+}
+
+/** Nobody speaks for the system from outside: its reports would be worth nothing. */
+function assertNotReserved(event: IncomingEvent): void {
+  if (isSystemEventType(event.type)) throw new InvalidEvent({ attribute: 'type', expected: 'a type outside thereupon.*, which is the system’s own', found: event.type });
+  if (event.source === SYSTEM_SOURCE) throw new InvalidEvent({ attribute: 'source', expected: 'a source other than the system’s own', found: event.source });
+  const stream = event.stream ?? event.subject ?? event.source;
+  if (categoryOf(stream) === SYSTEM_CATEGORY) {
+    throw new InvalidEvent({ attribute: 'stream', expected: `a stream outside the category ${SYSTEM_CATEGORY}, which is the system’s own`, found: stream });
+  }
+}

@@ -1,0 +1,179 @@
+import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import { EventContentConflict, InvalidInput, LimitExceeded, StreamDeleted, StreamVersionConflict, describeValue } from '../errors.ts';
+import { currentCause } from '../event/causality.ts';
+import type { EventDefinition, InputOf } from '../event/define-event.ts';
+import type { EncodedEvent } from '../event/event.ts';
+import type { Position } from '../event/position.ts';
+import { assertStreamName } from '../event/stream-name.ts';
+import { encode } from '../schema/encode.ts';
+import type { Encoded, PublishOptions } from '../schema/encode.ts';
+import { admit } from '../schema/gate.ts';
+import type { SchemaRegistry } from '../schema/registry.ts';
+import type { Environment } from '../system/environment.ts';
+import { isoTime } from '../system/clock.ts';
+
+/** The place of a published event. Durable when you have it (G1). */
+export interface Published {
+  readonly id: string;
+  readonly source: string;
+  readonly stream: string;
+  readonly version: number;
+  readonly position: Position;
+  readonly recordedtime: string;
+  /** True: this (source, id) was recorded before, and this is the first one's place (G2). */
+  readonly duplicate: boolean;
+  /** True: the data did not fit the schema and the event waits as a dead letter of `thereupon.quarantine`; the place is that of the report. */
+  readonly quarantined: boolean;
+}
+
+/** One event of a batch. */
+export interface Publication<Definition extends EventDefinition = EventDefinition> {
+  readonly event: Definition;
+  readonly data: InputOf<Definition>;
+  readonly options?: PublishOptions;
+}
+
+export interface PublisherOptions {
+  readonly log: EventLog;
+  readonly registry: SchemaRegistry;
+  readonly environment: Environment;
+  /** The `source` of events whose definition and options name none. */
+  readonly source: string;
+  readonly maxBatchEvents: number;
+  readonly maxEventBytes: number;
+}
+
+/** An event that is about to be recorded, and what to tell its publisher. */
+export interface Admitted {
+  readonly events: readonly EncodedEvent[];
+  readonly quarantined: boolean;
+}
+
+const NO_OPTIONS: PublishOptions = {};
+
+/**
+ * Puts facts into the log.
+ *
+ * Guarantee G1 to G4 of the design: durable on return, one fact once, batches whole, expected versions checked with the write.
+ * Errors    EventDataInvalid, InvalidInput, InvalidEvent, UnknownEventType, EventContentConflict, StreamVersionConflict, StreamDeleted,
+ *           LimitExceeded, SystemFull, StoreUnavailable, Closed
+ */
+export class Publisher {
+  readonly #options: PublisherOptions;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  async publish<Definition extends EventDefinition>(definition: Definition, data: InputOf<Definition>, options: PublishOptions = NO_OPTIONS): Promise<Published> {
+    const pending = this.#admit(definition, data, options);
+    const admitted = pending instanceof Promise ? await pending : pending;
+    const outcome = await this.#options.log.append({ events: admitted.events, onDuplicate: 'verify' });
+    return publishedOf(admitted, appendedOf(outcome), 0);
+  }
+
+  /** Records all or none, and readers see them together (G3). */
+  async publishAll(publications: readonly Publication[]): Promise<readonly Published[]> {
+    const admitted: Admitted[] = [];
+    for (const [index, { event, data, options }] of publications.entries()) {
+      try {
+        admitted.push(await this.#admit(event, data, options ?? NO_OPTIONS));
+      } catch (error) {
+        throw atIndex(error, index);
+      }
+    }
+    return this.record(admitted);
+  }
+
+  /** Appends events to one stream if its version is as claimed (G4). */
+  async append(stream: string, publications: readonly Publication[], options: { readonly expectedVersion?: ExpectedVersion } = {}): Promise<readonly Published[]> {
+    assertStreamName(stream);
+    const expected = options.expectedVersion ?? 'any';
+    assertExpectedVersion(expected);
+    const admitted: Admitted[] = [];
+    for (const publication of publications) {
+      admitted.push(await this.#admit(publication.event, publication.data, { ...publication.options, stream }));
+    }
+    return this.record(admitted, [{ stream, version: expected }]);
+  }
+
+  /** Records what was admitted, all or none. */
+  async record(admitted: readonly Admitted[], expected?: readonly { stream: string; version: ExpectedVersion }[]): Promise<readonly Published[]> {
+    if (admitted.length > this.#options.maxBatchEvents) throw new LimitExceeded('events in a batch', this.#options.maxBatchEvents, admitted.length);
+    if (admitted.length === 0) return [];
+    const events = admitted.flatMap((each) => each.events);
+    const outcome = await this.#options.log.append({ events, onDuplicate: 'verify', ...(expected === undefined ? {} : { expected }) });
+    const appended = appendedOf(outcome);
+    let index = 0;
+    return admitted.map((each) => {
+      const published = publishedOf(each, appended, index);
+      index += each.events.length;
+      return published;
+    });
+  }
+
+  /** Errors: LimitExceeded. */
+  assertSize(event: EncodedEvent): void {
+    // UTF-8 needs at most three bytes for a unit of UTF-16: most events need no exact count.
+    const { data } = event;
+    if (data === null || data.length * 3 <= this.#options.maxEventBytes) return;
+    const bytes = Buffer.byteLength(data);
+    if (bytes > this.#options.maxEventBytes) throw new LimitExceeded(`data of event ${describeValue(event.id)} in bytes`, this.#options.maxEventBytes, bytes);
+  }
+
+  #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {
+    const { registry, source } = this.#options;
+    registry.assertKnown(definition);
+    const encoded = encode(definition, data, options, { source, cause: currentCause() });
+    return encoded instanceof Promise ? encoded.then((done) => this.#finish(definition, done)) : this.#finish(definition, encoded);
+  }
+
+  #finish(definition: EventDefinition, encoded: Encoded): Admitted {
+    const admitted = admit(encoded, definition.onInvalid, this.#options.environment);
+    for (const event of admitted.events) this.assertSize(event);
+    if (encoded.issues !== undefined && !admitted.quarantined) {
+      this.#options.environment.logger.warn({ type: definition.type, issues: encoded.issues }, 'the data does not fit the schema; recorded all the same, as its definition says');
+    }
+    return admitted;
+  }
+}
+
+/** Errors: the refusal as an error. */
+export function appendedOf(outcome: AppendOutcome): readonly Appended[] {
+  if (outcome.ok) return outcome.events;
+  switch (outcome.reason) {
+    case 'version-conflict':
+      throw new StreamVersionConflict(outcome.stream, outcome.expected, outcome.actual);
+    case 'content-conflict':
+      throw new EventContentConflict(outcome);
+    case 'stream-deleted':
+      throw new StreamDeleted(outcome.stream);
+  }
+}
+
+function publishedOf(admitted: Admitted, appended: readonly Appended[], index: number): Published {
+  const event = admitted.events[0];
+  const place = appended[index];
+  if (event === undefined || place === undefined) throw new Error('the log answered for fewer events than it was given');
+  return {
+    id: event.id,
+    source: event.source,
+    stream: place.stream,
+    version: place.version,
+    position: place.position,
+    recordedtime: isoTime(place.recordedMs),
+    duplicate: place.duplicate,
+    quarantined: admitted.quarantined,
+  };
+}
+
+export function assertExpectedVersion(expected: unknown): asserts expected is ExpectedVersion {
+  if (expected === 'none' || expected === 'exists' || expected === 'any') return;
+  if (typeof expected === 'number' && Number.isSafeInteger(expected) && expected >= 0) return;
+  throw new InvalidInput({ path: 'expectedVersion', expected: "a whole number from 0, 'none', 'exists' or 'any'", found: expected });
+}
+
+function atIndex(error: unknown, index: number): unknown {
+  if (error instanceof Error) error.message = `[${index}] ${error.message}`;
+  return error;
+}

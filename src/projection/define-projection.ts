@@ -1,0 +1,109 @@
+import type { PatternFor } from '../channel/filter/pattern.ts';
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import type { EventDefinition, EventOf } from '../event/define-event.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { reactionOf } from '../consumer/define-consumer.ts';
+import type { Reaction } from '../consumer/reaction.ts';
+import type { RetryOptions } from '../consumer/retry-policy.ts';
+import type { IndexValue } from '../consumer/row-store.ts';
+
+/** For each event definition, the function that takes a row and an event of it to the next row; undefined removes the row. */
+export type Evolutions<Definitions extends readonly EventDefinition[], RowShape> = {
+  readonly [Index in keyof Definitions]: readonly [
+    Definitions[Index],
+    (row: RowShape, event: EventOf<Definitions[Index]>) => RowShape | undefined,
+  ];
+};
+
+export interface ProjectionOptions<Definitions extends readonly EventDefinition[], RowShape> {
+  /** Names the read model for ever; a literal. */
+  readonly name: string;
+  readonly summary?: string;
+  /** Which row an event belongs to; undefined: none. */
+  readonly key: (event: EventOf<Definitions[number]>) => string | undefined;
+  readonly initial: () => RowShape;
+  /** Pure: the same row and event give the same row. The row handed in is frozen. */
+  readonly on: Evolutions<Definitions, RowShape>;
+  readonly where?: PatternFor<EventOf<Definitions[number]>>;
+  /** What rows can be filtered and sorted by. */
+  readonly indexes?: Readonly<Record<string, (row: RowShape) => IndexValue>>;
+  readonly retry?: RetryOptions;
+}
+
+/** A read model: keyed rows that follow from events. */
+export interface ProjectionDefinition<RowShape = unknown> {
+  readonly kind: 'projection';
+  readonly name: string;
+  readonly on: readonly EventDefinition[];
+  readonly indexes: readonly string[];
+  /** Where its rows are kept. */
+  readonly namespace: string;
+  readonly reaction: Reaction;
+  /** Never there; carries the shape of a row to `views.get(definition, key)`. */
+  readonly rowShape?: RowShape;
+}
+
+/** A purely computed row that throws will throw again; two more attempts are for code that reads the environment. */
+const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
+
+/** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
+export function defineProjection<const Definitions extends readonly EventDefinition[], RowShape>(
+  options: ProjectionOptions<Definitions, RowShape>,
+): ProjectionDefinition<RowShape> {
+  const name = `projection ${describeValue(options.name)}`;
+  const evolutions = options.on as readonly (readonly [EventDefinition, (row: unknown, event: RecordedEvent) => unknown])[];
+  if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');
+  const evolve = new Map(evolutions.map(([definition, step]) => [definition.type, step]));
+  if (evolve.size < evolutions.length) throw new InvalidDefinition(name, 'on names an event type twice');
+  const definitions = evolutions.map(([definition]) => definition);
+  const namespace = `view:${options.name}`;
+  const keyOf = options.key as (event: RecordedEvent) => string | undefined;
+  const initial = options.initial as () => JsonValue;
+  const indexes = Object.entries(options.indexes ?? {}) as [string, (row: unknown) => IndexValue][];
+  const common = reactionOf<readonly EventDefinition[]>(
+    {
+      name: options.name,
+      on: definitions,
+      retry: options.retry ?? PROJECTION_RETRY,
+      ...(options.summary === undefined ? {} : { summary: options.summary }),
+      ...(options.where === undefined ? {} : { where: options.where as PatternFor<EventOf<EventDefinition>> }),
+    },
+    'projection',
+  );
+  const reaction: Reaction = {
+    ...common,
+    timeoutMs: undefined,
+    publishes: [],
+    mode: 'ordered',
+    state: { namespace, initial, indexes: (row) => indexValues(indexes, row) },
+    keyOf: (event) => keyOf(event) ?? NO_ROW,
+    priorityOf: undefined,
+    delayMsOf: undefined,
+    handle(attempt) {
+      if (attempt.key === NO_ROW && keyOf(attempt.event) === undefined) return;
+      const step = evolve.get(attempt.event.type);
+      const next = step?.(attempt.state ?? initial(), attempt.event) as JsonValue | undefined;
+      if (next === undefined && attempt.state === undefined) return;
+      // Derived here too, so that an index function that throws fails this event and not the commit of many.
+      if (next !== undefined) indexValues(indexes, next);
+      attempt.setState(next);
+    },
+  };
+  return { kind: 'projection', name: options.name, on: definitions, indexes: indexes.map(([index]) => index), namespace, reaction };
+}
+
+/** The ordering key of events that belong to no row. */
+const NO_ROW = '';
+
+function indexValues(indexes: readonly [string, (row: unknown) => IndexValue][], row: unknown): Record<string, IndexValue> {
+  const values: Record<string, IndexValue> = {};
+  for (const [index, derive] of indexes) {
+    const value: unknown = derive(row);
+    if (value !== null && typeof value !== 'string' && typeof value !== 'boolean' && !(typeof value === 'number' && Number.isFinite(value))) {
+      throw new InvalidDefinition(`index ${index}`, `expected a string, finite number, boolean or null, found ${describeValue(value)}`);
+    }
+    values[index] = value as IndexValue;
+  }
+  return values;
+}

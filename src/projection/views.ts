@@ -1,0 +1,103 @@
+import { InvalidInput, NotFound } from '../errors.ts';
+import type { IndexCondition, IndexValue, RowStore } from '../consumer/row-store.ts';
+import type { ProjectionDefinition } from './define-projection.ts';
+
+export interface ViewRow<RowShape = unknown> {
+  readonly key: string;
+  readonly row: RowShape;
+}
+
+export interface ViewQuery {
+  /** Conditions on declared indexes; all must hold. */
+  readonly where?: readonly IndexCondition[];
+  /** A declared index; default: by key. */
+  readonly orderBy?: string;
+  readonly direction?: 'asc' | 'desc';
+  /** 1 to 1,000, default 100. */
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+export interface ViewPage<RowShape = unknown> {
+  readonly items: readonly ViewRow<RowShape>[];
+  readonly next: string | undefined;
+}
+
+const MAX_LIMIT = 1_000;
+
+/**
+ * Read models, asked from outside.
+ *
+ * Guarantee A page shows committed rows; rows that change between two pages show up where their new place is.
+ * Errors    NotFound (no such view), InvalidInput (an index that is not declared, a limit, a page mark)
+ */
+export class Views {
+  readonly #rows: RowStore;
+  readonly #projections: ReadonlyMap<string, ProjectionDefinition>;
+
+  constructor(rows: RowStore, projections: readonly ProjectionDefinition[]) {
+    this.#rows = rows;
+    this.#projections = new Map(projections.map((projection) => [projection.name, projection]));
+  }
+
+  list(): readonly ProjectionDefinition[] {
+    return [...this.#projections.values()];
+  }
+
+  /** The row of a key; undefined when no event led to one. */
+  async get<RowShape>(view: ProjectionDefinition<RowShape> | string, key: string): Promise<RowShape | undefined> {
+    return (await this.#rows.get(this.#require(view).namespace, key)) as RowShape | undefined;
+  }
+
+  async count(view: ProjectionDefinition | string): Promise<number> {
+    return this.#rows.count(this.#require(view).namespace);
+  }
+
+  async query<RowShape>(view: ProjectionDefinition<RowShape> | string, query: ViewQuery = {}): Promise<ViewPage<RowShape>> {
+    const projection = this.#require(view);
+    const limit = query.limit ?? 100;
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: query.limit });
+    for (const [place, { index }] of (query.where ?? []).entries()) assertIndex(projection, `where[${place}].index`, index);
+    if (query.orderBy !== undefined) assertIndex(projection, 'orderBy', query.orderBy);
+    const rows = await this.#rows.query(projection.namespace, {
+      where: query.where ?? [],
+      limit: limit + 1,
+      ...(query.orderBy === undefined ? {} : { orderBy: { index: query.orderBy, direction: query.direction ?? 'asc' } }),
+      ...(query.after === undefined ? {} : { after: decodeMark(query.after) }),
+    });
+    const items = rows.slice(0, limit).map(({ key, value }) => ({ key, row: value as RowShape }));
+    const last = rows[limit - 1];
+    return { items, next: rows.length > limit && last !== undefined ? encodeMark(last.key, last.orderValue) : undefined };
+  }
+
+  #require(view: ProjectionDefinition | string): ProjectionDefinition {
+    const name = typeof view === 'string' ? view : view.name;
+    const projection = this.#projections.get(name);
+    if (projection === undefined) throw new NotFound('view', name, [...this.#projections.keys()]);
+    return projection;
+  }
+}
+
+function assertIndex(projection: ProjectionDefinition, path: string, index: string): void {
+  if (projection.indexes.includes(index)) return;
+  const declared = projection.indexes.length === 0 ? 'none is declared' : `declared are ${projection.indexes.join(', ')}`;
+  throw new InvalidInput({ path, expected: `an index of view ${projection.name} (${declared})`, found: index });
+}
+
+/** A page mark is opaque to its holder. */
+function encodeMark(key: string, value: IndexValue | undefined): string {
+  return Buffer.from(JSON.stringify(value === undefined ? [key] : [key, value])).toString('base64url');
+}
+
+function decodeMark(mark: string): { key: string; value: IndexValue | undefined } {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(mark, 'base64url').toString());
+    if (Array.isArray(parsed) && typeof parsed[0] === 'string' && (parsed.length < 2 || typeof parsed[1] !== 'object' || parsed[1] === null)) {
+      return { key: parsed[0], value: parsed[1] as IndexValue | undefined };
+    }
+  } catch {
+    // Not JSON: refused below like every other mark that did not come from here.
+  }
+  throw new InvalidInput({ path: 'after', expected: 'the mark that the page before gave', found: mark });
+}

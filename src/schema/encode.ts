@@ -1,0 +1,134 @@
+import { dataInvalid, validate } from './registry.ts';
+import type { Validation } from './registry.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import type { Cause, EventDraft } from '../event/create-event.ts';
+import { checkAttributes } from '../event/cloudevents-attributes.ts';
+import type { RareAttributes } from '../event/event.ts';
+import { encodeJson } from '../event/json.ts';
+import type { SchemaIssue } from '../errors.ts';
+
+/** What a publisher may say beyond the data. */
+export interface PublishOptions {
+  /** Identity with `source`. Default: a new UUID v7. Give your own to make a retry of the caller harmless (G2). */
+  readonly id?: string;
+  readonly source?: string;
+  readonly subject?: string;
+  readonly stream?: string;
+  /** Event time, RFC 3339 or a Date. Default: now. */
+  readonly time?: string | Date;
+  /** The conversation it belongs to. Default: that of the cause, else the event's own id. */
+  readonly correlationid?: string;
+  readonly causationid?: string;
+  readonly partitionkey?: string;
+  /** The producer's own sequence number. */
+  readonly sequence?: string | number;
+  readonly expirytime?: string | Date;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  /** Extension attributes: lower-case letters and digits. */
+  readonly extensions?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Data that went through the gate, ready to become an event; `issues` when its schema objected and its policy is not `reject`. */
+export interface Encoded {
+  readonly draft: EventDraft;
+  readonly issues: readonly SchemaIssue[] | undefined;
+}
+
+/**
+ * Takes data of a known type through its schema and derives stream, subject and ordering key from it.
+ *
+ * Shape     Synchronous where the schema library is.
+ * Errors    EventDataInvalid (policy `reject`), InvalidInput (data is not JSON)
+ */
+export function encode(definition: EventDefinition, data: unknown, options: PublishOptions, defaults: { source: string; cause: Cause | undefined }): Encoded | Promise<Encoded> {
+  const validation = validate(definition, data);
+  return validation instanceof Promise
+    ? validation.then((result) => encodeValidated(definition, data, result, options, defaults))
+    : encodeValidated(definition, data, validation, options, defaults);
+}
+
+function encodeValidated(
+  definition: EventDefinition,
+  given: unknown,
+  validation: Validation,
+  options: PublishOptions,
+  defaults: { source: string; cause: Cause | undefined },
+): Encoded {
+  if (!validation.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, validation.issues);
+  if (hasAttributes(options)) assertAttributes(definition, options, defaults.source);
+  const data = validation.ok ? validation.data : given;
+  const text = encodeJson(data, 'data');
+  // Names are derived from data that fits the schema; of data that does not, they would be guesses.
+  const stream = options.stream ?? (validation.ok ? definition.streamOf(data) : undefined);
+  const subject = options.subject ?? (validation.ok ? definition.subjectOf(data) : undefined) ?? stream;
+  const partitionkey = options.partitionkey ?? (validation.ok ? definition.partitionKeyOf(data) : undefined);
+  return {
+    draft: {
+      id: options.id,
+      source: options.source ?? definition.source ?? defaults.source,
+      type: definition.type,
+      schemaVersion: definition.version,
+      stream,
+      subject,
+      time: asTimestamp(options.time),
+      correlationid: options.correlationid,
+      causationid: options.causationid,
+      attributes: rareAttributes(options, partitionkey),
+      encoding: 'json',
+      data: text,
+      cause: defaults.cause,
+    },
+    issues: validation.ok ? undefined : validation.issues,
+  };
+}
+
+/** Most events are published with nothing but data, or with an id of the caller's: these need no look. */
+function hasAttributes(options: PublishOptions): boolean {
+  for (const name in options) if (name !== 'id' && name !== 'stream') return true;
+  return false;
+}
+
+/** The same rules as for an event that comes over HTTP. */
+function assertAttributes(definition: EventDefinition, options: PublishOptions, source: string): void {
+  const { id, time, expirytime, extensions, ...named } = options;
+  checkAttributes(
+    [
+      ['specversion', '1.0'],
+      ['id', id ?? 'new'],
+      ['type', definition.type],
+      ['source', source],
+      ...Object.entries(named),
+      ['time', asTimestamp(time)],
+      ['expirytime', asTimestamp(expirytime)],
+      ...Object.entries(extensions ?? {}),
+    ],
+    '',
+  );
+}
+
+function rareAttributes(options: PublishOptions, partitionkey: string | undefined): RareAttributes | undefined {
+  const { sequence, expirytime, traceparent, tracestate, extensions } = options;
+  if (
+    partitionkey === undefined &&
+    sequence === undefined &&
+    expirytime === undefined &&
+    traceparent === undefined &&
+    tracestate === undefined &&
+    extensions === undefined
+  ) {
+    return undefined;
+  }
+  return {
+    ...extensions,
+    ...(partitionkey === undefined ? {} : { partitionkey }),
+    ...(sequence === undefined ? {} : { sequence: String(sequence) }),
+    ...(expirytime === undefined ? {} : { expirytime: asTimestamp(expirytime) ?? '' }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
+  };
+}
+
+function asTimestamp(time: string | Date | undefined): string | undefined {
+  return time instanceof Date ? time.toISOString() : time;
+}

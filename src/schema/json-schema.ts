@@ -1,0 +1,26 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { EventDefinition } from '../event/define-event.ts';
+import type { JsonValue } from '../event/json.ts';
+
+/** The JSON Schema part of Standard Schema, where a library implements it. */
+interface StandardJsonSchema {
+  readonly jsonSchema?: { output(options: { target: 'draft-2020-12' }): unknown };
+}
+
+/**
+ * The shape of an event's data as JSON Schema 2020-12, where the schema library can say it; else undefined.
+ *
+ * Source    standardschema.dev, Standard JSON Schema
+ */
+export function jsonSchemaOf(definition: EventDefinition): JsonValue | undefined {
+  const standard = definition.schema['~standard'] as StandardSchemaV1.Props & StandardJsonSchema;
+  if (standard.jsonSchema === undefined) return undefined;
+  try {
+    // Through JSON text: what is stored and compared is exactly what is served.
+    return JSON.parse(JSON.stringify(standard.jsonSchema.output({ target: 'draft-2020-12' }))) as JsonValue;
+  } catch (error) {
+    // Libraries throw for shapes that JSON Schema cannot say (a date, a transform); the schema still validates.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}

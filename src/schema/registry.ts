@@ -1,0 +1,130 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { EventDataInvalid, InvalidDefinition, UnknownEventType } from '../errors.ts';
+import type { SchemaIssue } from '../errors.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { sameJson } from '../event/json.ts';
+import type { Environment } from '../system/environment.ts';
+import { jsonSchemaOf } from './json-schema.ts';
+import type { SchemaRecord, SchemaStore } from './schema-store.ts';
+
+/** What happens to events of a type that nobody defined. */
+export type UnknownTypePolicy = 'reject' | 'accept';
+
+/** What the gate says of some data. */
+export type Validation = { readonly ok: true; readonly data: unknown } | { readonly ok: false; readonly issues: readonly SchemaIssue[] };
+
+/**
+ * The gate: is this a fact we know?
+ *
+ * Shape     Several versions of one type may be defined; the highest is the current one.
+ * Guarantee Definitions do not change while the system is open.
+ */
+export class SchemaRegistry {
+  readonly unknownTypes: UnknownTypePolicy;
+  readonly #versions = new Map<string, ReadonlyMap<number, EventDefinition>>();
+  readonly #current = new Map<string, EventDefinition>();
+
+  /** Errors: InvalidDefinition when two different definitions claim one (type, version). */
+  constructor(definitions: readonly EventDefinition[], unknownTypes: UnknownTypePolicy) {
+    this.unknownTypes = unknownTypes;
+    for (const definition of definitions) this.#add(definition);
+  }
+
+  #add(definition: EventDefinition): void {
+    const versions = new Map(this.#versions.get(definition.type));
+    const known = versions.get(definition.version);
+    if (known === definition) return;
+    if (known !== undefined) {
+      throw new InvalidDefinition(`event ${definition.type}`, `version ${definition.version} is defined twice; give the new shape a new version`);
+    }
+    versions.set(definition.version, definition);
+    this.#versions.set(definition.type, versions);
+    const current = this.#current.get(definition.type);
+    if (current === undefined || current.version < definition.version) this.#current.set(definition.type, definition);
+  }
+
+  definitions(): readonly EventDefinition[] {
+    return [...this.#versions.values()].flatMap((versions) => [...versions.values()]);
+  }
+
+  /** The definition of a type in a version, or its current one. Undefined when unknown. */
+  find(type: string, version?: number): EventDefinition | undefined {
+    return version === undefined ? this.#current.get(type) : this.#versions.get(type)?.get(version);
+  }
+
+  /** As `find`; an unknown type is an error unless unknown types are accepted. */
+  require(type: string, version?: number): EventDefinition | undefined {
+    const found = this.find(type, version);
+    if (found === undefined && this.unknownTypes === 'reject') throw new UnknownEventType(type);
+    return found;
+  }
+
+  /** Whether this very definition, and not another of the same name, belongs to the system. */
+  assertKnown(definition: EventDefinition): void {
+    if (this.find(definition.type, definition.version) !== definition) throw new UnknownEventType(definition.type);
+  }
+
+  /** Writes the definitions to the store, and says which stored versions have changed their shape without a new number. */
+  async persist(store: SchemaStore, environment: Environment): Promise<void> {
+    const stored = new Map((await store.list()).map((record) => [`${record.type} ${record.version}`, record]));
+    const changed: SchemaRecord[] = [];
+    for (const definition of this.definitions()) {
+      const known = stored.get(`${definition.type} ${definition.version}`);
+      const record = recordOf(definition, known?.registeredMs ?? environment.clock.now());
+      if (known === undefined || !sameRecord(known, record)) changed.push(record);
+      if (known !== undefined && !sameJson(known.jsonSchema, record.jsonSchema)) {
+        environment.logger.warn(
+          { type: definition.type, version: definition.version },
+          'the schema of this event changed without a new version; events already recorded keep their old shape',
+        );
+      }
+    }
+    if (changed.length > 0) await store.put(changed);
+  }
+}
+
+/** Checks data against a definition's schema. Synchronous where the schema library is. */
+export function validate(definition: EventDefinition, data: unknown): Validation | Promise<Validation> {
+  const result = definition.schema['~standard'].validate(data);
+  return result instanceof Promise ? result.then(validationOf) : validationOf(result);
+}
+
+/** As `validate`, throwing EventDataInvalid. */
+export function dataInvalid(definition: EventDefinition, issues: readonly SchemaIssue[]): EventDataInvalid {
+  return new EventDataInvalid(definition.type, definition.version, issues);
+}
+
+function validationOf(result: StandardSchemaV1.Result<unknown>): Validation {
+  if (result.issues === undefined) return { ok: true, data: result.value };
+  return { ok: false, issues: result.issues.map((issue) => ({ path: pathOf(issue), message: issue.message })) };
+}
+
+function pathOf(issue: StandardSchemaV1.Issue): string {
+  let path = 'data';
+  for (const segment of issue.path ?? []) {
+    const key = typeof segment === 'object' ? segment.key : segment;
+    path += typeof key === 'number' ? `[${key}]` : `.${String(key)}`;
+  }
+  return path;
+}
+
+function recordOf(definition: EventDefinition, registeredMs: number): SchemaRecord {
+  return {
+    type: definition.type,
+    version: definition.version,
+    summary: definition.summary,
+    vendor: definition.schema['~standard'].vendor,
+    jsonSchema: jsonSchemaOf(definition),
+    onInvalid: definition.onInvalid,
+    registeredMs,
+  };
+}
+
+function sameRecord(left: SchemaRecord, right: SchemaRecord): boolean {
+  return sameJson(comparable(left), comparable(right));
+}
+
+function comparable(record: SchemaRecord): JsonValue {
+  return { summary: record.summary ?? null, vendor: record.vendor, jsonSchema: record.jsonSchema ?? null, onInvalid: record.onInvalid };
+}
