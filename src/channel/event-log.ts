@@ -16,12 +16,17 @@ export interface StreamClaim {
  */
 export interface AppendRequest {
   readonly events: readonly EncodedEvent[];
-  /** Checked in the same transaction, against the streams as they are before this request. */
+  /**
+   * Checked in the same transaction, against the streams as they are before this request. A stream that the request does not
+   * write to may be named too. Any claim but `any` about a deleted stream is refused as `stream-deleted`.
+   */
   readonly expected?: readonly StreamClaim[];
   /**
    * What to do when an event's (source, id) is known: `verify` compares the content and refuses another one (G2);
    * `keep-first` lets the first fact stand whatever this one says (for ids that are derived from a cause).
-   * With a duplicate in the request the claims about its stream are not checked: the write they were made for has happened.
+   * When the request holds an event that the log knows from before, the claims about the stream which that event names are
+   * not checked: the write they were made for has happened. A repetition inside the request is a duplicate of the first
+   * one (same comparison), but lifts no claim.
    */
   readonly onDuplicate: 'verify' | 'keep-first';
 }
@@ -35,7 +40,14 @@ export interface Appended {
   readonly duplicate: boolean;
 }
 
-/** What became of a request. Refusals are outcomes, not exceptions: nothing of the request was written. */
+/**
+ * What became of a request. Refusals are outcomes, not exceptions: nothing of the request was written.
+ *
+ * Of several reasons to refuse the first one counts: the events in their order (a known one with other content, a new one
+ * for a deleted stream; a known one for a deleted stream is a duplicate), then the claims in their order.
+ * `differs` is never empty: names as of `contentDifference`, or `content` alone when the first one was trimmed. `position` is
+ * START when the first one stands in the same refused request or unit.
+ */
 export type AppendOutcome =
   | { readonly ok: true; readonly events: readonly Appended[] }
   | { readonly ok: false; readonly reason: 'version-conflict'; readonly stream: string; readonly expected: ExpectedVersion; readonly actual: number }
@@ -48,7 +60,7 @@ export interface ReadOptions {
   readonly direction?: 'forward' | 'backward';
   /** At most this many events, 1 to 10,000. */
   readonly limit: number;
-  /** Only events of these types. A backend may use an index; the result is the same. */
+  /** Only events of these types; none for an empty list. A backend may use an index; the result is the same. */
   readonly types?: readonly string[];
   readonly correlationid?: string;
 }
@@ -77,12 +89,12 @@ export interface ListStreamsOptions {
   readonly limit: number;
 }
 
-/** One rule of retention: which events of a category may go. */
+/** One rule of retention: which events of a category may go, those that either bound names; oldest first. No bound names none. */
 export interface TrimRequest {
   readonly category: string;
   /** Remove events recorded before this instant (milliseconds since 1970). */
   readonly recordedBeforeMs?: number;
-  /** Keep at most this many, the newest. */
+  /** Keep at most this many, the newest; protected ones count. */
   readonly keepNewest?: number;
   /** Never remove an event above this position. */
   readonly notAbove: Position;
@@ -96,7 +108,7 @@ export interface TrimOutcome {
   readonly removed: number;
   /** True when events that the rule names are still there because of `limit`. */
   readonly more: boolean;
-  /** Events that the rule names but that `notAbove` or `keep` protect. */
+  /** Events that the rule names but that `notAbove` or `keep` protect: all of them, whatever `limit` is. */
   readonly protected: number;
 }
 
@@ -110,7 +122,8 @@ export type AppendListener = (head: Position, events: readonly RecordedEvent[] |
  *           Ordered: positions rise in commit order and become visible in that order; versions are gapless per stream (G5).
  *           Durable: an outcome is reported after the write was flushed to the medium (G1).
  *           Idempotent: a known (source, id) is never stored again, also after its event was trimmed (G2).
- *           Safe to call concurrently; concurrent requests may share one flush, each with its own outcome.
+ *           Safe to call concurrently; concurrent requests may share one flush, each with its own outcome; those of one process
+ *           take effect in the order of the calls.
  * Errors    StoreUnavailable when the medium fails: the request was not written. SystemFull when too much is waiting.
  *           Closed after close. StoreReadOnly for writes to a read-only store.
  */
@@ -121,7 +134,7 @@ export interface EventLog {
   /** Events of one stream in version order; empty when there is no such stream. */
   readStream(stream: string, options: ReadStreamOptions): Promise<readonly RecordedEvent[]>;
   streamState(stream: string): Promise<StreamState>;
-  /** Streams in name order, without those that never had an event. */
+  /** Streams in name order, deleted ones too, without those that never had an event. */
   listStreams(options: ListStreamsOptions): Promise<readonly StreamState[]>;
   /** By identity. Undefined when unknown or trimmed. */
   find(source: string, id: string): Promise<RecordedEvent | undefined>;
@@ -131,11 +144,14 @@ export interface EventLog {
   positionBefore(recordedMs: number): Promise<Position>;
   /** How many readable events have a position in (after, upTo]. Exact up to `limit`, then `limit`. */
   count(after: Position, upTo: Position, limit: number): Promise<number>;
-  /** Calls the listener for every later append until the returned function is called. */
+  /** Calls the listener for every later append until the returned function is called. One that throws is logged and disturbs nobody. */
   watch(listener: AppendListener): () => void;
-  /** Removes the events of a stream below `beforeVersion`. Their ids stay known. */
+  /** Removes the events of a stream that are now below `beforeVersion`; answers how many. Their ids stay known, its version stays. */
   truncateStream(stream: string, beforeVersion: number): Promise<number>;
-  /** Removes all events of a stream and refuses later appends to it, for ever. Answers how many events it removed. */
+  /**
+   * Removes all events of a stream and refuses later appends to it, for ever, also when it never had an event. Its version and
+   * the ids stay known. Answers how many events it removed.
+   */
   deleteStream(stream: string): Promise<number>;
   trim(request: TrimRequest): Promise<TrimOutcome>;
 }

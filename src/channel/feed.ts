@@ -18,6 +18,8 @@ export interface FeedReader {
   offer(event: RecordedEvent): boolean;
   /** Everything up to `head` was offered. Called only when the reader got at least one event of the batch. */
   offered?(head: Position): void;
+  /** The feed is closed: nothing more comes. */
+  ended?(): void;
 }
 
 const TAIL_EVENTS = 16_384;
@@ -101,7 +103,14 @@ export class Feed {
   close(): void {
     this.#closed = true;
     this.#unwatch();
-    for (const reader of this.#attached) this.detach(reader);
+    for (const reader of this.#attached) {
+      this.detach(reader);
+      reader.ended?.();
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   #appended(head: Position, events: readonly RecordedEvent[] | undefined): void {

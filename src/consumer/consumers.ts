@@ -1,5 +1,6 @@
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
+import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import { waitFor } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
@@ -134,10 +135,11 @@ export class Consumers {
   }
 
   /** Below or at this position no consumer needs an event any more, but for those that deliveries point to. */
-  async lowest(): Promise<number> {
+  async lowest(): Promise<Position> {
     const records = await this.#options.stores.checkpoints.list();
-    const lows = records.map((record) => record.checkpoint.low);
-    return lows.length === 0 ? this.#options.stores.log.head() : Math.min(...lows);
+    const [first, ...others] = records.map((record) => record.checkpoint.low);
+    if (first === undefined) return this.#options.stores.log.head();
+    return others.reduce((lowest, low) => (low < lowest ? low : lowest), first);
   }
 
   #require(name: string): Consumer {

@@ -1,0 +1,55 @@
+import type { Reaction } from './consumer/reaction.ts';
+import type { JsonValue } from './event/json.ts';
+import type { SchemaRecord } from './schema/schema-store.ts';
+
+export interface CatalogEvent {
+  readonly type: string;
+  readonly version: number;
+  readonly summary: string | undefined;
+  readonly onInvalid: string;
+  readonly jsonSchema: JsonValue | undefined;
+  /** Whether the running program defines it, or only the store remembers it. */
+  readonly defined: boolean;
+  /** Reactions that publish it; outside publishers are not known. */
+  readonly publishedBy: readonly string[];
+  /** Reactions that get it. */
+  readonly consumedBy: readonly string[];
+}
+
+export interface CatalogReaction {
+  readonly name: string;
+  readonly kind: Reaction['kind'];
+  readonly summary: string | undefined;
+  /** Undefined: every type. */
+  readonly consumes: readonly string[] | undefined;
+  readonly publishes: readonly string[];
+}
+
+/** What is produced and consumed by whom, in which versions. */
+export interface Catalog {
+  readonly events: readonly CatalogEvent[];
+  readonly reactions: readonly CatalogReaction[];
+}
+
+export function catalogOf(records: readonly SchemaRecord[], defined: ReadonlySet<string>, reactions: readonly Reaction[]): Catalog {
+  const visible = reactions.filter(({ kind }) => kind !== 'system');
+  return {
+    events: records.map((record) => ({
+      type: record.type,
+      version: record.version,
+      summary: record.summary,
+      onInvalid: record.onInvalid,
+      jsonSchema: record.jsonSchema,
+      defined: defined.has(`${record.type} ${record.version}`),
+      publishedBy: visible.filter(({ publishes }) => publishes.some(({ type }) => type === record.type)).map(({ name }) => name),
+      consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
+    })),
+    reactions: visible.map(({ name, kind, summary, consumes, publishes }) => ({
+      name,
+      kind,
+      summary,
+      consumes,
+      publishes: publishes.map(({ type }) => type),
+    })),
+  };
+}

@@ -1,0 +1,77 @@
+export { defineAutomation } from './automation/define-automation.ts';
+export { defineConfig } from './config.ts';
+export { defineConsumer } from './consumer/define-consumer.ts';
+export { defineEvent } from './event/define-event.ts';
+export { defineProjection } from './projection/define-projection.ts';
+export { open, System } from './open.ts';
+export { START } from './event/position.ts';
+export { compilePattern } from './channel/filter/compile.ts';
+export { FilterIndex } from './channel/filter/filter-index.ts';
+export { matches } from './channel/filter/matches.ts';
+export { decodeHttp, encodeHttpBatch, encodeHttpBinary, encodeHttpStructured, UnsupportedContent } from './event/cloudevents-http.ts';
+export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
+export { BatchRefused } from './producer/ingest.ts';
+export { createLogger, silentLogger } from './system/logger.ts';
+export { durationMs } from './system/duration.ts';
+export { InvalidPattern } from './channel/filter/invalid-pattern.ts';
+export {
+  AttemptTimeout,
+  CapabilityMissing,
+  ClaimLost,
+  Closed,
+  EventContentConflict,
+  EventDataInvalid,
+  InvalidDefinition,
+  InvalidEvent,
+  InvalidInput,
+  LimitExceeded,
+  LoopStopped,
+  NotFound,
+  StoreHeld,
+  StoreReadOnly,
+  StoreUnavailable,
+  StoreUnusable,
+  StreamDeleted,
+  StreamVersionConflict,
+  SystemFull,
+  TerminalError,
+  ThereuponError,
+  UnknownEventType,
+  WrongState,
+} from './errors.ts';
+
+export type { AutomationDefinition, AutomationOptions } from './automation/define-automation.ts';
+export type { Catalog, CatalogEvent, CatalogReaction } from './catalog.ts';
+export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
+export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
+export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
+export type { Selection } from './channel/selection.ts';
+export type { Config, FeedContext, ServerOptions } from './config.ts';
+export type { Claim, ReceiveOptions } from './consumer/claims.ts';
+export type { ConsumerState, ConsumerStatus, ReplayFrom } from './consumer/consumer.ts';
+export type { HandlerContext, HandlerPublishOptions, KeyState } from './consumer/context.ts';
+export type { DeadLetter, DeadLetterPage, DeadLetterQuery } from './consumer/dead-letters.ts';
+export type { ConsumerDefinition, ConsumerOptions } from './consumer/define-consumer.ts';
+export type { ConsumerStart } from './consumer/reaction.ts';
+export type { RetryOptions } from './consumer/retry-policy.ts';
+export type { IndexCondition, IndexValue } from './consumer/row-store.ts';
+export type { Fault, Retry, SchemaIssue } from './errors.ts';
+export type { HttpEvents, HttpMessage } from './event/cloudevents-http.ts';
+export type { IncomingEvent, Payload } from './event/cloudevents-incoming.ts';
+export type { DataOf, EventDefinition, EventOf, EventOptions, InputOf, InvalidDataPolicy } from './event/define-event.ts';
+export type { AttributeValue, RecordedEvent } from './event/event.ts';
+export type { JsonValue } from './event/json.ts';
+export type { Position } from './event/position.ts';
+export type { SystemOptions } from './open.ts';
+export type { IngestProblem } from './producer/ingest.ts';
+export type { Publication, Published } from './producer/publisher.ts';
+export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
+export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
+export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
+export type { PublishOptions } from './schema/encode.ts';
+export type { UnknownTypePolicy } from './schema/registry.ts';
+export type { Capabilities, Store, StoreFactory, StoreHolder, StoreReport } from './store.ts';
+export type { Clock } from './system/clock.ts';
+export type { Duration } from './system/duration.ts';
+export type { Environment } from './system/environment.ts';
+export type { Logger } from './system/logger.ts';

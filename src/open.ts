@@ -1,0 +1,344 @@
+import { applyRetention, assertRetentionRules } from './channel/retention.ts';
+import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
+import type { ExpectedVersion } from './channel/event-log.ts';
+import { Feed } from './channel/feed.ts';
+import type { AutomationDefinition } from './automation/define-automation.ts';
+import { catalogOf } from './catalog.ts';
+import type { Catalog } from './catalog.ts';
+import { Consumers } from './consumer/consumers.ts';
+import type { DeadLetters } from './consumer/dead-letters.ts';
+import type { ConsumerDefinition } from './consumer/define-consumer.ts';
+import type { Reaction } from './consumer/reaction.ts';
+import { retryPolicy } from './consumer/retry-policy.ts';
+import { Closed, InvalidDefinition, InvalidInput, StoreReadOnly, describeValue } from './errors.ts';
+import { isUriReference } from './event/cloudevents-uri.ts';
+import type { IncomingEvent } from './event/cloudevents-incoming.ts';
+import type { EventDefinition, InputOf } from './event/define-event.ts';
+import { START } from './event/position.ts';
+import type { Position } from './event/position.ts';
+import { SYSTEM_EVENTS, systemEvent } from './event/system-events.ts';
+import { Ingest } from './producer/ingest.ts';
+import type { HeaderFields } from './producer/ingest.ts';
+import { Publisher } from './producer/publisher.ts';
+import type { Publication, Published } from './producer/publisher.ts';
+import { QUARANTINE, quarantineSelection, releaseFromQuarantine } from './producer/quarantine.ts';
+import type { ProjectionDefinition } from './projection/define-projection.ts';
+import { Views } from './projection/views.ts';
+import { Reader } from './reader.ts';
+import type { PublishOptions } from './schema/encode.ts';
+import { SchemaRegistry } from './schema/registry.ts';
+import type { UnknownTypePolicy } from './schema/registry.ts';
+import type { Store, StoreFactory, StoreReport } from './store.ts';
+import { durationMs } from './system/duration.ts';
+import type { Duration } from './system/duration.ts';
+import { createEnvironment } from './system/environment.ts';
+import type { Environment } from './system/environment.ts';
+
+export interface SystemOptions<Events extends EventDefinition = EventDefinition> {
+  /** A store, `'memory:'`, or the path of an SQLite file. */
+  readonly store: StoreFactory | string;
+  /** The facts that the program itself publishes. Those that reactions name are known without being listed. */
+  readonly events?: readonly Events[];
+  readonly consumers?: readonly ConsumerDefinition[];
+  readonly projections?: readonly ProjectionDefinition<never>[];
+  readonly automations?: readonly AutomationDefinition[];
+  /** The `source` of events that the program publishes, a URI-reference. Default `'/thereupon'`. */
+  readonly source?: string;
+  /** Events of types that nobody defined: default `'reject'`. */
+  readonly unknownTypes?: UnknownTypePolicy;
+  readonly retention?: readonly RetentionRule[];
+  /** Events in one publish, default 10,000; bytes of one event's data, default 1 MiB. */
+  readonly limits?: { readonly batchEvents?: number; readonly eventBytes?: number };
+  /** Whether the reactions run in this process. Default true; a read-only store never runs them. */
+  readonly consume?: boolean;
+  /** How long `close` waits for attempts under way. Default `'10s'`. */
+  readonly closeGrace?: Duration;
+  /** Clock, chance, ids and log, where they are not to be those of the machine. */
+  readonly environment?: Partial<Environment>;
+}
+
+/** Retention runs this often while the system is open. */
+const RETENTION_EVERY_MS = 3_600_000;
+
+/**
+ * Opens a system: joins channel, state and features, and starts what reacts.
+ *
+ * Errors    InvalidDefinition; StoreHeld, StoreUnusable, StoreUnavailable of the backend
+ */
+export async function open<const Events extends EventDefinition = EventDefinition>(options: SystemOptions<Events> | StoreFactory): Promise<System<Events>> {
+  const given: SystemOptions<Events> = 'open' in options ? { store: options } : options;
+  return System.open(given);
+}
+
+/** A running system: facts go in, are kept for ever, and are reacted to. */
+export class System<Events extends EventDefinition = EventDefinition> {
+  readonly environment: Environment;
+  readonly consumers: Consumers;
+  readonly deadLetters: DeadLetters;
+  readonly views: Views;
+  readonly events: Reader;
+  readonly options: SystemOptions<Events>;
+  readonly #store: Store;
+  readonly #feed: Feed;
+  readonly #registry: SchemaRegistry;
+  readonly #publisher: Publisher;
+  readonly #ingest: Ingest;
+  #closing: Promise<void> | undefined;
+  #cancelRetention: (() => void) | undefined;
+
+  private constructor(parts: { options: SystemOptions<Events>; environment: Environment; store: Store; feed: Feed; registry: SchemaRegistry; reactions: readonly Reaction[] }) {
+    const { options, environment, store, feed, registry } = parts;
+    const source = options.source ?? '/thereupon';
+    this.options = options;
+    this.environment = environment;
+    this.#store = store;
+    this.#feed = feed;
+    this.#registry = registry;
+    this.#publisher = new Publisher({
+      log: store.log,
+      registry,
+      environment,
+      source,
+      maxBatchEvents: options.limits?.batchEvents ?? 10_000,
+      maxEventBytes: options.limits?.eventBytes ?? 1_048_576,
+    });
+    this.#ingest = new Ingest(this.#publisher, registry, environment);
+    this.consumers = new Consumers({
+      environment,
+      stores: store,
+      feed,
+      reactions: parts.reactions,
+      sourceOf: (reaction) => `${source}/${encodeURIComponent(reaction.name)}`,
+    });
+    this.deadLetters = this.consumers.deadLetters;
+    this.views = new Views(store.rows, options.projections ?? []);
+    this.events = new Reader(store.log, feed);
+  }
+
+  /** See `open`. */
+  static async open<Events extends EventDefinition>(options: SystemOptions<Events>): Promise<System<Events>> {
+    const environment = createEnvironment(options.environment);
+    assertOptions(options);
+    const reactions = reactionsOf(options);
+    const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
+    const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
+    const store = await factory.open(environment);
+    try {
+      if (!store.readOnly) await registry.persist(store.schemas, environment);
+      const feed = await Feed.open(store.log, environment);
+      const system = new System<Events>({ options, environment, store, feed, registry, reactions: [...reactions, quarantineReaction(registry)] });
+      if (options.consume !== false && !store.readOnly) await system.#start();
+      return system;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Records a fact. Resolves when it is durable (G1). */
+  publish<Definition extends Events>(definition: Definition, data: InputOf<Definition>, options?: PublishOptions): Promise<Published> {
+    this.#assertWritable();
+    return this.#publisher.publish(definition, data, options);
+  }
+
+  /** Records several facts, all or none (G3). */
+  publishAll(publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][]): Promise<readonly Published[]> {
+    this.#assertWritable();
+    return this.#publisher.publishAll(publications as readonly Publication[]);
+  }
+
+  /** Appends facts to one stream if its version is as expected (G4). */
+  append(
+    stream: string,
+    publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
+    options?: { readonly expectedVersion?: ExpectedVersion },
+  ): Promise<readonly Published[]> {
+    this.#assertWritable();
+    return this.#publisher.append(stream, publications as readonly Publication[], options);
+  }
+
+  /** Takes CloudEvents from outside, all or none. */
+  async ingest(events: readonly IncomingEvent[], headers?: HeaderFields): Promise<readonly Published[]> {
+    this.#assertWritable();
+    return this.#ingest.ingest(events, headers);
+  }
+
+  /** What is produced and consumed by whom. */
+  async catalog(): Promise<Catalog> {
+    const defined = new Set(this.#registry.definitions().map(({ type, version }) => `${type} ${version}`));
+    return catalogOf(await this.#store.schemas.list(), defined, this.consumers.reactions);
+  }
+
+  /** Removes the events of a stream below a version; their identities stay known. */
+  async truncateStream(stream: string, beforeVersion: number): Promise<number> {
+    this.#assertWritable();
+    const removed = await this.#store.log.truncateStream(stream, beforeVersion);
+    this.#feed.forget();
+    return removed;
+  }
+
+  /** Removes a stream and refuses events for it for ever. */
+  async deleteStream(stream: string): Promise<number> {
+    this.#assertWritable();
+    const removed = await this.#store.log.deleteStream(stream);
+    this.#feed.forget();
+    return removed;
+  }
+
+  /** Applies the retention rules now. `force` removes also what consumers and dead letters still need. */
+  async applyRetention(options: { readonly force?: boolean; readonly rules?: readonly RetentionRule[] } = {}): Promise<readonly RetentionOutcome[]> {
+    this.#assertWritable();
+    const rules = options.rules ?? this.options.retention ?? [];
+    assertRetentionRules(rules);
+    const bounds = options.force === true ? { notAbove: await this.#store.log.head(), keep: [] } : await this.#needed();
+    const outcomes: RetentionOutcome[] = [];
+    for (const rule of rules) outcomes.push(await applyRetention(this.#store.log, rule, bounds, this.environment.clock.now()));
+    this.#feed.forget();
+    for (const outcome of outcomes) if (outcome.removed > 0) await this.#reportRetention(outcome, options.force === true);
+    return outcomes;
+  }
+
+  /** Resolves when every reaction has reached the head of the log and everything is committed. */
+  settled(): Promise<void> {
+    return this.consumers.settled();
+  }
+
+  /** Where the store is, in words. */
+  get location(): string {
+    return this.#store.location;
+  }
+
+  get readOnly(): boolean {
+    return this.#store.readOnly;
+  }
+
+  /** Writes waiting for the store, and the most that may wait. */
+  pressure(): { readonly waiting: number; readonly limit: number } {
+    return this.#store.pressure();
+  }
+
+  report(thorough = false): Promise<StoreReport> {
+    return this.#store.report(thorough);
+  }
+
+  /** Tells other processes that find the store held where this one's server answers. */
+  announce(url: string): Promise<void> {
+    return this.#store.announce(url);
+  }
+
+  /** Lets attempts under way finish within the grace time, commits, and releases the store. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #start(): Promise<void> {
+    await this.consumers.start();
+    if ((this.options.retention ?? []).length > 0) this.#scheduleRetention();
+  }
+
+  #scheduleRetention(): void {
+    this.#cancelRetention = this.environment.clock.setTimer(RETENTION_EVERY_MS, () => {
+      this.applyRetention()
+        .catch((error: unknown) => this.environment.logger.error({ err: error }, 'retention failed; the next turn tries again'))
+        .finally(() => {
+          if (this.#closing === undefined) this.#scheduleRetention();
+        });
+    });
+  }
+
+  async #needed(): Promise<{ notAbove: Position; keep: readonly Position[] }> {
+    await this.consumers.saveCheckpoints();
+    const notAbove = await this.consumers.lowest();
+    const keep: Position[] = [];
+    for (let after: Position = START; ; ) {
+      const page = await this.#store.deliveries.positions(after, 1_000);
+      keep.push(...page);
+      const last = page.at(-1);
+      if (last === undefined || page.length < 1_000) break;
+      after = last;
+    }
+    return { notAbove, keep };
+  }
+
+  async #reportRetention({ category, removed, protected: kept }: RetentionOutcome, forced: boolean): Promise<void> {
+    const event = systemEvent(this.environment, {
+      type: SYSTEM_EVENTS.retentionApplied,
+      about: 'retention',
+      data: { category, removed, protected: kept, forced },
+      cause: undefined,
+    });
+    await this.#store.log.append({ events: [event], onDuplicate: 'keep-first' });
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelRetention?.();
+    await this.consumers.stop(durationMs(this.options.closeGrace ?? '10s', 'closeGrace'));
+    this.#feed.close();
+    await this.#store.close();
+  }
+
+  #assertWritable(): void {
+    if (this.#closing !== undefined) throw new Closed('the system');
+    if (this.#store.readOnly) throw new StoreReadOnly(this.#store.location);
+  }
+}
+
+/** Names a store by text: `'memory:'` or the path of an SQLite file. */
+async function factoryOf(store: string): Promise<StoreFactory> {
+  if (store === 'memory:') return (await import('./backends/memory/memory.ts')).memory();
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(store)?.[1];
+  if (scheme !== undefined && scheme !== 'file') {
+    throw new InvalidInput({ path: 'store', expected: "'memory:' or the path of an SQLite file", found: store });
+  }
+  return (await import('./backends/sqlite/sqlite.ts')).sqlite(store.replace(/^file:\/\//, ''));
+}
+
+function assertOptions(options: SystemOptions): void {
+  assertRetentionRules(options.retention ?? []);
+  const { source } = options;
+  if (source !== undefined && (source === '' || !isUriReference(source))) throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
+  for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {
+    for (const [index, definition] of (options[kind] ?? []).entries()) {
+      const expected = kind.slice(0, -1);
+      const found = (definition as { kind?: unknown } | undefined)?.kind;
+      if (found !== expected) throw new InvalidDefinition(`${kind}[${index}]`, `expected what ${`define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`} gives, found ${describeValue(definition)}`);
+    }
+  }
+}
+
+function reactionsOf(options: SystemOptions): readonly Reaction[] {
+  return [...(options.consumers ?? []), ...(options.projections ?? []), ...(options.automations ?? [])].map(({ reaction }) => reaction);
+}
+
+function definitionsOf(options: SystemOptions): readonly EventDefinition[] {
+  const named = [...(options.consumers ?? []), ...(options.automations ?? [])].flatMap(({ on, publishes }) => [...on, ...publishes]);
+  const projected = (options.projections ?? []).flatMap(({ on }) => [...on]);
+  return [...new Set([...(options.events ?? []), ...named, ...projected])];
+}
+
+/** Quarantined events are deliveries of a consumer of their own, and so are dead letters like all others. */
+function quarantineReaction(registry: SchemaRegistry): Reaction {
+  return {
+    name: QUARANTINE,
+    kind: 'system',
+    summary: 'Events whose data did not fit their schema: retry after the schema was mended, edit, or discard',
+    selection: quarantineSelection,
+    consumes: [SYSTEM_EVENTS.eventQuarantined],
+    publishes: [],
+    start: 'beginning',
+    mode: 'queue',
+    concurrency: 4,
+    retry: retryPolicy({ attempts: 1 }, QUARANTINE),
+    timeoutMs: undefined,
+    state: undefined,
+    keyOf: (event) => `#${event.position}`,
+    priorityOf: undefined,
+    delayMsOf: undefined,
+    handle: async (attempt) => attempt.append(await releaseFromQuarantine(registry, attempt.event.data)),
+  };
+}

@@ -1,0 +1,151 @@
+import type { EventLog, ListStreamsOptions, StreamState } from './channel/event-log.ts';
+import type { Feed } from './channel/feed.ts';
+import { compileSelection } from './channel/selection.ts';
+import type { Selection } from './channel/selection.ts';
+import { subscription } from './channel/subscription.ts';
+import { InvalidInput } from './errors.ts';
+import type { RecordedEvent } from './event/event.ts';
+import { START } from './event/position.ts';
+import type { Position } from './event/position.ts';
+import { assertStreamName } from './event/stream-name.ts';
+
+/** Which events of the log, and which page of them. */
+export interface ReadEventsOptions extends Selection {
+  readonly after?: Position | number;
+  readonly direction?: 'forward' | 'backward';
+  readonly correlationid?: string;
+  readonly stream?: string;
+  /** Recorded at or after, and before; milliseconds since 1970. */
+  readonly recordedFromMs?: number;
+  readonly recordedUntilMs?: number;
+  /** 1 to 1,000, default 100. */
+  readonly limit?: number;
+}
+
+export interface EventPage {
+  readonly events: readonly RecordedEvent[];
+  /** Hand it in as `after` for the next page; undefined at the end. */
+  readonly next: Position | undefined;
+}
+
+export interface SubscribeOptions extends Selection {
+  /** Events after this position. Default: everything that comes from now on. */
+  readonly after?: Position | number | 'beginning';
+  readonly signal?: AbortSignal;
+  /** Called once, when the history is read and what follows is live. */
+  readonly caughtUp?: () => void;
+}
+
+const MAX_LIMIT = 1_000;
+const SCAN_PAGE = 1_000;
+/** A page that looks for rare events gives up after so many and says where to go on, so that no request runs without bound. */
+const MAX_SCANNED = 100_000;
+
+/** Reads the log for a program or a person: pages, streams, live. */
+export class Reader {
+  readonly #log: EventLog;
+  readonly #feed: Feed;
+
+  constructor(log: EventLog, feed: Feed) {
+    this.#log = log;
+    this.#feed = feed;
+  }
+
+  /** Position of the last event. */
+  head(): Promise<Position> {
+    return this.#log.head();
+  }
+
+  /** An event by its identity, or undefined. */
+  find(source: string, id: string): Promise<RecordedEvent | undefined> {
+    return this.#log.find(source, id);
+  }
+
+  /** A page of events in position order. A page may be empty and still have a `next`: then the search goes on there. */
+  async read(options: ReadEventsOptions = {}): Promise<EventPage> {
+    const limit = assertLimit(options.limit ?? 100);
+    const forward = options.direction !== 'backward';
+    const selection = compileSelection({ ...options, categories: options.categories ?? (options.stream === undefined ? undefined : [options.stream.split('-', 1)[0] ?? '']) });
+    const bounds = await this.#bounds(options);
+    let cursor = forward ? (Math.max(bounds.after, options.after ?? START) as Position) : ((options.after ?? bounds.until + 1) as Position);
+    const found: RecordedEvent[] = [];
+    for (let scanned = 0; scanned < MAX_SCANNED; ) {
+      const page = await this.#log.read({
+        after: cursor,
+        direction: forward ? 'forward' : 'backward',
+        limit: SCAN_PAGE,
+        ...(options.types === undefined ? {} : { types: options.types }),
+        ...(options.correlationid === undefined ? {} : { correlationid: options.correlationid }),
+      });
+      for (const event of page) {
+        if (forward ? event.position > bounds.until : event.position <= bounds.after) return { events: found, next: undefined };
+        cursor = event.position;
+        if ((options.stream === undefined || event.stream === options.stream) && selection.matches(event)) found.push(event);
+        if (found.length === limit) return { events: found, next: cursor };
+      }
+      if (page.length < SCAN_PAGE) return { events: found, next: undefined };
+      scanned += page.length;
+    }
+    return { events: found, next: cursor };
+  }
+
+  /** The history of one entity, in version order. */
+  async readStream(
+    stream: string,
+    options: { readonly fromVersion?: number; readonly direction?: 'forward' | 'backward'; readonly limit?: number } = {},
+  ): Promise<{ readonly events: readonly RecordedEvent[]; readonly state: StreamState }> {
+    assertStreamName(stream);
+    const { fromVersion } = options;
+    if (fromVersion !== undefined && (!Number.isSafeInteger(fromVersion) || fromVersion < 1)) {
+      throw new InvalidInput({ path: 'fromVersion', expected: 'a whole number from 1', found: fromVersion });
+    }
+    const events = await this.#log.readStream(stream, { ...options, limit: assertLimit(options.limit ?? MAX_LIMIT) });
+    return { events, state: await this.#log.streamState(stream) };
+  }
+
+  /** Every event of a stream, page by page. */
+  async *history(stream: string): AsyncGenerator<RecordedEvent, void, undefined> {
+    assertStreamName(stream);
+    for (let fromVersion = 1; ; ) {
+      const page = await this.#log.readStream(stream, { fromVersion, limit: MAX_LIMIT });
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < MAX_LIMIT) return;
+      fromVersion = last.version + 1;
+    }
+  }
+
+  streamState(stream: string): Promise<StreamState> {
+    assertStreamName(stream);
+    return this.#log.streamState(stream);
+  }
+
+  listStreams(options: Partial<ListStreamsOptions> = {}): Promise<readonly StreamState[]> {
+    return this.#log.listStreams({ ...options, limit: assertLimit(options.limit ?? 100) });
+  }
+
+  /** History, then what comes, until the signal is aborted or the loop is left. */
+  async *subscribe(options: SubscribeOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+    const { after = this.#feed.head, signal, caughtUp } = options;
+    yield* subscription({
+      feed: this.#feed,
+      selection: compileSelection(options),
+      after: after === 'beginning' ? START : (after as Position),
+      signal,
+      caughtUp,
+    });
+  }
+
+  async #bounds(options: ReadEventsOptions): Promise<{ after: Position; until: Position }> {
+    const { recordedFromMs, recordedUntilMs } = options;
+    return {
+      after: recordedFromMs === undefined ? START : await this.#log.positionBefore(recordedFromMs),
+      until: recordedUntilMs === undefined ? await this.#log.head() : await this.#log.positionBefore(recordedUntilMs),
+    };
+  }
+}
+
+function assertLimit(limit: number): number {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: limit });
+  return limit;
+}
