@@ -1,9 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Examples and tests import the package by its name; in this repository that is its source.
+  resolve: { conditions: ['thereupon-source'] },
+  ssr: { resolve: { conditions: ['thereupon-source', 'node', 'import', 'module', 'default'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
     pool: 'forks',
+    execArgv: ['--conditions=thereupon-source'],
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,

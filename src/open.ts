@@ -40,7 +40,7 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** The facts that the program itself publishes. Those that reactions name are known without being listed. */
   readonly events?: readonly Events[];
   readonly consumers?: readonly ConsumerDefinition[];
-  readonly projections?: readonly ProjectionDefinition<never>[];
+  readonly projections?: readonly ProjectionDefinition[];
   readonly automations?: readonly AutomationDefinition[];
   /** The `source` of events that the program publishes, a URI-reference. Default `'/thereupon'`. */
   readonly source?: string;

@@ -6,11 +6,12 @@ import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { LoopGuard } from './loop-guard.ts';
 
-export interface AutomationOptions<Given extends On, Publishes extends readonly EventDefinition[]> extends ReactionOptions<Given> {
+export interface AutomationOptions<Given extends On, Publishes extends readonly EventDefinition[], State> extends ReactionOptions<Given> {
   /** What it may publish: the catalog shows it, and nothing else passes. */
   readonly publishes?: Publishes;
   /** The ordering key. Default: `partitionkey`, else the stream. */
@@ -19,7 +20,9 @@ export interface AutomationOptions<Given extends On, Publishes extends readonly 
   readonly maxDepth?: number;
   /** Runs within one conversation (correlation id), at most, in a span of recorded time (G12). Default 1,000 in `'1m'`. */
   readonly maxRate?: { readonly runs: number; readonly per: Duration };
-  readonly run: (context: HandlerContext<EventsOf<Given>, Publishes[number]>) => void | Promise<void>;
+  /** State per key, kept exactly once in effect. `initial` says what a key begins with. */
+  readonly state?: { readonly initial: () => State };
+  readonly run: (context: HandlerContext<EventsOf<Given>, Publishes[number], State>) => void | Promise<void>;
 }
 
 /** When an event, if a condition, then an action. */
@@ -38,8 +41,8 @@ export interface AutomationDefinition {
  *           A chain of reactions that is too deep or too fast is stopped, parked and reported (G12).
  * Errors    InvalidDefinition; InvalidPattern names the place in `where`.
  */
-export function defineAutomation<const Given extends On, const Publishes extends readonly EventDefinition[] = []>(
-  options: AutomationOptions<Given, Publishes>,
+export function defineAutomation<const Given extends On, const Publishes extends readonly EventDefinition[] = [], State = never>(
+  options: AutomationOptions<Given, Publishes, State>,
 ): AutomationDefinition {
   const name = `automation ${describeValue(options.name)}`;
   if (typeof options.run !== 'function') throw new InvalidDefinition(name, `run must be a function, found ${describeValue(options.run)}`);
@@ -48,17 +51,18 @@ export function defineAutomation<const Given extends On, const Publishes extends
   const { runs, per } = options.maxRate ?? { runs: 1_000, per: '1m' };
   if (!Number.isInteger(runs) || runs < 1) throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
   const guard = new LoopGuard({ automation: options.name, maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per') });
+  const initial = options.state?.initial as (() => JsonValue) | undefined;
   const reaction: Reaction = {
     ...reactionOf(options, 'automation'),
     publishes: options.publishes ?? [],
     mode: 'ordered',
-    state: undefined,
+    state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
     keyOf: (options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey,
     priorityOf: undefined,
     delayMsOf: undefined,
     handle(attempt) {
       if (attempt.number === 1) guard.check(attempt.event);
-      return options.run(handlerContext(attempt, undefined) as unknown as HandlerContext<EventsOf<Given>, Publishes[number]>);
+      return options.run(handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>);
     },
   };
   return { kind: 'automation', name: options.name, on: definitionsOf(options.on), publishes: options.publishes ?? [], reaction };

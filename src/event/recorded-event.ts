@@ -51,7 +51,10 @@ class LazyRecordedEvent implements RecordedEvent {
     return this.stored.causationid;
   }
   get datacontenttype(): string | undefined {
-    return this.stored.attributes?.datacontenttype ?? (this.stored.encoding === 'json' ? 'application/json' : undefined);
+    const given = this.stored.attributes?.datacontenttype;
+    if (given !== undefined) return given;
+    if (this.stored.encoding === 'json') return 'application/json';
+    return this.stored.encoding === 'text' ? 'text/plain' : undefined;
   }
   get dataschema(): string | undefined {
     return this.stored.attributes?.dataschema ?? (this.stored.schemaVersion > 0 ? schemaUri(this.stored.type, this.stored.schemaVersion) : undefined);

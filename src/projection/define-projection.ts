@@ -24,10 +24,10 @@ export interface ProjectionOptions<Definitions extends readonly EventDefinition[
   readonly key: (event: EventOf<Definitions[number]>) => string | undefined;
   readonly initial: () => RowShape;
   /** Pure: the same row and event give the same row. The row handed in is frozen. */
-  readonly on: Evolutions<Definitions, RowShape>;
+  readonly on: Evolutions<Definitions, NoInfer<RowShape>>;
   readonly where?: PatternFor<EventOf<Definitions[number]>>;
   /** What rows can be filtered and sorted by. */
-  readonly indexes?: Readonly<Record<string, (row: RowShape) => IndexValue>>;
+  readonly indexes?: Readonly<Record<string, (row: NoInfer<RowShape>) => IndexValue>>;
   readonly retry?: RetryOptions;
 }
 

@@ -50,3 +50,15 @@ export function waitFor(clock: Clock, delayMs: number, signal?: AbortSignal): Pr
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+let lastMs = Number.NaN;
+let lastText = '';
+
+/** RFC 3339 in UTC with milliseconds. Many events share a millisecond, so the last one is remembered. */
+export function isoTime(ms: number): string {
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastText;
+}

@@ -1,0 +1,2 @@
+import type { System } from '../../open.ts';
+export type Upward = System;
