@@ -1,0 +1,127 @@
+import { open } from '../index.ts';
+import { rawAppendRate } from './raw-limit.ts';
+import { BenchOrderPlaced, orderNumber } from './shop-event.ts';
+import { figure, percentile } from './workload.ts';
+import type { Workload } from './workload.ts';
+
+/** One caller, each publish awaited before the next. */
+export const publishOneByOne: Workload = {
+  name: 'P1',
+  what: 'publish one at a time, awaited',
+  async run({ store, storePath, scale }) {
+    const place = store ?? storePath('p1');
+    const events = Math.ceil(20_000 * scale);
+    const limit = rawAppendRate(`${place}.raw`, 1);
+    await using system = await open({ store: place, events: [BenchOrderPlaced] });
+    for (let n = 0; n < 500; n += 1) await system.publish(BenchOrderPlaced, orderNumber(n));
+    const took = new Float64Array(events);
+    const begin = performance.now();
+    for (let n = 0; n < events; n += 1) {
+      const start = performance.now();
+      await system.publish(BenchOrderPlaced, orderNumber(n));
+      took[n] = performance.now() - start;
+    }
+    const seconds = (performance.now() - begin) / 1_000;
+    const after = rawAppendRate(`${place}.raw`, 1);
+    return figure({
+      workload: 'P1',
+      events,
+      seconds,
+      limit: (limit + after) / 2,
+      p50Ms: percentile(took, 0.5),
+      p99Ms: percentile(took, 0.99),
+      note: 'limit: append + fdatasync of each event, before and after',
+    });
+  },
+};
+
+/** 256 callers at once, each awaiting its own. */
+export const publishByMany: Workload = {
+  name: 'P2a',
+  what: 'publish by 256 concurrent callers, one event each',
+  async run({ store, storePath, scale }) {
+    const place = store ?? storePath('p2a');
+    const events = Math.ceil(400_000 * scale);
+    const callers = 256;
+    const limit = rawAppendRate(`${place}.raw`, callers);
+    await using system = await open({ store: place, events: [BenchOrderPlaced] });
+    const took = new Float64Array(events);
+    let next = 0;
+    const call = async (until: number) => {
+      for (let n = next++; n < until; n = next++) {
+        const start = performance.now();
+        await system.publish(BenchOrderPlaced, orderNumber(n));
+        if (n < events) took[n] = performance.now() - start;
+      }
+    };
+    const callAll = (until: number) => Promise.all(Array.from({ length: callers }, () => call(until)));
+    await callAll(Math.min(20_000, events));
+    next = 0;
+    const begin = performance.now();
+    await callAll(events);
+    const seconds = (performance.now() - begin) / 1_000;
+    return figure({
+      workload: 'P2a',
+      events,
+      seconds,
+      limit,
+      p50Ms: percentile(took, 0.5),
+      p99Ms: percentile(took, 0.99),
+      note: 'limit: append + fdatasync of 256 events at a time',
+    });
+  },
+};
+
+export const publishBatches: Workload = {
+  name: 'P2b',
+  what: 'publish in batches of 500',
+  async run({ store, storePath, scale }) {
+    const place = store ?? storePath('p2b');
+    const size = 500;
+    const batches = Math.ceil(800 * scale);
+    const limit = rawAppendRate(`${place}.raw`, size);
+    await using system = await open({ store: place, events: [BenchOrderPlaced] });
+    const publish = (batch: number) =>
+      system.publishAll(Array.from({ length: size }, (_, n) => ({ event: BenchOrderPlaced, data: orderNumber(batch * size + n) })));
+    for (let batch = 0; batch < 20; batch += 1) await publish(batch);
+    const begin = performance.now();
+    for (let batch = 0; batch < batches; batch += 1) await publish(batch);
+    const seconds = (performance.now() - begin) / 1_000;
+    return figure({ workload: 'P2b', events: batches * size, seconds, limit, note: 'limit: append + fdatasync of 500 events at a time' });
+  },
+};
+
+/** Appends with an expected version from 64 callers, each with streams of its own; then streams of 10 read and folded. */
+export const appendAndLoad: Workload = {
+  name: 'P5',
+  what: 'append with expected version, 64 callers; load and fold a stream of 10',
+  async run({ store, storePath, scale }) {
+    const place = store ?? storePath('p5');
+    const callers = 64;
+    const streams = Math.ceil(10_000 * scale);
+    await using system = await open({ store: place, events: [BenchOrderPlaced] });
+    const prefix = `cart${Date.now()}`;
+    const appendOnes = async (caller: number) => {
+      for (let version = 0; version < 10; version += 1) {
+        for (let stream = caller; stream < streams; stream += callers) {
+          await system.append(`${prefix}-${stream}`, [{ event: BenchOrderPlaced, data: orderNumber(stream) }], { expectedVersion: version });
+        }
+      }
+    };
+    const appendBegin = performance.now();
+    await Promise.all(Array.from({ length: callers }, (_, caller) => appendOnes(caller)));
+    const appendSeconds = (performance.now() - appendBegin) / 1_000;
+    const loads = streams * 2;
+    let sum = 0;
+    const loadBegin = performance.now();
+    for (let load = 0; load < loads; load += 1) {
+      const { events } = await system.events.readStream(`${prefix}-${load % streams}`);
+      for (const event of events) sum += (event.data as { total: number }).total;
+    }
+    const loadSeconds = (performance.now() - loadBegin) / 1_000;
+    return [
+      figure({ workload: 'P5-append', events: streams * 10, seconds: appendSeconds, note: '64 callers, expected version checked' }),
+      figure({ workload: 'P5-load', events: loads, seconds: loadSeconds, note: `rate counts streams of 10 loaded and folded (sum ${Math.round(sum)}); times 10 in events` }),
+    ];
+  },
+};

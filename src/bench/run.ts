@@ -1,0 +1,68 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { matchFilters } from './filter.ts';
+import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
+import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
+import type { Figure, Workload } from './workload.ts';
+
+const WORKLOADS: readonly Workload[] = [
+  publishOneByOne,
+  publishByMany,
+  publishBatches,
+  catchUpWithLog,
+  publishToHandler,
+  appendAndLoad,
+  projectCounts,
+  processQueue,
+  matchFilters,
+  memoryOfCatchUp,
+];
+
+export interface BenchOptions {
+  /** Names of workloads; default: all that take seconds. */
+  readonly only?: readonly string[];
+  /** A store to use in place of fresh ones; its content stays and grows. */
+  readonly store?: string;
+  readonly json: boolean;
+  /** Scales the number of events; 1 is the published size. */
+  readonly scale?: number;
+}
+
+/** Runs the workloads one after another; each prints its figures as soon as it has them. Answers the exit code. */
+export async function runBench(options: BenchOptions, print: (line: string) => void): Promise<number> {
+  const known = WORKLOADS.map(({ name }) => name);
+  const unknown = (options.only ?? []).filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new RangeError(`unknown workload ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  const chosen = WORKLOADS.filter(({ name, long }) => options.only?.includes(name) ?? long !== true);
+  // Beside the working folder and not in the system's temporary one, which may be memory: the medium is what is measured.
+  mkdirSync('.tmp', { recursive: true });
+  const folder = mkdtempSync(path.resolve('.tmp', 'bench-'));
+  try {
+    if (!options.json) print(heading());
+    for (const workload of chosen) {
+      const context = { store: options.store, scale: options.scale ?? 1, storePath: (name: string) => path.join(folder, `${name}.db`) };
+      const figures = [await workload.run(context)].flat();
+      for (const each of figures) print(options.json ? JSON.stringify(each) : row(each, workload));
+    }
+    return 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function heading(): string {
+  return [' workload', 'rate/s'.padStart(11), 'of limit'.padStart(9), 'p50 ms'.padStart(8), 'p99 ms'.padStart(8), 'RSS MB'.padStart(7), ' '].join(' ');
+}
+
+function row(each: Figure, workload: Workload): string {
+  const cell = (value: number | undefined, width: number) => (value === undefined ? '-' : value.toLocaleString('en')).padStart(width);
+  return [
+    ` ${each.workload.padEnd(9)}`,
+    cell(each.rate, 10),
+    cell(each.ratio, 9),
+    cell(each.p50Ms, 8),
+    cell(each.p99Ms, 8),
+    cell(each.rssMb, 7),
+    ` ${workload.what}`,
+  ].join(' ');
+}
