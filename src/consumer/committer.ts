@@ -11,10 +11,10 @@ import type { Delivery } from './delivery-store.ts';
 import type { RowWrite } from './row-store.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
-/** A checkpoint without effects may wait this long for company: a crash then repeats handlers that changed nothing here. */
+/** What nobody waits for may wait this long for company: a crash then repeats handlers that changed nothing here. */
 const LAZY_MS = 10;
-/** So many settled events are committed at once even without effects. */
-const LAZY_EVENTS = 2_000;
+/** So many settled events are committed at once in any case. */
+const LAZY_EVENTS = 4_096;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 /** A commit that the log refused: which event's effects, and why. `position` undefined: the consumer is no longer known. */
@@ -28,6 +28,8 @@ export interface CommitterOptions {
   readonly unitOfWork: UnitOfWork;
   readonly environment: Environment;
   snapshot(): Checkpoint;
+  /** While a history is read, effects wait for company too: rows that change many times are then written once. */
+  catchingUp(): boolean;
   /** Called once; the committer has stopped by then and nothing of the refused unit was written. */
   refused(refusal: Refusal): void;
   /** The store does not take commits (true), takes them again (false). */
@@ -92,7 +94,7 @@ export class Committer {
   settled(urgent: boolean): void {
     this.#dirty = true;
     this.#settled += 1;
-    if (urgent || this.#settled >= LAZY_EVENTS) this.#start();
+    if ((urgent && !this.#options.catchingUp()) || this.#settled >= LAZY_EVENTS) this.#start();
     else this.#startSoon();
   }
 

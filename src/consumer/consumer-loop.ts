@@ -94,6 +94,7 @@ export class ConsumerLoop implements FeedReader {
       unitOfWork: stores.unitOfWork,
       environment,
       snapshot: () => this.checkpoint(),
+      catchingUp: () => !this.#live,
       refused: (refusal) => options.refused(refusal),
       outage: (error) => options.outage(error),
     });

@@ -1,2 +1,0 @@
-import type { System } from '../../open.ts';
-export type Upward = System;

@@ -1,0 +1,84 @@
+/** One life of the program under test: catches up, verifies everything, then publishes until it is killed. */
+import { openSync, writeSync } from 'node:fs';
+import { StreamVersionConflict, open } from 'thereupon';
+import type { Published, System } from 'thereupon';
+import { Moved, definitions } from './program.ts';
+import { verify } from './verify.ts';
+
+const [store = '', ackFile = '', seedText = '0', mode = 'publish'] = process.argv.slice(2);
+const random = mulberry32(Number(seedText));
+const below = (bound: number) => Math.floor(random() * bound);
+const life = `${seedText}-${process.pid}`;
+const SOURCE = '/crash';
+const ACCOUNTS = 40;
+const CALLERS = 24;
+
+const system = await open({ store, source: SOURCE, ...definitions });
+say({ opened: true });
+await caughtUp();
+say({ verified: await verify(system as unknown as System, ackFile) });
+if (mode === 'publish') {
+  const acks = openSync(ackFile, 'a');
+  await Promise.all(Array.from({ length: CALLERS }, (_, caller) => callForEver(caller, acks)));
+}
+await system.close();
+
+async function callForEver(caller: number, acks: number): Promise<void> {
+  for (let n = 0; ; n += 1) {
+    const size = below(4) === 0 ? 1 + below(12) : 1;
+    const batch = `${life}-${caller}-${n}`;
+    const publications = Array.from({ length: size }, (_, place) => ({
+      event: Moved,
+      data: { account: below(ACCOUNTS), amount: below(200) - 100, batch, size, failures: below(12) === 0 ? 1 + below(3) : 0 },
+      options: { id: `${batch}-${place}` },
+    }));
+    const kind = below(10);
+    if (kind === 0) await appendWithClaim(publications, acks);
+    else {
+      acknowledge(acks, await system.publishAll(publications));
+      // Told twice, recorded once: the answer has to be the same place.
+      if (kind === 1) acknowledge(acks, await system.publishAll(publications));
+    }
+  }
+}
+
+async function appendWithClaim(publications: readonly { event: typeof Moved; data: { account: number; amount: number; batch: string; size: number; failures: number }; options: { id: string } }[], acks: number): Promise<void> {
+  const account = below(ACCOUNTS);
+  const stream = `account-${account}`;
+  const { version } = await system.events.streamState(stream);
+  try {
+    const mine = publications.map((publication) => ({ ...publication, data: { ...publication.data, account } }));
+    acknowledge(acks, await system.append(stream, mine, { expectedVersion: version }));
+  } catch (error) {
+    // Another caller was first; nothing of this batch may be in the log then, which verify() checks by its size.
+    if (!(error instanceof StreamVersionConflict)) throw error;
+  }
+}
+
+function acknowledge(acks: number, published: readonly Published[]): void {
+  writeSync(acks, published.map(({ source, id, stream, version, position }) => `${source}\t${id}\t${stream}\t${version}\t${position}\n`).join(''));
+}
+
+/** Retries included: nothing is left that time alone would change. */
+async function caughtUp(): Promise<void> {
+  for (;;) {
+    await system.settled();
+    const statuses = await system.consumers.list();
+    if (statuses.every((status) => status.retrying === 0 && (status.waiting === 0 || status.name === 'picky'))) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function say(message: object): void {
+  writeSync(1, `${JSON.stringify(message)}\n`);
+}
+
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,122 @@
+import { TerminalError, defineAutomation, defineConsumer, defineEvent, defineProjection } from 'thereupon';
+import { z } from 'zod';
+
+/** The program that is killed: facts from many callers, and every kind of reaction to them. */
+
+export const Moved = defineEvent({
+  type: 'crash.account.moved',
+  stream: (data) => `account-${data.account}`,
+  schema: z.object({
+    account: z.int(),
+    amount: z.int(),
+    /** Which batch it was published in, and how many events that has. */
+    batch: z.string(),
+    size: z.int(),
+    /** Attempts that fail before one succeeds. */
+    failures: z.int(),
+  }),
+});
+
+export const Noted = defineEvent({
+  type: 'crash.movement.noted',
+  stream: (data) => `note-${data.account}`,
+  schema: z.object({ account: z.int(), amount: z.int(), of: z.string() }),
+});
+
+export const Confirmed = defineEvent({
+  type: 'crash.note.confirmed',
+  stream: (data) => `confirmation-${data.account}`,
+  schema: z.object({ account: z.int(), of: z.string(), part: z.int() }),
+});
+
+const retry = { attempts: 10, minDelay: 2, maxDelay: 20 } as const;
+
+/** One note for each movement, in order of the account; some need several attempts. */
+const note = defineAutomation({
+  name: 'note',
+  on: Moved,
+  publishes: [Noted],
+  retry,
+  async run({ event, attempt, publish }) {
+    await Promise.resolve();
+    await publish(Noted, { account: event.data.account, amount: event.data.amount, of: event.id });
+    if (attempt <= event.data.failures) throw new Error(`attempt ${attempt} fails as the event asks`);
+  },
+});
+
+/** Two confirmations for each note: a second reaction in the chain, with two outputs. */
+const confirm = defineAutomation({
+  name: 'confirm',
+  on: Noted,
+  publishes: [Confirmed],
+  async run({ event, publish }) {
+    for (const part of [1, 2]) await publish(Confirmed, { account: event.data.account, of: event.data.of, part });
+  },
+});
+
+export const balances = defineProjection({
+  name: 'balances',
+  key: (event) => String(event.data.account),
+  initial: () => ({ movements: 0, balance: 0, lastVersion: 0 }),
+  on: [[Moved, (row, event) => ({ movements: row.movements + 1, balance: row.balance + event.data.amount, lastVersion: event.version })]],
+  indexes: { balance: (row) => row.balance },
+});
+
+export const confirmations = defineProjection({
+  name: 'confirmations',
+  key: (event) => String(event.data.account),
+  initial: () => ({ count: 0 }),
+  on: [[Confirmed, (row) => ({ count: row.count + 1 })]],
+});
+
+/** Keeps per account the last version it saw: an event out of order, left out or handled twice would be terminal. */
+const inOrder = defineConsumer({
+  name: 'in-order',
+  on: Moved,
+  state: { initial: () => ({ version: 0 }) },
+  async handle({ event, state }) {
+    await Promise.resolve();
+    const { version } = state.get();
+    if (event.version !== version + 1) throw new TerminalError(`account ${event.data.account}: version ${event.version} after ${version}`);
+    state.set({ version: event.version });
+  },
+});
+
+export const Worked = defineEvent({
+  type: 'crash.job.worked',
+  stream: () => 'work-done',
+  schema: z.object({ of: z.string() }),
+});
+
+/** A queue: each movement is a job, done once, in any order. */
+const work = defineConsumer({
+  name: 'work',
+  mode: 'queue',
+  on: Moved,
+  publishes: [Worked],
+  concurrency: 32,
+  retry,
+  async handle({ event, attempt, publish }) {
+    await publish(Worked, { of: event.id });
+    if (attempt <= event.data.failures) throw new Error('this attempt fails as the event asks');
+  },
+});
+
+/** Every seventh account cannot be handled at all: its key is parked, the others go on. */
+export const POISONED = 7;
+const picky = defineConsumer({
+  name: 'picky',
+  on: Moved,
+  state: { initial: () => ({ count: 0 }) },
+  handle({ event, state }) {
+    if (event.data.account % POISONED === 0) throw new TerminalError('this account is never handled');
+    state.set({ count: state.get().count + 1 });
+  },
+});
+
+export const definitions = {
+  events: [Moved, Noted, Confirmed, Worked],
+  automations: [note, confirm],
+  projections: [balances, confirmations],
+  consumers: [inOrder, work, picky],
+} as const;

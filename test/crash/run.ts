@@ -1,0 +1,103 @@
+/**
+ * `npm run test:crash [-- --seed N --kills K]`: a program that publishes from many callers and reacts in every way is killed with
+ * SIGKILL at random instants and restarted. After every restart it has to find everything as the guarantees say (G1 to G7).
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({ options: { seed: { type: 'string' }, kills: { type: 'string', default: '60' } } });
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const kills = Number(values.kills);
+if (!Number.isInteger(seed) || !Number.isInteger(kills) || kills < 1) {
+  process.stderr.write('usage: npm run test:crash -- [--seed N] [--kills K]\n');
+  process.exit(2);
+}
+
+const root = path.resolve(import.meta.dirname, '../..');
+mkdirSync(path.join(root, '.tmp'), { recursive: true });
+const folder = mkdtempSync(path.join(root, '.tmp', 'crash-'));
+const store = path.join(folder, 'store.db');
+const acks = path.join(folder, 'acknowledged.tsv');
+const random = mulberry32(seed);
+
+interface Life {
+  readonly verified: { readonly events: number; readonly acknowledged: number } | undefined;
+  readonly killed: boolean;
+}
+
+/** Longest a life may take to open, catch up and verify before that itself is the failure. */
+const HANG_MS = 120_000;
+
+/** One life of the child. It is killed `killAfterMs` after `from`, or runs to its end. */
+function live(number: number, kill: { afterMs: number; from: 'start' | 'verified' } | undefined): Promise<Life> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      ['--conditions=thereupon-source', path.join(import.meta.dirname, 'child.ts'), store, acks, String(seed + number), kill === undefined ? 'verify' : 'publish'],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    let verified: Life['verified'];
+    let killed = false;
+    let errors = '';
+    const killIn = (ms: number) =>
+      setTimeout(() => {
+        killed = true;
+        child.kill('SIGKILL');
+      }, ms);
+    const hang = setTimeout(() => {
+      errors += `the program did not finish opening and verifying within ${HANG_MS} ms`;
+      child.kill('SIGKILL');
+    }, HANG_MS);
+    let timer = kill?.from === 'start' ? killIn(kill.afterMs) : undefined;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const message = JSON.parse(line) as { verified?: Life['verified'] };
+      if (message.verified === undefined) return;
+      verified = message.verified;
+      clearTimeout(hang);
+      if (kill !== undefined && timer === undefined) timer = killIn(kill.afterMs);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
+    child.on('close', (code) => {
+      clearTimeout(hang);
+      clearTimeout(timer);
+      if (killed || code === 0) resolve({ verified, killed });
+      else reject(new Error(`life ${number} ended with code ${code}:\n${errors}`));
+    });
+  });
+}
+
+const begin = performance.now();
+let verifications = 0;
+try {
+  for (let number = 1; number <= kills; number += 1) {
+    // Most lives are killed while they work; some while they open, recover or catch up.
+    const kill = random() < 0.75 ? { from: 'verified' as const, afterMs: 20 + random() * 500 } : { from: 'start' as const, afterMs: random() * 900 };
+    const life = await live(number, kill);
+    if (life.verified !== undefined) verifications += 1;
+    if (number % 10 === 0) process.stdout.write(`  ${number} kills, ${verifications} full verifications, ${life.verified?.events ?? '?'} events\n`);
+  }
+  const last = await live(kills + 1, undefined);
+  const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
+  process.stdout.write(
+    `crash test: ${kills} kills, ${verifications + 1} restarts verified in full, ${last.verified?.acknowledged} acknowledged events of ${last.verified?.events}, all as promised (seed ${seed}, ${seconds} s)\n`,
+  );
+  rmSync(folder, { recursive: true });
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\ncrash test failed; again with: npm run test:crash -- --seed ${seed} --kills ${kills}\nthe store is kept in ${folder}\n`);
+  process.exit(1);
+}
+
+function mulberry32(from: number): () => number {
+  let state = from >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,24 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+it('shows in the README exactly the program that runs here', async () => {
+  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+  const program = await readFile(path.join(root, 'examples/readme/program.ts'), 'utf8');
+  expect(readme).toContain(`\`\`\`ts\n${program}\`\`\``);
+});
+
+it('runs the program of the README and prints what its comment says', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'thereupon-readme-'));
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=thereupon-source', path.join(root, 'examples/readme/program.ts')], { cwd: folder });
+    expect(stdout.trim()).toBe('{ orders: 1, total: 120 }');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
