@@ -13,7 +13,10 @@ const cruise = (...places: string[]) =>
 function seesAViolation(): boolean {
   const canary = mkdtempSync(path.resolve('src/event/canary-'));
   try {
-    writeFileSync(path.join(canary, 'upward.ts'), "import type { System } from '../../open.ts';\nexport type Upward = System;\n");
+    writeFileSync(
+      path.join(canary, 'upward.ts'),
+      "import type { System } from '../../open.ts';\nexport type Upward = System;\n",
+    );
     const found = cruise('src');
     if (found.status !== 0 && found.stdout.includes('upward.ts')) return true;
     process.stdout.write(found.stdout + found.stderr);

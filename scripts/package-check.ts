@@ -35,22 +35,42 @@ for (const store of [memory(), sqlite('app.db')]) {
 run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], root);
 const place = mkdtempSync(path.join(tmpdir(), 'thereupon-package-'));
 try {
-  const packed = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', place], root)) as [{ filename: string; files: { path: string }[] }];
-  const strays = packed[0].files.map((file) => file.path).filter((file) => /\\.test\\./.test(file) || (file.endsWith('.ts') && !file.endsWith('.d.ts')));
+  const packed = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', place], root)) as [
+    { filename: string; files: { path: string }[] },
+  ];
+  const strays = packed[0].files
+    .map((file) => file.path)
+    .filter((file) => /\\.test\\./.test(file) || (file.endsWith('.ts') && !file.endsWith('.d.ts')));
   if (strays.length > 0) throw new Error(`the package holds files that do not belong in it: ${strays.join(', ')}`);
   writeFileSync(path.join(place, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
-  const zod = (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { dependencies: { zod: string } }).dependencies.zod;
-  run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', path.join(place, packed[0].filename), `zod@${zod}`], place);
+  const zod = (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { dependencies: { zod: string } })
+    .dependencies.zod;
+  run(
+    'npm',
+    ['install', '--no-audit', '--no-fund', '--ignore-scripts', path.join(place, packed[0].filename), `zod@${zod}`],
+    place,
+  );
   writeFileSync(path.join(place, 'program.ts'), PROGRAM);
   writeFileSync(
     path.join(place, 'tsconfig.json'),
     JSON.stringify({
-      compilerOptions: { module: 'nodenext', target: 'es2024', lib: ['es2024', 'esnext.disposable'], strict: true, noEmit: true, skipLibCheck: false, types: ['node'], typeRoots: [path.join(root, 'node_modules/@types')] },
+      compilerOptions: {
+        module: 'nodenext',
+        target: 'es2024',
+        lib: ['es2024', 'esnext.disposable'],
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        types: ['node'],
+        typeRoots: [path.join(root, 'node_modules/@types')],
+      },
       files: ['program.ts'],
     }),
   );
   run(process.execPath, [tsc, '-p', place], place);
-  const printed = run(process.execPath, [path.join(place, 'program.ts')], place).trim().split('\n');
+  const printed = run(process.execPath, [path.join(place, 'program.ts')], place)
+    .trim()
+    .split('\n');
   if (printed.length !== 2 || printed.some((line) => line !== 'shop.order.placed shop.stock.reserved')) {
     throw new Error(`the installed package did not do its work; it printed: ${printed.join(' | ')}`);
   }

@@ -17,7 +17,10 @@ const steps: { name: string; args: string[] }[] = [
   { name: 'unit, contract, end-to-end', args: ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)] },
 ];
 if (process.argv.length === 2) {
-  steps.push({ name: 'crash test', args: ['--conditions=thereupon-source', 'test/crash/run.ts', ...(inCi ? ['--kills', '60'] : ['--kills', '20'])] });
+  steps.push({
+    name: 'crash test',
+    args: ['--conditions=thereupon-source', 'test/crash/run.ts', ...(inCi ? ['--kills', '60'] : ['--kills', '20'])],
+  });
 }
 
 for (const step of steps) {

@@ -31,7 +31,11 @@ export interface Catalog {
   readonly reactions: readonly CatalogReaction[];
 }
 
-export function catalogOf(records: readonly SchemaRecord[], defined: ReadonlySet<string>, reactions: readonly Reaction[]): Catalog {
+export function catalogOf(
+  records: readonly SchemaRecord[],
+  defined: ReadonlySet<string>,
+  reactions: readonly Reaction[],
+): Catalog {
   const visible = reactions.filter(({ kind }) => kind !== 'system');
   return {
     events: records.map((record) => ({
@@ -41,7 +45,9 @@ export function catalogOf(records: readonly SchemaRecord[], defined: ReadonlySet
       onInvalid: record.onInvalid,
       jsonSchema: record.jsonSchema,
       defined: defined.has(`${record.type} ${record.version}`),
-      publishedBy: visible.filter(({ publishes }) => publishes.some(({ type }) => type === record.type)).map(({ name }) => name),
+      publishedBy: visible
+        .filter(({ publishes }) => publishes.some(({ type }) => type === record.type))
+        .map(({ name }) => name),
       consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
     })),
     reactions: visible.map(({ name, kind, summary, consumes, publishes }) => ({

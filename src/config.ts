@@ -1,5 +1,5 @@
 import type { EventDefinition } from './event/define-event.ts';
-import type { SystemOptions } from './open.ts';
+import type { System, SystemOptions } from './open.ts';
 
 /** How the server listens. */
 export interface ServerOptions {
@@ -24,7 +24,7 @@ export interface Config<Events extends EventDefinition = EventDefinition> extend
 
 /** What a feed gets. */
 export interface FeedContext {
-  readonly system: import('./open.ts').System;
+  readonly system: System;
   /** Events a second, as asked for with `--feed`. */
   readonly rate: number;
   readonly signal: AbortSignal;

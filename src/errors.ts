@@ -10,6 +10,9 @@ export interface ErrorTraits {
   readonly fault: Fault;
 }
 
+/** What every error has; `details` are the rest. */
+const COMMON: ReadonlySet<string> = new Set(['name', 'code', 'retry', 'fault', 'cause', 'message', 'stack']);
+
 /**
  * The one base of every error that leaves this package.
  *
@@ -31,10 +34,7 @@ export abstract class ThereuponError extends Error {
 
   /** The typed fields of the concrete error, for problem documents and logs. */
   details(): Readonly<Record<string, unknown>> {
-    const { name: _name, code: _code, retry: _retry, fault: _fault, cause: _cause, message: _message, stack: _stack, ...fields } = {
-      ...this,
-    } as Record<string, unknown>;
-    return fields;
+    return Object.fromEntries(Object.entries(this).filter(([field]) => !COMMON.has(field)));
   }
 }
 
@@ -163,7 +163,10 @@ export class StreamDeleted extends ThereuponError {
   readonly stream: string;
 
   constructor(stream: string) {
-    super({ code: 'stream-deleted', retry: 'never', fault: 'caller' }, `stream ${stream} is deleted and takes no more events`);
+    super(
+      { code: 'stream-deleted', retry: 'never', fault: 'caller' },
+      `stream ${stream} is deleted and takes no more events`,
+    );
     this.stream = stream;
   }
 }
@@ -195,10 +198,7 @@ export class LimitExceeded extends ThereuponError {
   readonly actual: number;
 
   constructor(limit: string, maximum: number, actual: number) {
-    super(
-      { code: 'limit-exceeded', retry: 'never', fault: 'caller' },
-      `${limit}: at most ${maximum}, found ${actual}`,
-    );
+    super({ code: 'limit-exceeded', retry: 'never', fault: 'caller' }, `${limit}: at most ${maximum}, found ${actual}`);
     this.limit = limit;
     this.maximum = maximum;
     this.actual = actual;

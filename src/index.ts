@@ -8,7 +8,13 @@ export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';
 export { FilterIndex } from './channel/filter/filter-index.ts';
 export { matches } from './channel/filter/matches.ts';
-export { decodeHttp, encodeHttpBatch, encodeHttpBinary, encodeHttpStructured, UnsupportedContent } from './event/cloudevents-http.ts';
+export {
+  decodeHttp,
+  encodeHttpBatch,
+  encodeHttpBinary,
+  encodeHttpStructured,
+  UnsupportedContent,
+} from './event/cloudevents-http.ts';
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
 export { BatchRefused } from './producer/ingest.ts';
 export { createLogger, silentLogger } from './system/logger.ts';
@@ -58,7 +64,14 @@ export type { IndexCondition, IndexValue } from './consumer/row-store.ts';
 export type { Fault, Retry, SchemaIssue } from './errors.ts';
 export type { HttpEvents, HttpMessage } from './event/cloudevents-http.ts';
 export type { IncomingEvent, Payload } from './event/cloudevents-incoming.ts';
-export type { DataOf, EventDefinition, EventOf, EventOptions, InputOf, InvalidDataPolicy } from './event/define-event.ts';
+export type {
+  DataOf,
+  EventDefinition,
+  EventOf,
+  EventOptions,
+  InputOf,
+  InvalidDataPolicy,
+} from './event/define-event.ts';
 export type { AttributeValue, RecordedEvent } from './event/event.ts';
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';

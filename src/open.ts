@@ -65,7 +65,9 @@ const RETENTION_EVERY_MS = 3_600_000;
  *
  * Errors    InvalidDefinition; StoreHeld, StoreUnusable, StoreUnavailable of the backend
  */
-export async function open<const Events extends EventDefinition = EventDefinition>(options: SystemOptions<Events> | StoreFactory): Promise<System<Events>> {
+export async function open<const Events extends EventDefinition = EventDefinition>(
+  options: SystemOptions<Events> | StoreFactory,
+): Promise<System<Events>> {
   const given: SystemOptions<Events> = 'open' in options ? { store: options } : options;
   return System.open(given);
 }
@@ -86,7 +88,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
   #closing: Promise<void> | undefined;
   #cancelRetention: (() => void) | undefined;
 
-  private constructor(parts: { options: SystemOptions<Events>; environment: Environment; store: Store; feed: Feed; registry: SchemaRegistry; reactions: readonly Reaction[] }) {
+  private constructor(parts: {
+    options: SystemOptions<Events>;
+    environment: Environment;
+    store: Store;
+    feed: Feed;
+    registry: SchemaRegistry;
+    reactions: readonly Reaction[];
+  }) {
     const { options, environment, store, feed, registry } = parts;
     const source = options.source ?? '/thereupon';
     this.options = options;
@@ -126,7 +135,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
     try {
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       const feed = await Feed.open(store.log, environment);
-      const system = new System<Events>({ options, environment, store, feed, registry, reactions: [...reactions, quarantineReaction(registry)] });
+      const system = new System<Events>({
+        options,
+        environment,
+        store,
+        feed,
+        registry,
+        reactions: [...reactions, quarantineReaction(registry)],
+      });
       if (options.consume !== false && !store.readOnly) await system.#start();
       return system;
     } catch (error) {
@@ -136,15 +152,21 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }
 
   /** Records a fact. Resolves when it is durable (G1). */
-  publish<Definition extends Events>(definition: Definition, data: InputOf<Definition>, options?: PublishOptions): Promise<Published> {
+  publish<Definition extends Events>(
+    definition: Definition,
+    data: InputOf<Definition>,
+    options?: PublishOptions,
+  ): Promise<Published> {
     this.#assertWritable();
     return this.#publisher.publish(definition, data, options);
   }
 
   /** Records several facts, all or none (G3). */
-  publishAll(publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][]): Promise<readonly Published[]> {
+  publishAll(
+    publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
+  ): Promise<readonly Published[]> {
     this.#assertWritable();
-    return this.#publisher.publishAll(publications as readonly Publication[]);
+    return this.#publisher.publishAll(publications);
   }
 
   /** Appends facts to one stream if its version is as expected (G4). */
@@ -154,7 +176,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     options?: { readonly expectedVersion?: ExpectedVersion },
   ): Promise<readonly Published[]> {
     this.#assertWritable();
-    return this.#publisher.append(stream, publications as readonly Publication[], options);
+    return this.#publisher.append(stream, publications, options);
   }
 
   /** Takes CloudEvents from outside, all or none. */
@@ -186,15 +208,19 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }
 
   /** Applies the retention rules now. `force` removes also what consumers and dead letters still need. */
-  async applyRetention(options: { readonly force?: boolean; readonly rules?: readonly RetentionRule[] } = {}): Promise<readonly RetentionOutcome[]> {
+  async applyRetention(
+    options: { readonly force?: boolean; readonly rules?: readonly RetentionRule[] } = {},
+  ): Promise<readonly RetentionOutcome[]> {
     this.#assertWritable();
     const rules = options.rules ?? this.options.retention ?? [];
     assertRetentionRules(rules);
     const bounds = options.force === true ? { notAbove: await this.#store.log.head(), keep: [] } : await this.#needed();
     const outcomes: RetentionOutcome[] = [];
-    for (const rule of rules) outcomes.push(await applyRetention(this.#store.log, rule, bounds, this.environment.clock.now()));
+    for (const rule of rules)
+      outcomes.push(await applyRetention(this.#store.log, rule, bounds, this.environment.clock.now()));
     this.#feed.forget();
-    for (const outcome of outcomes) if (outcome.removed > 0) await this.#reportRetention(outcome, options.force === true);
+    for (const outcome of outcomes)
+      if (outcome.removed > 0) await this.#reportRetention(outcome, options.force === true);
     return outcomes;
   }
 
@@ -244,7 +270,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
   #scheduleRetention(): void {
     this.#cancelRetention = this.environment.clock.setTimer(RETENTION_EVERY_MS, () => {
       this.applyRetention()
-        .catch((error: unknown) => this.environment.logger.error({ err: error }, 'retention failed; the next turn tries again'))
+        .catch((error: unknown) =>
+          this.environment.logger.error({ err: error }, 'retention failed; the next turn tries again'),
+        )
         .finally(() => {
           if (this.#closing === undefined) this.#scheduleRetention();
         });
@@ -255,7 +283,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     await this.consumers.saveCheckpoints();
     const notAbove = await this.consumers.lowest();
     const keep: Position[] = [];
-    for (let after: Position = START; ; ) {
+    for (let after: Position = START; ;) {
       const page = await this.#store.deliveries.positions(after, 1_000);
       keep.push(...page);
       const last = page.at(-1);
@@ -301,22 +329,33 @@ async function factoryOf(store: string): Promise<StoreFactory> {
 function assertOptions(options: SystemOptions): void {
   assertRetentionRules(options.retention ?? []);
   const { source } = options;
-  if (source !== undefined && (source === '' || !isUriReference(source))) throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
+  if (source !== undefined && (source === '' || !isUriReference(source)))
+    throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
   for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {
     for (const [index, definition] of (options[kind] ?? []).entries()) {
       const expected = kind.slice(0, -1);
+      const define = `define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
       const found = (definition as { kind?: unknown } | undefined)?.kind;
-      if (found !== expected) throw new InvalidDefinition(`${kind}[${index}]`, `expected what ${`define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`} gives, found ${describeValue(definition)}`);
+      if (found !== expected)
+        throw new InvalidDefinition(
+          `${kind}[${index}]`,
+          `expected what ${define} gives, found ${describeValue(definition)}`,
+        );
     }
   }
 }
 
 function reactionsOf(options: SystemOptions): readonly Reaction[] {
-  return [...(options.consumers ?? []), ...(options.projections ?? []), ...(options.automations ?? [])].map(({ reaction }) => reaction);
+  return [...(options.consumers ?? []), ...(options.projections ?? []), ...(options.automations ?? [])].map(
+    ({ reaction }) => reaction,
+  );
 }
 
 function definitionsOf(options: SystemOptions): readonly EventDefinition[] {
-  const named = [...(options.consumers ?? []), ...(options.automations ?? [])].flatMap(({ on, publishes }) => [...on, ...publishes]);
+  const named = [...(options.consumers ?? []), ...(options.automations ?? [])].flatMap(({ on, publishes }) => [
+    ...on,
+    ...publishes,
+  ]);
   const projected = (options.projections ?? []).flatMap(({ on }) => [...on]);
   return [...new Set([...(options.events ?? []), ...named, ...projected])];
 }

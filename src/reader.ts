@@ -65,11 +65,17 @@ export class Reader {
   async read(options: ReadEventsOptions = {}): Promise<EventPage> {
     const limit = assertLimit(options.limit ?? 100);
     const forward = options.direction !== 'backward';
-    const selection = compileSelection({ ...options, categories: options.categories ?? (options.stream === undefined ? undefined : [options.stream.split('-', 1)[0] ?? '']) });
+    const selection = compileSelection({
+      ...options,
+      categories:
+        options.categories ?? (options.stream === undefined ? undefined : [options.stream.split('-', 1)[0] ?? '']),
+    });
     const bounds = await this.#bounds(options);
-    let cursor = forward ? (Math.max(bounds.after, options.after ?? START) as Position) : ((options.after ?? bounds.until + 1) as Position);
+    let cursor = forward
+      ? (Math.max(bounds.after, options.after ?? START) as Position)
+      : ((options.after ?? bounds.until + 1) as Position);
     const found: RecordedEvent[] = [];
-    for (let scanned = 0; scanned < MAX_SCANNED; ) {
+    for (let scanned = 0; scanned < MAX_SCANNED;) {
       const page = await this.#log.read({
         after: cursor,
         direction: forward ? 'forward' : 'backward',
@@ -78,9 +84,11 @@ export class Reader {
         ...(options.correlationid === undefined ? {} : { correlationid: options.correlationid }),
       });
       for (const event of page) {
-        if (forward ? event.position > bounds.until : event.position <= bounds.after) return { events: found, next: undefined };
+        if (forward ? event.position > bounds.until : event.position <= bounds.after)
+          return { events: found, next: undefined };
         cursor = event.position;
-        if ((options.stream === undefined || event.stream === options.stream) && selection.matches(event)) found.push(event);
+        if ((options.stream === undefined || event.stream === options.stream) && selection.matches(event))
+          found.push(event);
         if (found.length === limit) return { events: found, next: cursor };
       }
       if (page.length < SCAN_PAGE) return { events: found, next: undefined };
@@ -92,7 +100,11 @@ export class Reader {
   /** The history of one entity, in version order. */
   async readStream(
     stream: string,
-    options: { readonly fromVersion?: number; readonly direction?: 'forward' | 'backward'; readonly limit?: number } = {},
+    options: {
+      readonly fromVersion?: number;
+      readonly direction?: 'forward' | 'backward';
+      readonly limit?: number;
+    } = {},
   ): Promise<{ readonly events: readonly RecordedEvent[]; readonly state: StreamState }> {
     assertStreamName(stream);
     const { fromVersion } = options;
@@ -106,7 +118,7 @@ export class Reader {
   /** Every event of a stream, page by page. */
   async *history(stream: string): AsyncGenerator<RecordedEvent, void, undefined> {
     assertStreamName(stream);
-    for (let fromVersion = 1; ; ) {
+    for (let fromVersion = 1; ;) {
       const page = await this.#log.readStream(stream, { fromVersion, limit: MAX_LIMIT });
       yield* page;
       const last = page.at(-1);
@@ -146,6 +158,7 @@ export class Reader {
 }
 
 function assertLimit(limit: number): number {
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: limit });
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+    throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: limit });
   return limit;
 }

@@ -28,7 +28,12 @@ const salesByCustomer = defineProjection({
   on: [[OrderPlaced, (row, event) => ({ orders: row.orders + 1, total: row.total + event.data.total })]],
 });
 
-const system = await open({ store: 'shop.db', events: [OrderPlaced], automations: [reserveStock], projections: [salesByCustomer] });
+const system = await open({
+  store: 'shop.db',
+  events: [OrderPlaced],
+  automations: [reserveStock],
+  projections: [salesByCustomer],
+});
 await system.publish(OrderPlaced, { orderId: '17', customer: 'ada', total: 120 }); // durable when it resolves
 await system.settled();
 console.log(await system.views.get(salesByCustomer, 'ada')); // { orders: 1, total: 120 }

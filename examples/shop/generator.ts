@@ -18,14 +18,17 @@ export function* shopFacts(seed: number, firstOrder = 1): Generator<ShopFact, ne
   const random = mulberry32(seed);
   const below = (bound: number) => Math.floor(random() * bound);
   const unpaid: { orderId: string; totalCents: number }[] = [];
-  for (let number = firstOrder; ; ) {
+  for (let number = firstOrder; ;) {
     const [paid] = unpaid.length > 3 && random() < 0.5 ? unpaid.splice(below(unpaid.length), 1) : [];
     if (paid !== undefined) {
       const method = (['card', 'transfer', 'invoice'] as const)[below(3)] ?? 'card';
       yield { kind: 'payment', data: { orderId: paid.orderId, amountCents: paid.totalCents, method } };
       continue;
     }
-    const lines = Array.from({ length: 1 + below(4) }, () => ({ ...(GOODS[below(GOODS.length)] ?? GOODS[0]), quantity: 1 + below(5) }));
+    const lines = Array.from({ length: 1 + below(4) }, () => ({
+      ...(GOODS[below(GOODS.length)] ?? GOODS[0]),
+      quantity: 1 + below(5),
+    }));
     const totalCents = lines.reduce((sum, line) => sum + line.quantity * line.priceCents, 0);
     const orderId = String(number);
     number += 1;

@@ -7,7 +7,10 @@ export const salesByCustomer = defineProjection({
   key: (event) => event.data.customer,
   initial: () => ({ orders: 0, totalCents: 0, shipped: 0 }),
   on: [
-    [OrderPlaced, (row, event) => ({ ...row, orders: row.orders + 1, totalCents: row.totalCents + event.data.totalCents })],
+    [
+      OrderPlaced,
+      (row, event) => ({ ...row, orders: row.orders + 1, totalCents: row.totalCents + event.data.totalCents }),
+    ],
     [OrderShipped, (row) => ({ ...row, shipped: row.shipped + 1 })],
   ],
   indexes: { totalCents: (row) => row.totalCents, orders: (row) => row.orders },

@@ -11,7 +11,11 @@ import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { LoopGuard } from './loop-guard.ts';
 
-export interface AutomationOptions<Given extends On, Publishes extends readonly EventDefinition[], State> extends ReactionOptions<Given> {
+export interface AutomationOptions<
+  Given extends On,
+  Publishes extends readonly EventDefinition[],
+  State,
+> extends ReactionOptions<Given> {
   /** What it may publish: the catalog shows it, and nothing else passes. */
   readonly publishes?: Publishes;
   /** The ordering key. Default: `partitionkey`, else the stream. */
@@ -41,16 +45,29 @@ export interface AutomationDefinition {
  *           A chain of reactions that is too deep or too fast is stopped, parked and reported (G12).
  * Errors    InvalidDefinition; InvalidPattern names the place in `where`.
  */
-export function defineAutomation<const Given extends On, const Publishes extends readonly EventDefinition[] = [], State = never>(
-  options: AutomationOptions<Given, Publishes, State>,
-): AutomationDefinition {
+export function defineAutomation<
+  const Given extends On,
+  const Publishes extends readonly EventDefinition[] = [],
+  State = never,
+>(options: AutomationOptions<Given, Publishes, State>): AutomationDefinition {
   const name = `automation ${describeValue(options.name)}`;
-  if (typeof options.run !== 'function') throw new InvalidDefinition(name, `run must be a function, found ${describeValue(options.run)}`);
+  if (typeof options.run !== 'function')
+    throw new InvalidDefinition(name, `run must be a function, found ${describeValue(options.run)}`);
   const maxDepth = options.maxDepth ?? 32;
-  if (!Number.isInteger(maxDepth) || maxDepth < 1) throw new InvalidDefinition(name, `maxDepth must be a whole number from 1, found ${describeValue(options.maxDepth)}`);
+  if (!Number.isInteger(maxDepth) || maxDepth < 1)
+    throw new InvalidDefinition(
+      name,
+      `maxDepth must be a whole number from 1, found ${describeValue(options.maxDepth)}`,
+    );
   const { runs, per } = options.maxRate ?? { runs: 1_000, per: '1m' };
-  if (!Number.isInteger(runs) || runs < 1) throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
-  const guard = new LoopGuard({ automation: options.name, maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per') });
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
+  const guard = new LoopGuard({
+    automation: options.name,
+    maxDepth,
+    maxRuns: runs,
+    perMs: durationMs(per, 'maxRate.per'),
+  });
   const initial = options.state?.initial as (() => JsonValue) | undefined;
   const reaction: Reaction = {
     ...reactionOf(options, 'automation'),
@@ -62,8 +79,16 @@ export function defineAutomation<const Given extends On, const Publishes extends
     delayMsOf: undefined,
     handle(attempt) {
       if (attempt.number === 1) guard.check(attempt.event);
-      return options.run(handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>);
+      return options.run(
+        handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>,
+      );
     },
   };
-  return { kind: 'automation', name: options.name, on: definitionsOf(options.on), publishes: options.publishes ?? [], reaction };
+  return {
+    kind: 'automation',
+    name: options.name,
+    on: definitionsOf(options.on),
+    publishes: options.publishes ?? [],
+    reaction,
+  };
 }

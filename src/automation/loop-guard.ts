@@ -31,18 +31,29 @@ export class LoopGuard {
   check(event: RecordedEvent): void {
     const { automation, maxDepth, maxRuns, perMs } = this.#options;
     if (event.causationdepth >= maxDepth) {
-      throw new LoopStopped(automation, 'depth', `${event.causationdepth} reactions in a row led to event ${event.id}; at most ${maxDepth} are allowed (maxDepth)`);
+      throw new LoopStopped(
+        automation,
+        'depth',
+        `${event.causationdepth} reactions in a row led to event ${event.id}; at most ${maxDepth} are allowed (maxDepth)`,
+      );
     }
     const runs = this.#count(event);
     if (runs > maxRuns) {
-      throw new LoopStopped(automation, 'rate', `conversation ${event.correlationid} led to more than ${maxRuns} runs in ${perMs} ms (maxRate)`);
+      throw new LoopStopped(
+        automation,
+        'rate',
+        `conversation ${event.correlationid} led to more than ${maxRuns} runs in ${perMs} ms (maxRate)`,
+      );
     }
   }
 
   #count(event: RecordedEvent): number {
     const { correlationid, recordedMs } = event;
     const known = this.#conversations.get(correlationid);
-    const conversation = known === undefined || recordedMs - known.sinceMs >= this.#options.perMs ? { sinceMs: recordedMs, runs: 0 } : known;
+    const conversation =
+      known === undefined || recordedMs - known.sinceMs >= this.#options.perMs
+        ? { sinceMs: recordedMs, runs: 0 }
+        : known;
     conversation.runs += 1;
     // Set anew, so that the order of the map is that of the last use.
     this.#conversations.delete(correlationid);

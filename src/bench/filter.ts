@@ -12,7 +12,10 @@ export const matchFilters: Workload = {
     const events = Math.ceil(100_000 * scale);
     const index = new FilterIndex<number>();
     for (let n = 0; n < filters; n += 1) {
-      const pattern = { type: [`bench.type.${n % 50}`], data: { customer: [`customer-${n % 1_000}`], total: [{ numeric: ['>=', (n * 7) % 1_000] }] } };
+      const pattern = {
+        type: [`bench.type.${n % 50}`],
+        data: { customer: [`customer-${n % 1_000}`], total: [{ numeric: ['>=', (n * 7) % 1_000] }] },
+      };
       index.add(n, compilePattern(pattern));
     }
     const sample = Array.from({ length: 10_000 }, (_, n) => ({ type: `bench.type.${n % 50}`, data: orderNumber(n) }));

@@ -82,12 +82,20 @@ export const publishBatches: Workload = {
     const limit = rawAppendRate(`${place}.raw`, size);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });
     const publish = (batch: number) =>
-      system.publishAll(Array.from({ length: size }, (_, n) => ({ event: BenchOrderPlaced, data: orderNumber(batch * size + n) })));
+      system.publishAll(
+        Array.from({ length: size }, (_, n) => ({ event: BenchOrderPlaced, data: orderNumber(batch * size + n) })),
+      );
     for (let batch = 0; batch < 20; batch += 1) await publish(batch);
     const begin = performance.now();
     for (let batch = 0; batch < batches; batch += 1) await publish(batch);
     const seconds = (performance.now() - begin) / 1_000;
-    return figure({ workload: 'P2b', events: batches * size, seconds, limit, note: 'limit: append + fdatasync of 500 events at a time' });
+    return figure({
+      workload: 'P2b',
+      events: batches * size,
+      seconds,
+      limit,
+      note: 'limit: append + fdatasync of 500 events at a time',
+    });
   },
 };
 
@@ -104,7 +112,9 @@ export const appendAndLoad: Workload = {
     const appendOnes = async (caller: number) => {
       for (let version = 0; version < 10; version += 1) {
         for (let stream = caller; stream < streams; stream += callers) {
-          await system.append(`${prefix}-${stream}`, [{ event: BenchOrderPlaced, data: orderNumber(stream) }], { expectedVersion: version });
+          await system.append(`${prefix}-${stream}`, [{ event: BenchOrderPlaced, data: orderNumber(stream) }], {
+            expectedVersion: version,
+          });
         }
       }
     };
@@ -120,8 +130,18 @@ export const appendAndLoad: Workload = {
     }
     const loadSeconds = (performance.now() - loadBegin) / 1_000;
     return [
-      figure({ workload: 'P5-append', events: streams * 10, seconds: appendSeconds, note: '64 callers, expected version checked' }),
-      figure({ workload: 'P5-load', events: loads, seconds: loadSeconds, note: `rate counts streams of 10 loaded and folded (sum ${Math.round(sum)}); times 10 in events` }),
+      figure({
+        workload: 'P5-append',
+        events: streams * 10,
+        seconds: appendSeconds,
+        note: '64 callers, expected version checked',
+      }),
+      figure({
+        workload: 'P5-load',
+        events: loads,
+        seconds: loadSeconds,
+        note: `rate counts streams of 10 loaded and folded (sum ${Math.round(sum)}); times 10 in events`,
+      }),
     ];
   },
 };

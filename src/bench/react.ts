@@ -9,7 +9,10 @@ export async function fill(store: string | StoreFactory, events: number): Promis
   await using system = await open({ store, events: [BenchOrderPlaced], consume: false });
   const size = 1_000;
   for (let from = 0; from < events; from += size) {
-    const batch = Array.from({ length: Math.min(size, events - from) }, (_, n) => ({ event: BenchOrderPlaced, data: orderNumber(from + n) }));
+    const batch = Array.from({ length: Math.min(size, events - from) }, (_, n) => ({
+      event: BenchOrderPlaced,
+      data: orderNumber(from + n),
+    }));
     await system.publishAll(batch);
   }
 }
@@ -88,7 +91,7 @@ export const publishToHandler: Workload = {
     await using system = await open({ store: place, events: [BenchOrderPlaced], consumers: [consumer] });
     const source = `/bench/${Date.now()}`;
     const start = performance.now();
-    for (let n = 0; n < events + warmUp; ) {
+    for (let n = 0; n < events + warmUp;) {
       const due = Math.floor(((performance.now() - start) / 1_000) * rate);
       for (; n < Math.min(due, events + warmUp); n += 1) {
         begun[n] = performance.now();
@@ -128,7 +131,7 @@ export const projectCounts: Workload = {
       await system.settled();
       const seconds = (performance.now() - begin) / 1_000;
       let sum = 0;
-      for (let after: string | undefined; ; ) {
+      for (let after: string | undefined; ;) {
         const page = await system.views.query(counts, { limit: 1_000, ...(after === undefined ? {} : { after }) });
         for (const { row } of page.items) sum += row.orders;
         if (page.next === undefined) break;
@@ -138,7 +141,12 @@ export const projectCounts: Workload = {
       return seconds;
     };
     await project('warm-up');
-    return figure({ workload: 'P6', events, seconds: await project('counts'), note: '1,000 customers; rows and checkpoint in one transaction' });
+    return figure({
+      workload: 'P6',
+      events,
+      seconds: await project('counts'),
+      note: '1,000 customers; rows and checkpoint in one transaction',
+    });
   },
 };
 

@@ -40,7 +40,11 @@ export async function runBench(options: BenchOptions, print: (line: string) => v
   try {
     if (!options.json) print(heading());
     for (const workload of chosen) {
-      const context = { store: options.store, scale: options.scale ?? 1, storePath: (name: string) => path.join(folder, `${name}.db`) };
+      const context = {
+        store: options.store,
+        scale: options.scale ?? 1,
+        storePath: (name: string) => path.join(folder, `${name}.db`),
+      };
       const figures = [await workload.run(context)].flat();
       for (const each of figures) print(options.json ? JSON.stringify(each) : row(each, workload));
     }
@@ -51,11 +55,20 @@ export async function runBench(options: BenchOptions, print: (line: string) => v
 }
 
 function heading(): string {
-  return [' workload', 'rate/s'.padStart(11), 'of limit'.padStart(9), 'p50 ms'.padStart(8), 'p99 ms'.padStart(8), 'RSS MB'.padStart(7), ' '].join(' ');
+  return [
+    ' workload',
+    'rate/s'.padStart(11),
+    'of limit'.padStart(9),
+    'p50 ms'.padStart(8),
+    'p99 ms'.padStart(8),
+    'RSS MB'.padStart(7),
+    ' ',
+  ].join(' ');
 }
 
 function row(each: Figure, workload: Workload): string {
-  const cell = (value: number | undefined, width: number) => (value === undefined ? '-' : value.toLocaleString('en')).padStart(width);
+  const cell = (value: number | undefined, width: number) =>
+    (value === undefined ? '-' : value.toLocaleString('en')).padStart(width);
   return [
     ` ${each.workload.padEnd(9)}`,
     cell(each.rate, 10),

@@ -27,7 +27,12 @@ export function orderNumber(n: number) {
       { sku: `sku-${spread % 977}`, quantity: 1 + (spread % 5), price: 12.5 },
       { sku: `sku-${spread % 613}`, quantity: 2, price: 7.25 },
     ],
-    address: { street: `${spread % 300} Long Meadow Lane`, city: 'Castle Combe', zip: 'SN14 7HU', country: 'United Kingdom' },
+    address: {
+      street: `${spread % 300} Long Meadow Lane`,
+      city: 'Castle Combe',
+      zip: 'SN14 7HU',
+      country: 'United Kingdom',
+    },
   };
 }
 

@@ -16,7 +16,7 @@ export interface Figure {
 
 export interface WorkloadContext {
   /** A fresh place for a store; removed afterwards. */
-  storePath(name: string): string;
+  readonly storePath: (name: string) => string;
   /** A store given by the caller, used in place of fresh ones. */
   readonly store: string | undefined;
   /** Scales the number of events; 1 is the published size. */

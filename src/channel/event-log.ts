@@ -50,8 +50,21 @@ export interface Appended {
  */
 export type AppendOutcome =
   | { readonly ok: true; readonly events: readonly Appended[] }
-  | { readonly ok: false; readonly reason: 'version-conflict'; readonly stream: string; readonly expected: ExpectedVersion; readonly actual: number }
-  | { readonly ok: false; readonly reason: 'content-conflict'; readonly source: string; readonly id: string; readonly position: Position; readonly differs: readonly string[] }
+  | {
+      readonly ok: false;
+      readonly reason: 'version-conflict';
+      readonly stream: string;
+      readonly expected: ExpectedVersion;
+      readonly actual: number;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: 'content-conflict';
+      readonly source: string;
+      readonly id: string;
+      readonly position: Position;
+      readonly differs: readonly string[];
+    }
   | { readonly ok: false; readonly reason: 'stream-deleted'; readonly stream: string };
 
 export interface ReadOptions {

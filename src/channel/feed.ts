@@ -144,7 +144,10 @@ export class Feed {
         this.#dispatch(events);
       }
     } catch (error) {
-      this.#environment.logger.error({ err: error, head }, 'the log could not be followed; the next append tries again');
+      this.#environment.logger.error(
+        { err: error, head },
+        'the log could not be followed; the next append tries again',
+      );
     } finally {
       this.#following = false;
     }
@@ -177,7 +180,10 @@ export class Feed {
       else this.detach(reader);
     } catch (error) {
       // A reader's failure is its own: it is let go, the others are served.
-      this.#environment.logger.error({ err: error, position: event.position }, 'a reader of the log failed and was let go');
+      this.#environment.logger.error(
+        { err: error, position: event.position },
+        'a reader of the log failed and was let go',
+      );
       this.detach(reader);
     }
   }

@@ -34,7 +34,8 @@ const STEP = 1_000;
 export function assertRetentionRules(rules: readonly RetentionRule[]): void {
   for (const [index, rule] of rules.entries()) {
     const path = `retention[${index}]`;
-    if (rule.maxAge === undefined && rule.maxCount === undefined) throw new InvalidInput({ path, expected: 'maxAge or maxCount', found: rule });
+    if (rule.maxAge === undefined && rule.maxCount === undefined)
+      throw new InvalidInput({ path, expected: 'maxAge or maxCount', found: rule });
     if (rule.maxAge !== undefined) durationMs(rule.maxAge, `${path}.maxAge`);
     if (rule.maxCount !== undefined && (!Number.isInteger(rule.maxCount) || rule.maxCount < 0)) {
       throw new InvalidInput({ path: `${path}.maxCount`, expected: 'a whole number from 0', found: rule.maxCount });
@@ -47,7 +48,12 @@ export function assertRetentionRules(rules: readonly RetentionRule[]): void {
  *
  * Guarantee Identities outlive their events: a removed event published again is still a duplicate (G2).
  */
-export async function applyRetention(log: EventLog, rule: RetentionRule, bounds: RetentionBounds, nowMs: number): Promise<RetentionOutcome> {
+export async function applyRetention(
+  log: EventLog,
+  rule: RetentionRule,
+  bounds: RetentionBounds,
+  nowMs: number,
+): Promise<RetentionOutcome> {
   let removed = 0;
   for (;;) {
     const outcome = await log.trim({

@@ -58,7 +58,8 @@ function indexPattern(selection: Selection): CompiledPattern | undefined {
   const where = (selection.where ?? {}) as Readonly<Record<string, unknown>>;
   const pattern: Record<string, unknown> = { ...where };
   if (selection.types !== undefined && !Object.hasOwn(where, 'type')) pattern['type'] = selection.types;
-  if (selection.categories !== undefined && !Object.hasOwn(where, 'category')) pattern['category'] = selection.categories;
+  if (selection.categories !== undefined && !Object.hasOwn(where, 'category'))
+    pattern['category'] = selection.categories;
   if (selection.sources !== undefined && !Object.hasOwn(where, 'source')) pattern['source'] = selection.sources;
   return Object.keys(pattern).length === 0 ? undefined : compilePattern(pattern);
 }

@@ -35,7 +35,10 @@ export class Tail {
       this.#bytes += sizeOf(event);
       this.#head = event.position;
     }
-    while (this.#events.length - this.#first > this.#maxEvents || (this.#bytes > this.#maxBytes && this.#first < this.#events.length)) {
+    while (
+      this.#events.length - this.#first > this.#maxEvents ||
+      (this.#bytes > this.#maxBytes && this.#first < this.#events.length)
+    ) {
       const oldest = this.#events[this.#first];
       if (oldest === undefined) break;
       this.#bytes -= sizeOf(oldest);

@@ -161,15 +161,15 @@ export class Committer {
   }
 
   async #commit(unit: Unit): Promise<Awaited<ReturnType<UnitOfWork['commit']>> | undefined> {
-    const { environment, outage } = this.#options;
+    const { environment } = this.#options;
     for (let failures = 1; ; failures += 1) {
       try {
         const outcome = await this.#options.unitOfWork.commit(unit);
-        if (failures > 1) outage(undefined);
+        if (failures > 1) this.#options.outage(undefined);
         return outcome;
       } catch (error) {
         if (this.stopped) return undefined;
-        outage(error as Error);
+        this.#options.outage(error as Error);
         if (!(error instanceof ThereuponError) || error.retry === 'never') {
           this.stop();
           throw error;

@@ -28,11 +28,11 @@ export interface HandlerContext<Event, Publishes, State = never> {
   readonly log: Logger;
   readonly state: KeyState<State>;
   /** Records a fact together with this event's checkpoint: once, however often the handling is repeated. */
-  publish<Definition extends Publishes & EventDefinition>(
+  readonly publish: <Definition extends Publishes & EventDefinition>(
     definition: Definition,
     data: InputOf<Definition>,
     options?: HandlerPublishOptions,
-  ): Promise<{ readonly id: string }>;
+  ) => Promise<{ readonly id: string }>;
 }
 
 /** The context as a handler sees an attempt. Members can be taken apart: `({ event, publish })`. */

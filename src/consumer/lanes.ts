@@ -88,10 +88,12 @@ export class Lanes {
 
   #occupy(key: string, running: Promise<void>): void {
     this.#running += 1;
-    void running.then(() => {
-      this.#running -= 1;
-      this.#goOn(key);
-    });
+    void running.then(() => this.#ended(key));
+  }
+
+  #ended(key: string): void {
+    this.#running -= 1;
+    this.#goOn(key);
   }
 
   /** After work of a key ended: its next piece, else other keys that wait for the slot. */

@@ -14,10 +14,10 @@ export function storedError(thrown: unknown, depth = 0): StoredError {
     if (thrown instanceof Error) {
       const code: unknown = (thrown as { code?: unknown }).code;
       return {
-        name: cut(String(thrown.name)),
-        message: cut(String(thrown.message)),
+        name: cut(thrown.name),
+        message: cut(thrown.message),
         code: typeof code === 'string' || typeof code === 'number' ? cut(String(code)) : undefined,
-        stack: thrown.stack === undefined ? undefined : cut(String(thrown.stack)),
+        stack: thrown.stack === undefined ? undefined : cut(thrown.stack),
         cause: causeOf(thrown, depth),
       };
     }
@@ -48,6 +48,8 @@ function describe(thrown: unknown): string {
   return String(thrown);
 }
 
-function cut(text: string): string {
+/** The text of an error is what it says it is: anything at all. */
+function cut(given: unknown): string {
+  const text = String(given);
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} [cut]` : text;
 }

@@ -10,7 +10,11 @@ import type { RecordedEvent } from './event.ts';
 const current = new AsyncLocalStorage<RecordedEvent>();
 
 /** Calls `act` with `event` as the cause of everything that it publishes, awaits included. */
-export function reactingTo<Subject, Result>(event: RecordedEvent, act: (subject: Subject) => Result, subject: Subject): Result {
+export function reactingTo<Subject, Result>(
+  event: RecordedEvent,
+  act: (subject: Subject) => Result,
+  subject: Subject,
+): Result {
   return current.run(event, act, subject);
 }
 

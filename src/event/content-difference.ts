@@ -13,7 +13,9 @@ export const DIFFERS_FROM_TRIMMED: readonly string[] = ['content'];
  *           partition key) is not compared: a second attempt may carry others.
  */
 export function contentDifference(stored: EncodedEvent, given: EncodedEvent): string[] {
-  const differs: string[] = (['type', 'schemaVersion', 'stream', 'subject', 'encoding'] as const).filter((name) => stored[name] !== given[name]);
+  const differs: string[] = (['type', 'schemaVersion', 'stream', 'subject', 'encoding'] as const).filter(
+    (name) => stored[name] !== given[name],
+  );
   if (stored.encoding === given.encoding && !sameData(stored, given)) differs.push('data');
   const known = contentAttributes(stored);
   const said = contentAttributes(given);

@@ -5,7 +5,15 @@ import type { AttributeValue, EncodedEvent } from './event.ts';
 const DIGEST_BYTES = 16;
 
 /** Set by the system at each call, not by the fact: a producer's second attempt may carry others. */
-const SET_PER_CALL = new Set(['time', 'traceparent', 'tracestate', 'correlationid', 'causationid', 'causationdepth', 'partitionkey']);
+const SET_PER_CALL = new Set([
+  'time',
+  'traceparent',
+  'tracestate',
+  'correlationid',
+  'causationid',
+  'causationdepth',
+  'partitionkey',
+]);
 
 /**
  * What an event says, in 16 bytes: stays when the event itself is trimmed, so that a repeated (source, id) can still be told
@@ -15,7 +23,10 @@ const SET_PER_CALL = new Set(['time', 'traceparent', 'tracestate', 'correlationi
  * Guarantee Equal exactly when `contentDifference` is empty (but for a collision of the hash).
  */
 export function contentDigest(event: EncodedEvent): string {
-  const data = event.encoding === 'json' && event.data !== null ? canonicalJson(JSON.parse(event.data)) : JSON.stringify(event.data);
+  const data =
+    event.encoding === 'json' && event.data !== null
+      ? canonicalJson(JSON.parse(event.data))
+      : JSON.stringify(event.data);
   const head = [event.type, event.schemaVersion, event.stream, event.subject ?? null, event.encoding];
   const attributes = canonicalJson(Object.fromEntries(contentAttributes(event)));
   const text = `${JSON.stringify(head)}\n${attributes}\n${data}`;

@@ -26,7 +26,8 @@ export type DataOf<Definition> = Definition extends EventDefinition<string, infe
 /** The data that publishers give. */
 export type InputOf<Definition> = Definition extends EventDefinition<string, infer Input, infer _Data> ? Input : never;
 /** The recorded event of a definition; of a union of definitions, the union of events, told apart by `type`. */
-export type EventOf<Definition> = Definition extends EventDefinition<infer Type, infer _Input, infer Data> ? RecordedEvent<Type, Data> : never;
+export type EventOf<Definition> =
+  Definition extends EventDefinition<infer Type, infer _Input, infer Data> ? RecordedEvent<Type, Data> : never;
 
 export interface EventOptions<Type extends string, Schema extends StandardSchemaV1> {
   /** A business fact in the past tense, dotted, literal: `'shop.order.placed'`. */
@@ -63,12 +64,21 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   type Data = StandardSchemaV1.InferOutput<Schema>;
   const name = `event ${describeValue(options.type)}`;
   if (typeof options.type !== 'string' || !EVENT_TYPE.test(options.type)) {
-    throw new InvalidDefinition(name, 'type must be 1 to 255 characters without white space, such as shop.order.placed');
+    throw new InvalidDefinition(
+      name,
+      'type must be 1 to 255 characters without white space, such as shop.order.placed',
+    );
   }
-  if (options.type.startsWith('thereupon.')) throw new InvalidDefinition(name, 'types that begin with thereupon. are reserved for the system');
-  const standard = (options.schema as { '~standard'?: { version?: unknown; validate?: unknown } } | undefined)?.['~standard'];
+  if (options.type.startsWith('thereupon.'))
+    throw new InvalidDefinition(name, 'types that begin with thereupon. are reserved for the system');
+  const standard = (options.schema as { '~standard'?: { version?: unknown; validate?: unknown } } | undefined)?.[
+    '~standard'
+  ];
   if (standard?.version !== 1 || typeof standard.validate !== 'function') {
-    throw new InvalidDefinition(name, `schema must be a Standard Schema (zod, valibot, arktype ...), found ${describeValue(options.schema)}`);
+    throw new InvalidDefinition(
+      name,
+      `schema must be a Standard Schema (zod, valibot, arktype ...), found ${describeValue(options.schema)}`,
+    );
   }
   const version = options.version ?? 1;
   if (!Number.isInteger(version) || version < 1) {
@@ -83,7 +93,7 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
     type: options.type,
     version,
     summary: options.summary,
-    schema: options.schema as StandardSchemaV1<StandardSchemaV1.InferInput<Schema>, Data>,
+    schema: options.schema,
     onInvalid: policy,
     source: options.source,
     streamOf: (data: Data) => options.stream?.(data),

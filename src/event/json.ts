@@ -1,6 +1,12 @@
 import { InvalidInput } from '../errors.ts';
 
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [member: string]: JsonValue };
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [member: string]: JsonValue };
 
 /** Deeper nesting is refused: it is never a fact, and it overflows the stack of whoever reads it. */
 export const MAX_JSON_DEPTH = 128;
@@ -27,7 +33,12 @@ export function assertJson(value: unknown, path: string, depth: number): void {
       break;
     case 'object': {
       if (value === null) return;
-      if (depth >= MAX_JSON_DEPTH) throw new InvalidInput({ path, expected: `at most ${MAX_JSON_DEPTH} levels of nesting, no cycle`, found: value });
+      if (depth >= MAX_JSON_DEPTH)
+        throw new InvalidInput({
+          path,
+          expected: `at most ${MAX_JSON_DEPTH} levels of nesting, no cycle`,
+          found: value,
+        });
       if (Array.isArray(value)) {
         for (let index = 0; index < value.length; index += 1) {
           const item: unknown = value[index];
@@ -50,7 +61,11 @@ export function assertJson(value: unknown, path: string, depth: number): void {
     default:
       break;
   }
-  throw new InvalidInput({ path, expected: 'a JSON value (string, finite number, boolean, null, list or plain object)', found: value });
+  throw new InvalidInput({
+    path,
+    expected: 'a JSON value (string, finite number, boolean, null, list or plain object)',
+    found: value,
+  });
 }
 
 /** Freezes a freshly parsed JSON value through and through: a fact handed to many readers is changed by none. */
@@ -71,12 +86,16 @@ export function sameJson(left: unknown, right: unknown): boolean {
   if (left === right) return true;
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
   if (Array.isArray(left)) {
-    return Array.isArray(right) && left.length === right.length && left.every((item, index) => sameJson(item, right[index]));
+    return (
+      Array.isArray(right) && left.length === right.length && left.every((item, index) => sameJson(item, right[index]))
+    );
   }
   if (Array.isArray(right)) return false;
   const leftMembers = Object.keys(left);
   if (leftMembers.length !== Object.keys(right).length) return false;
   return leftMembers.every(
-    (member) => Object.hasOwn(right, member) && sameJson((left as Record<string, unknown>)[member], (right as Record<string, unknown>)[member]),
+    (member) =>
+      Object.hasOwn(right, member) &&
+      sameJson((left as Record<string, unknown>)[member], (right as Record<string, unknown>)[member]),
   );
 }

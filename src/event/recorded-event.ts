@@ -9,7 +9,16 @@ import { categoryOf } from './stream-name.ts';
 const NONE: Readonly<Record<string, AttributeValue>> = Object.freeze({});
 /** Marks data that was not parsed yet; `undefined` is a value that data can have. */
 const UNPARSED: unique symbol = Symbol('unparsed');
-const NAMED = new Set(['datacontenttype', 'dataschema', 'sequence', 'partitionkey', 'traceparent', 'tracestate', 'expirytime', 'causationdepth']);
+const NAMED = new Set([
+  'datacontenttype',
+  'dataschema',
+  'sequence',
+  'partitionkey',
+  'traceparent',
+  'tracestate',
+  'expirytime',
+  'causationdepth',
+]);
 
 /** The readers' view of a stored event. Reading 200,000 of them a second is possible because nothing is converted before it is asked for. */
 class LazyRecordedEvent implements RecordedEvent {
@@ -57,7 +66,10 @@ class LazyRecordedEvent implements RecordedEvent {
     return this.stored.encoding === 'text' ? 'text/plain' : undefined;
   }
   get dataschema(): string | undefined {
-    return this.stored.attributes?.dataschema ?? (this.stored.schemaVersion > 0 ? schemaUri(this.stored.type, this.stored.schemaVersion) : undefined);
+    return (
+      this.stored.attributes?.dataschema ??
+      (this.stored.schemaVersion > 0 ? schemaUri(this.stored.type, this.stored.schemaVersion) : undefined)
+    );
   }
   get sequence(): string | undefined {
     return this.stored.attributes?.sequence;
@@ -80,7 +92,9 @@ class LazyRecordedEvent implements RecordedEvent {
   get extensions(): Readonly<Record<string, AttributeValue>> {
     const attributes = this.stored.attributes;
     if (attributes === undefined) return NONE;
-    const found = Object.entries(attributes).filter((entry): entry is [string, AttributeValue] => entry[1] !== undefined && !NAMED.has(entry[0]));
+    const found = Object.entries(attributes).filter(
+      (entry): entry is [string, AttributeValue] => entry[1] !== undefined && !NAMED.has(entry[0]),
+    );
     return found.length === 0 ? NONE : Object.freeze(Object.fromEntries(found));
   }
   get stream(): string {
@@ -131,7 +145,12 @@ class LazyRecordedEvent implements RecordedEvent {
 
   toJSON(): Record<string, JsonValue> {
     const { stored } = this;
-    const json: Record<string, JsonValue> = { specversion: '1.0', id: stored.id, source: stored.source, type: stored.type };
+    const json: Record<string, JsonValue> = {
+      specversion: '1.0',
+      id: stored.id,
+      source: stored.source,
+      type: stored.type,
+    };
     if (stored.subject !== undefined) json['subject'] = stored.subject;
     json['time'] = stored.time;
     json['recordedtime'] = this.recordedtime;

@@ -19,6 +19,10 @@ export function hasEntity(stream: string): boolean {
 
 export function assertStreamName(stream: unknown, path = 'stream'): asserts stream is string {
   if (typeof stream !== 'string' || stream.length === 0 || stream.length > MAX_STREAM_NAME_LENGTH) {
-    throw new InvalidInput({ path, expected: `a stream name of 1 to ${MAX_STREAM_NAME_LENGTH} characters`, found: stream });
+    throw new InvalidInput({
+      path,
+      expected: `a stream name of 1 to ${MAX_STREAM_NAME_LENGTH} characters`,
+      found: stream,
+    });
   }
 }

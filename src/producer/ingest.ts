@@ -82,7 +82,11 @@ export class Ingest {
       if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
       const derived = result.ok ? this.#derived(definition, event, result.data) : {};
       const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
-      const admitted = admit({ draft, issues: result.ok ? undefined : result.issues }, definition.onInvalid, this.#environment);
+      const admitted = admit(
+        { draft, issues: result.ok ? undefined : result.issues },
+        definition.onInvalid,
+        this.#environment,
+      );
       for (const each of admitted.events) this.#publisher.assertSize(each);
       return admitted;
     };
@@ -97,7 +101,9 @@ export class Ingest {
       stream,
       subject: event.subject ?? definition.subjectOf(data) ?? definition.streamOf(data),
       ...(event.payload.encoding === 'json' ? { data: encodeJson(data, 'data') } : {}),
-      ...(partitionkey === undefined || event.partitionkey !== undefined ? {} : { attributes: { ...rareAttributes(event), partitionkey } }),
+      ...(partitionkey === undefined || event.partitionkey !== undefined
+        ? {}
+        : { attributes: { ...rareAttributes(event), partitionkey } }),
     };
   }
 
@@ -108,7 +114,10 @@ export class Ingest {
   }
 
   #draft(event: IncomingEvent, headers: HeaderFields): EventDraft {
-    const trace = continueTrace(event.traceparent === undefined ? { headers } : { attributes: event }, this.#environment.ids);
+    const trace = continueTrace(
+      event.traceparent === undefined ? { headers } : { attributes: event },
+      this.#environment.ids,
+    );
     const { traceparent: _traceparent, tracestate: _tracestate, ...rest } = rareAttributes(event) ?? {};
     return {
       id: event.id,
@@ -137,10 +146,24 @@ function versionOf(event: IncomingEvent): number | undefined {
 
 /** Nobody speaks for the system from outside: its reports would be worth nothing. */
 function assertNotReserved(event: IncomingEvent): void {
-  if (isSystemEventType(event.type)) throw new InvalidEvent({ attribute: 'type', expected: 'a type outside thereupon.*, which is the system’s own', found: event.type });
-  if (event.source === SYSTEM_SOURCE) throw new InvalidEvent({ attribute: 'source', expected: 'a source other than the system’s own', found: event.source });
+  if (isSystemEventType(event.type))
+    throw new InvalidEvent({
+      attribute: 'type',
+      expected: 'a type outside thereupon.*, which is the system’s own',
+      found: event.type,
+    });
+  if (event.source === SYSTEM_SOURCE)
+    throw new InvalidEvent({
+      attribute: 'source',
+      expected: 'a source other than the system’s own',
+      found: event.source,
+    });
   const stream = event.stream ?? event.subject ?? event.source;
   if (categoryOf(stream) === SYSTEM_CATEGORY) {
-    throw new InvalidEvent({ attribute: 'stream', expected: `a stream outside the category ${SYSTEM_CATEGORY}, which is the system’s own`, found: stream });
+    throw new InvalidEvent({
+      attribute: 'stream',
+      expected: `a stream outside the category ${SYSTEM_CATEGORY}, which is the system’s own`,
+      found: stream,
+    });
   }
 }

@@ -1,5 +1,12 @@
 import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
-import { EventContentConflict, InvalidInput, LimitExceeded, StreamDeleted, StreamVersionConflict, describeValue } from '../errors.ts';
+import {
+  EventContentConflict,
+  InvalidInput,
+  LimitExceeded,
+  StreamDeleted,
+  StreamVersionConflict,
+  describeValue,
+} from '../errors.ts';
 import { currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { EncodedEvent } from '../event/event.ts';
@@ -65,7 +72,11 @@ export class Publisher {
     this.#options = options;
   }
 
-  async publish<Definition extends EventDefinition>(definition: Definition, data: InputOf<Definition>, options: PublishOptions = NO_OPTIONS): Promise<Published> {
+  async publish<Definition extends EventDefinition>(
+    definition: Definition,
+    data: InputOf<Definition>,
+    options: PublishOptions = NO_OPTIONS,
+  ): Promise<Published> {
     const pending = this.#admit(definition, data, options);
     const admitted = pending instanceof Promise ? await pending : pending;
     const outcome = await this.#options.log.append({ events: admitted.events, onDuplicate: 'verify' });
@@ -86,7 +97,11 @@ export class Publisher {
   }
 
   /** Appends events to one stream if its version is as claimed (G4). */
-  async append(stream: string, publications: readonly Publication[], options: { readonly expectedVersion?: ExpectedVersion } = {}): Promise<readonly Published[]> {
+  async append(
+    stream: string,
+    publications: readonly Publication[],
+    options: { readonly expectedVersion?: ExpectedVersion } = {},
+  ): Promise<readonly Published[]> {
     assertStreamName(stream);
     const expected = options.expectedVersion ?? 'any';
     assertExpectedVersion(expected);
@@ -98,11 +113,19 @@ export class Publisher {
   }
 
   /** Records what was admitted, all or none. */
-  async record(admitted: readonly Admitted[], expected?: readonly { stream: string; version: ExpectedVersion }[]): Promise<readonly Published[]> {
-    if (admitted.length > this.#options.maxBatchEvents) throw new LimitExceeded('events in a batch', this.#options.maxBatchEvents, admitted.length);
+  async record(
+    admitted: readonly Admitted[],
+    expected?: readonly { stream: string; version: ExpectedVersion }[],
+  ): Promise<readonly Published[]> {
+    if (admitted.length > this.#options.maxBatchEvents)
+      throw new LimitExceeded('events in a batch', this.#options.maxBatchEvents, admitted.length);
     if (admitted.length === 0) return [];
     const events = admitted.flatMap((each) => each.events);
-    const outcome = await this.#options.log.append({ events, onDuplicate: 'verify', ...(expected === undefined ? {} : { expected }) });
+    const outcome = await this.#options.log.append({
+      events,
+      onDuplicate: 'verify',
+      ...(expected === undefined ? {} : { expected }),
+    });
     const appended = appendedOf(outcome);
     let index = 0;
     return admitted.map((each) => {
@@ -118,21 +141,27 @@ export class Publisher {
     const { data } = event;
     if (data === null || data.length * 3 <= this.#options.maxEventBytes) return;
     const bytes = Buffer.byteLength(data);
-    if (bytes > this.#options.maxEventBytes) throw new LimitExceeded(`data of event ${describeValue(event.id)} in bytes`, this.#options.maxEventBytes, bytes);
+    if (bytes > this.#options.maxEventBytes)
+      throw new LimitExceeded(`data of event ${describeValue(event.id)} in bytes`, this.#options.maxEventBytes, bytes);
   }
 
   #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {
     const { registry, source } = this.#options;
     registry.assertKnown(definition);
     const encoded = encode(definition, data, options, { source, cause: currentCause() });
-    return encoded instanceof Promise ? encoded.then((done) => this.#finish(definition, done)) : this.#finish(definition, encoded);
+    return encoded instanceof Promise
+      ? encoded.then((done) => this.#finish(definition, done))
+      : this.#finish(definition, encoded);
   }
 
   #finish(definition: EventDefinition, encoded: Encoded): Admitted {
     const admitted = admit(encoded, definition.onInvalid, this.#options.environment);
     for (const event of admitted.events) this.assertSize(event);
     if (encoded.issues !== undefined && !admitted.quarantined) {
-      this.#options.environment.logger.warn({ type: definition.type, issues: encoded.issues }, 'the data does not fit the schema; recorded all the same, as its definition says');
+      this.#options.environment.logger.warn(
+        { type: definition.type, issues: encoded.issues },
+        'the data does not fit the schema; recorded all the same, as its definition says',
+      );
     }
     return admitted;
   }
@@ -154,7 +183,8 @@ export function appendedOf(outcome: AppendOutcome): readonly Appended[] {
 function publishedOf(admitted: Admitted, appended: readonly Appended[], index: number): Published {
   const event = admitted.events[0];
   const place = appended[index];
-  if (event === undefined || place === undefined) throw new Error('the log answered for fewer events than it was given');
+  if (event === undefined || place === undefined)
+    throw new Error('the log answered for fewer events than it was given');
   return {
     id: event.id,
     source: event.source,
@@ -170,7 +200,11 @@ function publishedOf(admitted: Admitted, appended: readonly Appended[], index: n
 export function assertExpectedVersion(expected: unknown): asserts expected is ExpectedVersion {
   if (expected === 'none' || expected === 'exists' || expected === 'any') return;
   if (typeof expected === 'number' && Number.isSafeInteger(expected) && expected >= 0) return;
-  throw new InvalidInput({ path: 'expectedVersion', expected: "a whole number from 0, 'none', 'exists' or 'any'", found: expected });
+  throw new InvalidInput({
+    path: 'expectedVersion',
+    expected: "a whole number from 0, 'none', 'exists' or 'any'",
+    found: expected,
+  });
 }
 
 function atIndex(error: unknown, index: number): unknown {

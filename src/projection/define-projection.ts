@@ -52,7 +52,10 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   options: ProjectionOptions<Definitions, RowShape>,
 ): ProjectionDefinition<RowShape> {
   const name = `projection ${describeValue(options.name)}`;
-  const evolutions = options.on as readonly (readonly [EventDefinition, (row: unknown, event: RecordedEvent) => unknown])[];
+  const evolutions = options.on as readonly (readonly [
+    EventDefinition,
+    (row: unknown, event: RecordedEvent) => unknown,
+  ])[];
   if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');
   const evolve = new Map(evolutions.map(([definition, step]) => [definition.type, step]));
   if (evolve.size < evolutions.length) throw new InvalidDefinition(name, 'on names an event type twice');
@@ -67,7 +70,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       on: definitions,
       retry: options.retry ?? PROJECTION_RETRY,
       ...(options.summary === undefined ? {} : { summary: options.summary }),
-      ...(options.where === undefined ? {} : { where: options.where as PatternFor<EventOf<EventDefinition>> }),
+      ...(options.where === undefined ? {} : { where: options.where }),
     },
     'projection',
   );
@@ -90,20 +93,38 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       attempt.setState(next);
     },
   };
-  return { kind: 'projection', name: options.name, on: definitions, indexes: indexes.map(([index]) => index), namespace, reaction };
+  return {
+    kind: 'projection',
+    name: options.name,
+    on: definitions,
+    indexes: indexes.map(([index]) => index),
+    namespace,
+    reaction,
+  };
 }
 
 /** The ordering key of events that belong to no row. */
 const NO_ROW = '';
 
-function indexValues(indexes: readonly [string, (row: unknown) => IndexValue][], row: unknown): Record<string, IndexValue> {
+function indexValues(
+  indexes: readonly [string, (row: unknown) => IndexValue][],
+  row: unknown,
+): Record<string, IndexValue> {
   const values: Record<string, IndexValue> = {};
   for (const [index, derive] of indexes) {
     const value: unknown = derive(row);
-    if (value !== null && typeof value !== 'string' && typeof value !== 'boolean' && !(typeof value === 'number' && Number.isFinite(value))) {
-      throw new InvalidDefinition(`index ${index}`, `expected a string, finite number, boolean or null, found ${describeValue(value)}`);
+    if (
+      value !== null &&
+      typeof value !== 'string' &&
+      typeof value !== 'boolean' &&
+      !(typeof value === 'number' && Number.isFinite(value))
+    ) {
+      throw new InvalidDefinition(
+        `index ${index}`,
+        `expected a string, finite number, boolean or null, found ${describeValue(value)}`,
+      );
     }
-    values[index] = value as IndexValue;
+    values[index] = value;
   }
   return values;
 }

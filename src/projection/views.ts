@@ -54,21 +54,31 @@ export class Views {
     return this.#rows.count(this.#require(view).namespace);
   }
 
-  async query<RowShape>(view: ProjectionDefinition<RowShape> | string, query: ViewQuery = {}): Promise<ViewPage<RowShape>> {
+  async query<RowShape>(
+    view: ProjectionDefinition<RowShape> | string,
+    query: ViewQuery = {},
+  ): Promise<ViewPage<RowShape>> {
     const projection = this.#require(view);
     const limit = query.limit ?? 100;
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: query.limit });
-    for (const [place, { index }] of (query.where ?? []).entries()) assertIndex(projection, `where[${place}].index`, index);
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+      throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: query.limit });
+    for (const [place, { index }] of (query.where ?? []).entries())
+      assertIndex(projection, `where[${place}].index`, index);
     if (query.orderBy !== undefined) assertIndex(projection, 'orderBy', query.orderBy);
     const rows = await this.#rows.query(projection.namespace, {
       where: query.where ?? [],
       limit: limit + 1,
-      ...(query.orderBy === undefined ? {} : { orderBy: { index: query.orderBy, direction: query.direction ?? 'asc' } }),
+      ...(query.orderBy === undefined
+        ? {}
+        : { orderBy: { index: query.orderBy, direction: query.direction ?? 'asc' } }),
       ...(query.after === undefined ? {} : { after: decodeMark(query.after) }),
     });
     const items = rows.slice(0, limit).map(({ key, value }) => ({ key, row: value as RowShape }));
     const last = rows[limit - 1];
-    return { items, next: rows.length > limit && last !== undefined ? encodeMark(last.key, last.orderValue) : undefined };
+    return {
+      items,
+      next: rows.length > limit && last !== undefined ? encodeMark(last.key, last.orderValue) : undefined,
+    };
   }
 
   #require(view: ProjectionDefinition | string): ProjectionDefinition {
@@ -81,7 +91,8 @@ export class Views {
 
 function assertIndex(projection: ProjectionDefinition, path: string, index: string): void {
   if (projection.indexes.includes(index)) return;
-  const declared = projection.indexes.length === 0 ? 'none is declared' : `declared are ${projection.indexes.join(', ')}`;
+  const declared =
+    projection.indexes.length === 0 ? 'none is declared' : `declared are ${projection.indexes.join(', ')}`;
   throw new InvalidInput({ path, expected: `an index of view ${projection.name} (${declared})`, found: index });
 }
 
@@ -93,7 +104,11 @@ function encodeMark(key: string, value: IndexValue | undefined): string {
 function decodeMark(mark: string): { key: string; value: IndexValue | undefined } {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(mark, 'base64url').toString());
-    if (Array.isArray(parsed) && typeof parsed[0] === 'string' && (parsed.length < 2 || typeof parsed[1] !== 'object' || parsed[1] === null)) {
+    if (
+      Array.isArray(parsed) &&
+      typeof parsed[0] === 'string' &&
+      (parsed.length < 2 || typeof parsed[1] !== 'object' || parsed[1] === null)
+    ) {
       return { key: parsed[0], value: parsed[1] as IndexValue | undefined };
     }
   } catch {

@@ -41,7 +41,12 @@ export interface Encoded {
  * Shape     Synchronous where the schema library is.
  * Errors    EventDataInvalid (policy `reject`), InvalidInput (data is not JSON)
  */
-export function encode(definition: EventDefinition, data: unknown, options: PublishOptions, defaults: { source: string; cause: Cause | undefined }): Encoded | Promise<Encoded> {
+export function encode(
+  definition: EventDefinition,
+  data: unknown,
+  options: PublishOptions,
+  defaults: { source: string; cause: Cause | undefined },
+): Encoded | Promise<Encoded> {
   const validation = validate(definition, data);
   return validation instanceof Promise
     ? validation.then((result) => encodeValidated(definition, data, result, options, defaults))

@@ -30,7 +30,13 @@ export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: 
   if (policy === 'quarantine') {
     return { events: [report(SYSTEM_EVENTS.eventQuarantined, { issues, event: asJson(event) })], quarantined: true };
   }
-  const mismatch = report(SYSTEM_EVENTS.dataMismatched, { source: event.source, id: event.id, type: event.type, schemaVersion: event.schemaVersion, issues });
+  const mismatch = report(SYSTEM_EVENTS.dataMismatched, {
+    source: event.source,
+    id: event.id,
+    type: event.type,
+    schemaVersion: event.schemaVersion,
+    issues,
+  });
   return { events: [event, mismatch], quarantined: false };
 }
 

@@ -12,7 +12,9 @@ import type { SchemaRecord, SchemaStore } from './schema-store.ts';
 export type UnknownTypePolicy = 'reject' | 'accept';
 
 /** What the gate says of some data. */
-export type Validation = { readonly ok: true; readonly data: unknown } | { readonly ok: false; readonly issues: readonly SchemaIssue[] };
+export type Validation =
+  | { readonly ok: true; readonly data: unknown }
+  | { readonly ok: false; readonly issues: readonly SchemaIssue[] };
 
 /**
  * The gate: is this a fact we know?
@@ -36,7 +38,10 @@ export class SchemaRegistry {
     const known = versions.get(definition.version);
     if (known === definition) return;
     if (known !== undefined) {
-      throw new InvalidDefinition(`event ${definition.type}`, `version ${definition.version} is defined twice; give the new shape a new version`);
+      throw new InvalidDefinition(
+        `event ${definition.type}`,
+        `version ${definition.version} is defined twice; give the new shape a new version`,
+      );
     }
     versions.set(definition.version, definition);
     this.#versions.set(definition.type, versions);
@@ -126,5 +131,10 @@ function sameRecord(left: SchemaRecord, right: SchemaRecord): boolean {
 }
 
 function comparable(record: SchemaRecord): JsonValue {
-  return { summary: record.summary ?? null, vendor: record.vendor, jsonSchema: record.jsonSchema ?? null, onInvalid: record.onInvalid };
+  return {
+    summary: record.summary ?? null,
+    vendor: record.vendor,
+    jsonSchema: record.jsonSchema ?? null,
+    onInvalid: record.onInvalid,
+  };
 }

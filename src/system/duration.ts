@@ -21,5 +21,9 @@ export function durationMs(duration: Duration, path: string): number {
     const unit = match?.[2] === undefined ? undefined : UNIT_MS[match[2]];
     if (match !== null && unit !== undefined) return Number(match[1]) * unit;
   }
-  throw new InvalidInput({ path, expected: "milliseconds or a duration such as '250ms', '30s', '3d'", found: duration });
+  throw new InvalidInput({
+    path,
+    expected: "milliseconds or a duration such as '250ms', '30s', '3d'",
+    found: duration,
+  });
 }

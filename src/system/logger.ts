@@ -16,7 +16,12 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 /** Lines of JSON on standard error; credentials in fields are redacted. */
 export function createLogger(level: LogLevel): Logger {
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: ['*.authorization', '*.apiKey', 'apiKey', 'authorization'] },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: ['*.authorization', '*.apiKey', 'apiKey', 'authorization'],
+    },
     pino.destination({ dest: 2, sync: true }),
   );
 }

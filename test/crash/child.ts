@@ -29,7 +29,13 @@ async function callForEver(caller: number, acks: number): Promise<void> {
     const batch = `${life}-${caller}-${n}`;
     const publications = Array.from({ length: size }, (_, place) => ({
       event: Moved,
-      data: { account: below(ACCOUNTS), amount: below(200) - 100, batch, size, failures: below(12) === 0 ? 1 + below(3) : 0 },
+      data: {
+        account: below(ACCOUNTS),
+        amount: below(200) - 100,
+        batch,
+        size,
+        failures: below(12) === 0 ? 1 + below(3) : 0,
+      },
       options: { id: `${batch}-${place}` },
     }));
     const kind = below(10);
@@ -42,7 +48,14 @@ async function callForEver(caller: number, acks: number): Promise<void> {
   }
 }
 
-async function appendWithClaim(publications: readonly { event: typeof Moved; data: { account: number; amount: number; batch: string; size: number; failures: number }; options: { id: string } }[], acks: number): Promise<void> {
+async function appendWithClaim(
+  publications: readonly {
+    event: typeof Moved;
+    data: { account: number; amount: number; batch: string; size: number; failures: number };
+    options: { id: string };
+  }[],
+  acks: number,
+): Promise<void> {
   const account = below(ACCOUNTS);
   const stream = `account-${account}`;
   const { version } = await system.events.streamState(stream);
@@ -56,7 +69,12 @@ async function appendWithClaim(publications: readonly { event: typeof Moved; dat
 }
 
 function acknowledge(acks: number, published: readonly Published[]): void {
-  writeSync(acks, published.map(({ source, id, stream, version, position }) => `${source}\t${id}\t${stream}\t${version}\t${position}\n`).join(''));
+  writeSync(
+    acks,
+    published
+      .map(({ source, id, stream, version, position }) => `${source}\t${id}\t${stream}\t${version}\t${position}\n`)
+      .join(''),
+  );
 }
 
 /** Retries included: nothing is left that time alone would change. */

@@ -58,7 +58,16 @@ export const balances = defineProjection({
   name: 'balances',
   key: (event) => String(event.data.account),
   initial: () => ({ movements: 0, balance: 0, lastVersion: 0 }),
-  on: [[Moved, (row, event) => ({ movements: row.movements + 1, balance: row.balance + event.data.amount, lastVersion: event.version })]],
+  on: [
+    [
+      Moved,
+      (row, event) => ({
+        movements: row.movements + 1,
+        balance: row.balance + event.data.amount,
+        lastVersion: event.version,
+      }),
+    ],
+  ],
   indexes: { balance: (row) => row.balance },
 });
 
@@ -77,7 +86,8 @@ const inOrder = defineConsumer({
   async handle({ event, state }) {
     await Promise.resolve();
     const { version } = state.get();
-    if (event.version !== version + 1) throw new TerminalError(`account ${event.data.account}: version ${event.version} after ${version}`);
+    if (event.version !== version + 1)
+      throw new TerminalError(`account ${event.data.account}: version ${event.version} after ${version}`);
     state.set({ version: event.version });
   },
 });

@@ -36,7 +36,14 @@ function live(number: number, kill: { afterMs: number; from: 'start' | 'verified
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
-      ['--conditions=thereupon-source', path.join(import.meta.dirname, 'child.ts'), store, acks, String(seed + number), kill === undefined ? 'verify' : 'publish'],
+      [
+        '--conditions=thereupon-source',
+        path.join(import.meta.dirname, 'child.ts'),
+        store,
+        acks,
+        String(seed + number),
+        kill === undefined ? 'verify' : 'publish',
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let verified: Life['verified'];
@@ -76,10 +83,16 @@ let verifications = 0;
 try {
   for (let number = 1; number <= kills; number += 1) {
     // Most lives are killed while they work; some while they open, recover or catch up.
-    const kill = random() < 0.75 ? { from: 'verified' as const, afterMs: 20 + random() * 500 } : { from: 'start' as const, afterMs: random() * 900 };
+    const kill =
+      random() < 0.75
+        ? { from: 'verified' as const, afterMs: 20 + random() * 500 }
+        : { from: 'start' as const, afterMs: random() * 900 };
     const life = await live(number, kill);
     if (life.verified !== undefined) verifications += 1;
-    if (number % 10 === 0) process.stdout.write(`  ${number} kills, ${verifications} full verifications, ${life.verified?.events ?? '?'} events\n`);
+    if (number % 10 === 0)
+      process.stdout.write(
+        `  ${number} kills, ${verifications} full verifications, ${life.verified?.events ?? '?'} events\n`,
+      );
   }
   const last = await live(kills + 1, undefined);
   const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
@@ -88,7 +101,9 @@ try {
   );
   rmSync(folder, { recursive: true });
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\ncrash test failed; again with: npm run test:crash -- --seed ${seed} --kills ${kills}\nthe store is kept in ${folder}\n`);
+  process.stderr.write(
+    `${error instanceof Error ? error.message : String(error)}\ncrash test failed; again with: npm run test:crash -- --seed ${seed} --kills ${kills}\nthe store is kept in ${folder}\n`,
+  );
   process.exit(1);
 }
 

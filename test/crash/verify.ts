@@ -12,9 +12,24 @@ export async function verify(system: System, ackFile: string): Promise<{ events:
   verifyVersions(log);
   const moved = log.filter((event) => event.type === Moved.type);
   verifyBatches(moved);
-  verifyOnce(moved, log.filter((event) => event.type === Noted.type), 1, 'note (G6)');
-  verifyOnce(moved, log.filter((event) => event.type === Confirmed.type), 2, 'confirm (G6)');
-  verifyOnce(moved, log.filter((event) => event.type === Worked.type), 1, 'work (G6)');
+  verifyOnce(
+    moved,
+    log.filter((event) => event.type === Noted.type),
+    1,
+    'note (G6)',
+  );
+  verifyOnce(
+    moved,
+    log.filter((event) => event.type === Confirmed.type),
+    2,
+    'confirm (G6)',
+  );
+  verifyOnce(
+    moved,
+    log.filter((event) => event.type === Worked.type),
+    1,
+    'work (G6)',
+  );
   verifyNotesInOrder(log);
   await verifyProjections(system, moved);
   await verifyDeadLetters(system, moved);
@@ -23,7 +38,7 @@ export async function verify(system: System, ackFile: string): Promise<{ events:
 
 async function readAll(system: System): Promise<readonly RecordedEvent[]> {
   const all: RecordedEvent[] = [];
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await system.events.read({ after, limit: 1_000 });
     all.push(...page.events);
     if (page.next === undefined) return all;
@@ -36,14 +51,21 @@ function verifyAcknowledged(log: readonly RecordedEvent[], ackFile: string): num
   const byIdentity = new Map<string, RecordedEvent>();
   for (const event of log) {
     const identity = `${event.source} ${event.id}`;
-    assert.ok(!byIdentity.has(identity), `G2: ${identity} is recorded twice, at ${byIdentity.get(identity)?.position} and ${event.position}`);
+    assert.ok(
+      !byIdentity.has(identity),
+      `G2: ${identity} is recorded twice, at ${byIdentity.get(identity)?.position} and ${event.position}`,
+    );
     byIdentity.set(identity, event);
   }
   for (const line of lines) {
     const [source, id, stream, version, position] = line.split('\t');
     const event = byIdentity.get(`${source} ${id}`);
     assert.ok(event !== undefined, `G1: ${id} was acknowledged at position ${position} and is not in the log`);
-    assert.deepEqual([event.stream, event.version, event.position], [stream, Number(version), Number(position)], `G1: ${id} is elsewhere than acknowledged`);
+    assert.deepEqual(
+      [event.stream, event.version, event.position],
+      [stream, Number(version), Number(position)],
+      `G1: ${id} is elsewhere than acknowledged`,
+    );
   }
   return lines.length;
 }
@@ -55,7 +77,11 @@ function verifyVersions(log: readonly RecordedEvent[]): void {
     assert.ok(event.position > last, `G5: position ${event.position} after ${last}`);
     last = event.position;
     const expected = (versions.get(event.stream) ?? 0) + 1;
-    assert.equal(event.version, expected, `G5: stream ${event.stream} has version ${event.version} where ${expected} is due`);
+    assert.equal(
+      event.version,
+      expected,
+      `G5: stream ${event.stream} has version ${event.version} where ${expected} is due`,
+    );
     versions.set(event.stream, expected);
   }
 }
@@ -68,16 +94,27 @@ function verifyBatches(moved: readonly RecordedEvent[]): void {
     seen.count += 1;
     batches.set(batch, seen);
   }
-  for (const [batch, { count, size }] of batches) assert.equal(count, size, `G3: batch ${batch} is there with ${count} of its ${size} events`);
+  for (const [batch, { count, size }] of batches)
+    assert.equal(count, size, `G3: batch ${batch} is there with ${count} of its ${size} events`);
 }
 
-function verifyOnce(causes: readonly RecordedEvent[], effects: readonly RecordedEvent[], times: number, what: string): void {
+function verifyOnce(
+  causes: readonly RecordedEvent[],
+  effects: readonly RecordedEvent[],
+  times: number,
+  what: string,
+): void {
   const counts = new Map<string, number>();
   for (const effect of effects) {
     const { of } = effect.data as { of: string };
     counts.set(of, (counts.get(of) ?? 0) + 1);
   }
-  for (const cause of causes) assert.equal(counts.get(cause.id) ?? 0, times, `${what}: event ${cause.id} at ${cause.position} led to ${counts.get(cause.id) ?? 0} facts, expected ${times}`);
+  for (const cause of causes)
+    assert.equal(
+      counts.get(cause.id) ?? 0,
+      times,
+      `${what}: event ${cause.id} at ${cause.position} led to ${counts.get(cause.id) ?? 0} facts, expected ${times}`,
+    );
   assert.equal(effects.length, causes.length * times, `${what}: there are effects without a cause`);
 }
 
@@ -87,7 +124,10 @@ function verifyNotesInOrder(log: readonly RecordedEvent[]): void {
   for (const event of log) {
     if (event.type !== Noted.type) continue;
     const version = places.get((event.data as { of: string }).of) ?? 0;
-    assert.ok(version > (last.get(event.stream) ?? 0), `G5: in ${event.stream} the note of version ${version} comes after that of ${last.get(event.stream)}`);
+    assert.ok(
+      version > (last.get(event.stream) ?? 0),
+      `G5: in ${event.stream} the note of version ${version} comes after that of ${last.get(event.stream)}`,
+    );
     last.set(event.stream, version);
   }
 }
@@ -97,11 +137,23 @@ async function verifyProjections(system: System, moved: readonly RecordedEvent[]
   for (const event of moved) {
     const { account, amount } = event.data as { account: number; amount: number };
     const row = fold.get(String(account)) ?? { movements: 0, balance: 0, lastVersion: 0 };
-    fold.set(String(account), { movements: row.movements + 1, balance: row.balance + amount, lastVersion: event.version });
+    fold.set(String(account), {
+      movements: row.movements + 1,
+      balance: row.balance + amount,
+      lastVersion: event.version,
+    });
   }
   for (const [account, expected] of fold) {
-    assert.deepEqual({ ...(await system.views.get(balances, account)) }, expected, `G6: the row of account ${account} is not the fold of the log`);
-    assert.equal((await system.views.get(confirmations, account))?.count, expected.movements * 2, `G6: confirmations of account ${account}`);
+    assert.deepEqual(
+      { ...(await system.views.get(balances, account)) },
+      expected,
+      `G6: the row of account ${account} is not the fold of the log`,
+    );
+    assert.equal(
+      (await system.views.get(confirmations, account))?.count,
+      expected.movements * 2,
+      `G6: confirmations of account ${account}`,
+    );
   }
   assert.equal(await system.views.count(balances), fold.size, 'G6: there are rows without events');
 }
@@ -109,14 +161,27 @@ async function verifyProjections(system: System, moved: readonly RecordedEvent[]
 async function verifyDeadLetters(system: System, moved: readonly RecordedEvent[]): Promise<void> {
   const poisoned = new Map<string, RecordedEvent[]>();
   for (const event of moved) {
-    if ((event.data as { account: number }).account % POISONED === 0) poisoned.set(event.stream, [...(poisoned.get(event.stream) ?? []), event]);
+    if ((event.data as { account: number }).account % POISONED === 0)
+      poisoned.set(event.stream, [...(poisoned.get(event.stream) ?? []), event]);
   }
   const letters = (await system.deadLetters.list({ limit: 500 })).items;
-  assert.deepEqual(letters.map((letter) => letter.consumer).filter((name) => name !== 'picky'), [], 'G6: only picky has dead letters');
-  assert.deepEqual(letters.map((letter) => letter.key).sort(), [...poisoned.keys()].sort(), 'G7: exactly the poisoned accounts are parked');
+  assert.deepEqual(
+    letters.map((letter) => letter.consumer).filter((name) => name !== 'picky'),
+    [],
+    'G6: only picky has dead letters',
+  );
+  assert.deepEqual(
+    letters.map((letter) => letter.key).sort(),
+    [...poisoned.keys()].sort(),
+    'G7: exactly the poisoned accounts are parked',
+  );
   for (const letter of letters) {
     const events = poisoned.get(letter.key) ?? [];
     assert.equal(letter.position, events[0]?.position, `G7: ${letter.key} is parked at its first event`);
-    assert.equal(letter.waitingBehind, Math.min(events.length - 1, 1_000), `G7: all later events of ${letter.key} wait behind it`);
+    assert.equal(
+      letter.waitingBehind,
+      Math.min(events.length - 1, 1_000),
+      `G7: all later events of ${letter.key} wait behind it`,
+    );
   }
 }
