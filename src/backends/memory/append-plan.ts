@@ -1,0 +1,130 @@
+import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
+import { contentDigest } from '../../event/content-digest.ts';
+import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import type { Position } from '../../event/position.ts';
+import { position, START } from '../../event/position.ts';
+import { recordedEvent } from '../../event/recorded-event.ts';
+import type { LogContent, LogEntry } from './log-content.ts';
+import { addEntry, streamVersion } from './log-content.ts';
+
+type Refused = AppendOutcome & { readonly ok: false };
+/** An event that will be written, and where. */
+interface Planned {
+  readonly event: EncodedEvent;
+  readonly entry: LogEntry & { readonly kept: { readonly event: RecordedEvent } };
+}
+
+/**
+ * What one transaction is going to append: requests are added one after the other, each is checked against the log with the
+ * requests before it, and nothing is written until `write`.
+ */
+export class AppendPlan {
+  readonly #content: LogContent;
+  readonly #recordedMs: number;
+  #planned: Planned[] = [];
+  #byIdentity = new Map<string, Planned>();
+  #versions = new Map<string, number>();
+
+  constructor(content: LogContent, nowMs: number) {
+    this.#content = content;
+    this.#recordedMs = Math.max(nowMs, content.entries.at(-1)?.recordedMs ?? nowMs);
+  }
+
+  /** Plans one request. A refused one leaves the plan unusable: nothing of its transaction is to be written. */
+  add(request: AppendRequest): AppendOutcome {
+    const versionsBefore = new Map(this.#versions);
+    const withoutClaims = new Set<string>();
+    const events: Appended[] = [];
+    const ofRequest = new Set<Planned>();
+    for (const event of request.events) {
+      const known = this.#find(event);
+      if (known === undefined) {
+        if (this.#content.streams.get(event.stream)?.deleted)
+          return { ok: false, reason: 'stream-deleted', stream: event.stream };
+        const planned = this.#plan(event);
+        ofRequest.add(planned);
+        events.push(placeOf(planned.entry, false));
+        continue;
+      }
+      const unwritten = 'entry' in known;
+      const first = unwritten ? known.entry : known;
+      if (request.onDuplicate === 'verify') {
+        const conflict = contentConflict(first, event, unwritten ? START : first.position);
+        if (conflict !== undefined) return conflict;
+      }
+      if (!unwritten || !ofRequest.has(known)) withoutClaims.add(event.stream);
+      events.push(placeOf(first, true));
+    }
+    for (const claim of request.expected ?? []) {
+      const refusal = withoutClaims.has(claim.stream) ? undefined : this.#refuseClaim(claim, versionsBefore);
+      if (refusal !== undefined) return refusal;
+    }
+    return { ok: true, events };
+  }
+
+  /** Writes what was planned; answers the recorded events, in log order. */
+  write(): readonly RecordedEvent[] {
+    for (const { event, entry } of this.#planned) addEntry(this.#content, entry, event);
+    return this.#planned.map(({ entry }) => entry.kept.event);
+  }
+
+  #find(event: EncodedEvent): LogEntry | Planned | undefined {
+    return this.#content.identities.get(event.source)?.get(event.id) ?? this.#byIdentity.get(identityOf(event));
+  }
+
+  #plan(event: EncodedEvent): Planned {
+    const version = (this.#versions.get(event.stream) ?? streamVersion(this.#content, event.stream)) + 1;
+    this.#versions.set(event.stream, version);
+    const place = position(this.#content.entries.length + this.#planned.length + 1);
+    // The caller may go on using its objects: what is recorded is a copy.
+    const attributes = event.attributes === undefined ? undefined : Object.freeze({ ...event.attributes });
+    const stored = Object.freeze({ ...event, attributes, position: place, version, recordedMs: this.#recordedMs });
+    const kept = { event: recordedEvent(stored) };
+    const planned = {
+      event: stored,
+      entry: { stream: event.stream, version, position: place, recordedMs: this.#recordedMs, kept },
+    };
+    this.#planned.push(planned);
+    this.#byIdentity.set(identityOf(event), planned);
+    return planned;
+  }
+
+  #refuseClaim(claim: StreamClaim, versionsBefore: ReadonlyMap<string, number>): Refused | undefined {
+    const { stream, version: expected } = claim;
+    if (expected === 'any') return undefined;
+    if (this.#content.streams.get(stream)?.deleted) return { ok: false, reason: 'stream-deleted', stream };
+    const actual = versionsBefore.get(stream) ?? streamVersion(this.#content, stream);
+    if (holds(expected, actual)) return undefined;
+    return { ok: false, reason: 'version-conflict', stream, expected, actual };
+  }
+}
+
+function holds(expected: number | 'none' | 'exists', actual: number): boolean {
+  switch (expected) {
+    case 'none':
+      return actual === 0;
+    case 'exists':
+      return actual > 0;
+    default:
+      return actual === expected;
+  }
+}
+
+function contentConflict(first: LogEntry, event: EncodedEvent, place: Position): Refused | undefined {
+  const { kept } = first;
+  const trimmed = () => (kept.digest === contentDigest(event) ? [] : DIFFERS_FROM_TRIMMED);
+  const differs = kept.event === undefined ? trimmed() : contentDifference(kept.event.stored, event);
+  if (differs.length === 0) return undefined;
+  const { source, id } = event;
+  return { ok: false, reason: 'content-conflict', source, id, position: place, differs };
+}
+
+function placeOf(entry: LogEntry, duplicate: boolean): Appended {
+  const { stream, version, position: place, recordedMs } = entry;
+  return { stream, version, position: place, recordedMs, duplicate };
+}
+
+function identityOf(event: EncodedEvent): string {
+  return JSON.stringify([event.source, event.id]);
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { position, START } from '../event/position.ts';
+import { putDeliveries, putRows, sampleConsumer, sampleDelivery, sampleRow, sampleUnit } from './consumer-samples.ts';
+import type { ContractSuite } from './contract-case.ts';
+import { casesOn, casesOverReopen } from './samples.ts';
+
+/** What every checkpoint store must do (G5, G6, G13). */
+export const checkpointStoreSuite: ContractSuite = (bench) => [
+  ...casesOn(bench, {
+    'knows no consumer at first': async ({ checkpoints }) => {
+      assert.equal(await checkpoints.load('c'), undefined);
+      assert.deepEqual(await checkpoints.list(), []);
+      assert.equal(await checkpoints.remove('c'), false);
+    },
+
+    'a record comes back as it was put': async ({ checkpoints }) => {
+      const records = [
+        sampleConsumer('plain'),
+        sampleConsumer('ranges', {
+          checkpoint: {
+            low: position(7),
+            done: [
+              [position(9), position(9)],
+              [position(12), position(40_000)],
+            ],
+          },
+        }),
+        sampleConsumer('far', {
+          checkpoint: { low: position(Number.MAX_SAFE_INTEGER - 1), done: [] },
+          createdMs: 0,
+          updatedMs: 1,
+        }),
+        sampleConsumer('paused', { paused: { sinceMs: 5, reason: '' } }),
+        sampleConsumer('größer als – 漢字 👍', { paused: { sinceMs: 5, reason: 'weil “es” so ist' } }),
+      ];
+      for (const record of records) await checkpoints.put(record);
+      for (const record of records) assert.deepEqual(await checkpoints.load(record.consumer), record);
+    },
+
+    'keeps a thousand ranges above the low mark (G6)': async ({ checkpoints }) => {
+      const done = Array.from(
+        { length: 1_000 },
+        (_, index) => [position(10 + index * 3), position(11 + index * 3)] as const,
+      );
+      const record = sampleConsumer('c', { checkpoint: { low: START, done } });
+      await checkpoints.put(record);
+      assert.deepEqual(await checkpoints.load('c'), record);
+    },
+
+    'lists by name in code point order': async ({ checkpoints }) => {
+      const names = ['B', 'a', 'a-b', 'ab', 'é', '\uffee', '\u{1f600}'];
+      for (const index of [3, 6, 0, 5, 2, 1, 4]) await checkpoints.put(sampleConsumer(names[index] ?? ''));
+      assert.deepEqual(
+        (await checkpoints.list()).map((record) => record.consumer),
+        names,
+      );
+    },
+
+    'putting again replaces the whole record': async ({ checkpoints }) => {
+      await checkpoints.put(
+        sampleConsumer('c', {
+          paused: { sinceMs: 5, reason: 'r' },
+          checkpoint: { low: position(9), done: [[position(11), position(12)]] },
+        }),
+      );
+      const second = sampleConsumer('c', { checkpoint: { low: position(3), done: [] }, createdMs: 1, updatedMs: 2 });
+      await checkpoints.put(second);
+      assert.deepEqual(await checkpoints.load('c'), second);
+      assert.deepEqual(await checkpoints.list(), [second]);
+    },
+
+    'later calls win, also when they are not waited for': async ({ checkpoints }) => {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, index) => checkpoints.put(sampleConsumer('c', { updatedMs: index }))),
+      );
+      assert.equal((await checkpoints.load('c'))?.updatedMs, 19);
+    },
+
+    'removing a consumer forgets its checkpoint and deliveries, of no other; rows and events stay (G6)': async (
+      store,
+    ) => {
+      await putDeliveries(store, sampleDelivery(1), sampleDelivery(2), sampleDelivery(3, { consumer: 'other' }));
+      await putRows(store, sampleRow('k', 1));
+      assert.equal(await store.checkpoints.remove('c'), true);
+      assert.equal(await store.checkpoints.load('c'), undefined);
+      assert.deepEqual(
+        (await store.checkpoints.list()).map((record) => record.consumer),
+        ['other'],
+      );
+      assert.deepEqual(
+        (await store.deliveries.list({ limit: 10 })).map((delivery) => delivery.consumer),
+        ['other'],
+      );
+      assert.equal(await store.rows.get('n', 'k'), 1);
+      assert.equal(await store.checkpoints.remove('c'), false);
+    },
+
+    'a removed consumer that is made again begins without deliveries': async (store) => {
+      await putDeliveries(store, sampleDelivery(1));
+      await store.checkpoints.remove('c');
+      await store.checkpoints.put(sampleConsumer('c'));
+      assert.deepEqual(await store.deliveries.list({ limit: 10 }), []);
+      assert.equal((await store.unitOfWork.commit(sampleUnit())).ok, true);
+    },
+  }),
+  ...casesOverReopen(bench, {
+    'records are there after closing and opening again (G1)': async (store, reopen) => {
+      const record = sampleConsumer('c', {
+        paused: { sinceMs: 5, reason: 'r' },
+        checkpoint: { low: position(7), done: [[position(9), position(12)]] },
+      });
+      await store.checkpoints.put(record);
+      await store.checkpoints.put(sampleConsumer('gone'));
+      await store.checkpoints.remove('gone');
+      assert.deepEqual(await (await reopen(store)).checkpoints.list(), [record]);
+    },
+  }),
+];

@@ -1,0 +1,18 @@
+export { createBench } from './bench.ts';
+export type { BenchMedium } from './bench.ts';
+export { BENCH_START_MS, createBenchClock } from './bench-clock.ts';
+export type { BenchClock } from './bench-clock.ts';
+export { checkpointStoreSuite } from './checkpoint-store.ts';
+export type { ContractBench, ContractCase, ContractSuite } from './contract-case.ts';
+export { deliveryStoreSuite } from './delivery-store.ts';
+export { eventLogSuite } from './event-log.ts';
+export { compareOn, compareWithModel } from './model-comparison.ts';
+export type { ModelComparison } from './model-comparison.ts';
+export type { FastCheck } from './model-arbitraries.ts';
+export type { AppendSketch, Operation, TrimSketch, UnitSketch, Write } from './model-operations.ts';
+export type { Ordinal } from './model-ordinals.ts';
+export { rowStoreSuite } from './row-store.ts';
+export { schemaStoreSuite } from './schema-store.ts';
+export { storeSuite } from './store.ts';
+export { contractSuites } from './suites.ts';
+export { unitOfWorkSuite } from './unit-of-work.ts';
