@@ -342,6 +342,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`;
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
   if (value instanceof Date) return 'a Date';
+  if (typeof value === 'object' && Object.keys(value).length === 0) return 'an empty object';
   if (typeof value === 'object') {
     const name = Object.getPrototypeOf(value)?.constructor?.name;
     return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`;

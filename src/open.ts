@@ -72,6 +72,9 @@ export async function open<const Events extends EventDefinition = EventDefinitio
   return System.open(given);
 }
 
+/** A system of whatever events: all of it but what is typed by them. */
+export type AnySystem = Omit<System, 'publish' | 'publishAll' | 'append' | 'options'>;
+
 /** A running system: facts go in, are kept for ever, and are reacted to. */
 export class System<Events extends EventDefinition = EventDefinition> {
   readonly environment: Environment;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import type { RecordedEvent, System } from 'thereupon';
+import type { AnySystem, RecordedEvent } from 'thereupon';
 import { Confirmed, Moved, Noted, POISONED, Worked, balances, confirmations } from './program.ts';
 
 type Account = { movements: number; balance: number; lastVersion: number };
 
 /** Everything that must hold after a restart, once the reactions have caught up. Throws with the first thing that does not. */
-export async function verify(system: System, ackFile: string): Promise<{ events: number; acknowledged: number }> {
+export async function verify(system: AnySystem, ackFile: string): Promise<{ events: number; acknowledged: number }> {
   const log = await readAll(system);
   const acknowledged = verifyAcknowledged(log, ackFile);
   verifyVersions(log);
@@ -36,7 +36,7 @@ export async function verify(system: System, ackFile: string): Promise<{ events:
   return { events: log.length, acknowledged };
 }
 
-async function readAll(system: System): Promise<readonly RecordedEvent[]> {
+async function readAll(system: AnySystem): Promise<readonly RecordedEvent[]> {
   const all: RecordedEvent[] = [];
   for (let after = 0; ;) {
     const page = await system.events.read({ after, limit: 1_000 });
@@ -132,7 +132,7 @@ function verifyNotesInOrder(log: readonly RecordedEvent[]): void {
   }
 }
 
-async function verifyProjections(system: System, moved: readonly RecordedEvent[]): Promise<void> {
+async function verifyProjections(system: AnySystem, moved: readonly RecordedEvent[]): Promise<void> {
   const fold = new Map<string, Account>();
   for (const event of moved) {
     const { account, amount } = event.data as { account: number; amount: number };
@@ -158,7 +158,7 @@ async function verifyProjections(system: System, moved: readonly RecordedEvent[]
   assert.equal(await system.views.count(balances), fold.size, 'G6: there are rows without events');
 }
 
-async function verifyDeadLetters(system: System, moved: readonly RecordedEvent[]): Promise<void> {
+async function verifyDeadLetters(system: AnySystem, moved: readonly RecordedEvent[]): Promise<void> {
   const poisoned = new Map<string, RecordedEvent[]>();
   for (const event of moved) {
     if ((event.data as { account: number }).account % POISONED === 0)
