@@ -85,15 +85,7 @@ export class Publisher {
 
   /** Records all or none, and readers see them together (G3). */
   async publishAll(publications: readonly Publication[]): Promise<readonly Published[]> {
-    const admitted: Admitted[] = [];
-    for (const [index, { event, data, options }] of publications.entries()) {
-      try {
-        admitted.push(await this.#admit(event, data, options ?? NO_OPTIONS));
-      } catch (error) {
-        throw atIndex(error, index);
-      }
-    }
-    return this.record(admitted);
+    return this.record(await this.#admitAll(publications, undefined));
   }
 
   /** Appends events to one stream if its version is as claimed (G4). */
@@ -105,10 +97,7 @@ export class Publisher {
     assertStreamName(stream);
     const expected = options.expectedVersion ?? 'any';
     assertExpectedVersion(expected);
-    const admitted: Admitted[] = [];
-    for (const publication of publications) {
-      admitted.push(await this.#admit(publication.event, publication.data, { ...publication.options, stream }));
-    }
+    const admitted = await this.#admitAll(publications, stream);
     return this.record(admitted, [{ stream, version: expected }]);
   }
 
@@ -143,6 +132,20 @@ export class Publisher {
     const bytes = Buffer.byteLength(data);
     if (bytes > this.#options.maxEventBytes)
       throw new LimitExceeded(`data of event ${describeValue(event.id)} in bytes`, this.#options.maxEventBytes, bytes);
+  }
+
+  async #admitAll(publications: readonly Publication[], stream: string | undefined): Promise<readonly Admitted[]> {
+    const admitted: Admitted[] = [];
+    for (const [index, { event, data, options = NO_OPTIONS }] of publications.entries()) {
+      try {
+        const pending = this.#admit(event, data, stream === undefined ? options : { ...options, stream });
+        // Most schema libraries answer at once; waiting all the same would cost a turn for each event.
+        admitted.push(pending instanceof Promise ? await pending : pending);
+      } catch (error) {
+        throw atIndex(error, index);
+      }
+    }
+    return admitted;
   }
 
   #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {
