@@ -2,6 +2,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { START } from '../event/position.ts';
 import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
+import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import type { EventLog } from './event-log.ts';
 import { FilterIndex } from './filter/filter-index.ts';
@@ -22,10 +23,18 @@ export interface FeedReader {
   ended?(): void;
 }
 
+/** Some events in order, and the position up to which nothing else concerns the reader. */
+export interface FeedPage {
+  readonly events: readonly RecordedEvent[];
+  readonly upTo: Position;
+}
+
 const TAIL_EVENTS = 16_384;
 const TAIL_BYTES = 32 * 1_024 * 1_024;
 /** Events read at once when the backend only says that something came. */
 const PAGE = 1_000;
+/** After the log could not be read. */
+const FOLLOW_AGAIN_MS = 1_000;
 
 /**
  * Hands new events to everybody who follows the log, from one read and one match.
@@ -48,6 +57,11 @@ export class Feed {
   #waiting: RecordedEvent[] = [];
   #dispatching = false;
   #following = false;
+  /** How often the backend said that something came, without saying what. */
+  #signals = 0;
+  #cancelFollow: CancelTimer | undefined;
+  /** Before the head is known nothing is dispatched: it would move the head, and then be passed over. */
+  #opened = false;
   #closed = false;
 
   private constructor(log: EventLog, environment: Environment) {
@@ -58,10 +72,17 @@ export class Feed {
   static async open(log: EventLog, environment: Environment): Promise<Feed> {
     const feed = new Feed(log, environment);
     // Watch first: what is appended between the two calls is then seen twice rather than never.
-    feed.#unwatch = log.watch((head, events) => feed.#appended(head, events));
-    feed.#tail.reset(await log.head());
+    feed.#unwatch = log.watch((_head, events) => feed.#appended(events));
+    try {
+      feed.#tail.reset(await log.head());
+    } catch (error) {
+      feed.close();
+      throw error;
+    }
+    feed.#opened = true;
     feed.#waiting = feed.#waiting.filter((event) => event.position > feed.#tail.head);
     feed.#scheduleDispatch();
+    if (feed.#signals > 0) void feed.#follow();
     return feed;
   }
 
@@ -84,15 +105,16 @@ export class Feed {
     if (!this.#takesAll.delete(reader)) this.#index.remove(reader);
   }
 
-  /** Events after a position, from memory where it is near the head. */
-  async read(after: Position, limit: number): Promise<readonly RecordedEvent[]> {
+  /** The next events for a reader that is behind: from memory near the head, else from the log, where types may be looked up. */
+  async read(after: Position, limit: number, types: readonly string[] | undefined): Promise<FeedPage> {
     const cached = this.#tail.read(after, limit);
-    if (cached !== undefined) return cached;
     const { head } = this.#tail;
-    const events = await this.#log.read({ after, limit });
+    if (cached !== undefined) return { events: cached, upTo: cached.length < limit ? head : (cached.at(-1)?.position ?? head) };
+    const read = await this.#log.read({ after, limit, ...(types === undefined ? {} : { types }) });
     // What was appended and not dispatched yet comes through `offer`; a reader that had it from here would get it twice.
-    const last = events.at(-1);
-    return last === undefined || last.position <= head ? events : events.filter((event) => event.position <= head);
+    const last = read.at(-1);
+    const events = last === undefined || last.position <= head ? read : read.filter((event) => event.position <= head);
+    return { events, upTo: read.length < limit || events.length < read.length ? head : (last?.position ?? head) };
   }
 
   /** Removed events must not be served from memory any more. */
@@ -103,6 +125,7 @@ export class Feed {
   close(): void {
     this.#closed = true;
     this.#unwatch();
+    this.#cancelFollow?.();
     for (const reader of this.#attached) {
       this.detach(reader);
       reader.ended?.();
@@ -113,9 +136,10 @@ export class Feed {
     return this.#closed;
   }
 
-  #appended(head: Position, events: readonly RecordedEvent[] | undefined): void {
+  #appended(events: readonly RecordedEvent[] | undefined): void {
     if (events === undefined) {
-      void this.#follow(head);
+      this.#signals += 1;
+      if (this.#opened) void this.#follow();
       return;
     }
     for (const event of events) this.#waiting.push(event);
@@ -123,7 +147,7 @@ export class Feed {
   }
 
   #scheduleDispatch(): void {
-    if (this.#dispatching || this.#waiting.length === 0) return;
+    if (this.#dispatching || !this.#opened || this.#waiting.length === 0) return;
     this.#dispatching = true;
     queueMicrotask(() => {
       this.#dispatching = false;
@@ -134,20 +158,22 @@ export class Feed {
   }
 
   /** For backends that only signal: reads what is new. One loop at a time; a signal during it is served by its next turn. */
-  async #follow(head: Position): Promise<void> {
+  async #follow(): Promise<void> {
     if (this.#following) return;
     this.#following = true;
     try {
       for (;;) {
+        const seen = this.#signals;
         const events = await this.#log.read({ after: this.#tail.head, limit: PAGE });
-        if (events.length === 0 || this.#closed) break;
+        if (this.#closed) break;
         this.#dispatch(events);
+        if (events.length === 0 && this.#signals === seen) break;
       }
     } catch (error) {
-      this.#environment.logger.error(
-        { err: error, head },
-        'the log could not be followed; the next append tries again',
-      );
+      if (this.#closed) return;
+      this.#environment.logger.error({ err: error }, 'the log could not be followed; trying again');
+      this.#cancelFollow?.();
+      this.#cancelFollow = this.#environment.clock.setTimer(FOLLOW_AGAIN_MS, () => void this.#follow());
     } finally {
       this.#following = false;
     }

@@ -32,24 +32,24 @@ export async function* subscription(options: SubscriptionOptions): AsyncGenerato
   let cursor = options.after;
   let caughtUp = options.caughtUp;
   try {
-    while (!aborted()) {
+    while (!aborted() && !feed.closed) {
       reader.attached = true;
       if (!feed.attach(reader, cursor)) {
-        const { head } = feed;
-        const page = await feed.read(cursor, PAGE);
-        for (const event of page) {
+        const { events, upTo } = await feed.read(cursor, PAGE, options.selection.types);
+        for (const event of events) {
           if (options.selection.matches(event)) yield event;
           if (aborted()) return;
           cursor = event.position;
         }
-        // Nothing is left between here and the head: what was there has been removed.
-        if (page.length === 0) cursor = head;
+        if (upTo > cursor) cursor = upTo;
         continue;
       }
       caughtUp?.();
       caughtUp = undefined;
       for (;;) {
         for (let event = reader.take(); event !== undefined; event = reader.take()) {
+          // A reader may begin at a position that the log has not reached yet.
+          if (event.position <= cursor) continue;
           cursor = event.position;
           yield event;
           if (aborted()) return;

@@ -1,4 +1,5 @@
 import type { EventLog } from '../channel/event-log.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
@@ -17,11 +18,21 @@ export interface OrderedAsideOptions {
   readonly committer: Committer;
   readonly settlement: Settlement;
   readonly lanes: Lanes;
-  /** Handles one delivery to its end; the delivery that stands for it when it failed. */
-  run(work: Work): Promise<Delivery | undefined>;
+  /** Keys worked off at once; the handlers themselves share the slots of the lanes. */
+  readonly concurrency: number;
+  keyOf(event: RecordedEvent): { readonly key: string; readonly error: unknown };
+  /** What is to become of an attempt that could not be made. */
+  fail(work: Work, attempts: number, error: unknown): Delivery;
+  /** There may be room for more deliveries. */
+  settled(): void;
 }
 
 const PAGE = 64;
+/** After the store could not be read. */
+const READ_AGAIN_MS = 1_000;
+
+/** What a look at the deliveries of a key has shown: more to do at once; nothing before something happens; nothing at all. */
+type Found = 'more' | 'wait' | 'none';
 const KEYS_PAGE = 1_000;
 
 /**
@@ -29,16 +40,24 @@ const KEYS_PAGE = 1_000;
  *
  * Invariants
  * 1. The deliveries of a key are worked off in position order, one at a time, up to the first that fails again or is parked.
- * 2. A key is let go in the same synchronous step in which its last delivery is known to be settled and none was added.
+ * 2. A key is let go in the same synchronous step in which it is seen that nothing came since the store was found empty of it.
+ * 3. Attempts at deliveries take turns with those at new events: together they keep to the consumer's concurrency.
  */
 export class OrderedAside implements Aside {
   readonly #options: OrderedAsideOptions;
   readonly #held: HeldKeys;
+  /** Keys that wait for their turn to be worked off. */
+  readonly #due = new Set<string>();
+  #working = 0;
   #stopped = false;
 
   constructor(options: OrderedAsideOptions) {
     this.#options = options;
-    this.#held = new HeldKeys(options.environment.clock, (key) => void this.#workOff(key));
+    this.#held = new HeldKeys(options.environment.clock, (key) => this.#begin(key));
+  }
+
+  get busy(): boolean {
+    return this.#working > 0;
   }
 
   get total(): number {
@@ -72,74 +91,121 @@ export class OrderedAside implements Aside {
   }
 
   failed(work: Work, delivery: Delivery): void {
-    if (work.delivery !== undefined) return;
+    if (work.delivery !== undefined || this.#stopped) return;
     this.#held.add(work.key, 1);
     this.#held.schedule(work.key, delivery.dueMs);
-    for (const follower of this.#options.lanes.take(work.key)) this.intercept(follower);
+    this.#setFollowersAside(work.key);
   }
 
   changed(key: string, removed: number): void {
+    if (!this.#held.has(key)) this.#held.add(key, 1);
     this.#held.subtract(key, removed);
-    if (this.#held.has(key)) void this.#workOff(key);
+    this.#held.touch(key);
+    this.#begin(key);
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#due.clear();
     this.#held.clear();
   }
 
-  async #workOff(key: string): Promise<void> {
-    if (this.#stopped || !this.#held.activate(key)) return;
-    try {
-      while (await this.#page(key));
-    } catch (error) {
-      if (this.#stopped || this.#options.committer.stopped) return;
-      this.#options.environment.logger.error({ consumer: this.#options.consumer, key, err: error }, 'deliveries that were set aside could not be read; trying again');
-      this.#held.schedule(key, this.#options.environment.clock.now() + 1_000);
-    } finally {
-      this.#held.deactivate(key);
+  #begin(key: string): void {
+    this.#due.add(key);
+    this.#beginNext();
+  }
+
+  #beginNext(): void {
+    for (const key of this.#due) {
+      if (this.#working >= this.#options.concurrency) return;
+      this.#due.delete(key);
+      // One that is worked off already looks again by itself.
+      if (!this.#stopped && this.#held.activate(key)) void this.#workOff(key);
     }
   }
 
-  /** Works off one page. True when there may be more to do now. */
-  async #page(key: string): Promise<boolean> {
+  #setFollowersAside(key: string): void {
+    for (const follower of this.#options.lanes.take(key)) {
+      if (follower.delivery === undefined) this.intercept(follower);
+      // It is looked for again: another event of the key may have come to stand before it.
+      else follower.ended?.(follower.delivery);
+    }
+  }
+
+  async #workOff(key: string): Promise<void> {
+    this.#working += 1;
+    try {
+      for (;;) {
+        const seen = this.#held.changes(key);
+        const found = await this.#page(key);
+        if (this.#stopped) return;
+        if (found === 'more' || this.#held.changes(key) !== seen) continue;
+        if (found === 'none') this.#held.empty(key);
+        break;
+      }
+    } catch (error) {
+      if (this.#stopped || this.#options.committer.stopped) return;
+      const { environment, consumer } = this.#options;
+      environment.logger.error({ consumer, key, err: error }, 'deliveries that were set aside could not be read; trying again');
+      this.#held.schedule(key, environment.clock.now() + READ_AGAIN_MS);
+    } finally {
+      this.#held.deactivate(key);
+      this.#working -= 1;
+      this.#beginNext();
+      this.#options.settled();
+    }
+  }
+
+  async #page(key: string): Promise<Found> {
     const { deliveries, consumer, committer, environment } = this.#options;
     await committer.flush();
-    const counted = this.#held.added(key);
     const page = await deliveries.list({ consumer, key, limit: PAGE });
-    if (page.length === 0) {
-      // An event that was set aside while this was read is there after the next flush.
-      if (this.#held.added(key) !== counted) return true;
-      this.#held.empty(key);
-      return false;
-    }
+    if (page.length === 0) return 'none';
     for (const delivery of page) {
-      if (this.#stopped) return false;
+      if (this.#stopped || delivery.state === 'parked') return 'wait';
       const dueMs = dueOf(delivery, environment.clock.now());
-      if (delivery.state === 'parked') return false;
       if (dueMs !== undefined && dueMs > environment.clock.now()) {
         this.#held.schedule(key, dueMs);
-        return false;
+        return 'wait';
       }
       const failed = await this.#handle(delivery);
       if (failed !== undefined) {
         this.#held.schedule(key, failed.dueMs);
-        return false;
+        return 'wait';
       }
     }
-    return true;
+    return 'more';
   }
 
   async #handle(delivery: Delivery): Promise<Delivery | undefined> {
     const event = await eventOf(this.#options.log, delivery);
+    if (this.#stopped) return undefined;
     if (event === undefined) {
       this.#options.settlement.gone(delivery);
     } else {
-      const failed = await this.#options.run({ event, key: delivery.key, pending: undefined, delivery });
+      const failed = await this.#attempt(event, delivery);
       if (failed !== undefined || this.#stopped) return failed;
     }
     this.#held.subtract(delivery.key, 1);
+    this.#options.settled();
     return undefined;
+  }
+
+  #attempt(event: RecordedEvent, delivery: Delivery): Promise<Delivery | undefined> | Delivery | undefined {
+    const { key, error } = this.#options.keyOf(event);
+    const work = { event, key: delivery.key, pending: undefined, delivery, ended: undefined };
+    // The key could not be told when the event came, and still cannot: it must not be handled under a wrong one.
+    if (error !== undefined) return this.#options.fail(work, delivery.attempts + 1, error);
+    if (key !== delivery.key) return this.#move(delivery, key);
+    return new Promise((resolve) => this.#options.lanes.submit({ ...work, ended: resolve }));
+  }
+
+  /** The event belongs to another key: the operator edited it, or the key could not be told before. It gets its place there. */
+  #move(delivery: Delivery, key: string): undefined {
+    this.#options.settlement.moved(delivery, key);
+    this.#held.add(key, 1);
+    this.#setFollowersAside(key);
+    this.#begin(key);
   }
 }
 

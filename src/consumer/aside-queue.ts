@@ -1,4 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
+import { InvalidInput } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
@@ -24,6 +26,8 @@ export interface QueueAsideOptions {
 
 /** Deliveries looked at beyond the room there is, because some may be in work already. */
 const MARGIN = 64;
+/** How often to look for deliveries that come due while others are in work for long. */
+const HIDDEN_MS = 1_000;
 
 /**
  * A queue's deliveries that are not due yet, are to be repeated, or stand in order of priority: each by itself.
@@ -37,6 +41,7 @@ export class QueueAside implements Aside {
   readonly #inWork = new Set<Position>();
   #stored = 0;
   #cancel: CancelTimer | undefined;
+  #wakeMs = 0;
   #pumping: Promise<void> | undefined;
   #again = false;
   #stopped = false;
@@ -53,6 +58,10 @@ export class QueueAside implements Aside {
     return 0;
   }
 
+  get busy(): boolean {
+    return this.#pumping !== undefined;
+  }
+
   async load(): Promise<void> {
     const counts = await this.#options.deliveries.counts();
     this.#stored = counts
@@ -67,8 +76,11 @@ export class QueueAside implements Aside {
     const delayMs = reaction.delayMsOf?.(work.event) ?? 0;
     const dueMs = work.event.recordedMs + Math.max(0, delayMs);
     if (reaction.priorityOf === undefined && dueMs <= environment.clock.now()) return false;
+    const priority: unknown = reaction.priorityOf?.(work.event) ?? 0;
+    if (typeof priority !== 'number' || !Number.isFinite(priority)) throw new InvalidInput({ path: 'priority', expected: 'a finite number', found: priority });
     this.#stored += 1;
-    settlement.setAside(work, { dueMs, priority: reaction.priorityOf?.(work.event) ?? 0 });
+    settlement.setAside(work, { dueMs, priority });
+    this.#wake(dueMs);
     this.pump();
     return true;
   }
@@ -76,6 +88,7 @@ export class QueueAside implements Aside {
   failed(work: Work, delivery: Delivery): void {
     if (work.delivery === undefined && delivery.state !== 'parked') this.#stored += 1;
     if (work.delivery !== undefined && delivery.state === 'parked') this.#stored -= 1;
+    if (delivery.dueMs !== undefined) this.#wake(delivery.dueMs);
     void this.#settled(delivery.position);
   }
 
@@ -85,8 +98,9 @@ export class QueueAside implements Aside {
     void this.#settled(delivery.position);
   }
 
-  changed(_key: string, _removed: number): void {
-    this.#stored += 1;
+  changed(_key: string, removed: number): void {
+    // Parked ones are not counted: a removed one leaves, a retried one comes back.
+    if (removed === 0) this.#stored += 1;
     this.pump();
   }
 
@@ -134,28 +148,44 @@ export class QueueAside implements Aside {
   async #submit(delivery: Delivery): Promise<void> {
     if (this.#stopped || this.#inWork.has(delivery.position) || this.#room <= 0) return;
     this.#inWork.add(delivery.position);
-    const event = await eventOf(this.#options.log, delivery);
+    const event = await this.#read(delivery);
     if (this.#stopped) return;
     if (event === undefined) {
       this.#options.settlement.gone(delivery);
       this.done(delivery);
     } else {
-      this.#options.submit({ event, key: delivery.key, pending: undefined, delivery });
+      this.#options.submit({ event, key: delivery.key, pending: undefined, delivery, ended: undefined });
+    }
+  }
+
+  async #read(delivery: Delivery): Promise<RecordedEvent | undefined> {
+    try {
+      return await eventOf(this.#options.log, delivery);
+    } catch (error) {
+      this.#inWork.delete(delivery.position);
+      throw error;
     }
   }
 
   async #sleep(): Promise<void> {
     const nextMs = await this.#options.deliveries.nextDueMs(this.#options.reaction.name);
     const nowMs = this.#options.environment.clock.now();
-    // What is due already is in work or waits for room; the end of some work wakes the pump.
-    if (nextMs !== undefined && nextMs > nowMs) this.#wake(nextMs);
-    else if (nextMs !== undefined && this.#inWork.size === 0) this.#wake(nowMs);
+    if (nextMs === undefined) return;
+    if (nextMs > nowMs) this.#wake(nextMs);
+    else if (this.#inWork.size === 0) this.#wake(nowMs);
+    // What is due already is in work, and hides what comes due after it. Without room the end of some work wakes the pump.
+    else if (this.#room > 0) this.#wake(nowMs + HIDDEN_MS);
   }
 
+  /** Pumps at that instant, or earlier where that was asked for before. */
   #wake(atMs: number): void {
-    if (this.#stopped) return;
+    if (this.#stopped || (this.#cancel !== undefined && this.#wakeMs <= atMs)) return;
     this.#cancel?.();
-    this.#cancel = this.#options.environment.clock.setTimer(atMs - this.#options.environment.clock.now(), () => this.pump());
+    this.#wakeMs = atMs;
+    this.#cancel = this.#options.environment.clock.setTimer(atMs - this.#options.environment.clock.now(), () => {
+      this.#cancel = undefined;
+      this.pump();
+    });
   }
 
   async #settled(position: Position): Promise<void> {

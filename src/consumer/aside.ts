@@ -10,7 +10,7 @@ import type { Work } from './lanes.ts';
 export interface Aside {
   /** Reads what the store knows. Called once, before the first event is taken. */
   load(): Promise<void>;
-  /** Sets the work aside at once when it may not run now. */
+  /** Sets the work aside at once when it may not run now. Throws, with nothing changed, what the user's own functions throw. */
   intercept(work: Work): boolean;
   /** An attempt failed; `delivery` stands for the event now. */
   failed(work: Work, delivery: Delivery): void;
@@ -19,6 +19,8 @@ export interface Aside {
   /** Deliveries set aside, as far as this form counts them. */
   readonly total: number;
   readonly heldKeys: number;
+  /** Something is being done about deliveries right now; those that only wait for their time do not count. */
+  readonly busy: boolean;
   stop(): void;
 }
 

@@ -1,4 +1,4 @@
-import { Closed } from '../errors.ts';
+import { Closed, InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import { Attempt } from './attempt.ts';
@@ -28,6 +28,8 @@ export interface ClaimsOptions {
   committed(): Promise<void>;
   succeed(work: Work, attempt: Attempt): void;
   fail(work: Work, attempts: number, error: unknown, delayMs?: number): Delivery;
+  /** Settles the event when its time is over. Answers whether it was. */
+  expire(work: Work): boolean;
 }
 
 export interface ReceiveOptions {
@@ -77,12 +79,19 @@ export class Claims {
   /** Waits for at least one event; empty when the signal ended the wait. */
   async receive(options: ReceiveOptions = {}): Promise<readonly Claim[]> {
     const { max = 1, leaseMs = 30_000, signal } = options;
-    while (this.#available.length === 0) {
+    if (!Number.isInteger(max) || max < 1) throw new InvalidInput({ path: 'max', expected: 'a whole number from 1', found: max });
+    assertDuration('leaseMs', leaseMs);
+    for (;;) {
       if (this.#closed) throw new Closed(`queue ${this.#options.consumer}`);
-      if (signal?.aborted === true) return [];
-      await this.#wait(signal);
+      if (signal?.aborted === true) {
+        // The wake-up of an event that this receiver does not take belongs to the next one.
+        if (this.#available.length > 0) this.#waiters.shift()?.();
+        return [];
+      }
+      const works = this.#available.splice(0, max).filter((work) => !this.#options.expire(work));
+      if (works.length > 0) return works.map((work) => this.#claim(work, leaseMs));
+      if (this.#available.length === 0) await this.#wait(signal);
     }
-    return this.#available.splice(0, max).map((work) => this.#claim(work, leaseMs));
   }
 
   close(): void {
@@ -121,12 +130,15 @@ export class Claims {
         return attempt.signal;
       },
       ack: () => this.#settle(attempt, () => this.#options.succeed(work, attempt)),
-      nack: (nack = {}) =>
-        this.#settle(attempt, () => {
+      nack: async (nack = {}) => {
+        if (nack.delayMs !== undefined) assertDuration('delayMs', nack.delayMs);
+        return this.#settle(attempt, () => {
           attempt.close();
           this.#options.fail(work, attempt.number, nack.error ?? new Error('not acknowledged'), nack.delayMs);
-        }),
+        });
+      },
       extend: (longerMs) => {
+        assertDuration('leaseMs', longerMs);
         if (!this.#release(attempt)) return false;
         this.#lease(work, attempt, longerMs);
         return true;
@@ -157,4 +169,8 @@ export class Claims {
     await this.#options.committed();
     return true;
   }
+}
+
+function assertDuration(path: string, ms: number): void {
+  if (!(Number.isFinite(ms) && ms >= 0)) throw new InvalidInput({ path, expected: 'milliseconds from 0', found: ms });
 }

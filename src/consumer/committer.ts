@@ -30,10 +30,14 @@ export interface CommitterOptions {
   snapshot(): Checkpoint;
   /** While a history is read, effects wait for company too: rows that change many times are then written once. */
   catchingUp(): boolean;
+  /** A unit became durable. */
+  committed(): void;
   /** Called once; the committer has stopped by then and nothing of the refused unit was written. */
   refused(refusal: Refusal): void;
-  /** The store does not take commits (true), takes them again (false). */
-  outage(error: Error | undefined): void;
+  /** Called once, as `refused`, for a unit that the store cannot take and that waiting does not mend. */
+  failed(error: unknown): void;
+  /** The store does not take commits at present, and why. */
+  outage(error: unknown): void;
 }
 
 /**
@@ -54,7 +58,14 @@ export class Committer {
   #put = new Map<Position, Delivery>();
   #remove = new Set<Position>();
   #settled = 0;
+  #appended = 0;
   #dirty = false;
+  /** Units that were closed, and those of them that are durable. */
+  #closed = 0;
+  #durable = 0;
+  /** What `uncommitted` counts of the unit under way, and its rows. */
+  #underWay = 0;
+  #rowsUnderWay: ReadonlyMap<string, RowWrite> = new Map();
   #running: Promise<void> | undefined;
   #cancelLazy: CancelTimer | undefined;
   readonly #stopping = new AbortController();
@@ -72,8 +83,20 @@ export class Committer {
     return this.#dirty || this.#running !== undefined;
   }
 
+  /** Settled events that are not durable yet, and what they published: memory that waits for the store (G10). */
+  get uncommitted(): number {
+    return this.#settled + this.#appended + this.#underWay;
+  }
+
+  /** Whether a row was written that is not durable yet. */
+  hasRow(key: string): boolean {
+    return this.#rows.has(key) || this.#rowsUnderWay.has(key);
+  }
+
   append(events: readonly EncodedEvent[], position: Position): void {
-    if (events.length > 0) this.#appends.push({ events, position });
+    if (events.length === 0) return;
+    this.#appends.push({ events, position });
+    this.#appended += events.length;
   }
 
   write(row: RowWrite): void {
@@ -94,17 +117,24 @@ export class Committer {
   settled(urgent: boolean): void {
     this.#dirty = true;
     this.#settled += 1;
-    if ((urgent && !this.#options.catchingUp()) || this.#settled >= LAZY_EVENTS) this.#start();
+    if ((urgent && !this.#options.catchingUp()) || this.#settled + this.#appended >= LAZY_EVENTS) this.#start();
     else this.#startSoon();
   }
 
   /** Resolves when everything added before the call is durable. Rejects when the committer was stopped first. */
   async flush(): Promise<void> {
-    while (this.busy) {
-      if (this.#dirty) this.#start();
-      await this.#running;
+    // Only up to here: what is added meanwhile, and under load something always is, does not keep the caller waiting.
+    const needed = this.#dirty ? this.#closed + 1 : this.#closed;
+    while (this.#durable < needed) {
       if (this.stopped) throw new Error('the committer was stopped');
+      this.#start();
+      await this.#running;
     }
+  }
+
+  /** Does not wait for company any longer. */
+  hurry(): void {
+    if (this.#dirty) this.#start();
   }
 
   /** Gives up what is not committed. */
@@ -137,9 +167,16 @@ export class Committer {
     if (this.stopped || !this.#dirty) return;
     const { unit, owners } = this.#close();
     const outcome = await this.#commit(unit);
-    if (outcome === undefined || outcome.ok || this.stopped) return;
-    this.stop();
-    this.#options.refused({ position: owners[outcome.index], refusal: outcome.refusal });
+    if (outcome === undefined) return;
+    if (outcome.ok) {
+      this.#durable += 1;
+      this.#underWay = 0;
+      this.#rowsUnderWay = new Map();
+      this.#options.committed();
+    } else if (!this.stopped) {
+      this.stop();
+      this.#options.refused({ position: owners[outcome.index], refusal: outcome.refusal });
+    }
   }
 
   #close(): { unit: Unit; owners: readonly Position[] } {
@@ -151,11 +188,15 @@ export class Committer {
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
     const owners = this.#appends.map(({ position }) => position);
+    this.#closed += 1;
+    this.#underWay = this.#settled + this.#appended;
+    this.#rowsUnderWay = this.#rows;
     this.#appends = [];
     this.#rows = new Map();
     this.#put = new Map();
     this.#remove = new Set();
     this.#settled = 0;
+    this.#appended = 0;
     this.#dirty = false;
     return { unit, owners };
   }
@@ -164,16 +205,15 @@ export class Committer {
     const { environment } = this.#options;
     for (let failures = 1; ; failures += 1) {
       try {
-        const outcome = await this.#options.unitOfWork.commit(unit);
-        if (failures > 1) this.#options.outage(undefined);
-        return outcome;
+        return await this.#options.unitOfWork.commit(unit);
       } catch (error) {
         if (this.stopped) return undefined;
-        this.#options.outage(error as Error);
         if (!(error instanceof ThereuponError) || error.retry === 'never') {
           this.stop();
-          throw error;
+          this.#options.failed(error);
+          return undefined;
         }
+        this.#options.outage(error);
         try {
           await waitFor(environment.clock, backoffMs(OUTAGE_BACKOFF, failures, environment.random), this.#stopping.signal);
         } catch {

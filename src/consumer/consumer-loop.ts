@@ -45,14 +45,24 @@ export interface ConsumerLoopOptions {
   /** Events whose effects the log refused to take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: Map<Position, Error>;
   refused(refusal: Refusal): void;
-  outage(error: Error | undefined): void;
+  /** The loop cannot go on; from its checkpoint another one can. Called at most once. */
+  failed(error: unknown): void;
+  /** The store does not take commits, or does not let the log be read, at present; undefined: it does again. */
+  outage(of: Outage, error: unknown): void;
 }
+
+/** What of the store is out of order. */
+export type Outage = 'commits' | 'reads';
 
 /** Events taken and not settled, at most (G10). Above it the feed lets the consumer go, and it reads from the log when it has room. */
 const MAX_SPAN = 4_096;
 /** Deliveries set aside, at most, before the consumer takes no new events. */
 const MAX_ASIDE = 100_000;
-const PAGE = 1_000;
+/** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
+const MAX_UNCOMMITTED = 16_384;
+const PAGE = 256;
+/** One event in so many: below that an index finds the events faster than reading all. */
+const SPARSE = 8;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system.
@@ -63,7 +73,7 @@ const PAGE = 1_000;
  *    effects committed, set aside in the store, expired.
  * 2. Of one key, events are handled in order, one after another; a key that is set aside keeps its order (OrderedAside).
  * 3. Effects, deliveries and checkpoint are committed together (Committer): a crash at any instant is a stop without a last commit.
- * 4. Memory is bounded by MAX_SPAN events and MAX_ASIDE keys.
+ * 4. Memory is bounded by MAX_SPAN events, MAX_ASIDE deliveries and MAX_UNCOMMITTED settled events.
  */
 export class ConsumerLoop implements FeedReader {
   readonly selection: CompiledSelection;
@@ -82,6 +92,8 @@ export class ConsumerLoop implements FeedReader {
   #stopped = false;
   #catchingUp: Promise<void> | undefined;
   #roomWanted: (() => void) | undefined;
+  /** Few events of the history concern this consumer: they are looked up by type instead of reading all. */
+  #sparse = false;
 
   constructor(options: ConsumerLoopOptions) {
     const { setting, stores, figures } = options;
@@ -95,8 +107,10 @@ export class ConsumerLoop implements FeedReader {
       environment,
       snapshot: () => this.checkpoint(),
       catchingUp: () => !this.#live,
+      committed: () => this.#committed(),
       refused: (refusal) => options.refused(refusal),
-      outage: (error) => options.outage(error),
+      failed: (error) => options.failed(error),
+      outage: (error) => options.outage('commits', error),
     });
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
     this.#settlement = new Settlement({ setting, committer: this.#committer, progress: this.#progress, states: this.#states, figures });
@@ -145,21 +159,28 @@ export class ConsumerLoop implements FeedReader {
     return this.#aside.heldKeys;
   }
 
-  /** Nothing is under way, nothing waits, everything is committed, and the head of the log is reached. */
+  /** The head of the log is reached; nothing is under way, and nothing waits but for time, a receiver or an operator. */
+  get idle(): boolean {
+    if (!this.#live || this.#aside.busy) return false;
+    return this.claims !== undefined || (this.#progress.span === 0 && this.#attempts.size === 0 && this.#lanes.waiting + this.#lanes.running === 0);
+  }
+
+  /** Idle, and everything is committed. */
   get settled(): boolean {
-    return this.#live && this.#progress.span === 0 && this.#attempts.size === 0 && this.#lanes.waiting === 0 && !this.#committer.busy;
+    return this.idle && !this.#committer.busy;
   }
 
   offer(event: RecordedEvent): boolean {
     if (this.#stopped) return false;
+    // A consumer may begin at a position that the log has not reached yet.
+    if (event.position <= this.#progress.cursor) return true;
     if (!this.#hasRoom()) {
       this.#live = false;
       this.#progress.passTo(this.#options.feed.head);
       this.#catchUpSoon();
       return false;
     }
-    this.#take(event);
-    return true;
+    return this.#took(event);
   }
 
   /** An operator changed stored deliveries of a key. */
@@ -172,6 +193,11 @@ export class ConsumerLoop implements FeedReader {
   /** Resolves when everything settled so far is durable. */
   flush(): Promise<void> {
     return this.#committer.flush();
+  }
+
+  /** Commits what waits for company. */
+  hurry(): void {
+    this.#committer.hurry();
   }
 
   /** Writes the checkpoint although nothing changed: the consumer has seen that nothing up to the head concerns it. */
@@ -234,7 +260,13 @@ export class ConsumerLoop implements FeedReader {
   }
 
   #hasRoom(): boolean {
-    return this.#progress.span < MAX_SPAN && this.#aside.total < MAX_ASIDE;
+    return this.#progress.span < MAX_SPAN && this.#aside.total < MAX_ASIDE && this.#committer.uncommitted < MAX_UNCOMMITTED;
+  }
+
+  #committed(): void {
+    this.#options.outage('commits', undefined);
+    this.#states?.trim((key) => this.#committer.hasRow(key));
+    if (this.#roomWanted !== undefined) this.#madeRoom();
   }
 
   #madeRoom(): void {
@@ -245,6 +277,8 @@ export class ConsumerLoop implements FeedReader {
   #catchUpSoon(): void {
     this.#catchingUp ??= this.#catchUp().finally(() => {
       this.#catchingUp = undefined;
+      // The feed may have let go of this reader between its last step and here.
+      if (!this.#live && !this.#stopped) this.#catchUpSoon();
     });
   }
 
@@ -261,10 +295,13 @@ export class ConsumerLoop implements FeedReader {
           return;
         }
         await this.#page();
+        if (failures > 0) this.#options.outage('reads', undefined);
         failures = 0;
         await nextTurn();
       } catch (error) {
+        if (this.#stopped) return;
         failures += 1;
+        this.#options.outage('reads', error);
         setting.logger.error({ consumer: setting.reaction.name, err: error, failures }, 'the log could not be read; trying again');
         await this.#pause(Math.min(5_000, 50 * 2 ** Math.min(failures, 10)));
       }
@@ -272,12 +309,14 @@ export class ConsumerLoop implements FeedReader {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise<void>((resolve) => {
       const cancel = this.#options.setting.environment.clock.setTimer(delayMs, resolve);
       this.#roomWanted = () => {
         cancel();
         resolve();
       };
+    }).finally(() => {
+      this.#roomWanted = undefined;
     });
   }
 
@@ -291,28 +330,23 @@ export class ConsumerLoop implements FeedReader {
 
   async #page(): Promise<void> {
     const { feed } = this.#options;
-    const headBefore = feed.head;
-    const events = await feed.read(this.#progress.cursor, PAGE);
+    const { cursor } = this.#progress;
+    const { events, upTo } = await feed.read(cursor, PAGE, this.#sparse ? this.selection.types : undefined);
     if (this.#stopped) return;
-    const last = events.at(-1);
-    if (last === undefined) {
-      this.#progress.passTo(headBefore);
-      return;
-    }
     const mine = events.filter((event) => this.selection.matches(event));
+    // Positions are only about as dense as events; for a guess that is enough.
+    this.#sparse = mine.length * SPARSE < upTo - cursor;
     await this.#prefetch(mine);
     for (const event of mine) {
       while (!this.#hasRoom() && !this.#stopped) await this.#room();
-      if (this.#stopped) return;
-      this.#take(event);
+      if (this.#stopped || !this.#took(event)) return;
     }
-    this.#progress.passTo(last.position);
+    this.#progress.passTo(upTo);
     this.#committer.settled(false);
   }
 
   async #prefetch(events: readonly RecordedEvent[]): Promise<void> {
     if (this.#states === undefined || events.length === 0) return;
-    if (!this.#committer.busy) this.#states.trim();
     await this.#states.load(events.map((event) => this.#keyOf(event).key));
   }
 
@@ -326,6 +360,17 @@ export class ConsumerLoop implements FeedReader {
     }
   }
 
+  #took(event: RecordedEvent): boolean {
+    try {
+      this.#take(event);
+      return true;
+    } catch (error) {
+      // A defect: the event may be half taken. The checkpoint is right, so the next loop begins there.
+      this.#options.failed(error);
+      return false;
+    }
+  }
+
   #take(event: RecordedEvent): void {
     const known = this.#progress.isKnown(event.position);
     const pending = this.#progress.take(event.position);
@@ -334,10 +379,18 @@ export class ConsumerLoop implements FeedReader {
       return;
     }
     const { key, error } = this.#keyOf(event);
-    const work: Work = { event, key, pending, delivery: undefined };
-    if (this.#isExpired(event)) this.#settlement.expired(work);
-    else if (this.#aside.intercept(work)) return;
-    else if (error !== undefined) this.#fail(work, 1, error);
+    const work: Work = { event, key, pending, delivery: undefined, ended: undefined };
+    if (this.#isExpired(event)) {
+      this.#settlement.expired(work);
+      return;
+    }
+    try {
+      if (this.#aside.intercept(work)) return;
+    } catch (thrown) {
+      this.#fail(work, 1, thrown);
+      return;
+    }
+    if (error !== undefined) this.#fail(work, 1, error);
     else this.#submit(work);
   }
 
@@ -354,11 +407,14 @@ export class ConsumerLoop implements FeedReader {
   /** Handles work whose turn it is. A promise, which never rejects, when it takes time. */
   #run(work: Work): Promise<void> | undefined {
     const running = this.#handle(work);
-    return running instanceof Promise ? running.then(() => undefined) : undefined;
+    if (running instanceof Promise) return running.then((failed) => work.ended?.(failed));
+    work.ended?.(running);
+    return undefined;
   }
 
   /** Answers the delivery that stands for the event when the attempt failed. */
   #handle(work: Work): Promise<Delivery | undefined> | Delivery | undefined {
+    if (this.#stopped || this.#expire(work)) return undefined;
     const states = this.#states;
     if (states !== undefined && !states.has(work.key)) return this.#loadAndHandle(work, states);
     const { setting } = this.#options;
@@ -369,14 +425,15 @@ export class ConsumerLoop implements FeedReader {
       const refusal = this.#options.refusals.get(work.event.position);
       if (refusal !== undefined && this.#options.refusals.delete(work.event.position)) return this.#fail(work, attempt.number, refusal);
     }
-    let running: void | Promise<void>;
+    let running: PromiseLike<unknown> | undefined;
     try {
-      running = reactingTo(work.event, handle, attempt);
+      const answer: unknown = reactingTo(work.event, handle, attempt);
+      if (answer instanceof Promise || isThenable(answer)) running = answer;
     } catch (error) {
       attempt.close();
       return this.#fail(work, attempt.number, error);
     }
-    if (running instanceof Promise || isThenable(running)) return this.#await(work, attempt, running);
+    if (running !== undefined) return this.#await(work, attempt, running);
     const unfinished = attempt.unfinished();
     if (unfinished !== undefined) return this.#await(work, attempt, unfinished);
     this.#succeed(work, attempt);
@@ -407,12 +464,20 @@ export class ConsumerLoop implements FeedReader {
     } catch (error) {
       // An attempt that lost its claim has nothing to say any more; its successor settles the event.
       if (!this.#attempts.has(attempt)) return undefined;
-      attempt.close(error instanceof Error ? error : undefined);
+      attempt.close(asError(error));
       return this.#fail(work, attempt.number, error);
     } finally {
       watchOver?.();
       if (this.#attempts.delete(attempt)) this.#attemptEnded?.();
     }
+  }
+
+  /** An event that had to wait may have outlived its use. */
+  #expire(work: Work): boolean {
+    if (!this.#isExpired(work.event)) return false;
+    this.#settlement.expired(work);
+    if (work.delivery !== undefined) this.#queue?.done(work.delivery);
+    return true;
   }
 
   #succeed(work: Work, attempt: Attempt): void {
@@ -439,7 +504,10 @@ export class ConsumerLoop implements FeedReader {
       committer: this.#committer,
       settlement: this.#settlement,
       lanes: this.#lanes,
-      run: async (work) => this.#handle(work),
+      concurrency: setting.reaction.concurrency,
+      keyOf: (event) => this.#keyOf(event),
+      fail: (work, attempts, error) => this.#fail(work, attempts, error),
+      settled: () => this.#madeRoom(),
     });
   }
 
@@ -464,10 +532,20 @@ export class ConsumerLoop implements FeedReader {
       committed: () => this.#committer.flush(),
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error, delayMs) => this.#fail(work, attempts, error, delayMs),
+      expire: (work) => this.#expire(work),
     });
   }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** What was thrown may defend itself even against this question. */
+function asError(thrown: unknown): Error | undefined {
+  try {
+    return thrown instanceof Error ? thrown : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,18 +1,22 @@
 import type { AppendOutcome } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
-import { InvalidInput, NotFound, StreamDeleted, WrongState } from '../errors.ts';
+import { Closed, InvalidInput, NotFound, StreamDeleted, WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { backoffMs } from '../system/backoff.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Claims } from './claims.ts';
 import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores, Outage } from './consumer-loop.ts';
 import { newFigures } from './figures.ts';
 import type { Figures } from './figures.ts';
+import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
+import { begunReplay, forgetAbove, pauseReason, replayMark } from './replay.ts';
+import type { BegunReplay } from './replay.ts';
 
 export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped';
 
@@ -49,15 +53,17 @@ export type ReplayFrom = 'beginning' | { readonly position: Position } | { reado
 
 /** Counting further than this is not worth its cost: the lag is then given as the distance of positions. */
 const LAG_COUNT_LIMIT = 10_000;
+const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
 
 /**
  * A named, durable reader of the log, over its restarts.
  *
- * States    stopped → running ⇄ paused; running → stalled (the store does not take commits) → running; any → stopped.
+ * States    stopped → running ⇄ paused; running → stalled (the store is out of order) → running; any → stopped.
  *           A pause is remembered by the store and outlives the process.
  * Invariants
  * 1. At most one loop runs. Pause, resume, replay and stop are carried out one after another.
  * 2. A commit that the log refused restarts the loop from its checkpoint, as after a crash; the event at fault then fails with the reason.
+ *    Every other defect restarts it too, after a while that grows.
  */
 export class Consumer {
   readonly reaction: Reaction;
@@ -66,13 +72,19 @@ export class Consumer {
   readonly #refusals = new Map<Position, Error>();
   #record: ConsumerRecord | undefined;
   #loop: ConsumerLoop | undefined;
-  #outage: Error | undefined;
+  readonly #outages: Outages;
+  /** How often the loop began anew since it last committed something. */
+  #beginnings = 0;
+  #beginsAnew = false;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** Resolved when the system that closes waits no longer. */
+  readonly #over = Promise.withResolvers<void>();
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.reaction = options.setting.reaction;
+    this.#outages = new Outages(options.setting, options.stores.log);
   }
 
   get name(): string {
@@ -83,59 +95,77 @@ export class Consumer {
     return this.#loop?.claims;
   }
 
+  /** Nothing is under way, and nothing waits but for time, a receiver or an operator. Commits may wait for company. */
+  get idle(): boolean {
+    return this.#record?.paused !== undefined || (!this.#beginsAnew && (this.#loop?.idle ?? true));
+  }
+
+  /** Idle, and everything is committed. */
   get settled(): boolean {
-    return this.#record?.paused !== undefined || (this.#loop?.settled ?? true);
+    return this.#record?.paused !== undefined || (!this.#beginsAnew && (this.#loop?.settled ?? true));
   }
 
   /** Makes the consumer known to the store and starts it unless it is paused. */
   start(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.exclusive(async () => {
       this.#record = (await this.#options.stores.checkpoints.load(this.name)) ?? (await this.#create());
+      const begun = begunReplay(this.#record.paused);
+      if (begun !== undefined) await this.#carryOut(begun);
       if (this.#record.paused === undefined) await this.#startLoop();
     });
   }
 
   /** Stops taking events, lets attempts under way finish, remembers the pause. */
   pause(reason: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.exclusive(async () => {
       const record = this.#known();
       if (record.paused !== undefined) return;
-      await this.#stopLoop(new Promise(() => {}));
-      await this.#put({ paused: { sinceMs: this.#nowMs(), reason } });
+      await this.#stopLoop(this.#over.promise);
+      try {
+        await this.#put({ paused: { sinceMs: this.#nowMs(), reason: pauseReason(reason) } });
+      } catch (error) {
+        this.#beginAnew(undefined, 0);
+        throw error;
+      }
       await this.#report(SYSTEM_EVENTS.consumerPaused, { reason });
     });
   }
 
   resume(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.exclusive(async () => {
       const record = this.#known();
       if (record.paused === undefined) return;
-      await this.#put({ paused: undefined });
-      await this.#report(SYSTEM_EVENTS.consumerResumed, {});
+      const begun = begunReplay(record.paused);
+      if (begun === undefined) await this.#put({ paused: undefined });
+      else await this.#carryOut({ ...begun, pausedBefore: undefined });
       await this.#startLoop();
+      await this.#report(SYSTEM_EVENTS.consumerResumed, {});
     });
   }
 
   /**
    * Lets this consumer, and no other, handle events again. What its handlers publish again has the same ids, so it is not recorded twice.
    *
+   * Guarantee Carried out to its end, once begun: by the next process when this one dies in the middle.
    * Errors    WrongState for a replay from the middle of a consumer that keeps state: it would count events twice.
    */
   replay(from: ReplayFrom): Promise<void> {
-    return this.#inTurn(async () => {
-      const { stores } = this.#options;
-      const { state } = this.reaction;
+    return this.exclusive(async () => {
       const place = await this.#place(from);
-      if (state !== undefined && place !== START) {
+      if (this.reaction.state !== undefined && place !== START) {
         throw new WrongState(`${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`);
       }
-      const record = this.#known();
-      await this.#stopLoop(new Promise(() => {}));
-      if (state !== undefined) await stores.rows.clear(state.namespace);
-      await this.#dropDeliveries(place);
-      await this.#put({ checkpoint: { low: place, done: [] } });
-      await this.#report(SYSTEM_EVENTS.consumerReplayed, { from: place });
-      if (record.paused === undefined) await this.#startLoop();
+      const { paused } = this.#known();
+      const begun = { place, pausedBefore: begunReplay(paused)?.pausedBefore ?? (begunReplay(paused) === undefined ? paused?.reason : undefined) };
+      await this.#stopLoop(this.#over.promise);
+      try {
+        await this.#put({ paused: { sinceMs: this.#nowMs(), reason: replayMark(begun) } });
+      } catch (error) {
+        this.#beginAnew(undefined, 0);
+        throw error;
+      }
+      await this.#carryOut(begun);
+      if (begun.pausedBefore === undefined) await this.#startLoop();
     });
   }
 
@@ -144,9 +174,14 @@ export class Consumer {
     this.#loop?.deliveriesChanged(key, removed);
   }
 
-  /** Resolves when everything that was settled before is durable. */
+  /** Resolves when everything that was settled before is durable, or will never be. */
   async flush(): Promise<void> {
-    await this.#loop?.flush();
+    await this.#loop?.flush().catch(() => undefined);
+  }
+
+  /** Commits what waits for company. */
+  hurry(): void {
+    this.#loop?.hurry();
   }
 
   /** Writes down how far the consumer has come, also where nothing concerned it (retention relies on it). */
@@ -157,7 +192,8 @@ export class Consumer {
   /** Stops for good. Attempts that have not ended when `deadline` resolves lose their claim. */
   stop(deadline: Promise<void>): Promise<void> {
     this.#closed = true;
-    return this.#inTurn(() => this.#stopLoop(deadline));
+    void deadline.then(this.#over.resolve);
+    return this.exclusive(() => this.#stopLoop(deadline));
   }
 
   async status(counts: { retrying: number; parked: number; waiting: number }): Promise<ConsumerStatus> {
@@ -181,8 +217,9 @@ export class Consumer {
 
   #stateAndReason(): { state: ConsumerState; reason: string | undefined } {
     if (this.#record?.paused !== undefined) return { state: 'paused', reason: this.#record.paused.reason };
-    if (this.#loop === undefined) return { state: 'stopped', reason: undefined };
-    return this.#outage === undefined ? { state: 'running', reason: undefined } : { state: 'stalled', reason: this.#outage.message };
+    if (this.#loop === undefined && !this.#beginsAnew) return { state: 'stopped', reason: undefined };
+    const { reason } = this.#outages;
+    return reason === undefined ? { state: 'running', reason } : { state: 'stalled', reason };
   }
 
   async #lag(position: Position, loop: ConsumerLoop | undefined): Promise<{ events: number; seconds: number }> {
@@ -231,17 +268,24 @@ export class Consumer {
       figures: this.#figures,
       refusals: this.#refusals,
       refused: (refusal) => this.#refused(loop, refusal),
-      outage: (error) => this.#outageChanged(error),
+      failed: (error) => this.#failed(loop, error),
+      outage: (of, error) => this.#outage(of, error),
     });
     this.#loop = loop;
-    await loop.start();
+    try {
+      await loop.start();
+    } catch (error) {
+      loop.abort();
+      this.#loop = undefined;
+      throw error;
+    }
   }
 
   async #stopLoop(deadline: Promise<void>): Promise<void> {
     const loop = this.#loop;
     await loop?.stop(deadline);
     if (this.#loop === loop) this.#loop = undefined;
-    this.#outage = undefined;
+    this.#outages.clear();
   }
 
   #refused(loop: ConsumerLoop, { position, refusal }: Refusal): void {
@@ -249,28 +293,59 @@ export class Consumer {
     if (position !== undefined && refusal !== undefined) this.#refusals.set(position, refusalError(refusal));
     const { logger } = this.#options.setting;
     logger.warn({ consumer: this.name, position, refusal }, 'the log refused what a handler published; the consumer goes back to its checkpoint');
-    void this.#inTurn(async () => {
-      if (this.#loop !== loop) return;
-      this.#loop = undefined;
-      await this.#startLoop();
-    }).catch((error: unknown) => logger.error({ consumer: this.name, err: error }, 'the consumer could not be restarted'));
+    this.#beginAnew(loop, 0);
   }
 
-  #outageChanged(error: Error | undefined): void {
-    const { logger } = this.#options.setting;
-    if (error !== undefined && this.#outage === undefined) logger.error({ consumer: this.name, err: error }, 'the consumer stalls: the store does not take its commits');
-    if (error === undefined && this.#outage !== undefined) logger.info({ consumer: this.name }, 'the consumer goes on: the store takes its commits again');
-    this.#outage = error;
-  }
-
-  async #dropDeliveries(above: Position): Promise<void> {
-    const { deliveries, unitOfWork } = this.#options.stores;
-    for (;;) {
-      const page = await deliveries.list({ consumer: this.name, after: { consumer: this.name, position: above }, limit: 1_000 });
-      if (page.length === 0) return;
-      const remove = page.map(({ position }) => position);
-      await unitOfWork.commit({ consumer: this.name, checkpoint: undefined, appends: [], rows: [], deliveries: { put: [], remove } });
+  #failed(loop: ConsumerLoop, error: unknown): void {
+    const { logger, environment } = this.#options.setting;
+    loop.abort();
+    if (error instanceof Closed) {
+      if (this.#loop === loop) this.#loop = undefined;
+      return;
     }
+    logger.error({ consumer: this.name, err: error }, 'the consumer failed and goes back to its checkpoint');
+    this.#outages.changed('commits', error);
+    this.#beginnings += 1;
+    this.#beginAnew(loop, backoffMs(BEGIN_ANEW_BACKOFF, this.#beginnings, environment.random));
+  }
+
+  #outage(of: Outage, error: unknown): void {
+    if (of === 'commits' && error === undefined) this.#beginnings = 0;
+    this.#outages.changed(of, error);
+  }
+
+  /** Starts from the checkpoint, as after a crash, in place of a loop that is over; again and again until the store lets it. */
+  #beginAnew(over: ConsumerLoop | undefined, delayMs: number): void {
+    const { clock, random } = this.#options.setting.environment;
+    this.#beginsAnew = true;
+    const begin = async () => {
+      this.#beginsAnew = false;
+      if (this.#closed || this.#loop !== over || this.#record?.paused !== undefined) return;
+      try {
+        await this.#startLoop();
+      } catch (error) {
+        if (error instanceof NotFound || error instanceof Closed) throw error;
+        this.#outages.changed('reads', error);
+        this.#beginnings += 1;
+        this.#beginAnew(this.#loop, backoffMs(BEGIN_ANEW_BACKOFF, this.#beginnings, random));
+        return;
+      }
+      this.#outages.changed('reads', undefined);
+      // Its commit shows whether the store works again, also when there is nothing else to commit.
+      if (this.#outages.reason !== undefined) void this.saveCheckpoint().catch(() => undefined);
+    };
+    const inTurn = () => {
+      this.exclusive(begin).catch((error: unknown) => this.#options.setting.logger.error({ consumer: this.name, err: error }, 'the consumer could not be restarted'));
+    };
+    if (delayMs > 0) clock.setTimer(delayMs, inTurn);
+    else inTurn();
+  }
+
+  async #carryOut({ place, pausedBefore }: BegunReplay): Promise<void> {
+    await forgetAbove(this.reaction, place, this.#options.stores);
+    const paused = pausedBefore === undefined ? undefined : { sinceMs: this.#nowMs(), reason: pausedBefore };
+    await this.#put({ checkpoint: { low: place, done: [] }, paused });
+    await this.#report(SYSTEM_EVENTS.consumerReplayed, { from: place });
   }
 
   async #put(change: Partial<Pick<ConsumerRecord, 'paused' | 'checkpoint'>>): Promise<void> {
@@ -296,7 +371,8 @@ export class Consumer {
     return this.#options.setting.environment.clock.now();
   }
 
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+  /** Carries out one thing after another: nothing else steers the consumer or its stored deliveries meanwhile. */
+  exclusive<T>(act: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(act, act);
     this.#turn = turn.catch(() => undefined);
     return turn;

@@ -29,6 +29,7 @@ export class Consumers {
   readonly deadLetters: DeadLetters;
   readonly #options: ConsumersOptions;
   readonly #consumers = new Map<string, Consumer>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** Errors: InvalidDefinition when two reactions have one name. */
   constructor(options: ConsumersOptions) {
@@ -46,6 +47,7 @@ export class Consumers {
       unitOfWork: stores.unitOfWork,
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
+      exclusive: (consumer, act) => this.#exclusive(consumer, act),
     });
   }
 
@@ -53,8 +55,14 @@ export class Consumers {
     return this.#options.reactions;
   }
 
+  /** All or none: when one cannot be started, those that were are stopped. */
   async start(): Promise<void> {
-    for (const consumer of this.#consumers.values()) await consumer.start();
+    try {
+      for (const consumer of this.#consumers.values()) await consumer.start();
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
   }
 
   /** Lets attempts under way finish for at most `graceMs`. */
@@ -121,11 +129,22 @@ export class Consumers {
     return consumer.claims.receive(options);
   }
 
+  /** Whether every consumer has reached the head of the log and committed everything; what waits for time does not count. */
+  get atRest(): boolean {
+    return this.#all((consumer) => consumer.settled);
+  }
+
+  /** Commits what waits for company, where nothing else is left to do. */
+  hurry(): void {
+    for (const consumer of this.#consumers.values()) if (consumer.idle) consumer.hurry();
+  }
+
   /** Resolves when every consumer has reached the head of the log and committed everything, and nothing came meanwhile. */
   async settled(): Promise<void> {
     for (let looks = 0; looks < SETTLED_LOOKS; ) {
       await new Promise<void>((resolve) => setImmediate(resolve));
-      looks = [...this.#consumers.values()].every((consumer) => consumer.settled) ? looks + 1 : 0;
+      this.hurry();
+      looks = this.atRest ? looks + 1 : 0;
     }
   }
 
@@ -140,6 +159,20 @@ export class Consumers {
     const [first, ...others] = records.map((record) => record.checkpoint.low);
     if (first === undefined) return this.#options.stores.log.head();
     return others.reduce((lowest, low) => (low < lowest ? low : lowest), first);
+  }
+
+  #all(holds: (consumer: Consumer) => boolean): boolean {
+    for (const consumer of this.#consumers.values()) if (!holds(consumer)) return false;
+    return true;
+  }
+
+  #exclusive<T>(name: string, act: () => Promise<T>): Promise<T> {
+    const consumer = this.#consumers.get(name);
+    if (consumer !== undefined) return consumer.exclusive(act);
+    // One that no definition runs: nothing but operators changes its deliveries.
+    const turn = this.#turn.then(act, act);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   #require(name: string): Consumer {

@@ -2,6 +2,7 @@ import type { EventLog } from '../channel/event-log.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
+import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { position as asPosition } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
@@ -53,6 +54,8 @@ export interface DeadLettersOptions {
   changed(consumer: string, key: string, removed: number): void;
   /** Brings what the running consumer knows into the store. */
   flush(consumer: string): Promise<void>;
+  /** Nothing else steers the consumer or changes its dead letters meanwhile. */
+  exclusive<T>(consumer: string, act: () => Promise<T>): Promise<T>;
 }
 
 const PAGE = 500;
@@ -61,6 +64,7 @@ const PAGE = 500;
  * The operator's hand on dead letters: look, retry, discard, edit and retry; one, many or all (G7).
  *
  * Guarantee Each change is committed with its report. A retried letter is tried as if for the first time; followers keep their order.
+ *           Of two operators who act on one letter at the same time, the second finds what the first has left.
  */
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
@@ -93,20 +97,19 @@ export class DeadLetters {
   }
 
   /** Tries one again. */
-  async retry(id: string): Promise<void> {
-    const delivery = await this.#require(id);
-    await this.#retry([delivery]);
+  retry(id: string): Promise<void> {
+    return this.#one(id, (delivery) => this.#retry([delivery]));
   }
 
   /** Tries one again with other data in place of the event's. The event itself stays as it is. */
   async retryEdited(id: string, data: JsonValue): Promise<void> {
-    const delivery = await this.#require(id);
-    await this.#retry([{ ...delivery, edited: { data } }]);
+    assertJson(data, 'data', 0);
+    await this.#one(id, (delivery) => this.#retry([{ ...delivery, edited: { data } }]));
   }
 
   /** Gives one up; the events that wait behind it go on. */
-  async discard(id: string, reason = 'discarded by an operator'): Promise<void> {
-    await this.#discard([await this.#require(id)], reason);
+  discard(id: string, reason = 'discarded by an operator'): Promise<void> {
+    return this.#one(id, (delivery) => this.#discard([delivery], reason));
   }
 
   /** Tries all that fit again. Answers how many. */
@@ -119,6 +122,10 @@ export class DeadLetters {
     return this.#each(query, (deliveries) => this.#discard(deliveries, reason));
   }
 
+  async #one(id: string, act: (delivery: Delivery) => Promise<void>): Promise<void> {
+    await this.#options.exclusive(parseId(id).consumer, async () => act(await this.#require(id)));
+  }
+
   async #each(query: DeadLetterQuery, act: (deliveries: readonly Delivery[]) => Promise<void>): Promise<number> {
     let changed = 0;
     let after: { consumer: string; position: Position } | undefined;
@@ -126,14 +133,20 @@ export class DeadLetters {
       const page = await this.#parked(query, after);
       const chosen: Delivery[] = [];
       for (const delivery of page) if (fits(await this.#describe(delivery), query)) chosen.push(delivery);
-      for (const consumer of new Set(chosen.map((delivery) => delivery.consumer))) {
-        await act(chosen.filter((delivery) => delivery.consumer === consumer));
+      for (const [consumer, deliveries] of Map.groupBy(chosen, (delivery) => delivery.consumer)) {
+        changed += await this.#options.exclusive(consumer, () => this.#stillParked(deliveries, act));
       }
-      changed += chosen.length;
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return changed;
       after = last;
     }
+  }
+
+  async #stillParked(chosen: readonly Delivery[], act: (deliveries: readonly Delivery[]) => Promise<void>): Promise<number> {
+    const current = await Promise.all(chosen.map(({ consumer, position }) => this.#options.deliveries.get(consumer, position)));
+    const parked = current.filter((delivery): delivery is Delivery => delivery?.state === 'parked');
+    await act(parked);
+    return parked.length;
   }
 
   async #retry(deliveries: readonly Delivery[]): Promise<void> {

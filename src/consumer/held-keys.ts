@@ -3,8 +3,8 @@ import type { CancelTimer, Clock } from '../system/clock.ts';
 interface HeldKey {
   /** Deliveries of the key that are set aside. */
   count: number;
-  /** How many were ever added while it is held: tells whether one came meanwhile. */
-  added: number;
+  /** Rises with everything that may give more to do: tells whether something came meanwhile. */
+  changes: number;
   /** When the first of them is to be attempted again; undefined while it is parked. */
   dueMs: number | undefined;
   /** Its deliveries are being worked off. */
@@ -17,7 +17,7 @@ const COALESCE_MS = 10;
  * The keys of an ordered consumer that are set aside: the first delivery failed, the later ones queue behind it (G7).
  *
  * Invariants
- * 1. A key is held exactly while the store holds a delivery of it, or will after the next commit.
+ * 1. A key is held from its first delivery on, until the store was seen to hold none and none was added meanwhile.
  * 2. While a key is held, every new event of it is set aside too; so its order is kept.
  * 3. At most one piece of work goes through the deliveries of a key.
  */
@@ -50,30 +50,37 @@ export class HeldKeys {
   /** Holds a key, or counts more deliveries of one that is held. */
   add(key: string, count: number): void {
     const held = this.#keys.get(key);
-    if (held === undefined) this.#keys.set(key, { count, added: count, dueMs: undefined, active: false });
+    if (held === undefined) this.#keys.set(key, { count, changes: 1, dueMs: undefined, active: false });
     else {
       held.count += count;
-      held.added += count;
+      held.changes += 1;
     }
     this.#total += count;
   }
 
-  added(key: string): number {
-    return this.#keys.get(key)?.added ?? 0;
+  changes(key: string): number {
+    return this.#keys.get(key)?.changes ?? 0;
   }
 
-  /** The store holds no delivery of the key any more. */
+  /** Something about the key's deliveries was changed from outside. */
+  touch(key: string): void {
+    const held = this.#keys.get(key);
+    if (held !== undefined) held.changes += 1;
+  }
+
+  /** The store was seen to hold no delivery of the key any more: it is let go. */
   empty(key: string): void {
-    this.subtract(key, this.#keys.get(key)?.count ?? 0);
+    this.#total -= this.#keys.get(key)?.count ?? 0;
+    this.#keys.delete(key);
   }
 
-  /** Deliveries of the key were settled. The key is let go when none is left. */
+  /** Deliveries of the key were settled. It stays held until the store was seen to be empty of it. */
   subtract(key: string, count: number): void {
     const held = this.#keys.get(key);
     if (held === undefined) return;
-    this.#total -= Math.min(count, held.count);
-    held.count -= count;
-    if (held.count <= 0 && !held.active) this.#keys.delete(key);
+    const settled = Math.min(count, held.count);
+    this.#total -= settled;
+    held.count -= settled;
   }
 
   /** Sets when the first delivery of the key is to be attempted; undefined: it is parked. */
@@ -93,17 +100,12 @@ export class HeldKeys {
     return true;
   }
 
-  /** The work is over. True when the key is free again. */
-  deactivate(key: string): boolean {
+  /** The work is over, for now or, when the key was let go, altogether. */
+  deactivate(key: string): void {
     const held = this.#keys.get(key);
-    if (held === undefined) return true;
+    if (held === undefined) return;
     held.active = false;
-    if (held.count <= 0) {
-      this.#keys.delete(key);
-      return true;
-    }
     if (held.dueMs !== undefined) this.#arm(held.dueMs);
-    return false;
   }
 
   clear(): void {

@@ -10,6 +10,8 @@ export interface Work {
   readonly pending: Pending | undefined;
   /** The stored delivery, where the event was set aside before. */
   readonly delivery: Delivery | undefined;
+  /** Told when the work is over; `failed` is the delivery that stands for the event when it failed. */
+  readonly ended: ((failed: Delivery | undefined) => void) | undefined;
 }
 
 /**
@@ -96,9 +98,11 @@ export class Lanes {
     this.#goOn(key);
   }
 
-  /** After work of a key ended: its next piece, else other keys that wait for the slot. */
+  /** After work of a key ended: the next key's turn. A key with much to do takes its place behind those that wait for the slot. */
   #goOn(key: string): void {
-    this.#workOff(key);
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined && lane.length > 0 && this.#ready.length > 0) this.#ready.push(key);
+    else this.#workOff(key);
     while (this.#running < this.#concurrency) {
       const ready = this.#ready.shift();
       if (ready === undefined) break;

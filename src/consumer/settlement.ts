@@ -10,6 +10,7 @@ import type { Delivery } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import type { Work } from './lanes.ts';
 import type { Progress } from './progress.ts';
+import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';
 import { storedError } from './stored-error.ts';
 import { LoopStopped } from '../errors.ts';
@@ -37,16 +38,16 @@ export class Settlement {
   }
 
   done(work: Work, attempt: Attempt): void {
-    const { setting, committer, figures } = this.#parts;
-    const { state } = setting.reaction;
+    const { committer, figures } = this.#parts;
     attempt.close();
+    // First of all, because it may throw: nothing may be added of an event that is not settled.
+    const row = this.#rowOf(work, attempt);
     committer.append(attempt.appends, work.event.position);
     let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
-    if (attempt.stateChange !== undefined && state !== undefined) {
-      const { value } = attempt.stateChange;
-      this.#parts.states?.set(work.key, value);
-      committer.write({ namespace: state.namespace, key: work.key, value, indexes: value === undefined ? {} : state.indexes(value) });
+    if (row !== undefined) {
+      this.#parts.states?.set(row.key, row.value);
+      committer.write(row);
       urgent = true;
     }
     figures.handled += 1;
@@ -78,7 +79,8 @@ export class Settlement {
     else figures.retried += 1;
     committer.putDelivery(delivery);
     this.#reportFailure(work, delivery, thrown);
-    const fields = { consumer: reaction.name, eventId: work.event.id, position: work.event.position, attempts, err: thrown };
+    // As it is stored: what was thrown may defend itself against being looked at.
+    const fields = { consumer: reaction.name, eventId: work.event.id, position: work.event.position, attempts, err: error };
     if (parked) logger.error(fields, 'the event was parked; later events of its key wait behind it');
     else logger.warn({ ...fields, retryInMs: waitMs }, 'the attempt failed and will be repeated');
     this.#settle(work, true);
@@ -91,6 +93,13 @@ export class Settlement {
     if (when.dueMs === undefined) figures.heldBack += 1;
     committer.putDelivery({ ...this.#aside(work), state: 'waiting', dueMs: when.dueMs, priority: when.priority });
     this.#settle(work, true);
+  }
+
+  /** The event turned out to belong to another key: it waits for its turn there. */
+  moved(delivery: Delivery, key: string): void {
+    const { committer } = this.#parts;
+    committer.putDelivery({ ...delivery, key, state: 'waiting', dueMs: undefined });
+    committer.settled(true);
   }
 
   expired(work: Work): void {
@@ -138,11 +147,28 @@ export class Settlement {
         firstFailedMs: undefined,
         lastFailedMs: undefined,
         dueMs: undefined,
-        priority: this.#parts.setting.reaction.priorityOf?.(work.event) ?? 0,
+        priority: this.#priorityOf(work.event),
         error: undefined,
         edited: undefined,
       }
     );
+  }
+
+  /** The user's own function may be what failed. */
+  #priorityOf(event: RecordedEvent): number {
+    try {
+      const priority: unknown = this.#parts.setting.reaction.priorityOf?.(event) ?? 0;
+      return typeof priority === 'number' && Number.isFinite(priority) ? priority : 0;
+    } catch {
+      return 0;
+    }
+  }
+
+  #rowOf(work: Work, attempt: Attempt): RowWrite | undefined {
+    const { state } = this.#parts.setting.reaction;
+    if (attempt.stateChange === undefined || state === undefined) return undefined;
+    const { value } = attempt.stateChange;
+    return { namespace: state.namespace, key: work.key, value, indexes: value === undefined ? {} : state.indexes(value) };
   }
 
   #isTerminal(thrown: unknown): boolean {
@@ -167,7 +193,7 @@ export class Settlement {
     };
     const reports = this.#report(SYSTEM_EVENTS.attemptFailed, work.event, data);
     if (delivery.state === 'parked') reports.push(...this.#report(SYSTEM_EVENTS.deliveryParked, work.event, data));
-    if (thrown instanceof LoopStopped) {
+    if (isLoopStopped(thrown)) {
       reports.push(...this.#report(SYSTEM_EVENTS.loopStopped, work.event, { ...data, automation: thrown.automation, limit: thrown.limit, reason: thrown.message }));
     }
     committer.append(reports, work.event.position);
@@ -183,5 +209,14 @@ export class Settlement {
         cause: causeOf(event),
       }),
     ];
+  }
+}
+
+/** What was thrown may defend itself even against this question. */
+function isLoopStopped(thrown: unknown): thrown is LoopStopped {
+  try {
+    return thrown instanceof LoopStopped;
+  } catch {
+    return false;
   }
 }

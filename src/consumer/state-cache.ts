@@ -10,12 +10,13 @@ const MAX_STATES = 20_000;
  *
  * Invariants
  * 1. While a consumer runs, it alone writes its namespace: a cached state is the state.
- * 2. A changed state is not dropped before its commit: dropping happens only in `trim`, which the loop calls when nothing is uncommitted.
+ * 2. A changed state is not dropped before its commit, nor a state while it is read: what is read could be older than what was dropped.
  */
 export class StateCache {
   readonly #rows: RowStore;
   readonly #namespace: string;
   readonly #states = new Map<string, JsonValue | undefined>();
+  readonly #loading = new Map<string, number>();
 
   constructor(rows: RowStore, namespace: string) {
     this.#rows = rows;
@@ -38,6 +39,19 @@ export class StateCache {
   async load(keys: Iterable<string>): Promise<void> {
     const missing = [...new Set(keys)].filter((key) => !this.#states.has(key));
     if (missing.length === 0) return;
+    for (const key of missing) this.#loading.set(key, (this.#loading.get(key) ?? 0) + 1);
+    try {
+      await this.#read(missing);
+    } finally {
+      for (const key of missing) {
+        const readers = (this.#loading.get(key) ?? 1) - 1;
+        if (readers > 0) this.#loading.set(key, readers);
+        else this.#loading.delete(key);
+      }
+    }
+  }
+
+  async #read(missing: readonly string[]): Promise<void> {
     const values = await this.#rows.getMany(this.#namespace, missing);
     for (const [index, key] of missing.entries()) {
       // A handler of the same key may have set it while this was read.
@@ -46,11 +60,13 @@ export class StateCache {
     }
   }
 
-  trim(): void {
+  /** Drops states above the limit, but for those that are not committed yet. */
+  trim(isUncommitted: (key: string) => boolean): void {
     if (this.#states.size <= MAX_STATES) return;
     let excess = this.#states.size - MAX_STATES / 2;
     for (const key of this.#states.keys()) {
       if (excess <= 0) break;
+      if (isUncommitted(key) || this.#loading.has(key)) continue;
       this.#states.delete(key);
       excess -= 1;
     }

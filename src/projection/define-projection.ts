@@ -16,6 +16,11 @@ export type Evolutions<Definitions extends readonly EventDefinition[], RowShape>
   ];
 };
 
+/** Where the compiler learns which definitions are meant; what their functions are is learnt from `Evolutions`. */
+type Evolved<Definitions extends readonly EventDefinition[]> = {
+  readonly [Index in keyof Definitions]: readonly [Definitions[Index], unknown];
+};
+
 export interface ProjectionOptions<Definitions extends readonly EventDefinition[], RowShape> {
   /** Names the read model for ever; a literal. */
   readonly name: string;
@@ -24,7 +29,7 @@ export interface ProjectionOptions<Definitions extends readonly EventDefinition[
   readonly key: (event: EventOf<Definitions[number]>) => string | undefined;
   readonly initial: () => RowShape;
   /** Pure: the same row and event give the same row. The row handed in is frozen. */
-  readonly on: Evolutions<Definitions, NoInfer<RowShape>>;
+  readonly on: NoInfer<Evolutions<Definitions, RowShape>> & Evolved<Definitions>;
   readonly where?: PatternFor<EventOf<Definitions[number]>>;
   /** What rows can be filtered and sorted by. */
   readonly indexes?: Readonly<Record<string, (row: NoInfer<RowShape>) => IndexValue>>;
@@ -84,9 +89,9 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     priorityOf: undefined,
     delayMsOf: undefined,
     handle(attempt) {
-      if (attempt.key === NO_ROW && keyOf(attempt.event) === undefined) return;
+      if (attempt.key === NO_ROW) return;
       const step = evolve.get(attempt.event.type);
-      const next = step?.(attempt.state ?? initial(), attempt.event) as JsonValue | undefined;
+      const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as JsonValue | undefined;
       if (next === undefined && attempt.state === undefined) return;
       // Derived here too, so that an index function that throws fails this event and not the commit of many.
       if (next !== undefined) indexValues(indexes, next);
@@ -103,8 +108,8 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   };
 }
 
-/** The ordering key of events that belong to no row. */
-const NO_ROW = '';
+/** The ordering key of events that belong to no row; no key of a row looks like it. */
+const NO_ROW = '\u0000no row';
 
 function indexValues(
   indexes: readonly [string, (row: unknown) => IndexValue][],

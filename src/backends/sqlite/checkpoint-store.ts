@@ -1,0 +1,97 @@
+import type { Checkpoint, CheckpointStore, ConsumerRecord } from '../../consumer/checkpoint-store.ts';
+import type { Position } from '../../event/position.ts';
+import { position } from '../../event/position.ts';
+import type { Database } from './database.ts';
+import type { GroupCommit } from './group-commit.ts';
+import { writeOnce } from './group-commit.ts';
+import type { Session } from './session.ts';
+
+type ConsumerRow = [
+  consumer: string,
+  low: number,
+  done: string,
+  pausedSinceMs: number | null,
+  pausedReason: string | null,
+  createdMs: number,
+  updatedMs: number,
+];
+
+const COLUMNS = 'consumer, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
+/** Roughly what a record holds in memory while it waits. */
+const RECORD_BYTES = 1_024;
+
+/**
+ * Consumers as rows, and the names of those that exist in memory: every unit asks for one.
+ *
+ * Invariants 1. `#known` is what the table says, changes of the present transaction included; after a rollback `forget` is called.
+ */
+export class SqliteCheckpointStore implements CheckpointStore {
+  readonly #database: Database;
+  readonly #writes: Pick<GroupCommit, 'submit'>;
+  readonly #session: Session;
+  #known: Set<string> | undefined;
+
+  constructor(database: Database, writes: Pick<GroupCommit, 'submit'>, session: Session) {
+    this.#database = database;
+    this.#writes = writes;
+    this.#session = session;
+  }
+
+  async load(consumer: string): Promise<ConsumerRecord | undefined> {
+    const sql = `SELECT ${COLUMNS} FROM consumers WHERE consumer = ?`;
+    const row = this.#session.read(() => this.#database.query<ConsumerRow>(sql).get(consumer));
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  async list(): Promise<readonly ConsumerRecord[]> {
+    const sql = `SELECT ${COLUMNS} FROM consumers ORDER BY consumer`;
+    return this.#session.read(() => this.#database.query<ConsumerRow>(sql).all()).map(fromRow);
+  }
+
+  async put(record: ConsumerRecord): Promise<void> {
+    const row = toRow(record);
+    await writeOnce(this.#writes, RECORD_BYTES, () => {
+      this.#database.change(`INSERT OR REPLACE INTO consumers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`).run(...row);
+      this.#names().add(record.consumer);
+    });
+  }
+
+  remove(consumer: string): Promise<boolean> {
+    return writeOnce(this.#writes, RECORD_BYTES, () => {
+      this.#database.change('DELETE FROM deliveries WHERE consumer = ?').run(consumer);
+      this.#names().delete(consumer);
+      return this.#database.change('DELETE FROM consumers WHERE consumer = ?').run(consumer).changes !== 0;
+    });
+  }
+
+  /** Part of a unit. */
+  isKnown(consumer: string): boolean {
+    return this.#names().has(consumer);
+  }
+
+  /** Part of a unit. `done` is the JSON of the checkpoint's ranges. */
+  advance(consumer: string, low: Position, done: string, nowMs: number): void {
+    this.#database.change('UPDATE consumers SET low = ?, done = ?, updated_ms = ? WHERE consumer = ?').run(low, done, nowMs, consumer);
+  }
+
+  /** The database was rolled back. */
+  forget(): void {
+    this.#known = undefined;
+  }
+
+  #names(): Set<string> {
+    this.#known ??= new Set(this.#database.query<[string]>('SELECT consumer FROM consumers').all().map(([name]) => name));
+    return this.#known;
+  }
+}
+
+function toRow({ consumer, checkpoint, paused, createdMs, updatedMs }: ConsumerRecord): ConsumerRow {
+  const done = JSON.stringify(checkpoint.done);
+  return [consumer, checkpoint.low, done, paused?.sinceMs ?? null, paused?.reason ?? null, createdMs, updatedMs];
+}
+
+function fromRow([consumer, low, done, sinceMs, reason, createdMs, updatedMs]: ConsumerRow): ConsumerRecord {
+  const checkpoint = { low: position(low), done: JSON.parse(done) as Checkpoint['done'] };
+  const paused = sinceMs === null ? undefined : { sinceMs, reason: reason ?? '' };
+  return { consumer, checkpoint, paused, createdMs, updatedMs };
+}

@@ -1,0 +1,160 @@
+import type { Delivery, DeliveryCount, DeliveryState, DeliveryStore, ListDeliveriesOptions, StoredError } from '../../consumer/delivery-store.ts';
+import type { JsonValue } from '../../event/json.ts';
+import type { Position } from '../../event/position.ts';
+import { position, START } from '../../event/position.ts';
+import type { Database, SqlValue } from './database.ts';
+import type { Session } from './session.ts';
+
+export type DeliveryRow = [
+  consumer: string,
+  position: number,
+  key: string,
+  state: DeliveryState,
+  attempts: number,
+  firstFailedMs: number | null,
+  lastFailedMs: number | null,
+  dueMs: number | null,
+  priority: number,
+  error: string | null,
+  edited: string | null,
+];
+
+const COLUMNS = 'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
+/** As in the condition of the index deliveries_by_due. */
+const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
+
+export class SqliteDeliveryStore implements DeliveryStore {
+  readonly #database: Database;
+  readonly #session: Session;
+
+  constructor(database: Database, session: Session) {
+    this.#database = database;
+    this.#session = session;
+  }
+
+  async get(consumer: string, place: Position): Promise<Delivery | undefined> {
+    return this.#deliveries('WHERE consumer = ? AND position = ?', consumer, place)[0];
+  }
+
+  async list(options: ListDeliveriesOptions): Promise<readonly Delivery[]> {
+    const { consumer, key, states, after, limit } = options;
+    const conditions: string[] = [];
+    const parameters: SqlValue[] = [];
+    const demand = (condition: string, ...values: readonly SqlValue[]) => {
+      conditions.push(condition);
+      parameters.push(...values);
+    };
+    if (consumer !== undefined) demand('consumer = ?', consumer);
+    if (key !== undefined) demand('key = ?', key);
+    if (states !== undefined) demand('state IN (SELECT value FROM json_each(?))', JSON.stringify(states));
+    if (after !== undefined) demand('(consumer, position) > (?, ?)', after.consumer, after.position);
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    return this.#deliveries(`${where} ORDER BY consumer, position LIMIT ?`, ...parameters, limit);
+  }
+
+  async heldKeys(consumer: string, after: Position | undefined, limit: number): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
+    const sql = `SELECT ${COLUMNS}, held FROM (
+        SELECT min(position) AS first, count(*) AS held FROM deliveries WHERE consumer = ?1 GROUP BY key HAVING min(position) > ?2
+      ) JOIN deliveries ON consumer = ?1 AND position = first ORDER BY first LIMIT ?3`;
+    const rows = this.#session.read(() => this.#database.query<[...DeliveryRow, held: number]>(sql).all(consumer, after ?? START, limit));
+    return rows.map((row) => ({ first: fromRow(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
+  }
+
+  async due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]> {
+    const sql = `SELECT ${COLUMNS} FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority = ? AND due_ms <= ? ORDER BY due_ms, position LIMIT ?`;
+    return this.#session.read(() => {
+      const rows: DeliveryRow[] = [];
+      for (const priority of this.#priorities(consumer)) {
+        if (rows.length >= limit) break;
+        rows.push(...this.#database.query<DeliveryRow>(sql).all(consumer, priority, untilMs, limit - rows.length));
+      }
+      return rows.map(fromRow);
+    });
+  }
+
+  async nextDueMs(consumer: string): Promise<number | undefined> {
+    const sql = `SELECT min(due_ms) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority = ?`;
+    return this.#session.read(() => {
+      let earliest: number | undefined;
+      for (const priority of this.#priorities(consumer)) {
+        const dueMs = this.#database.query<[number | null]>(sql).get(consumer, priority)?.[0];
+        if (typeof dueMs === 'number') earliest = Math.min(dueMs, earliest ?? dueMs);
+      }
+      return earliest;
+    });
+  }
+
+  async counts(): Promise<readonly DeliveryCount[]> {
+    const sql = 'SELECT consumer, state, count(*) FROM deliveries GROUP BY consumer, state ORDER BY consumer, state';
+    const rows = this.#session.read(() => this.#database.query<[string, DeliveryState, number]>(sql).all());
+    return rows.map(([consumer, state, count]) => ({ consumer, state, count }));
+  }
+
+  async positions(after: Position, limit: number): Promise<readonly Position[]> {
+    const sql = 'SELECT DISTINCT position FROM deliveries WHERE position > ? ORDER BY position LIMIT ?';
+    return this.#session.read(() => this.#database.query<[number]>(sql).all(after, limit)).map(([place]) => position(place));
+  }
+
+  /** Part of a unit: removes, then puts; putting replaces. */
+  write(consumer: string, remove: readonly Position[], put: readonly DeliveryRow[]): void {
+    const removal = this.#database.change('DELETE FROM deliveries WHERE consumer = ? AND position = ?');
+    for (const place of remove) removal.run(consumer, place);
+    const replacement = this.#database.change(`INSERT OR REPLACE INTO deliveries (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    for (const row of put) replacement.run(...row);
+  }
+
+  /** The priorities of what is attempted by time, highest first. They are few: each is one look into the index. */
+  *#priorities(consumer: string): Iterable<number> {
+    const below = this.#database.query<[number | null]>(`SELECT max(priority) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority < ?`);
+    let priority = below.get(consumer, Number.MAX_SAFE_INTEGER)?.[0];
+    while (typeof priority === 'number') {
+      yield priority;
+      priority = below.get(consumer, priority)?.[0];
+    }
+  }
+
+  #deliveries(rest: string, ...parameters: readonly SqlValue[]): readonly Delivery[] {
+    const sql = `SELECT ${COLUMNS} FROM deliveries ${rest}`;
+    return this.#session.read(() => this.#database.query<DeliveryRow>(sql).all(...parameters)).map(fromRow);
+  }
+}
+
+/** A delivery as it is stored, detached from the objects of its writer. */
+export function deliveryRow(delivery: Delivery): DeliveryRow {
+  const { consumer, position: place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited } = delivery;
+  return [
+    consumer,
+    place,
+    key,
+    state,
+    attempts,
+    firstFailedMs ?? null,
+    lastFailedMs ?? null,
+    dueMs ?? null,
+    priority,
+    error === undefined ? null : JSON.stringify(error),
+    edited === undefined ? null : JSON.stringify(edited),
+  ];
+}
+
+function fromRow(row: DeliveryRow): Delivery {
+  const [consumer, place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
+  return {
+    consumer,
+    position: position(place),
+    key,
+    state,
+    attempts,
+    firstFailedMs: firstFailedMs ?? undefined,
+    lastFailedMs: lastFailedMs ?? undefined,
+    dueMs: dueMs ?? undefined,
+    priority,
+    error: error === null ? undefined : wholeError(JSON.parse(error) as StoredError),
+    edited: edited === null ? undefined : (JSON.parse(edited) as { data: JsonValue }),
+  };
+}
+
+/** JSON leaves out members that are undefined; the type has them. */
+function wholeError({ name, message, code, stack, cause }: StoredError): StoredError {
+  return { name, message, code, stack, cause: cause === undefined ? undefined : wholeError(cause) };
+}

@@ -1,0 +1,266 @@
+import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
+import { contentDigest } from '../../event/content-digest.ts';
+import type { EncodedEvent, RecordedEvent, StoredEvent } from '../../event/event.ts';
+import { position, START } from '../../event/position.ts';
+import type { Change, Database } from './database.ts';
+import { attributesColumn, subjectColumn, writtenEvent } from './event-rows.ts';
+import type { InternedNames } from './interned-names.ts';
+import type { LogReader } from './log-reader.ts';
+import type { StreamHead, StreamIndex } from './stream-index.ts';
+
+type Refused = AppendOutcome & { readonly ok: false };
+
+/** The first event of an identity. */
+interface Known {
+  readonly place: Appended;
+  /** The event, or the digest of its content when it was removed. */
+  readonly content: StoredEvent | string;
+}
+
+/** What must be put back when an event is taken back. */
+interface Written {
+  readonly head: StreamHead;
+  readonly previous: number;
+}
+
+const VALUES = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14';
+const INSERT = `INSERT INTO events VALUES (${VALUES}) ON CONFLICT (id, source) DO NOTHING`;
+/** Where events were removed, their identities count too. */
+const INSERT_UNLESS_RETIRED = `INSERT INTO events SELECT ${VALUES} WHERE NOT EXISTS (SELECT 1 FROM retired WHERE id = ?7 AND source = ?6)
+ON CONFLICT (id, source) DO NOTHING`;
+
+/**
+ * Writes append requests inside the transaction of a flush. Assumes success: an event is inserted at once, and the index of
+ * identities says whether it was known; only what does not fit is looked at closely, and taken back.
+ *
+ * States     Between flushes; in a flush (`begin` to `commit` or `forget`), in which requests follow one another.
+ * Invariants 1. One writer: positions and versions are counted in memory, and the unique indexes only confirm them.
+ *            2. `head` is that of the last committed flush; positions above it were never seen by anyone and are given again
+ *               after a rollback.
+ *            3. A refused request leaves neither rows nor counted versions behind (`takeBack`).
+ */
+export class EventWriter {
+  readonly #database: Database;
+  readonly #index: StreamIndex;
+  readonly #names: InternedNames;
+  readonly #reader: LogReader;
+  readonly #insert: Change;
+  readonly #insertUnlessRetired: Change;
+  readonly #mark: Change;
+  #head = 0;
+  #headMs = 0;
+  #last = 0;
+  #nowMs = 0;
+  #anyRetired = false;
+  #stale = true;
+  #listened = false;
+  #recorded: RecordedEvent[] = [];
+  #written: Written[] = [];
+
+  constructor(database: Database, index: StreamIndex, names: InternedNames, reader: LogReader) {
+    this.#database = database;
+    this.#index = index;
+    this.#names = names;
+    this.#reader = reader;
+    this.#insert = database.change(INSERT);
+    this.#insertUnlessRetired = database.change(INSERT_UNLESS_RETIRED);
+    this.#mark = database.change('INSERT INTO stream_marks VALUES (?, ?, ?)');
+  }
+
+  /** The last committed position. */
+  get head(): number {
+    if (this.#stale) this.#load();
+    return this.#head;
+  }
+
+  /** Starts a flush. `listened`: somebody wants the recorded events. */
+  begin(nowMs: number, listened: boolean): void {
+    if (this.#stale) this.#load();
+    this.#last = this.#head;
+    this.#nowMs = Math.max(nowMs, this.#headMs);
+    this.#listened = listened;
+    this.#recorded = [];
+  }
+
+  /** How many events this flush has written. */
+  get count(): number {
+    return this.#last - this.#head;
+  }
+
+  /** The flush is durable. Answers its events in log order, when somebody listens. */
+  commit(): readonly RecordedEvent[] {
+    if (this.#last > this.#head) this.#headMs = this.#nowMs;
+    this.#head = this.#last;
+    this.#written = [];
+    return this.#recorded;
+  }
+
+  /** The database was rolled back. */
+  forget(): void {
+    this.#stale = true;
+  }
+
+  /** Events were removed: from now on `retired` is asked too. */
+  identitiesRetired(): void {
+    this.#anyRetired = true;
+  }
+
+  /** Where the requests of one write begin; `takeBack` goes back to it. */
+  savepoint(): number {
+    this.#written = [];
+    return this.#last;
+  }
+
+  /**
+   * Writes one request. After a refusal the caller takes back what its write has written so far.
+   *
+   * Shape     writeStart: the savepoint of the write that the request belongs to.
+   */
+  append(request: AppendRequest, writeStart: number): AppendOutcome {
+    if (request.expected !== undefined && this.#refusedClaim(request.expected) !== undefined) {
+      const refusal = this.#judge(request, writeStart);
+      if (refusal !== undefined) return refusal;
+    }
+    const events: Appended[] = [];
+    for (const event of request.events) {
+      const head = this.#index.head(event.stream);
+      if (!head.deleted && this.#write(event, head)) {
+        events.push({ stream: event.stream, version: head.version, position: position(this.#last), recordedMs: this.#nowMs, duplicate: false });
+        continue;
+      }
+      const known = this.#find(event);
+      if (known === undefined) return this.#unwritable(head);
+      const conflict = request.onDuplicate === 'verify' ? contentConflict(known, event, writeStart) : undefined;
+      if (conflict !== undefined) return conflict;
+      events.push(known.place);
+    }
+    return { ok: true, events };
+  }
+
+  /** Undoes everything since the savepoint. */
+  takeBack(savepoint: number): void {
+    if (this.#last === savepoint) return;
+    const unmark = this.#database.change('DELETE FROM stream_marks WHERE stream = ? AND version = ?');
+    for (let entry = this.#written.pop(); entry !== undefined; entry = this.#written.pop()) {
+      const { head, previous } = entry;
+      if (this.#index.isMark(head.version)) unmark.run(head.stream, head.version);
+      this.#index.retreat(head, previous, savepoint);
+    }
+    this.#database.change('DELETE FROM events WHERE position > ?').run(savepoint);
+    if (this.#listened) this.#recorded.length -= this.#last - savepoint;
+    this.#last = savepoint;
+  }
+
+  /** Answers false when the identity is known. */
+  #write(event: EncodedEvent, head: StreamHead): boolean {
+    const { id, encoding } = event;
+    const kind = this.#names.kindIn(head.kinds, head.category, event);
+    const place = this.#last + 1;
+    const version = head.version + 1;
+    const previous = head.position;
+    const insert = this.#anyRetired ? this.#insertUnlessRetired : this.#insert;
+    const { changes } = insert.run(
+      place,
+      event.stream,
+      version,
+      previous,
+      kind.kind,
+      this.#names.source(event.source),
+      id,
+      subjectColumn(event),
+      event.time,
+      this.#nowMs,
+      event.correlationid === id ? null : event.correlationid,
+      event.causationid ?? null,
+      attributesColumn(event.attributes),
+      encoding === 'none' ? null : event.data,
+    );
+    if (changes === 0) return false;
+    this.#last = place;
+    this.#index.advance(head, place);
+    this.#written.push({ head, previous });
+    if (this.#index.isMark(version)) this.#mark.run(head.stream, version, place);
+    if (this.#listened) this.#recorded.push(writtenEvent(event, kind, { position: place, version, recordedMs: this.#nowMs }));
+    return true;
+  }
+
+  /** Claims did not hold: decides in the order that the port demands, without writing, whether the request is refused. */
+  #judge(request: AppendRequest, writeStart: number): Refused | undefined {
+    const seen = new Map<string, EncodedEvent>();
+    const lifted = new Set<string>();
+    const verify = request.onDuplicate === 'verify';
+    for (const event of request.events) {
+      const known = this.#find(event);
+      if (known !== undefined) {
+        const conflict = verify ? contentConflict(known, event, writeStart) : undefined;
+        if (conflict !== undefined) return conflict;
+        lifted.add(event.stream);
+        continue;
+      }
+      const identity = JSON.stringify([event.source, event.id]);
+      const first = seen.get(identity);
+      if (first === undefined) {
+        if (this.#index.head(event.stream).deleted) return { ok: false, reason: 'stream-deleted', stream: event.stream };
+        seen.set(identity, event);
+      } else if (verify) {
+        const differs = contentDifference(first, event);
+        if (differs.length > 0) return { ok: false, reason: 'content-conflict', source: event.source, id: event.id, position: START, differs };
+      }
+    }
+    return this.#refusedClaim(request.expected ?? [], lifted);
+  }
+
+  #refusedClaim(claims: readonly StreamClaim[], lifted?: ReadonlySet<string>): Refused | undefined {
+    for (const { stream, version: expected } of claims) {
+      if (expected === 'any' || lifted?.has(stream)) continue;
+      const { deleted, version: actual } = this.#index.head(stream);
+      if (deleted) return { ok: false, reason: 'stream-deleted', stream };
+      const holds = expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
+      if (!holds) return { ok: false, reason: 'version-conflict', stream, expected, actual };
+    }
+    return undefined;
+  }
+
+  #find(event: EncodedEvent): Known | undefined {
+    const found = this.#reader.find(event);
+    if (found !== undefined) {
+      const { stored } = found;
+      const { stream, version, position: place, recordedMs } = stored;
+      return { place: { stream, version, position: place, recordedMs, duplicate: true }, content: stored };
+    }
+    const source = this.#anyRetired ? this.#names.findSource(event.source) : undefined;
+    if (source === undefined) return undefined;
+    const row = this.#database
+      .query<[string, number, number, number, string]>('SELECT stream, version, position, recorded_ms, digest FROM retired WHERE id = ? AND source = ?')
+      .get(event.id, source);
+    if (row === undefined) return undefined;
+    const [stream, version, place, recordedMs, digest] = row;
+    return { place: { stream, version, position: position(place), recordedMs, duplicate: true }, content: digest };
+  }
+
+  /** Neither written nor known: its stream is deleted, or invariant 1 is broken. */
+  #unwritable(head: StreamHead): Refused {
+    if (head.deleted) return { ok: false, reason: 'stream-deleted', stream: head.stream };
+    throw new Error(`stream ${head.stream}: version ${head.version + 1} was neither written nor known before`);
+  }
+
+  #load(): void {
+    const [head, headMs] = this.#reader.head();
+    this.#head = head;
+    this.#headMs = headMs;
+    this.#last = head;
+    this.#anyRetired = this.#database.query('SELECT 1 FROM retired LIMIT 1').get() !== undefined;
+    this.#stale = false;
+  }
+}
+
+function contentConflict(known: Known, event: EncodedEvent, writeStart: number): Refused | undefined {
+  const { content, place } = known;
+  const trimmed = () => (content === contentDigest(event) ? [] : DIFFERS_FROM_TRIMMED);
+  const differs = typeof content === 'string' ? trimmed() : contentDifference(content, event);
+  if (differs.length === 0) return undefined;
+  // The first one of a refused write was never recorded: it has no position.
+  const first = place.position > writeStart ? START : place.position;
+  return { ok: false, reason: 'content-conflict', source: event.source, id: event.id, position: first, differs };
+}

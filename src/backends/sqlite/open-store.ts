@@ -1,0 +1,191 @@
+import { hostname } from 'node:os';
+import type { Store, StoreHolder, StoreReport } from '../../store.ts';
+import type { Environment } from '../../system/environment.ts';
+import { SqliteCheckpointStore } from './checkpoint-store.ts';
+import { storeError } from './database.ts';
+import { SqliteDeliveryStore } from './delivery-store.ts';
+import { SqliteEventLog } from './event-log.ts';
+import { EventWriter } from './event-writer.ts';
+import type { WaitingLimits } from './group-commit.ts';
+import { GroupCommit, NoWrites, writeOnce } from './group-commit.ts';
+import { writeHolder } from './holder-lock.ts';
+import { InternedNames } from './interned-names.ts';
+import { LogReader } from './log-reader.ts';
+import { HeadPoll, LogWatchers } from './log-watchers.ts';
+import type { OpenFile } from './open-file.ts';
+import { openFile } from './open-file.ts';
+import { reportOf } from './report.ts';
+import { Retention } from './retention.ts';
+import { SqliteRowStore } from './row-store.ts';
+import { SqliteSchemaStore } from './schema-store.ts';
+import { Session } from './session.ts';
+import type { IndexPace } from './stream-index.ts';
+import { INDEX_PACE, StreamIndex } from './stream-index.ts';
+import { StreamReader } from './stream-reader.ts';
+import { SqliteUnitOfWork } from './unit-of-work.ts';
+import { WalKeeper } from './wal-keeper.ts';
+
+export interface OpenOptions {
+  readonly readOnly: boolean;
+  readonly cacheBytes: number;
+  readonly limits: WaitingLimits;
+  readonly pace?: IndexPace;
+}
+
+const BACKEND = 'sqlite';
+
+/** Opens the file and joins the parts of a store on it. */
+export async function openStore(path: string, options: OpenOptions, environment: Environment): Promise<Store> {
+  const file = openFile(path, options);
+  try {
+    return new SqliteStore(path, file, options, environment);
+  } catch (error) {
+    file.database.close();
+    file.lock?.release();
+    throw error;
+  }
+}
+
+/**
+ * One open store.
+ *
+ * States     open; closing (what was accepted is being written); closed.
+ * Invariants 1. After a rollback every part that remembers something of the database forgets it.
+ *            2. Listeners hear of a flush before its writers do, and both after it is durable.
+ */
+class SqliteStore implements Store {
+  readonly backend = BACKEND;
+  readonly location: string;
+  readonly readOnly: boolean;
+  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true };
+  readonly log: SqliteEventLog;
+  readonly schemas: SqliteSchemaStore;
+  readonly checkpoints: SqliteCheckpointStore;
+  readonly deliveries: SqliteDeliveryStore;
+  readonly rows: SqliteRowStore;
+  readonly unitOfWork: SqliteUnitOfWork;
+  readonly #file: OpenFile;
+  readonly #options: OpenOptions;
+  readonly #environment: Environment;
+  readonly #session: Session;
+  readonly #names: InternedNames;
+  readonly #index: StreamIndex;
+  readonly #writer: EventWriter;
+  readonly #retention: Retention;
+  readonly #writes: Pick<GroupCommit, 'submit' | 'waiting' | 'close'>;
+  readonly #watchers: LogWatchers;
+  readonly #poll: HeadPoll | undefined;
+  readonly #wal: WalKeeper;
+  readonly #holder: StoreHolder;
+  #closing: Promise<void> | undefined;
+
+  constructor(path: string, file: OpenFile, options: OpenOptions, environment: Environment) {
+    const { database } = file;
+    const { clock, logger } = environment;
+    this.location = path;
+    this.readOnly = options.readOnly;
+    this.#file = file;
+    this.#options = options;
+    this.#environment = environment;
+    this.#holder = { pid: process.pid, host: hostname(), sinceMs: clock.now(), url: undefined };
+    this.#session = new Session(database, path, options.readOnly);
+    this.#names = new InternedNames(database);
+    this.#index = new StreamIndex({ database, names: this.#names, follows: options.readOnly, pace: options.pace ?? INDEX_PACE });
+    this.#watchers = new LogWatchers(logger);
+    this.#wal = new WalKeeper(database, path, logger);
+    const reader = new LogReader(database, this.#names);
+    this.#writer = new EventWriter(database, this.#index, this.#names, reader);
+    this.#writes = this.#createWrites();
+    const session = this.#session;
+    const writes = this.#writes;
+    this.#poll = options.readOnly ? new HeadPoll(clock, this.#watchers, () => session.read(() => reader.head()[0])) : undefined;
+    const streams = new StreamReader(database, this.#index, this.#names, path);
+    this.#retention = new Retention({ database, index: this.#index, names: this.#names, reader, streams });
+    this.log = new SqliteEventLog({
+      session,
+      writes,
+      writer: this.#writer,
+      reader,
+      index: this.#index,
+      streams,
+      retention: this.#retention,
+      watchers: this.#watchers,
+      poll: this.#poll,
+    });
+    this.schemas = new SqliteSchemaStore(database, writes, session);
+    this.checkpoints = new SqliteCheckpointStore(database, writes, session);
+    this.deliveries = new SqliteDeliveryStore(database, session);
+    this.rows = new SqliteRowStore(database, writes, session);
+    const { checkpoints, rows, deliveries } = this;
+    this.unitOfWork = new SqliteUnitOfWork({ clock, writes, writer: this.#writer, checkpoints, rows, deliveries });
+    if (!options.readOnly) this.#takePlace();
+  }
+
+  pressure(): { readonly waiting: number; readonly limit: number } {
+    return { waiting: this.#writes.waiting, limit: this.#options.limits.requests };
+  }
+
+  async announce(url: string): Promise<void> {
+    await writeOnce(this.#writes, 0, () => writeHolder(this.#file.database, { ...this.#holder, url }));
+  }
+
+  async report(thorough: boolean): Promise<StoreReport> {
+    this.#session.assertOpen();
+    return reportOf(this.#file.database, { location: this.location, readOnly: this.readOnly, thorough });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #createWrites(): GroupCommit | NoWrites {
+    const { database } = this.#file;
+    if (this.#options.readOnly) return new NoWrites(this.location, this.#session);
+    return new GroupCommit({
+      database,
+      store: this.location,
+      limits: this.#options.limits,
+      steps: {
+        begin: () => this.#writer.begin(this.#environment.clock.now(), this.#watchers.any),
+        finish: () => this.#index.fold(this.#writer.count),
+        committed: () => this.#tell(),
+        settled: (bytes) => this.#wal.flushed(bytes),
+        rolledBack: () => this.#forget(),
+      },
+    });
+  }
+
+  #tell(): void {
+    const appended = this.#writer.count > 0;
+    const events = this.#writer.commit();
+    if (appended) this.#watchers.announce(this.#writer.head, events);
+  }
+
+  #forget(): void {
+    for (const part of [this.#names, this.#index, this.#writer, this.#retention, this.checkpoints, this.rows]) part.forget();
+    this.#wal.relieve();
+  }
+
+  /** Says who writes here, and reads what is needed to write: what cannot be read is found now, not at the first event. */
+  #takePlace(): void {
+    const { database } = this.#file;
+    try {
+      database.transaction(() => writeHolder(database, this.#holder));
+      this.#index.head('');
+      this.#writer.begin(0, false);
+    } catch (error) {
+      throw storeError(this.location, error);
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#writes.close();
+    this.#session.close();
+    this.#poll?.close();
+    this.#watchers.close();
+    await this.#wal.close();
+    this.#file.database.close();
+    this.#file.lock?.release();
+  }
+}

@@ -1,0 +1,156 @@
+import type { IndexValue, Row, RowQuery, RowStore, RowWrite } from '../../consumer/row-store.ts';
+import type { JsonValue } from '../../event/json.ts';
+import type { Database } from './database.ts';
+import type { GroupCommit } from './group-commit.ts';
+import { writeOnce } from './group-commit.ts';
+import type { IndexValues } from './row-index-value.ts';
+import { parseIndexes, storedIndexValue, valueIn } from './row-index-value.ts';
+import type { NamespaceNumbers } from './row-query.ts';
+import { RowQueries } from './row-query.ts';
+import type { Session } from './session.ts';
+
+/** A row to set, or to remove where `json` is undefined, detached from the objects of its writer. */
+export interface PreparedRow {
+  readonly namespace: string;
+  readonly key: string;
+  readonly json: string | undefined;
+  /** JSON; null: none declared. */
+  readonly indexes: string | null;
+}
+
+export function prepareRow({ namespace, key, value, indexes }: RowWrite): PreparedRow {
+  const declared = value !== undefined && hasMembers(indexes) ? JSON.stringify(indexes) : null;
+  return { namespace, key, json: value === undefined ? undefined : JSON.stringify(value), indexes: declared };
+}
+
+interface KnownNamespace extends NamespaceNumbers {
+  readonly indexes: Map<string, number>;
+}
+
+const CLEAR_BYTES = 1_024;
+
+/**
+ * Rows in one table, their declared indexes in another.
+ *
+ * Invariants 1. Every row of a namespace has one entry in every index that the namespace knows; without a value it is null. An
+ *               index becomes known with the first row that declares it, and entries for the rows before it are added then.
+ *            2. `rows.indexes` says which entries a row has.
+ *            3. `#namespaces` is what the tables say, changes of the present transaction included; after a rollback `forget` is called.
+ */
+export class SqliteRowStore implements RowStore {
+  readonly #database: Database;
+  readonly #writes: Pick<GroupCommit, 'submit'>;
+  readonly #session: Session;
+  readonly #queries: RowQueries;
+  #namespaces = new Map<string, KnownNamespace>();
+
+  constructor(database: Database, writes: Pick<GroupCommit, 'submit'>, session: Session) {
+    this.#database = database;
+    this.#writes = writes;
+    this.#session = session;
+    this.#queries = new RowQueries(database);
+  }
+
+  async get(namespace: string, key: string): Promise<JsonValue | undefined> {
+    return this.#session.read(() => this.#value(this.#find(namespace), key));
+  }
+
+  async getMany(namespace: string, keys: readonly string[]): Promise<readonly (JsonValue | undefined)[]> {
+    return this.#session.read(() => {
+      const known = this.#find(namespace);
+      return keys.map((key) => this.#value(known, key));
+    });
+  }
+
+  async query(namespace: string, query: RowQuery): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]> {
+    return this.#session.read(() => {
+      const known = this.#find(namespace);
+      return known === undefined ? [] : this.#queries.query(known, query);
+    });
+  }
+
+  async count(namespace: string): Promise<number> {
+    return this.#session.read(() => {
+      const known = this.#find(namespace);
+      const sql = 'SELECT count(*) FROM rows WHERE namespace = ?';
+      return known === undefined ? 0 : (this.#database.query<[number]>(sql).get(known.namespace)?.[0] ?? 0);
+    });
+  }
+
+  async clear(namespace: string): Promise<void> {
+    await writeOnce(this.#writes, CLEAR_BYTES, () => {
+      const known = this.#find(namespace);
+      if (known === undefined) return;
+      for (const index of known.indexes.values()) this.#database.change('DELETE FROM row_index_entries WHERE row_index = ?').run(index);
+      this.#database.change('DELETE FROM row_indexes WHERE namespace = ?').run(known.namespace);
+      this.#database.change('DELETE FROM rows WHERE namespace = ?').run(known.namespace);
+      this.#namespaces.delete(namespace);
+    });
+  }
+
+  /** Part of a unit. */
+  write({ namespace, key, json, indexes }: PreparedRow): void {
+    const known = this.#find(namespace) ?? this.#create(namespace);
+    if (indexes !== null || known.indexes.size > 0) this.#index(known, key, json === undefined ? undefined : parseIndexes(indexes));
+    if (json === undefined) this.#database.change('DELETE FROM rows WHERE namespace = ? AND key = ?').run(known.namespace, key);
+    else this.#database.change('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)').run(known.namespace, key, json, indexes);
+  }
+
+  /** The database was rolled back. */
+  forget(): void {
+    this.#namespaces = new Map();
+  }
+
+  #value(known: KnownNamespace | undefined, key: string): JsonValue | undefined {
+    if (known === undefined) return undefined;
+    const row = this.#database.query<[string]>('SELECT value FROM rows WHERE namespace = ? AND key = ?').get(known.namespace, key);
+    return row === undefined ? undefined : (JSON.parse(row[0]) as JsonValue);
+  }
+
+  /** Replaces the entries of a row, before the row itself is replaced; `indexes` is undefined when it goes. */
+  #index(known: KnownNamespace, key: string, indexes: IndexValues | undefined): void {
+    for (const name in indexes) if (!known.indexes.has(name)) this.#declare(known, name);
+    const row = this.#database.query<[string | null]>('SELECT indexes FROM rows WHERE namespace = ? AND key = ?').get(known.namespace, key);
+    const before = row === undefined ? undefined : parseIndexes(row[0]);
+    for (const [name, number] of known.indexes) {
+      const old = before === undefined ? undefined : storedIndexValue(valueIn(before, name));
+      const next = indexes === undefined ? undefined : storedIndexValue(valueIn(indexes, name));
+      if (old !== undefined && next !== undefined && old[0] === next[0] && old[1] === next[1]) continue;
+      const remove = 'DELETE FROM row_index_entries WHERE row_index = ? AND kind = ? AND value = ? AND key = ?';
+      if (old !== undefined) this.#database.change(remove).run(number, old[0], old[1], key);
+      if (next !== undefined) this.#database.change('INSERT INTO row_index_entries VALUES (?, ?, ?, ?)').run(number, next[0], next[1], key);
+    }
+  }
+
+  #declare(known: KnownNamespace, name: string): void {
+    const insert = this.#database.change('INSERT INTO row_indexes (namespace, name) VALUES (?, ?)');
+    const number = Number(insert.run(known.namespace, name).lastInsertRowid);
+    this.#database.change('INSERT INTO row_index_entries SELECT ?, 0, 0, key FROM rows WHERE namespace = ?').run(number, known.namespace);
+    known.indexes.set(name, number);
+  }
+
+  /** A reader beside a writer asks every time: the writer may have added indexes. */
+  #find(namespace: string): KnownNamespace | undefined {
+    const cached = this.#session.isFollowing ? undefined : this.#namespaces.get(namespace);
+    if (cached !== undefined) return cached;
+    const row = this.#database.query<[number]>('SELECT namespace FROM namespaces WHERE name = ?').get(namespace);
+    if (row === undefined) return undefined;
+    const indexes = this.#database.query<[string, number]>('SELECT name, row_index FROM row_indexes WHERE namespace = ?').all(row[0]);
+    return this.#remember(namespace, { namespace: row[0], indexes: new Map(indexes) });
+  }
+
+  #create(namespace: string): KnownNamespace {
+    const number = Number(this.#database.change('INSERT INTO namespaces (name) VALUES (?)').run(namespace).lastInsertRowid);
+    return this.#remember(namespace, { namespace: number, indexes: new Map() });
+  }
+
+  #remember(namespace: string, known: KnownNamespace): KnownNamespace {
+    this.#namespaces.set(namespace, known);
+    return known;
+  }
+}
+
+function hasMembers(record: IndexValues): boolean {
+  for (const _name in record) return true;
+  return false;
+}

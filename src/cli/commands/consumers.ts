@@ -1,0 +1,151 @@
+import type { Command } from 'commander';
+import { pathOf } from '../access/api.ts';
+import type { AccessOptions, Connection } from '../access/connect.ts';
+import { withAccess, withSystem, writeJson } from '../command.ts';
+import { EXIT_OK, UsageError } from '../failure.ts';
+import { calendarTime } from '../output/event-line.ts';
+import { sheet, table } from '../output/table.ts';
+import { count, printable, spanOf } from '../output/text.ts';
+import type { Ink } from '../output/text.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** A consumer as the API gives it. */
+export interface ConsumerJson {
+  readonly name: string;
+  readonly kind: string;
+  readonly mode: string;
+  readonly summary?: string;
+  readonly state: 'running' | 'paused' | 'stalled' | 'stopped';
+  readonly reason?: string;
+  readonly live: boolean;
+  readonly position: number;
+  readonly lag: { readonly events: number; readonly seconds: number };
+  readonly inFlight: number;
+  readonly retrying: number;
+  readonly parked: number;
+  readonly waiting: number;
+  readonly figures: {
+    readonly handled: number;
+    readonly failed: number;
+    readonly lastHandledTime?: string;
+    readonly lastError?: { readonly time: string; readonly eventId: string; readonly error: { readonly name: string; readonly message: string } };
+  };
+}
+
+interface ReplayOptions extends AccessOptions {
+  readonly from: string;
+}
+
+export function consumersCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
+  const consumers = program
+    .command('consumers')
+    .summary('list what reacts; pause, resume, replay, forget')
+    .description('Consumers: automations, projections and everything else that reacts, with how far each has come.');
+  withAccess(consumers.command('list', { isDefault: true }))
+    .description('Lists consumers.')
+    .action(async (options: AccessOptions) => {
+      await withSystem(options, terminal, 'read', (connection) => list(connection, options, terminal));
+      exit(EXIT_OK);
+    });
+  withAccess(consumers.command('show'))
+    .description('Shows one consumer.')
+    .argument('<name>')
+    .action(async (name: string, options: AccessOptions) => {
+      await withSystem(options, terminal, 'read', async ({ api }) => show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal));
+      exit(EXIT_OK);
+    });
+  const steer = (verb: 'pause' | 'resume' | 'replay', body: (options: never) => unknown) => async (name: string, options: AccessOptions) => {
+    await withSystem(options, terminal, 'write', async ({ api }) => {
+      await show(await api.post<ConsumerJson>(`/consumers${pathOf(name)}/${verb}`, body(options as never)), options, terminal);
+    });
+    exit(EXIT_OK);
+  };
+  withAccess(consumers.command('pause'))
+    .description('Stops handing events to a consumer, until it is resumed; also over a restart of the program.')
+    .argument('<name>')
+    .option('--reason <text>', 'why, for those who wonder later')
+    .action(steer('pause', ({ reason }: { reason?: string }) => ({ reason })));
+  withAccess(consumers.command('resume')).description('Goes on after a pause.').argument('<name>').action(steer('resume', () => undefined));
+  withAccess(consumers.command('replay'))
+    .description('Lets one consumer, and no other, handle events again. What it publishes again is not recorded twice.')
+    .argument('<name>')
+    .requiredOption('--from <place>', 'beginning, a position, or a time (RFC 3339); a projection is replayed from the beginning only')
+    .action(steer('replay', (options: ReplayOptions) => replayFrom(options.from)));
+  withAccess(consumers.command('forget'))
+    .description('Forgets a consumer that no definition runs any more, with its checkpoint and dead letters.')
+    .argument('<name>')
+    .action(async (name: string, options: AccessOptions) => {
+      await withSystem(options, terminal, 'write', ({ api }) => api.delete(`/consumers${pathOf(name)}`));
+      await (options.json === true ? writeJson(terminal, { forgotten: name }) : terminal.write(`${printable(name)} is forgotten\n`));
+      exit(EXIT_OK);
+    });
+}
+
+function replayFrom(from: string): unknown {
+  if (from === 'beginning') return { from };
+  if (/^\d{1,16}$/.test(from)) return { position: Number(from) };
+  if (Number.isNaN(Date.parse(from))) throw new UsageError(`--from: expected beginning, a position or an RFC 3339 time, found ${JSON.stringify(from)}`);
+  return { time: from };
+}
+
+async function list({ api }: Connection, options: AccessOptions, terminal: Terminal): Promise<void> {
+  const { consumers } = await api.get<{ consumers: readonly ConsumerJson[] }>('/consumers');
+  if (options.json === true) return writeJson(terminal, { consumers });
+  const shown = consumers.filter(({ kind, parked }) => kind !== 'system' || parked > 0);
+  if (shown.length === 0) return terminal.note('nothing reacts here\n');
+  await terminal.write(
+    table(
+      shown,
+      [
+        { title: 'CONSUMER', text: ({ name }) => printable(name), ink: () => 'bold' },
+        { title: 'KIND', text: ({ kind, mode }) => (mode === 'queue' && kind === 'consumer' ? 'queue' : kind) },
+        { title: 'STATE', text: ({ state }) => state, ink: ({ state }) => inkOf(state) },
+        { title: 'LAG', text: lagOf, right: true },
+        { title: 'RETRYING', text: ({ retrying }) => blankZero(retrying), right: true },
+        { title: 'PARKED', text: ({ parked }) => blankZero(parked), right: true, ink: ({ parked }) => (parked > 0 ? 'red' : undefined) },
+        { title: 'HANDLED', text: ({ figures }) => count(figures.handled), right: true },
+        { title: 'WHY', text: ({ reason, figures }) => printable(reason ?? figures.lastError?.error.message ?? '') },
+      ],
+      terminal.out,
+    ),
+  );
+}
+
+async function show(consumer: ConsumerJson, options: AccessOptions, terminal: Terminal): Promise<void> {
+  if (options.json === true) return writeJson(terminal, consumer);
+  const { lastError, lastHandledTime, handled, failed } = consumer.figures;
+  await terminal.write(
+    sheet(
+      [
+        ['consumer', printable(consumer.name), 'bold'],
+        ['kind', `${consumer.kind}${consumer.mode === 'queue' ? ', queue' : ''}`],
+        ['summary', consumer.summary === undefined ? undefined : printable(consumer.summary)],
+        ['state', `${consumer.state}${consumer.live ? ', at the head of the log' : ''}`, inkOf(consumer.state)],
+        ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
+        ['position', count(consumer.position)],
+        ['lag', lagOf(consumer) === '' ? 'none' : lagOf(consumer)],
+        ['since start', `${count(handled)} handled, ${count(failed)} failed attempts`],
+        ['retrying', consumer.retrying > 0 ? count(consumer.retrying) : undefined],
+        ['parked', consumer.parked > 0 ? `${count(consumer.parked)} (thereupon dead-letters list --consumer ${printable(consumer.name)})` : undefined, 'red'],
+        ['waiting', consumer.waiting > 0 ? `${count(consumer.waiting)} behind these` : undefined],
+        ['last handled', lastHandledTime === undefined ? undefined : calendarTime(lastHandledTime)],
+        ['last error', lastError === undefined ? undefined : printable(`${calendarTime(lastError.time)} ${lastError.error.name}: ${lastError.error.message}`)],
+      ],
+      terminal.out,
+    ),
+  );
+}
+
+function lagOf({ lag, state }: ConsumerJson): string {
+  if (lag.events === 0) return state === 'stopped' ? '–' : '0';
+  return `${count(lag.events)} (${spanOf(lag.seconds)})`;
+}
+
+function blankZero(value: number): string {
+  return value === 0 ? '' : count(value);
+}
+
+function inkOf(state: ConsumerJson['state']): Ink {
+  if (state === 'running') return 'green';
+  return state === 'stalled' ? 'red' : 'yellow';
+}

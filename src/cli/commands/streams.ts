@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import type { StreamState } from '../../index.ts';
+import { pathOf } from '../access/api.ts';
+import type { AccessOptions } from '../access/connect.ts';
+import { wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
+import { EXIT_OK } from '../failure.ts';
+import { EventLines } from '../output/event-line.ts';
+import type { EventJson } from '../output/event-line.ts';
+import { table } from '../output/table.ts';
+import { plural, printable } from '../output/text.ts';
+import type { Terminal } from '../terminal.ts';
+
+interface ListOptions extends AccessOptions {
+  readonly category?: string;
+  readonly after?: string;
+  readonly limit: number;
+}
+
+interface ShowOptions extends AccessOptions {
+  readonly from?: number;
+  readonly last?: number;
+  readonly limit: number;
+}
+
+export function streamsCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
+  const streams = program.command('streams').summary('list streams, or show the history of one').description('Streams: the ordered events of one entity each.');
+  withAccess(streams.command('list', { isDefault: true }))
+    .description('Lists streams by name.')
+    .option('--category <category>', 'only those of this category: order for order-17')
+    .option('--after <stream>', 'names above this one')
+    .option('--limit <count>', 'at most so many', wholeNumber('--limit', 1, 1_000), 100)
+    .action(async (options: ListOptions) => {
+      await withSystem(options, terminal, 'read', async ({ api }) => {
+        const { category, after, limit } = options;
+        const page = await api.get<{ streams: readonly StreamState[]; next?: string }>('/streams', { category, after, limit });
+        if (options.json === true) return writeJson(terminal, page);
+        if (page.streams.length === 0) return terminal.note('there are no streams\n');
+        await terminal.write(
+          table(
+            page.streams,
+            [
+              { title: 'STREAM', text: ({ stream }) => printable(stream) },
+              { title: 'EVENTS', text: ({ version, firstVersion }) => String(Math.max(0, version - firstVersion + 1)), right: true },
+              { title: 'VERSION', text: ({ version, deleted }) => (deleted ? 'deleted' : String(version)), right: true },
+            ],
+            terminal.out,
+          ),
+        );
+        if (page.next !== undefined) terminal.note(`more: --after ${shellWord(page.next)}\n`);
+      });
+      exit(EXIT_OK);
+    });
+  withAccess(streams.command('show'))
+    .description('Shows the history of one entity.')
+    .argument('<stream>', 'its name: order-17')
+    .option('--from <version>', 'the first version wanted', wholeNumber('--from', 1))
+    .option('-n, --last <count>', 'only the last events', wholeNumber('--last', 1, 1_000))
+    .option('--limit <count>', 'at most so many', wholeNumber('--limit', 1, 1_000), 1_000)
+    .action(async (stream: string, options: ShowOptions) => {
+      await withSystem(options, terminal, 'read', async ({ api }) => {
+        const query = options.last === undefined ? { from: options.from, limit: options.limit } : { direction: 'backward', limit: options.last };
+        const found = await api.get<StreamState & { events: readonly EventJson[]; next?: number }>(`/streams${pathOf(stream)}`, query);
+        const events = options.last === undefined ? found.events : found.events.toReversed();
+        if (options.json === true) return writeJson(terminal, { ...found, events });
+        const lines = new EventLines(() => terminal.out);
+        for (const event of events) await terminal.write(`${lines.line(event)}\n`);
+        if (options.last === undefined && found.next !== undefined) terminal.note(`${plural(found.version, 'event')} in all; more: --from ${found.next}\n`);
+      });
+      exit(EXIT_OK);
+    });
+}
+
+/** A name as it can be typed again. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,80 @@
+import { ThereuponError } from '../index.ts';
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** The command was called in a way that it does not understand: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The command was understood and did not succeed: exit code 1. The message says what to do. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed';
+}
+
+/** What a server answered in place of a result: an RFC 9457 problem document. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem';
+  readonly status: number;
+  readonly code: string;
+  readonly problem: Readonly<Record<string, unknown>>;
+  /** How long the server asks to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number, problem: Readonly<Record<string, unknown>>, retryAfterMs?: number) {
+    const { detail, title, code } = problem;
+    super(typeof detail === 'string' && detail !== '' ? detail : typeof title === 'string' ? title : `the server answered ${status}`);
+    this.status = status;
+    this.code = typeof code === 'string' ? code : String(status);
+    this.problem = problem;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export function exitCodeOf(error: unknown): number {
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/** An error in the words of the one who called; with its stack only when that was asked for, or nobody expected it. */
+export function describeFailure(error: unknown, verbose: boolean): string {
+  if (!(error instanceof Error)) return `error: ${String(error)}`;
+  const lines = [`error: ${error.message}`];
+  const advice = adviceFor(error);
+  if (advice !== undefined) lines.push(advice);
+  if (verbose && error.stack !== undefined) lines.push(error.stack);
+  if (verbose && error.cause instanceof Error) lines.push(`caused by ${error.cause.stack ?? error.cause.message}`);
+  if (!verbose && !isExpected(error)) lines.push('this was not expected; --verbose shows where it happened');
+  return lines.join('\n');
+}
+
+/** What to do, where the message does not say it yet. */
+function adviceFor(error: Error): string | undefined {
+  switch ((error as { code?: unknown }).code) {
+    case 'unauthorized':
+      return 'give the key of the server in THEREUPON_API_KEY or with --api-key';
+    case 'event-content-conflict':
+      return 'if it is another fact, give it an id of its own; if it is the same one, it is already there';
+    case 'system-full':
+      return 'the system is busy; try again in a moment';
+    case 'EADDRINUSE':
+      return 'another program listens there; choose another port with --port or THEREUPON_PORT';
+    case 'EACCES':
+      return 'this user may not do that; check the permissions of the file or folder, or choose a port above 1023';
+    case 'ENOSPC':
+      return 'free some space on that disk and try again; nothing that was acknowledged is lost';
+    default:
+      return undefined;
+  }
+}
+
+function isExpected(error: Error): boolean {
+  return (
+    error instanceof UsageError ||
+    error instanceof CommandFailed ||
+    error instanceof ApiProblem ||
+    error instanceof ThereuponError ||
+    typeof (error as { code?: unknown }).code === 'string'
+  );
+}

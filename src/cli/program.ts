@@ -1,0 +1,68 @@
+import { Command, CommanderError } from 'commander';
+import { benchCommand } from './commands/bench.ts';
+import { catalogCommand } from './commands/catalog.ts';
+import { consumersCommand } from './commands/consumers.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
+import { importCommand } from './commands/import.ts';
+import { publishCommand } from './commands/publish.ts';
+import { devCommand, startCommand } from './commands/start.ts';
+import { streamsCommand } from './commands/streams.ts';
+import { tailCommand } from './commands/tail.ts';
+import { viewsCommand } from './commands/views.ts';
+import { describeFailure, EXIT_OK, EXIT_USAGE, exitCodeOf } from './failure.ts';
+import type { Terminal } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+const EXAMPLES = `
+Examples:
+  thereupon dev                                        run ./thereupon.config.ts and watch what happens
+  thereupon publish -t shop.order.placed -d '{"orderId":"17"}'
+  thereupon tail --category order
+  thereupon import orders.csv --mapping orders.mapping.json
+  thereupon doctor
+
+Commands reach a running program by itself: through its store they learn where its server answers.`;
+
+/**
+ * Runs one command. Answers the exit code: 0 it is done, 1 it failed, 2 it was not understood.
+ *
+ * Guarantee Never throws: what goes wrong is said on the terminal, in words for the one who called.
+ */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  let code = EXIT_OK;
+  const program = programFor(terminal, (given) => (code = given));
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return code;
+  } catch (error) {
+    // Commander has said already what it did not understand.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    if (terminal.signal.aborted && terminal.signal.reason === 'EPIPE') return EXIT_OK;
+    terminal.note(`${describeFailure(error, args.includes('--verbose'))}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function programFor(terminal: Terminal, exit: (code: number) => void): Command {
+  const program = new Command('thereupon')
+    .description('Event-driven automation: record what happened, and thereupon react.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('--help shows how it is used')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.write(text),
+      writeErr: (text) => terminal.note(text),
+      getOutHelpWidth: () => terminal.out.columns,
+      getErrHelpWidth: () => terminal.err.columns,
+      getOutHasColors: () => terminal.out.colour,
+      getErrHasColors: () => terminal.err.colour,
+    });
+  const commands = [devCommand, startCommand, publishCommand, tailCommand, importCommand, exportCommand, streamsCommand];
+  const operating = [consumersCommand, deadLettersCommand, viewsCommand, catalogCommand, doctorCommand, benchCommand];
+  for (const add of [...commands, ...operating]) add(program, terminal, exit);
+  return program;
+}

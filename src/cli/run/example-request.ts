@@ -1,0 +1,48 @@
+import type { Catalog, Config, EventDefinition, JsonValue } from '../../index.ts';
+import { sampleOf } from './sample-data.ts';
+
+/** A request to try: a fact that something reacts to, or, where none can be made up, a look at what happens. */
+export interface ExampleRequest {
+  readonly event: { readonly type: string; readonly data: JsonValue } | undefined;
+  readonly curl: string;
+}
+
+/** A `curl` line that works as it is. */
+export async function exampleRequest(url: string, config: Config, catalog: Catalog, options: { readonly id: string; readonly apiKey: string | undefined }): Promise<ExampleRequest> {
+  const key = options.apiKey === undefined ? '' : ` -H "authorization: Bearer $THEREUPON_API_KEY"`;
+  for (const definition of promising(config, catalog)) {
+    const schema = catalog.events.find(({ type, version }) => type === definition.type && version === definition.version)?.jsonSchema;
+    const data = sampleOf(schema);
+    if (schema === undefined || !(await fits(definition, data))) continue;
+    const event = { specversion: '1.0', id: options.id, source: '/me', type: definition.type, data };
+    return {
+      event: { type: definition.type, data },
+      curl: `curl ${url}/events${key} -H 'content-type: application/cloudevents+json' -d ${quoted(JSON.stringify(event))}`,
+    };
+  }
+  return { event: undefined, curl: `curl -N ${url}/events${key} -H 'accept: text/event-stream'` };
+}
+
+/** Facts from outside that an automation reacts to come first: they show the most. */
+function promising(config: Config, catalog: Catalog): readonly EventDefinition[] {
+  const reactions = [...(config.automations ?? []), ...(config.consumers ?? []), ...(config.projections ?? [])];
+  const known = [...new Set([...(config.automations ?? []).flatMap(({ on }) => on), ...(config.events ?? []), ...reactions.flatMap(({ on }) => on)])];
+  const made = new Set(catalog.reactions.flatMap(({ publishes }) => publishes));
+  return known.toSorted((left, right) => Number(made.has(left.type)) - Number(made.has(right.type)));
+}
+
+async function fits(definition: EventDefinition, data: JsonValue): Promise<boolean> {
+  try {
+    const result = await definition.schema['~standard'].validate(data);
+    if (result.issues !== undefined) return false;
+    // The names that it derives must exist, too.
+    definition.streamOf(result.value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

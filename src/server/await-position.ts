@@ -1,0 +1,55 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { InvalidInput, ThereuponError } from '../index.ts';
+import { ViewBehind } from './refusals.ts';
+import type { ServedSystem } from './served-system.ts';
+
+/** A live view is a turn of the event loop or a commit behind: the first looks come at once, later ones spare the store. */
+const QUICK_LOOKS = 10;
+const FIRST_WAIT_MS = 1;
+const LONGEST_WAIT_MS = 50;
+
+/**
+ * Resolves when the view shows everything up to a position.
+ *
+ * Errors    ViewBehind when it does not in time, or cannot because it is paused or stopped; InvalidInput for a position that the log has
+ *           not reached.
+ */
+export async function awaitPosition(
+  serving: { readonly system: ServedSystem; readonly maxWaitMs: number; readonly closing: AbortSignal },
+  view: string,
+  wanted: number,
+): Promise<void> {
+  const { system, maxWaitMs, closing } = serving;
+  const { clock } = system.environment;
+  const head = await system.events.head();
+  if (wanted > head)
+    throw new InvalidInput({
+      path: 'after-position',
+      expected: `a position up to the head of the log, ${head}`,
+      found: wanted,
+    });
+  const deadlineMs = clock.now() + maxWaitMs;
+  for (let looks = 1; ; looks += 1) {
+    const { position, state } = await system.consumers.status(view);
+    if (position >= wanted && (await committed(system, view))) return;
+    const hopeless = state === 'paused' || state === 'stopped' || closing.aborted || clock.now() >= deadlineMs;
+    if (hopeless) throw new ViewBehind(view, { wanted, position, state });
+    if (looks < QUICK_LOOKS) await nextTurn();
+    else
+      await new Promise<void>((resolve) =>
+        clock.setTimer(Math.min(FIRST_WAIT_MS * 2 ** (looks - QUICK_LOOKS), LONGEST_WAIT_MS), resolve),
+      );
+  }
+}
+
+/** The position of a consumer is what it has settled; its rows can be read when that is committed, which listing its dead letters waits for. */
+async function committed(system: ServedSystem, view: string): Promise<boolean> {
+  try {
+    await system.deadLetters.list({ consumer: view, limit: 1 });
+    return true;
+  } catch (error) {
+    if (error instanceof ThereuponError) throw error;
+    // The consumer was stopped or restarted meanwhile: look again.
+    return false;
+  }
+}

@@ -1,0 +1,78 @@
+import type { z } from 'zod';
+import { InvalidInput, LimitExceeded, UnsupportedContent } from '../index.ts';
+import { RequestAborted } from './refusals.ts';
+
+const LIMIT = 'request body in bytes';
+
+/**
+ * The body of a request, counted while it comes in.
+ *
+ * Errors    LimitExceeded as soon as it is clear that the body is larger; RequestAborted when it ends early.
+ */
+export async function readBytes(request: Request, maximum: number): Promise<Uint8Array> {
+  const length = request.headers.get('content-length');
+  if (length !== null && !request.headers.has('transfer-encoding')) {
+    if (Number(length) > maximum) throw new LimitExceeded(LIMIT, maximum, Number(length));
+    // The HTTP parser lets no more bytes through than were announced.
+    return new Uint8Array(await request.arrayBuffer().catch(aborted));
+  }
+  return request.body === null ? new Uint8Array() : readCounted(request.body, maximum);
+}
+
+async function readCounted(body: ReadableStream<Uint8Array>, maximum: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const reader = body.getReader();
+  for (let size = 0; ;) {
+    const { done, value } = await reader.read().catch(aborted);
+    if (done) return Buffer.concat(chunks, size);
+    size += value.length;
+    if (size > maximum) {
+      reader.cancel().catch(() => undefined);
+      throw new LimitExceeded(LIMIT, maximum, size);
+    }
+    chunks.push(value);
+  }
+}
+
+function aborted(error: unknown): never {
+  throw new RequestAborted(error);
+}
+
+/**
+ * A JSON body by its schema.
+ *
+ * Errors    UnsupportedContent, InvalidInput names the place in the body.
+ */
+export function parseBody<Body>(schema: z.ZodType<Body>, bytes: Uint8Array, contentType: string | undefined): Body {
+  if (bytes.length > 0 && contentType !== undefined && !/^application\/json\s*(?:;|$)/i.test(contentType)) {
+    throw new UnsupportedContent('Content-Type application/json', contentType.slice(0, 80));
+  }
+  const result = schema.safeParse(bytes.length === 0 ? undefined : parseJson(bytes));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = ['body', ...(issue?.path ?? []).map(String)].join('.');
+  throw new InvalidInput({
+    path,
+    expected: schema.description ?? issue?.message ?? 'another value',
+    found: valueAt(bytes, issue?.path ?? []),
+  });
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new InvalidInput({
+      path: 'body',
+      expected: 'JSON in UTF-8',
+      found: error instanceof Error ? error.message : undefined,
+    });
+  }
+}
+
+function valueAt(bytes: Uint8Array, path: readonly PropertyKey[]): unknown {
+  let value = bytes.length === 0 ? undefined : parseJson(bytes);
+  for (const key of path)
+    value = typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
+  return value;
+}

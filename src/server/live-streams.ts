@@ -1,0 +1,133 @@
+import type { UnderlyingSource } from 'node:stream/web';
+import { SystemFull } from '../index.ts';
+import type { Environment, RecordedEvent } from '../index.ts';
+import { text } from './reply.ts';
+import type { Reply } from './reply.ts';
+
+export interface LiveStreamsOptions {
+  readonly environment: Environment;
+  /** How many at the same time. */
+  readonly maximum: number;
+  /** A comment goes to a client that waits for events for so long, so that proxies keep the connection and dead ones are found. */
+  readonly heartbeatMs: number;
+  /** Aborted when the server shuts down: every stream ends. */
+  readonly closing: AbortSignal;
+}
+
+/** Follows the log until the signal is aborted. */
+export type Follow = (signal: AbortSignal) => AsyncGenerator<RecordedEvent, void, undefined>;
+
+/** The last one asks nginx not to collect events before it passes them on. */
+const HEADERS = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
+
+/** How soon a client comes back after its connection broke. */
+const RETRY_MS = 1_000;
+const encoder = new TextEncoder();
+
+/**
+ * Events as server-sent events, for as long as clients listen.
+ *
+ * Guarantee An event is taken from the log only when the connection takes it: a slow client costs no more than a fast one.
+ *           `id` is the event's position: a client that comes back with `Last-Event-ID` misses nothing and gets nothing twice.
+ * Errors    SystemFull when there are too many.
+ */
+export class LiveStreams {
+  readonly #options: LiveStreamsOptions;
+  readonly #open = new Set<LiveStream>();
+
+  constructor(options: LiveStreamsOptions) {
+    this.#options = options;
+    options.closing.addEventListener('abort', () => {
+      for (const stream of this.#open) stream.leave();
+    });
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** The answer that is such a stream. */
+  reply(follow: Follow): Reply {
+    const { maximum, closing } = this.#options;
+    if (this.#open.size >= maximum) throw new SystemFull(`the list of ${maximum} live streams`, 5_000);
+    const stream: LiveStream = new LiveStream(this.#options, follow, () => this.#open.delete(stream));
+    this.#open.add(stream);
+    if (closing.aborted) stream.leave();
+    // Nothing is made before the connection asks for it.
+    return text(new ReadableStream(stream, { highWaterMark: 0 }), HEADERS);
+  }
+}
+
+/** States: open → over, by the client, by the server (`leave`), or because the log could not be read. */
+class LiveStream implements UnderlyingSource<Uint8Array> {
+  readonly #options: LiveStreamsOptions;
+  readonly #leaving = new AbortController();
+  readonly #events: AsyncGenerator<RecordedEvent, void, undefined>;
+  readonly #ended: () => void;
+  #waiting = false;
+  #over = false;
+  #stopHeartbeat = () => {};
+
+  constructor(options: LiveStreamsOptions, follow: Follow, ended: () => void) {
+    this.#options = options;
+    this.#events = follow(this.#leaving.signal);
+    this.#ended = ended;
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
+    this.#beat(controller);
+  }
+
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    this.#waiting = true;
+    const event = await this.#next();
+    this.#waiting = false;
+    if (this.#over) return;
+    if (event !== undefined) {
+      controller.enqueue(encoder.encode(frame(event)));
+      return;
+    }
+    this.cancel();
+    controller.close();
+  }
+
+  /** The client is gone, or nothing more comes. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stopHeartbeat();
+    this.leave();
+    void this.#events.return();
+    this.#ended();
+  }
+
+  /** Lets the stream end after what it is handing out now. */
+  leave(): void {
+    this.#leaving.abort();
+  }
+
+  async #next(): Promise<RecordedEvent | undefined> {
+    try {
+      const { value } = await this.#events.next();
+      return value ?? undefined;
+    } catch (error) {
+      // The client comes back with the last position it saw; a broken connection would tell it no more than an ended one.
+      this.#options.environment.logger.error({ err: error }, 'a live stream failed and was ended');
+      return undefined;
+    }
+  }
+
+  #beat(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { environment, heartbeatMs } = this.#options;
+    this.#stopHeartbeat = environment.clock.setTimer(heartbeatMs, () => {
+      if (this.#waiting) controller.enqueue(encoder.encode(':\n\n'));
+      this.#beat(controller);
+    });
+  }
+}
+
+/** Without an `event:` line, so that a browser's `onmessage` gets every event; the type is in it. */
+function frame(event: RecordedEvent): string {
+  return `id: ${event.position}\ndata: ${JSON.stringify(event)}\n\n`;
+}

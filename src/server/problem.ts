@@ -1,0 +1,121 @@
+import { BatchRefused, InvalidPattern, ThereuponError } from '../index.ts';
+import type { Environment } from '../index.ts';
+import { MethodNotAllowed, Unauthorized } from './refusals.ts';
+import { answer } from './reply.ts';
+import type { Reply } from './reply.ts';
+
+/** How a failure is answered. */
+interface Answer {
+  readonly status: number;
+  readonly title: string;
+}
+
+/** The one place that knows HTTP statuses of errors, by their code. */
+export const ANSWERS: Readonly<Record<string, Answer>> = {
+  'invalid-input': { status: 400, title: 'A part of the request does not have the form it must have' },
+  'invalid-event': { status: 400, title: 'The event is not as CloudEvents 1.0 demands' },
+  'invalid-pattern': { status: 400, title: 'The event pattern is not valid' },
+  'request-aborted': { status: 400, title: 'The request was not complete' },
+  unauthorized: { status: 401, title: 'A key is needed' },
+  'foreign-request': { status: 403, title: 'The request comes from a foreign page' },
+  'store-read-only': { status: 403, title: 'The store is open read-only' },
+  'not-found': { status: 404, title: 'There is no such thing' },
+  'method-not-allowed': { status: 405, title: 'The route does not take this method' },
+  'wrong-state': { status: 409, title: 'The operation does not fit the present state' },
+  'stream-version-conflict': { status: 409, title: 'The stream is not at the expected version' },
+  'event-content-conflict': { status: 409, title: 'The event is known with other content' },
+  'claim-lost': { status: 409, title: 'The claim has lapsed' },
+  'loop-stopped': { status: 409, title: 'A chain of reactions was stopped' },
+  'stream-deleted': { status: 410, title: 'The stream is deleted' },
+  'limit-exceeded': { status: 413, title: 'The request is larger than the limit' },
+  'unsupported-content': { status: 415, title: 'The content is in no form that is understood here' },
+  'event-data-invalid': { status: 422, title: 'The data does not fit the schema of its type' },
+  'unknown-event-type': { status: 422, title: 'The event type is not defined' },
+  'batch-refused': { status: 422, title: 'Some events cannot be recorded, so none was' },
+  terminal: { status: 500, title: 'A handler gave up' },
+  'invalid-definition': { status: 500, title: 'The program is not defined as it must be' },
+  'unsafe-host': { status: 500, title: 'The server would be open to everybody' },
+  'address-unavailable': { status: 500, title: 'The address cannot be listened on' },
+  internal: { status: 500, title: 'Something went wrong inside' },
+  'capability-missing': { status: 501, title: 'The backend cannot do this' },
+  'system-full': { status: 503, title: 'The system is full' },
+  'store-unavailable': { status: 503, title: 'The store cannot do its work' },
+  'store-held': { status: 503, title: 'Another process holds the store' },
+  'store-unusable': { status: 503, title: 'The store cannot be used' },
+  closed: { status: 503, title: 'The system is closing' },
+  'not-ready': { status: 503, title: 'The system is not ready' },
+  'view-behind': { status: 504, title: 'The view did not catch up in time' },
+  'attempt-timeout': { status: 504, title: 'An attempt did not finish in time' },
+};
+
+/**
+ * A failure as RFC 9457 says it.
+ *
+ * Shape     `code` is stable; the typed fields of the error stand beside it. An error field named `type` is given as `eventType`.
+ */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly [field: string]: unknown;
+}
+
+/** The failure as a problem document, with the headers that belong to it. What is nobody's typed error is logged and not shown. */
+export function replyOf(error: unknown, environment: Environment): Reply {
+  return problemReply(problemOf(error) ?? defectOf(error, environment), headersOf(error));
+}
+
+/** Undefined: not an error that was made for callers. */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof InvalidPattern) {
+    const { path, expected, found } = error;
+    return problem('invalid-pattern', error.message, { path, expected, found });
+  }
+  if (!(error instanceof ThereuponError) || error.fault === 'defect') return undefined;
+  if (error instanceof BatchRefused) {
+    const problems = error.problems.map(({ index, error: each }) => ({
+      index,
+      code: each.code,
+      detail: each.message,
+      ...fieldsOf(each),
+    }));
+    return problem(error.code, error.message, { problems });
+  }
+  return problem(error.code, error.message, fieldsOf(error));
+}
+
+export function problem(code: string, detail: string, fields: Readonly<Record<string, unknown>> = {}): Problem {
+  const { status, title } = ANSWERS[code] ?? { status: 500, title: 'The operation failed' };
+  return { type: `urn:thereupon:problem:${code}`, title, status, detail, code, ...fields };
+}
+
+export function problemReply(document: Problem, headers: Readonly<Record<string, string>> = {}): Reply {
+  return answer(document, {
+    status: document.status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+  });
+}
+
+function defectOf(error: unknown, { ids, logger }: Environment): Problem {
+  const reference = ids.next();
+  logger.error({ err: error, reference }, 'a request failed inside');
+  return problem('internal', `the request failed inside; the log of the server says more under ${reference}`, {
+    reference,
+  });
+}
+
+function fieldsOf(error: ThereuponError): Readonly<Record<string, unknown>> {
+  const { type, ...fields } = error.details();
+  return type === undefined ? fields : { ...fields, eventType: type };
+}
+
+function headersOf(error: unknown): Record<string, string> {
+  if (error instanceof Unauthorized) return { 'www-authenticate': 'Bearer realm="thereupon"' };
+  if (error instanceof MethodNotAllowed) return { allow: error.allowed.join(', ') };
+  if (!(error instanceof ThereuponError)) return {};
+  const { retryAfterMs } = error as { retryAfterMs?: unknown };
+  if (typeof retryAfterMs === 'number') return { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))) };
+  return error.code === 'store-unavailable' || error.code === 'closed' ? { 'retry-after': '5' } : {};
+}

@@ -1,0 +1,21 @@
+import type { Route } from './route.ts';
+import { catalogRoutes } from './routes/catalog.ts';
+import { consumerRoutes } from './routes/consumers.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { healthRoutes } from './routes/health.ts';
+import { publishEvents } from './routes/publish-events.ts';
+import { readRoutes } from './routes/read-events.ts';
+import { streamRoutes } from './routes/streams.ts';
+import { viewRoutes } from './routes/views.ts';
+
+/** Everything that is served, in the order of the document. */
+export const ROUTES: readonly Route[] = [
+  publishEvents,
+  ...readRoutes,
+  ...streamRoutes,
+  ...consumerRoutes,
+  ...deadLetterRoutes,
+  ...viewRoutes,
+  ...catalogRoutes,
+  ...healthRoutes,
+];

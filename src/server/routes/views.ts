@@ -1,0 +1,116 @@
+import { InvalidInput, NotFound } from '../../index.ts';
+import type { ProjectionDefinition } from '../../index.ts';
+import { awaitPosition } from '../await-position.ts';
+import { choice, one, readQuery, text, wholeNumber } from '../query.ts';
+import type { QueryOf } from '../query.ts';
+import { answer } from '../reply.ts';
+import { route } from '../route.ts';
+import type { Serving } from '../route.ts';
+import { FILTERS, conditionsOf } from '../view-query.ts';
+import type { ServedSystem } from '../served-system.ts';
+
+const AFTER_POSITION = {
+  'after-position': one(
+    wholeNumber(0),
+    'Waits until the view has taken in what was published up to this position, for a limited time.',
+  ),
+} as const;
+
+const PAGE = {
+  order_by: one(text, 'A declared index. Default: by key.'),
+  direction: one(choice('asc', 'desc'), 'With `order_by`.'),
+  limit: one(wholeNumber(1, 1_000), 'Rows on a page. Default 100.'),
+  after: one(text, '`next` of the page before.'),
+  ...AFTER_POSITION,
+} as const;
+
+const listViews = route({
+  method: 'GET',
+  path: '/views',
+  operation: 'listViews',
+  tag: 'views',
+  summary: 'List read models',
+  answers: {
+    200: {
+      description: 'Every view, with the events that it follows from and the indexes to filter and sort by.',
+      content: { 'application/json': 'ViewList' },
+    },
+  },
+  handle({ system }) {
+    const views = system.views.list().map(({ name, reaction, on, indexes }) => ({
+      name,
+      summary: reaction.summary,
+      events: on.map(({ type }) => type),
+      indexes,
+    }));
+    return answer({ views });
+  },
+});
+
+const queryView = route({
+  method: 'GET',
+  path: '/views/{name}',
+  operation: 'queryView',
+  tag: 'views',
+  summary: 'Filter, sort and page the rows of a read model',
+  query: PAGE,
+  openQuery: FILTERS,
+  answers: { 200: { description: 'Rows, by key or by `order_by`.', content: { 'application/json': 'ViewPage' } } },
+  async handle({ serving, system, parameter, search }) {
+    const view = viewOf(system, parameter('name'));
+    const filters = [...search].filter(([name]) => !Object.hasOwn(PAGE, name));
+    const query = readQuery(
+      PAGE,
+      new URLSearchParams([...search].filter(([name]) => Object.hasOwn(PAGE, name))),
+    ) as QueryOf<typeof PAGE>;
+    const { order_by: orderBy, direction, limit, after } = query;
+    if (direction !== undefined && orderBy === undefined)
+      throw new InvalidInput({ path: 'direction', expected: 'order_by with it', found: direction });
+    await reached(serving, view, query['after-position']);
+    const page = await system.views.query(view, {
+      where: await conditionsOf(system, view, filters),
+      ...(orderBy === undefined ? {} : { orderBy }),
+      ...(direction === undefined ? {} : { direction }),
+      ...(limit === undefined ? {} : { limit }),
+      ...(after === undefined ? {} : { after }),
+    });
+    return answer(page);
+  },
+});
+
+const getRow = route({
+  method: 'GET',
+  path: '/views/{name}/{key}',
+  operation: 'getViewRow',
+  tag: 'views',
+  summary: 'Read one row of a read model',
+  description: 'The key percent-encoded, also its slashes.',
+  query: AFTER_POSITION,
+  answers: { 200: { description: 'The row.', content: { 'application/json': 'ViewRow' } } },
+  async handle({ serving, system, parameter, query }) {
+    const view = viewOf(system, parameter('name'));
+    const key = parameter('key');
+    await reached(serving, view, query['after-position']);
+    const row = await system.views.get(view, key);
+    if (row === undefined) throw new NotFound(`row of view ${view.name}`, key);
+    return answer({ key, row });
+  },
+});
+
+export const viewRoutes = [listViews, queryView, getRow];
+
+function viewOf(system: ServedSystem, name: string): ProjectionDefinition {
+  const views = system.views.list();
+  const found = views.find((view) => view.name === name);
+  if (found === undefined)
+    throw new NotFound(
+      'view',
+      name,
+      views.map((view) => view.name),
+    );
+  return found;
+}
+
+async function reached(serving: Serving, view: ProjectionDefinition, position: number | undefined): Promise<void> {
+  if (position !== undefined) await awaitPosition(serving, view.name, position);
+}

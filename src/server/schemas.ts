@@ -1,0 +1,231 @@
+import { z } from 'zod';
+
+/** What the answers look like: gives the handlers their types and the document of the interface its schemas. */
+export const schemas = z.registry<{ id: string }>();
+
+function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
+  schemas.add(schema, { id });
+  return schema;
+}
+
+const position = z.int().min(0).describe('A place in the log. Compare positions; their difference means nothing.');
+const timestamp = z.iso.datetime({ offset: true });
+const count = z.int().min(0);
+
+const event = named(
+  'Event',
+  z
+    .looseObject({
+      specversion: z.literal('1.0'),
+      id: z.string(),
+      source: z.string(),
+      type: z.string(),
+      subject: z.string().optional(),
+      time: timestamp,
+      recordedtime: timestamp,
+      correlationid: z.string(),
+      causationid: z.string().optional(),
+      datacontenttype: z.string().optional(),
+      dataschema: z.string().optional(),
+      stream: z.string(),
+      version: z.int().min(1),
+      position,
+      data: z.unknown().optional(),
+      data_base64: z.string().optional(),
+    })
+    .describe('A recorded event in the CloudEvents JSON format, with its place.'),
+);
+
+named(
+  'IncomingEvent',
+  z
+    .looseObject({
+      specversion: z.literal('1.0'),
+      id: z.string().min(1),
+      source: z.string().min(1),
+      type: z.string().min(1),
+      subject: z.string().min(1).optional(),
+      time: timestamp.optional(),
+      datacontenttype: z.string().optional(),
+      stream: z.string().min(1).max(512).optional().describe('The stream that the producer asks for.'),
+      data: z.unknown().optional(),
+      data_base64: z.string().optional(),
+    })
+    .describe('An event in the CloudEvents JSON format; extension attributes stand beside these.'),
+);
+
+const published = named(
+  'Published',
+  z.strictObject({
+    id: z.string(),
+    source: z.string(),
+    stream: z.string(),
+    version: z.int().min(1),
+    position,
+    recordedtime: timestamp,
+    duplicate: z.boolean().describe('Recorded before; this is the place of the first one.'),
+    quarantined: z
+      .boolean()
+      .describe('The data does not fit the schema: it waits as a dead letter of thereupon.quarantine.'),
+  }),
+);
+named('PublishedBatch', z.strictObject({ results: z.array(published) }));
+named(
+  'EventPage',
+  z.strictObject({
+    events: z.array(event),
+    next: position.optional().describe('For the next page, as `after` or, backward, `before`.'),
+  }),
+);
+
+const streamState = {
+  stream: z.string(),
+  version: count.describe('Of the last event.'),
+  firstVersion: z.int().min(1).describe('The first one that can still be read.'),
+  deleted: z.boolean(),
+};
+named('StreamList', z.strictObject({ streams: z.array(z.strictObject(streamState)), next: z.string().optional() }));
+named(
+  'Stream',
+  z.strictObject({
+    ...streamState,
+    events: z.array(event),
+    next: z.int().min(1).optional().describe('For the next page, as `from`.'),
+  }),
+);
+
+interface ErrorReport {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly stack?: string | undefined;
+  readonly cause?: ErrorReport | undefined;
+}
+
+const errorReport: z.ZodType<ErrorReport> = named(
+  'ErrorReport',
+  z.strictObject({
+    name: z.string(),
+    message: z.string(),
+    code: z.string().optional(),
+    stack: z.string().optional(),
+    get cause() {
+      return errorReport.optional();
+    },
+  }),
+);
+
+const consumer = named(
+  'Consumer',
+  z.strictObject({
+    name: z.string(),
+    kind: z.string(),
+    mode: z.string(),
+    summary: z.string().optional(),
+    state: z.enum(['running', 'paused', 'stalled', 'stopped']),
+    reason: z.string().optional(),
+    live: z.boolean().describe('At the head of the log.'),
+    position,
+    lag: z.strictObject({ events: count, seconds: z.number().min(0) }),
+    inFlight: count,
+    buffered: count,
+    retrying: count,
+    parked: count,
+    waiting: count,
+    figures: z.strictObject({
+      handled: count,
+      failed: count,
+      retried: count,
+      parked: count,
+      expired: count,
+      heldBack: count,
+      commits: count,
+      lastHandledTime: timestamp.optional(),
+      lastError: z.strictObject({ time: timestamp, eventId: z.string(), error: errorReport }).optional(),
+    }),
+  }),
+);
+named('ConsumerList', z.strictObject({ consumers: z.array(consumer) }));
+
+const deadLetter = named(
+  'DeadLetter',
+  z.strictObject({
+    id: z.string().describe('consumer~position'),
+    consumer: z.string(),
+    key: z.string(),
+    position,
+    attempts: count,
+    firstFailedTime: timestamp.optional(),
+    lastFailedTime: timestamp.optional(),
+    error: errorReport.optional(),
+    edited: z.boolean(),
+    waitingBehind: count,
+    event: event.optional().describe('Left out when the event is no longer in the log.'),
+  }),
+);
+named('DeadLetterPage', z.strictObject({ items: z.array(deadLetter), next: z.string().optional() }));
+named('Released', z.strictObject({ released: count.describe('How many are tried again.') }));
+named('Discarded', z.strictObject({ discarded: count }));
+
+named(
+  'ViewList',
+  z.strictObject({
+    views: z.array(
+      z.strictObject({
+        name: z.string(),
+        summary: z.string().optional(),
+        events: z.array(z.string()),
+        indexes: z.array(z.string()),
+      }),
+    ),
+  }),
+);
+const viewRow = named('ViewRow', z.strictObject({ key: z.string(), row: z.unknown() }));
+named('ViewPage', z.strictObject({ items: z.array(viewRow), next: z.string().optional() }));
+
+named(
+  'Catalog',
+  z.strictObject({
+    events: z.array(
+      z.strictObject({
+        type: z.string(),
+        version: z.int().min(1),
+        summary: z.string().optional(),
+        onInvalid: z.string(),
+        jsonSchema: z.unknown().optional(),
+        defined: z.boolean(),
+        publishedBy: z.array(z.string()),
+        consumedBy: z.array(z.string()),
+      }),
+    ),
+    reactions: z.array(
+      z.strictObject({
+        name: z.string(),
+        kind: z.string(),
+        summary: z.string().optional(),
+        consumes: z.array(z.string()).optional(),
+        publishes: z.array(z.string()),
+      }),
+    ),
+  }),
+);
+named('JsonSchema', z.looseObject({}));
+named('OpenApi', z.looseObject({ openapi: z.string() }));
+named('Status', z.strictObject({ status: z.string() }));
+
+named(
+  'Problem',
+  z
+    .looseObject({
+      type: z.string().describe('urn:thereupon:problem:<code>'),
+      title: z.string(),
+      status: z.int(),
+      detail: z.string(),
+      code: z.string().describe('Stable over releases.'),
+    })
+    .describe('RFC 9457. The fields that say which part of the request is meant stand beside these.'),
+);
+
+export type ConsumerDocument = z.infer<typeof consumer>;
+export type DeadLetterDocument = z.infer<typeof deadLetter>;
+export type ErrorDocument = ErrorReport;

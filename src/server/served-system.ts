@@ -1,0 +1,16 @@
+import type { System } from '../index.ts';
+
+/** What the interface needs of a system: any system has it, whatever events it publishes itself. */
+export type ServedSystem = Pick<
+  System,
+  | 'announce'
+  | 'catalog'
+  | 'consumers'
+  | 'deadLetters'
+  | 'environment'
+  | 'events'
+  | 'ingest'
+  | 'pressure'
+  | 'readOnly'
+  | 'views'
+>;

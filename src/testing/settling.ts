@@ -1,0 +1,90 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Consumers } from '../consumer/consumers.ts';
+import type { ConsumerStatus } from '../consumer/consumer.ts';
+import { WrongState } from '../errors.ts';
+import { systemClock } from '../system/clock.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** How far to go until a system counts as settled. */
+export interface SettledOptions {
+  /**
+   * Lets time pass for what waits for it: retries, delays, time-outs. True: up to 30 days; a duration: at most that.
+   * Default: no time passes.
+   */
+  readonly advance?: boolean | Duration;
+}
+
+/** So often in a row must a system be found at rest to be believed: a signal may be on its way through the event loop. */
+const LOOKS = 3;
+/** A handler that waits for the clock never comes to rest by turns alone. */
+const TURNS_AT_MOST = 64;
+/** Real time that a handler may take for things outside of the clock. */
+const PATIENCE_MS = 2_000;
+const LONGEST_MS = durationMs('30d', 'advance');
+/** A system that sets more timers than this is running away. */
+const TIMERS_AT_MOST = 100_000;
+
+/** Some turns of the event loop: until everything is at rest, or nothing but time will help. */
+export async function turnsToRest(consumers: Consumers | undefined): Promise<void> {
+  for (let turns = 0, looks = 0; looks < LOOKS && turns < TURNS_AT_MOST; turns += 1) {
+    await nextTurn();
+    consumers?.hurry();
+    looks = consumers?.atRest === false ? 0 : looks + 1;
+  }
+}
+
+/** See `TestSystem.settled`. */
+export async function settle(consumers: Consumers, clock: VirtualClock, { advance = false }: SettledOptions): Promise<void> {
+  if (advance === false) return untilAtRest(consumers, clock);
+  const untilMs = clock.now() + (advance === true ? LONGEST_MS : durationMs(advance, 'advance'));
+  for (let timers = 0; timers < TIMERS_AT_MOST; timers += 1) {
+    // What is due now needs no time to pass.
+    await clock.advanceTo(clock.now());
+    const { nextMs } = clock;
+    if (nextMs === undefined || nextMs > untilMs || !(await needsTime(consumers))) return untilAtRest(consumers, clock);
+    await clock.advanceTo(nextMs);
+  }
+  throw new WrongState(`not settled after ${TIMERS_AT_MOST} timers: ${await blockedOnes(consumers)}`);
+}
+
+/** Errors: WrongState names who is still at work. */
+async function untilAtRest(consumers: Consumers, clock: VirtualClock): Promise<void> {
+  let patient = true;
+  const cancel = systemClock.setTimer(PATIENCE_MS, () => {
+    patient = false;
+  });
+  try {
+    for (let looks = 0; looks < LOOKS; ) {
+      await nextTurn();
+      consumers.hurry();
+      looks = consumers.atRest ? looks + 1 : 0;
+      if (clock.nextMs !== undefined && clock.nextMs <= clock.now()) {
+        // What is due now needs no time to pass.
+        await clock.advanceTo(clock.now());
+        looks = 0;
+      }
+      if (!patient) {
+        throw new WrongState(`not settled: ${await blockedOnes(consumers)}; what waits for the clock goes on with settled({ advance: true }) or advance('1h')`);
+      }
+    }
+  } finally {
+    cancel();
+  }
+}
+
+/** Whether something is left that time alone will bring on. */
+async function needsTime(consumers: Consumers): Promise<boolean> {
+  return !consumers.atRest || (await consumers.list()).some(isTimed);
+}
+
+function isTimed(status: ConsumerStatus): boolean {
+  if (status.state === 'paused') return false;
+  return status.retrying > 0 || status.inFlight > 0 || (status.mode === 'queue' && status.waiting > 0);
+}
+
+async function blockedOnes(consumers: Consumers): Promise<string> {
+  const blocked = (await consumers.list()).filter((status) => status.inFlight + status.buffered > 0 || isTimed(status));
+  return blocked.map(({ name, state, inFlight, buffered, retrying }) => `${name} (${state}, ${inFlight} under way, ${buffered} buffered, ${retrying} retrying)`).join(', ');
+}

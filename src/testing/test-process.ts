@@ -1,0 +1,74 @@
+import type { EventDefinition } from '../event/define-event.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { open } from '../open.ts';
+import type { System, SystemOptions } from '../open.ts';
+import type { StoreFactory } from '../store.ts';
+import type { Environment } from '../system/environment.ts';
+import { createMortality, interceptedStore } from './intercepted-store.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What a program is, without a store and an environment: these are the test's. */
+export type ProgramOptions<Events extends EventDefinition> = Omit<SystemOptions<Events>, 'store' | 'environment'>;
+
+export interface TestProcessOptions<Events extends EventDefinition> {
+  readonly program: ProgramOptions<Events>;
+  readonly factory: StoreFactory;
+  readonly clock: VirtualClock;
+  /** Chance and ids go on from one process to the next, as they do in reality. */
+  readonly environment: Environment;
+  /** Told of every event that becomes durable. */
+  recorded(events: readonly RecordedEvent[]): void;
+}
+
+/** One incarnation of a system: from its start to its orderly end or its crash. */
+export interface TestProcess<Events extends EventDefinition> {
+  readonly system: System<Events>;
+  /** In order: attempts under way may finish. */
+  close(): Promise<void>;
+  /** As after SIGKILL: what is not durable is lost, and nothing of this process happens any more. */
+  crash(): Promise<void>;
+}
+
+export async function startProcess<Events extends EventDefinition>(options: TestProcessOptions<Events>): Promise<TestProcess<Events>> {
+  const { program, factory, clock, environment } = options;
+  const session = clock.session();
+  const mortality = createMortality();
+  let release = async () => {};
+  const mortalFactory: StoreFactory = {
+    ...factory,
+    async open(given) {
+      const store = await factory.open(given);
+      release = () => store.close();
+      store.log.watch((_head, events = []) => options.recorded(events));
+      return interceptedStore(store, mortality.intercept);
+    },
+  };
+  const system = await open<Events>({ ...program, store: mortalFactory, environment: { ...environment, clock: session.clock } });
+  return {
+    system,
+    async close() {
+      const closing = system.close().finally(() => session.end());
+      await untilDone(closing, clock);
+      await closing;
+    },
+    async crash() {
+      mortality.die();
+      session.end();
+      await release();
+    },
+  };
+}
+
+/** Lets the clock run until the promise is settled: the grace time of an attempt under way passes at once. */
+async function untilDone(promise: Promise<unknown>, clock: VirtualClock): Promise<void> {
+  let done = false;
+  const settled = () => {
+    done = true;
+  };
+  promise.then(settled, settled);
+  for (;;) {
+    await clock.advanceTo(clock.now());
+    if (done || clock.nextMs === undefined) return;
+    await clock.advanceTo(clock.nextMs);
+  }
+}

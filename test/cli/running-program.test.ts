@@ -1,0 +1,212 @@
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram } from '../../src/cli/program.ts';
+import { open } from '../../src/index.ts';
+import { memoryTerminal } from './memory-terminal.ts';
+import { programFolder, runCli, scratchFolder, startCli, untilOutput } from './spawn-cli.ts';
+import type { ScratchFolder } from './spawn-cli.ts';
+
+const CONFIG = `
+import { defineAutomation, defineConfig, defineEvent, defineProjection } from 'thereupon';
+import { z } from 'zod';
+const Placed = defineEvent({ type: 'shop.order.placed', summary: 'An order', stream: (data) => 'order-' + data.orderId, schema: z.object({ orderId: z.string(), total: z.int() }) });
+const Reserved = defineEvent({ type: 'shop.stock.reserved', stream: (data) => 'order-' + data.orderId, schema: z.object({ orderId: z.string() }) });
+export default defineConfig({
+  store: './data/shop.db',
+  source: '/shop',
+  events: [Placed],
+  automations: [
+    defineAutomation({ name: 'reserve-stock', on: Placed, where: { data: { total: [{ numeric: ['>=', 0] }] } }, publishes: [Reserved], run: ({ event, publish }) => void publish(Reserved, { orderId: event.data.orderId }) }),
+    defineAutomation({ name: 'refuse-debts', on: Placed, where: { data: { total: [{ numeric: ['<', 0] }] } }, retry: { attempts: 1 }, run() { throw new Error('we owe nobody'); } }),
+  ],
+  projections: [defineProjection({ name: 'totals', key: (event) => event.data.orderId, initial: () => ({ total: 0 }), on: [[Placed, (row, event) => ({ total: row.total + event.data.total })]], indexes: { total: (row) => row.total } })],
+  async feed({ system, rate, signal }) {
+    await system.publish(Placed, { orderId: 'fed', total: rate });
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  },
+});
+`;
+
+let program: ScratchFolder;
+beforeAll(() => {
+  program = programFolder(CONFIG);
+});
+afterAll(() => program[Symbol.dispose]());
+
+async function cli(...args: string[]) {
+  const result = await runCli(args, { cwd: program.path });
+  return { ...result, json: args.includes('--json') && result.stdout !== '' ? (JSON.parse(result.stdout) as Record<string, unknown>) : undefined };
+}
+
+describe('a running program', () => {
+  let running: ReturnType<typeof startCli>;
+  let output = '';
+  let log = '';
+  let url = '';
+
+  beforeAll(async () => {
+    running = startCli(['start', '--live', '--port', '0', '--feed', '5'], { cwd: program.path });
+    running.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    running.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await untilOutput(running.stdout, /order-fed@2/).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${log}`);
+    });
+    url = /open\s+(http:\S+)/.exec(output)?.[1] ?? '';
+  });
+  afterAll(() => running.kill('SIGKILL'));
+
+  it('says what runs, which store, where to look and what to try, and shows what happened and what reacted', () => {
+    expect(output).toMatch(/^thereupon \d+\.\d+\.\d+ on Node \d+/m);
+    expect(output).toMatch(/program\s+thereupon\.config\.ts/);
+    expect(output).toMatch(/store\s+data\/shop\.db \(empty\)/);
+    expect(output).toMatch(/reacts\s+2 automations, 1 projection/);
+    expect(output).toMatch(/feed\s+5 events a second/);
+    expect(output).toMatch(/shop\.order\.placed\s+order-fed@1\s+\{"orderId":"fed","total":5\}/);
+    expect(output).toMatch(/⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
+    // Nothing of this is for a terminal.
+    expect(output).not.toContain('\u001b');
+  });
+
+  it('gives a curl line that works as it is', async () => {
+    const [, body = ''] = /-d '(.*)'$/m.exec(output) ?? [];
+    const response = await fetch(`${url}/events`, { method: 'POST', headers: { 'content-type': 'application/cloudevents+json' }, body });
+    expect(response.status).toBe(201);
+  });
+
+  it('is reached by every command through its store', async () => {
+    const published = await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"17","total":3}', '--id', 'e-17', '--json', '--verbose');
+    expect(published).toMatchObject({ code: 0, json: { stream: 'order-17', version: 1, duplicate: false }, stderr: expect.stringContaining(`asking it at ${url}`) as string });
+    const again = await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"17","total":3}', '--id', 'e-17');
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('was recorded before: order-17@1') as string });
+
+    const position = String(published.json?.['position']);
+    const rows = await cli('views', 'show', 'totals', '--filter', 'total>=3', '--filter', 'total<5', '--after-position', position, '--json');
+    expect(rows.json).toEqual({ items: [{ key: '17', row: { total: 3 } }] });
+    expect((await cli('views', 'show', 'totals', '17')).stdout).toBe('key    17\ntotal  3\n');
+    expect((await cli('catalog')).stdout).toMatch(/reserve-stock\s+automation\s+shop\.order\.placed\s+shop\.stock\.reserved/);
+    const shown = await cli('streams', 'show', 'order-17');
+    expect(shown.stdout.split('\n')).toEqual([expect.stringMatching(/ {2}shop\.order\.placed +order-17@1 +\{/), expect.stringMatching(/ {2}↳ shop\.stock\.reserved +order-17@2 +\{"orderId":"17"\}/), '']);
+  });
+
+  it('is steered: pause, resume, replay', async () => {
+    expect((await cli('consumers', 'pause', 'reserve-stock', '--reason', 'stocktaking', '--json')).json).toMatchObject({ state: 'paused', reason: 'stocktaking' });
+    expect((await cli('consumers')).stdout).toMatch(/reserve-stock\s+automation\s+paused .*stocktaking/);
+    expect((await cli('consumers', 'resume', 'reserve-stock')).stdout).toMatch(/state\s+running/);
+    expect((await cli('consumers', 'replay', 'totals', '--from', 'beginning', '--json')).json).toMatchObject({ name: 'totals', state: 'running' });
+    expect(await cli('consumers', 'replay', 'totals', '--from', '1')).toMatchObject({ code: 1, stderr: expect.stringContaining('replay it from the beginning') as string });
+    expect(await cli('consumers', 'forget', 'totals')).toMatchObject({ code: 1, stderr: expect.stringContaining('is running') as string });
+    expect(await cli('consumers', 'show', 'nobody')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: consumer "nobody" does not exist; there are: /) as string });
+  });
+
+  it('sets events aside, which the doctor finds, and which are retried, edited and discarded', async () => {
+    for (const total of [-1, -2, -3]) await cli('publish', '-t', 'shop.order.placed', '-d', `{"orderId":"d${total}","total":${total}}`);
+    const letters = async () => (await cli('dead-letters', 'list', '--json')).json as { items: { id: string; event: { data: unknown } }[] };
+    while ((await letters()).items.length < 3);
+    const [first, second] = (await letters()).items.map(({ id }) => id);
+    expect((await cli('dead-letters')).stdout).toMatch(/refuse-debts~\d+\s+shop\.order\.placed.*Error: we owe nobody/);
+    expect((await cli('dead-letters', 'show', first ?? '')).stdout).toMatch(/error\s+Error: we owe nobody/);
+    const ill = await cli('doctor', '--json');
+    expect(ill).toMatchObject({ code: 1, json: { ok: false } });
+    expect(ill.stdout).toContain('refuse-debts has 3 dead letters');
+
+    expect(await cli('dead-letters', 'discard', first ?? '', '--reason', 'a joke', '--json')).toMatchObject({ code: 0, json: { discarded: 1 } });
+    expect(await cli('dead-letters', 'retry', second ?? '', '--data', '{"orderId":"d","total":-9}', '--json')).toMatchObject({ code: 0, json: { released: 1 } });
+    expect(await cli('dead-letters', 'discard', first ?? '')).toMatchObject({ code: 1, stderr: expect.stringContaining('does not exist') as string });
+    while ((await letters()).items.length < 2);
+    expect(await cli('dead-letters', 'discard', '--all', '--json')).toMatchObject({ code: 0, json: { discarded: 2 } });
+    expect(await cli('doctor')).toMatchObject({ code: 0, stdout: expect.stringContaining('all is well') as string });
+    expect(output).toMatch(/✗ refuse-debts: delivery parked {2}we owe nobody/);
+  });
+
+  it('is followed live, by filters, from where one likes', async () => {
+    const tail = startCli(['tail', '--where', '{"data":{"total":[{"numeric":[">",1000]}]}}', '--json', '--after', 'beginning', '--url', url]);
+    const seen = untilOutput(tail.stdout, /big-2.*\n/);
+    for (const [order, total] of [['big-1', 2_000], ['small', 1], ['big-2', 3_000]]) await cli('publish', '-t', 'shop.order.placed', '-d', JSON.stringify({ orderId: order, total }));
+    expect((await seen).trimEnd().split('\n').map((line) => (JSON.parse(line) as { stream: string }).stream)).toEqual(['order-big-1', 'order-big-2']);
+    tail.kill('SIGINT');
+    expect(await once(tail, 'close')).toEqual([0, null]);
+    const last = await cli('tail', '--type', 'shop.order.placed', '-n', '2', '--no-follow');
+    expect(last.stdout.split('\n')).toEqual([expect.stringContaining('order-small@1'), expect.stringContaining('order-big-2@1'), '']);
+  });
+
+  it('closes in order when it is asked to', async () => {
+    running.kill('SIGTERM');
+    expect(await once(running, 'close')).toEqual([0, null]);
+    expect(log).toMatch(/closing …\nclosed\n$/);
+    expect(await cli('doctor')).toMatchObject({ code: 0, stdout: expect.stringContaining('not running') as string });
+  });
+
+  it('leaves a store that is published to, and reacts when it starts again', async () => {
+    expect(await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"later","total":1}')).toMatchObject({ code: 0 });
+    expect((await cli('streams', 'show', 'order-later', '--json')).json).toMatchObject({ version: 1 });
+    const again = startCli(['start', '--live', '--port', '0', '--feed', 'off'], { cwd: program.path });
+    await untilOutput(again.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-later@2/);
+    again.kill('SIGINT');
+    expect(await once(again, 'close')).toEqual([0, null]);
+  });
+});
+
+describe('a store that a process without a server holds', () => {
+  it('is read beside it, and not written to', async () => {
+    using folder = scratchFolder();
+    const file = folder.file('held.db');
+    await using system = await open({ store: file, unknownTypes: 'accept' });
+    await system.ingest([{ id: '1', source: '/t', type: 'a.happened', extensions: {}, payload: { encoding: 'none' } }]);
+    const read = memoryTerminal();
+    expect(await runProgram(['tail', '--no-follow', '--store', file, '--verbose'], read)).toBe(0);
+    expect(read.stdout()).toContain('a.happened');
+    expect(read.stderr()).toContain('reading beside it');
+    const write = memoryTerminal();
+    expect(await runProgram(['publish', '-t', 'a.happened', '--store', file], write)).toBe(1);
+    expect(write.stderr()).toMatch(new RegExp(`is held by process ${process.pid}`));
+  });
+});
+
+describe('dev', () => {
+  it('starts a program again when its files change, and waits when they are broken', async () => {
+    using folder = programFolder(CONFIG);
+    const dev = startCli(['dev', '--port', '0', '--feed', 'off'], { cwd: folder.path });
+    let notes = '';
+    dev.stderr.on('data', (chunk: Buffer) => (notes += chunk.toString()));
+    await untilOutput(dev.stdout, /open\s+http/);
+    const broken = untilOutput(dev.stderr, /waiting for a change/);
+    writeFileSync(folder.file('thereupon.config.ts'), 'export default {');
+    await broken;
+    expect(notes).toMatch(/thereupon\.config\.ts changed: starting again/);
+    expect(notes).toMatch(/error: configuration thereupon\.config\.ts cannot be loaded/);
+    const mended = untilOutput(dev.stdout, /1 automation, /);
+    writeFileSync(folder.file('thereupon.config.ts'), CONFIG.replace(/\n.*name: 'refuse-debts'.*\n/, '\n'));
+    await mended;
+    dev.kill('SIGTERM');
+    expect(await once(dev, 'close')).toEqual([0, null]);
+    expect(notes).toMatch(/closed\n$/);
+  });
+
+  it('ends with the reason when a program cannot start for reasons outside its files', async () => {
+    using folder = programFolder(CONFIG);
+    const { code, stderr } = await runCli(['dev', '--host', '0.0.0.0', '--feed', 'off'], { cwd: folder.path });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no API key is set/);
+  });
+});
+
+it('a reader that has seen enough ends a command quietly', async () => {
+  using folder = scratchFolder();
+  const lines = Array.from({ length: 20_000 }, (_, index) => JSON.stringify({ specversion: '1.0', id: String(index), source: '/t', type: 'a.happened' }));
+  writeFileSync(folder.file('events.ndjson'), `${lines.join('\n')}\n`);
+  expect(await runCli(['import', 'events.ndjson', '--store', 'a.db'], { cwd: folder.path })).toMatchObject({ code: 0 });
+  const child = startCli(['export', '--store', 'a.db'], { cwd: folder.path });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  expect(stderr).toBe('');
+});
+
+it('the first lines of the command check the version of Node, in syntax that old ones read', () => {
+  const source = readFileSync(new URL('../../src/cli/main.ts', import.meta.url), 'utf8');
+  expect(source).not.toMatch(/^import /m);
+  expect(source.indexOf('process.versions.node')).toBeLessThan(source.indexOf('import('));
+});

@@ -1,0 +1,13 @@
+import { afterEach, describe, test } from 'vitest';
+import type { BenchMedium } from '../../src/contract/bench.ts';
+import { createBench } from '../../src/contract/bench.ts';
+import { deliverySuite } from '../../src/contract/delivery/delivery.ts';
+
+/** Runs the delivery engine on a backend: `enrolInDelivery('memory', () => ({ factory: memory() }))`. */
+export function enrolInDelivery(name: string, newMedium: () => BenchMedium | Promise<BenchMedium>): void {
+  describe(`delivery on ${name}`, () => {
+    const bench = createBench(newMedium);
+    afterEach(() => bench.release());
+    for (const contractCase of deliverySuite(bench)) test(contractCase.name, () => contractCase.run());
+  });
+}

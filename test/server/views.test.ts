@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { defineProjection } from '../../src/index.ts';
+import { OrderPlaced, billing, openApp, order, post, problemOf, read, sales } from './shop.ts';
+import type { AppOptions } from '../../src/server/index.ts';
+
+interface Page {
+  readonly items: readonly { readonly key: string; readonly row: unknown }[];
+  readonly next?: string;
+}
+
+async function shopWithSales(options: AppOptions = {}) {
+  const { app, system } = await openApp(options);
+  await post(app, [
+    order({ customer: '17850', total: 120 }),
+    order({ customer: 'true', total: 30 }),
+    order({ customer: 'c/1', total: 75 }),
+    order({ customer: 'null', total: 30 }),
+  ]);
+  await system.settled();
+  return { app, system };
+}
+
+const keys = ({ items }: Page) => items.map(({ key }) => key);
+
+describe('views over HTTP', () => {
+  it('are listed with their events and indexes', async () => {
+    const { app } = await openApp();
+    expect(await read(app, '/views')).toEqual({
+      views: [
+        {
+          name: 'sales',
+          summary: 'What each customer bought',
+          events: ['shop.order.placed'],
+          indexes: ['customer', 'total', 'big'],
+        },
+      ],
+    });
+  });
+
+  it('give a row by its key', async () => {
+    const { app } = await shopWithSales();
+    expect(await read(app, '/views/sales/c%2F1')).toEqual({
+      key: 'c/1',
+      row: { customer: 'c/1', orders: 1, total: 75 },
+    });
+    expect(await problemOf(app.request('/views/sales/none'))).toMatchObject({ status: 404, id: 'none' });
+    expect(await problemOf(app.request('/views/none/none'))).toMatchObject({ status: 404, kind: 'view' });
+  });
+
+  it.each([
+    ['', ['17850', 'c/1', 'null', 'true']],
+    ['customer=17850', ['17850']],
+    ['customer.eq=true', ['true']],
+    ['customer=null', ['null']],
+    ['customer.prefix=17', ['17850']],
+    ['customer=none', []],
+    ['total=30', ['null', 'true']],
+    ['total.gte=75', ['17850', 'c/1']],
+    ['total.gt=75', ['17850']],
+    ['total.lt=75&customer=true', ['true']],
+    ['total.gte=30&total.lte=75', ['c/1', 'null', 'true']],
+    ['big=true', ['17850']],
+    ['big=false', ['c/1', 'null', 'true']],
+    ['order_by=total', ['null', 'true', 'c/1', '17850']],
+    ['order_by=total&direction=desc', ['17850', 'c/1', 'null', 'true']],
+  ])('are filtered and sorted by ?%s', async (query, expected) => {
+    const { app } = await shopWithSales();
+    expect(keys(await read<Page>(app, `/views/sales?${query}`))).toEqual(expected);
+  });
+
+  it('are paged', async () => {
+    const { app } = await shopWithSales();
+    const first = await read<Page>(app, '/views/sales?order_by=total&limit=3');
+    expect(keys(first)).toEqual(['null', 'true', 'c/1']);
+    const second = await read<Page>(app, `/views/sales?order_by=total&limit=3&after=${first.next}`);
+    expect(keys(second)).toEqual(['17850']);
+    expect(second.next).toBeUndefined();
+  });
+
+  it.each([
+    ['colour=red', { path: 'query', found: '"colour"' }],
+    ['total.about=5', { path: 'query', found: '"total.about"' }],
+    ['order_by=orders', { path: 'orderBy' }],
+    ['direction=desc', { path: 'direction' }],
+    ['limit=0', { path: 'limit' }],
+    ['after=nonsense', { path: 'after' }],
+    ['after-position=9', { path: 'after-position' }],
+  ])('refuse ?%s', async (query, problem) => {
+    const { app } = await openApp();
+    expect(await problemOf(app.request(`/views/sales?${query}`))).toMatchObject({
+      status: 400,
+      code: 'invalid-input',
+      ...problem,
+    });
+  });
+});
+
+describe('after-position', () => {
+  it('waits for one’s own write, also when only other events came after it', async () => {
+    const { app } = await openApp({ shop: { unknownTypes: 'accept' } });
+    for (let total = 1; total <= 50; total += 1) {
+      await post(app, order({ total: 1 }));
+      const { position } = (await (await post(app, { ...order(), type: 'note.taken' })).json()) as { position: number };
+      expect(await read(app, `/views/sales/c1?after-position=${position}`)).toMatchObject({ row: { orders: total } });
+    }
+  });
+
+  it('gives up after its time and says where the view stands', async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow = defineProjection({
+      name: 'slow',
+      key: () => 'all',
+      initial: () => 0,
+      on: [[OrderPlaced, (row) => row + 1]],
+    });
+    // A projection is as slow as what it is computed from: here the consumer's own handling stands for that.
+    const { app, system } = await openApp({
+      maxWaitMs: 30,
+      shop: {
+        projections: [sales, { ...slow, reaction: { ...slow.reaction, handle: () => held } }],
+        consumers: [billing],
+      },
+    });
+    await post(app, order());
+    const response = await app.request('/views/slow?after-position=1');
+    expect(response.headers.get('retry-after')).toBe('1');
+    expect(await problemOf(response)).toMatchObject({
+      status: 504,
+      code: 'view-behind',
+      view: 'slow',
+      wanted: 1,
+      position: 0,
+      state: 'running',
+    });
+    release();
+    await system.settled();
+    expect((await app.request('/views/slow?after-position=1')).status).toBe(200);
+  });
+
+  it('does not wait for a view that is paused', async () => {
+    const { app, system } = await openApp({ maxWaitMs: 60_000 });
+    await system.consumers.pause('sales');
+    await post(app, order());
+    expect(await problemOf(app.request('/views/sales/c1?after-position=1'))).toMatchObject({
+      code: 'view-behind',
+      state: 'paused',
+    });
+  });
+});
