@@ -182,10 +182,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return this.#publisher.append(stream, publications, options);
   }
 
-  /** Takes CloudEvents from outside, all or none. */
-  async ingest(events: readonly IncomingEvent[], headers?: HeaderFields): Promise<readonly Published[]> {
+  /** Takes CloudEvents from outside, all or none; with a claim about the stream that they belong to, if its version is as expected. */
+  async ingest(
+    events: readonly IncomingEvent[],
+    headers?: HeaderFields,
+    expectedVersion?: ExpectedVersion,
+  ): Promise<readonly Published[]> {
     this.#assertWritable();
-    return this.#ingest.ingest(events, headers);
+    return this.#ingest.ingest(events, headers, expectedVersion);
   }
 
   /** What is produced and consumed by whom. */

@@ -8,11 +8,13 @@ import { schemaUri } from '../event/recorded-event.ts';
 import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
 import { SYSTEM_SOURCE, isSystemEventType } from '../event/system-events.ts';
 import { continueTrace } from '../event/trace-context.ts';
-import { InvalidEvent, ThereuponError } from '../errors.ts';
+import { InvalidEvent, InvalidInput, ThereuponError } from '../errors.ts';
+import type { ExpectedVersion, StreamClaim } from '../channel/event-log.ts';
 import { admit } from '../schema/gate.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
 import type { Environment } from '../system/environment.ts';
+import { assertExpectedVersion } from './publisher.ts';
 import type { Admitted, Published, Publisher } from './publisher.ts';
 
 /** What became of one event of a batch that was refused. */
@@ -55,7 +57,12 @@ export class Ingest {
     this.#environment = environment;
   }
 
-  async ingest(events: readonly IncomingEvent[], headers: HeaderFields = []): Promise<readonly Published[]> {
+  /** `expectedVersion` is the claim about the one stream that all events have to belong to (G4). */
+  async ingest(
+    events: readonly IncomingEvent[],
+    headers: HeaderFields = [],
+    expectedVersion?: ExpectedVersion,
+  ): Promise<readonly Published[]> {
     const admitted: Admitted[] = [];
     const problems: IngestProblem[] = [];
     for (const [index, event] of events.entries()) {
@@ -69,7 +76,10 @@ export class Ingest {
     }
     const [first] = problems;
     if (first !== undefined) throw events.length === 1 ? first.error : new BatchRefused(problems);
-    return this.#publisher.record(admitted);
+    return this.#publisher.record(
+      admitted,
+      expectedVersion === undefined ? undefined : [claim(admitted, expectedVersion)],
+    );
   }
 
   #admit(event: IncomingEvent, headers: HeaderFields): Admitted | Promise<Admitted> {
@@ -133,6 +143,20 @@ export class Ingest {
       ...encodePayload(event.payload),
     };
   }
+}
+
+function claim(admitted: readonly Admitted[], version: ExpectedVersion): StreamClaim {
+  assertExpectedVersion(version);
+  const streams = new Set(admitted.map(({ events }) => events[0]?.stream));
+  const [stream] = streams;
+  if (stream === undefined || streams.size > 1) {
+    throw new InvalidInput({
+      path: 'expectedVersion',
+      expected: 'events of one stream to claim a version of',
+      found: `${streams.size} streams`,
+    });
+  }
+  return { stream, version };
 }
 
 /** The schema version that an event names itself, where it speaks of a schema of ours. */

@@ -176,8 +176,8 @@ describe('publishing over HTTP', () => {
     ['text that is no JSON', STRUCTURED, '{"specversion"', 400, { code: 'invalid-input', path: 'body' }],
     ['a batch that is no list', BATCH, '{}', 400, { code: 'invalid-event', attribute: 'batch' }],
     [
-      'an expected version, which would not be checked',
-      { ...STRUCTURED, 'thereupon-expected-version': '3' },
+      'an expected version that is none',
+      { ...STRUCTURED, 'thereupon-expected-version': '-3' },
       '{}',
       400,
       { path: 'Thereupon-Expected-Version' },
@@ -187,6 +187,34 @@ describe('publishing over HTTP', () => {
     const response = await app.request('/events', { method: 'POST', headers, body });
     expect(response.status).toBe(status);
     expect(await problemOf(response)).toMatchObject(problem);
+  });
+
+  it('records only if the stream is at the expected version (G4)', async () => {
+    const { app } = await openApp();
+    const claim = (version: string, id: string) =>
+      app.request('/events', {
+        method: 'POST',
+        headers: { ...STRUCTURED, 'thereupon-expected-version': version },
+        body: JSON.stringify(order({ id })),
+      });
+    expect((await claim('none', 'a')).status).toBe(201);
+    expect(await problemOf(claim('none', 'b'))).toMatchObject({
+      status: 409,
+      code: 'stream-version-conflict',
+      actual: 1,
+    });
+    expect((await claim('1', 'c')).status).toBe(201);
+    expect(await problemOf(claim('7', 'd'))).toMatchObject({ status: 409, expected: 7, actual: 2 });
+  });
+
+  it('refuses an expected version for events of several streams', async () => {
+    const { app } = await openApp();
+    const headers = { ...BATCH, 'thereupon-expected-version': 'any' };
+    const body = JSON.stringify([order({ id: 'a', orderId: '1' }), order({ id: 'b', orderId: '2' })]);
+    expect(await problemOf(app.request('/events', { method: 'POST', headers, body }))).toMatchObject({
+      status: 400,
+      path: 'expectedVersion',
+    });
   });
 
   it('lets nobody speak for the system', async () => {

@@ -6,7 +6,7 @@ import {
   UnsupportedContent,
   decodeHttp,
 } from '../../index.ts';
-import type { HttpEvents, Published } from '../../index.ts';
+import type { ExpectedVersion, HttpEvents, Published } from '../../index.ts';
 import { answer } from '../reply.ts';
 import type { Reply } from '../reply.ts';
 import { route } from '../route.ts';
@@ -32,6 +32,8 @@ export const publishEvents = route({
     'ce-id': 'Binary mode.',
     'ce-source': 'Binary mode.',
     'ce-type': 'Binary mode.',
+    'Thereupon-Expected-Version':
+      'The version that the one stream of these events must have: a number, `none`, `exists` or `any`; else 409 and nothing is recorded.',
     traceparent: 'W3C trace context, for events that carry none themselves.',
     tracestate: 'W3C trace context.',
   },
@@ -56,10 +58,11 @@ export const publishEvents = route({
 async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
   const { serving, system, headers } = request;
   assertPlain(request);
+  const expectedVersion = claimed(request);
   const { mode, events } = decode({ headers, body: await request.bytes() });
   if (events.length > serving.maxBatchEvents)
     throw new LimitExceeded('events in a request', serving.maxBatchEvents, events.length);
-  const results = await system.ingest(events, headers);
+  const results = await system.ingest(events, headers, expectedVersion);
   for (const each of results) serving.metrics.published(each);
   const status = statusOf(results);
   const [first] = results;
@@ -73,13 +76,18 @@ function assertPlain(request: RouteRequest<unknown, unknown>): void {
   const coding = request.header('content-encoding');
   if (coding !== undefined && coding !== 'identity')
     throw new UnsupportedContent('no Content-Encoding', coding.slice(0, 80));
-  const expected = request.header('thereupon-expected-version');
-  if (expected !== undefined)
-    throw new InvalidInput({
-      path: 'Thereupon-Expected-Version',
-      expected: 'no such header: expected versions are not checked over HTTP yet',
-      found: expected,
-    });
+}
+
+/** A claim about the stream that all events of the request belong to. */
+function claimed(request: RouteRequest<unknown, unknown>): ExpectedVersion | undefined {
+  const text = request.header('thereupon-expected-version');
+  if (text === undefined || text === 'none' || text === 'exists' || text === 'any') return text;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidInput({
+    path: 'Thereupon-Expected-Version',
+    expected: 'a whole number from 0, none, exists or any',
+    found: text,
+  });
 }
 
 /** An event of a batch that is no event is told by its index, as one that is refused later. */
