@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { matchFilters } from './filter.ts';
+import { growth, idle, soak } from './long.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
 import type { Figure, Workload } from './workload.ts';
@@ -16,6 +17,9 @@ const WORKLOADS: readonly Workload[] = [
   processQueue,
   matchFilters,
   memoryOfCatchUp,
+  growth,
+  idle,
+  soak,
 ];
 
 export interface BenchOptions {

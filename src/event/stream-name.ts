@@ -12,11 +12,6 @@ export function categoryOf(stream: string): string {
   return dash === -1 ? stream : stream.slice(0, dash);
 }
 
-/** True for `order-42`, false for `order`: a category names many streams, a stream one entity. */
-export function hasEntity(stream: string): boolean {
-  return stream.includes('-');
-}
-
 export function assertStreamName(stream: unknown, path = 'stream'): asserts stream is string {
   if (typeof stream !== 'string' || stream.length === 0 || stream.length > MAX_STREAM_NAME_LENGTH) {
     throw new InvalidInput({
