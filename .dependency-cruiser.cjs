@@ -12,7 +12,8 @@ const LAYERS = [
   [['open\\.ts', 'reader\\.ts', 'catalog\\.ts', 'config\\.ts', 'index\\.ts', 'store\\.ts']],
 ];
 
-const PORTS = '^src/(channel/event-log|schema/schema-store|consumer/(checkpoint-store|delivery-store|row-store|unit-of-work)|store)\\.ts$';
+const PORTS =
+  '^src/(channel/event-log|schema/schema-store|consumer/(checkpoint-store|delivery-store|row-store|unit-of-work)|store)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 
@@ -31,13 +32,21 @@ const layerRules = LAYERS.flatMap((groups, level) =>
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     ...layerRules,
     {
       name: 'outside-uses-the-public-face',
       severity: 'error',
       from: { path: '^src/(server|cli|bench)/', pathNot: TEST },
-      to: { path: '^src/', pathNot: '^src/((index|config)\\.ts$|server/|cli/|bench/|backends/(memory/memory|sqlite/sqlite)\\.ts$)' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/((index|config)\\.ts$|server/|cli/|bench/|backends/(memory/memory|sqlite/sqlite)\\.ts$)',
+      },
     },
     {
       name: 'a-backend-knows-its-ports-only',
@@ -61,13 +70,23 @@ module.exports = {
       name: 'delivery-contracts-use-the-public-face',
       severity: 'error',
       from: { path: '^src/contract/delivery/' },
-      to: { path: '^src/', pathNot: ['^src/contract/', '^src/(system|event|channel|consumer|projection|automation|producer|schema|testing)/', '^src/(errors|index|open|store)\\.ts$'] },
+      to: {
+        path: '^src/',
+        pathNot: [
+          '^src/contract/',
+          '^src/(system|event|channel|consumer|projection|automation|producer|schema|testing)/',
+          '^src/(errors|index|open|store)\\.ts$',
+        ],
+      },
     },
     {
       name: 'examples-use-the-public-face',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^src/', pathNot: '^src/(index|testing/index|server/index|backends/(memory/memory|sqlite/sqlite))\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(index|testing/index|server/index|backends/(memory/memory|sqlite/sqlite))\\.ts$',
+      },
     },
     {
       name: 'production-code-needs-no-dev-dependency',
@@ -80,6 +99,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { conditionNames: ['thereupon-source', 'import', 'node', 'default'], exportsFields: ['exports'] },
+    enhancedResolveOptions: {
+      conditionNames: ['thereupon-source', 'import', 'node', 'default'],
+      exportsFields: ['exports'],
+    },
   },
 };

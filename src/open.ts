@@ -385,6 +385,6 @@ function quarantineReaction(registry: SchemaRegistry): Reaction {
     keyOf: (event) => `#${event.position}`,
     priorityOf: undefined,
     delayMsOf: undefined,
-    handle: async (attempt) => attempt.append(await releaseFromQuarantine(registry, attempt.event.data)),
+    handle: async (attempt) => attempt.append(await releaseFromQuarantine(registry, attempt.event)),
   };
 }

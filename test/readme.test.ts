@@ -16,7 +16,11 @@ it('shows in the README exactly the program that runs here', async () => {
 it('runs the program of the README and prints what its comment says', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'thereupon-readme-'));
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=thereupon-source', path.join(root, 'examples/readme/program.ts')], { cwd: folder });
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--conditions=thereupon-source', path.join(root, 'examples/readme/program.ts')],
+      { cwd: folder },
+    );
     expect(stdout.trim()).toBe('{ orders: 1, total: 120 }');
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -10,7 +10,9 @@ const invoice = z.object({
   customer: z.string().optional(),
   country: z.string(),
   totalPence: pence,
-  lines: z.array(z.object({ stockCode: z.string(), description: z.string().optional(), quantity: z.int(), unitPence: pence })),
+  lines: z.array(
+    z.object({ stockCode: z.string(), description: z.string().optional(), quantity: z.int(), unitPence: pence }),
+  ),
 });
 
 export const OrderPlaced = defineEvent({

@@ -13,9 +13,22 @@ interface Day {
   readonly returningCustomers: number;
 }
 
-const EMPTY: Day = { orders: 0, cancellations: 0, lines: 0, linesWithoutCustomer: 0, valuePence: 0, ordersByHour: {}, largeOrders: 0, returningCustomers: 0 };
+const EMPTY: Day = {
+  orders: 0,
+  cancellations: 0,
+  lines: 0,
+  linesWithoutCustomer: 0,
+  valuePence: 0,
+  ordersByHour: {},
+  largeOrders: 0,
+  returningCustomers: 0,
+};
 
-type Invoice = { readonly customer?: string | undefined; readonly totalPence: number; readonly lines: readonly unknown[] };
+type Invoice = {
+  readonly customer?: string | undefined;
+  readonly totalPence: number;
+  readonly lines: readonly unknown[];
+};
 
 /** What orders and cancellations add to a day alike. */
 function withInvoice(day: Day, { customer, totalPence, lines }: Invoice): Day {
@@ -54,8 +67,24 @@ export const customers = defineProjection({
   key: (event) => event.data.customer,
   initial: () => ({ country: '', orders: 0, cancellations: 0, totalPence: 0 }),
   on: [
-    [OrderPlaced, (row, { data }) => ({ ...row, country: data.country, orders: row.orders + 1, totalPence: row.totalPence + data.totalPence })],
-    [OrderCancelled, (row, { data }) => ({ ...row, country: data.country, cancellations: row.cancellations + 1, totalPence: row.totalPence + data.totalPence })],
+    [
+      OrderPlaced,
+      (row, { data }) => ({
+        ...row,
+        country: data.country,
+        orders: row.orders + 1,
+        totalPence: row.totalPence + data.totalPence,
+      }),
+    ],
+    [
+      OrderCancelled,
+      (row, { data }) => ({
+        ...row,
+        country: data.country,
+        cancellations: row.cancellations + 1,
+        totalPence: row.totalPence + data.totalPence,
+      }),
+    ],
   ],
   indexes: { totalPence: (row) => row.totalPence, orders: (row) => row.orders, country: (row) => row.country },
 });

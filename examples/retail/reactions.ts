@@ -29,6 +29,7 @@ export const recogniseCustomers = defineConsumer({
     const orders = state.get() + 1;
     state.set(orders);
     const { customer, invoice } = event.data;
-    if (orders === 2 && customer !== undefined) await publish(CustomerReturned, { day: dayOf(event), customer, invoice });
+    if (orders === 2 && customer !== undefined)
+      await publish(CustomerReturned, { day: dayOf(event), customer, invoice });
   },
 });

@@ -109,7 +109,8 @@ export class Feed {
   async read(after: Position, limit: number, types: readonly string[] | undefined): Promise<FeedPage> {
     const cached = this.#tail.read(after, limit);
     const { head } = this.#tail;
-    if (cached !== undefined) return { events: cached, upTo: cached.length < limit ? head : (cached.at(-1)?.position ?? head) };
+    if (cached !== undefined)
+      return { events: cached, upTo: cached.length < limit ? head : (cached.at(-1)?.position ?? head) };
     const read = await this.#log.read({ after, limit, ...(types === undefined ? {} : { types }) });
     // What was appended and not dispatched yet comes through `offer`; a reader that had it from here would get it twice.
     const last = read.at(-1);

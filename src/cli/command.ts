@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { Option } from 'commander';
 import { connect } from './access/connect.ts';
 import type { AccessOptions, Connection, Need } from './access/connect.ts';
 import { UsageError } from './failure.ts';
@@ -16,7 +17,9 @@ export function withAccess(command: Command): Command {
 export function withProgram(command: Command): Command {
   return command
     .addOption(new Option('-c, --config <file>', 'the configuration; default ./thereupon.config.ts (THEREUPON_CONFIG)'))
-    .addOption(new Option('-s, --store <file>', 'the store, in place of the one in the configuration (THEREUPON_STORE)'))
+    .addOption(
+      new Option('-s, --store <file>', 'the store, in place of the one in the configuration (THEREUPON_STORE)'),
+    )
     .addOption(new Option('--verbose', 'say what is done, and where an error happened'));
 }
 
@@ -46,7 +49,11 @@ export function collect(value: string, previous: readonly string[] | undefined):
 }
 
 /** Errors: UsageError names the option. */
-export function wholeNumber(name: string, minimum: number, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
+export function wholeNumber(
+  name: string,
+  minimum: number,
+  maximum = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= minimum && value <= maximum) return value;
@@ -60,6 +67,8 @@ export function jsonOption(name: string, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new UsageError(`${name}: expected JSON, found ${JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text)} (${(error as Error).message})`);
+    throw new UsageError(
+      `${name}: expected JSON, found ${JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text)} (${(error as Error).message})`,
+    );
   }
 }

@@ -25,7 +25,13 @@ export class ApiProblem extends Error {
 
   constructor(status: number, problem: Readonly<Record<string, unknown>>, retryAfterMs?: number) {
     const { detail, title, code } = problem;
-    super(typeof detail === 'string' && detail !== '' ? detail : typeof title === 'string' ? title : `the server answered ${status}`);
+    super(
+      typeof detail === 'string' && detail !== ''
+        ? detail
+        : typeof title === 'string'
+          ? title
+          : `the server answered ${status}`,
+    );
     this.status = status;
     this.code = typeof code === 'string' ? code : String(status);
     this.problem = problem;

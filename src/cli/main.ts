@@ -18,5 +18,5 @@ if (major < 24 || (major === 24 && Number(parts[1]) < 15)) {
   );
   process.exit(1);
 } else {
-  import('./process.ts').then(({ runProcess }) => runProcess());
+  void import('./process.ts').then(({ runProcess }) => runProcess());
 }

@@ -61,7 +61,15 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
       getOutHasColors: () => terminal.out.colour,
       getErrHasColors: () => terminal.err.colour,
     });
-  const commands = [devCommand, startCommand, publishCommand, tailCommand, importCommand, exportCommand, streamsCommand];
+  const commands = [
+    devCommand,
+    startCommand,
+    publishCommand,
+    tailCommand,
+    importCommand,
+    exportCommand,
+    streamsCommand,
+  ];
   const operating = [consumersCommand, deadLettersCommand, viewsCommand, catalogCommand, doctorCommand, benchCommand];
   for (const add of [...commands, ...operating]) add(program, terminal, exit);
   return program;

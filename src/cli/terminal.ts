@@ -23,7 +23,9 @@ export interface Terminal {
 }
 
 /** What a program tells the process that starts it again when its files change. */
-export type SupervisorMessage = { readonly kind: 'loaded'; readonly files: readonly string[]; readonly ok: boolean } | { readonly kind: 'ready' };
+export type SupervisorMessage =
+  | { readonly kind: 'loaded'; readonly files: readonly string[]; readonly ok: boolean }
+  | { readonly kind: 'ready' };
 
 /** What is known of one output. */
 export interface Screen {
@@ -34,7 +36,10 @@ export interface Screen {
 }
 
 /** Whether an output gets colour: only a terminal does, and only if nobody objects. */
-export function screenOf(output: { readonly isTTY?: boolean; readonly columns?: number }, env: Terminal['env']): Screen {
+export function screenOf(
+  output: { readonly isTTY?: boolean; readonly columns?: number },
+  env: Terminal['env'],
+): Screen {
   const isTerminal = output.isTTY === true;
   const objected = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
   return { isTerminal, colour: isTerminal && !objected, columns: output.columns ?? 100 };

@@ -146,7 +146,10 @@ export class OrderedAside implements Aside {
     } catch (error) {
       if (this.#stopped || this.#options.committer.stopped) return;
       const { environment, consumer } = this.#options;
-      environment.logger.error({ consumer, key, err: error }, 'deliveries that were set aside could not be read; trying again');
+      environment.logger.error(
+        { consumer, key, err: error },
+        'deliveries that were set aside could not be read; trying again',
+      );
       this.#held.schedule(key, environment.clock.now() + READ_AGAIN_MS);
     } finally {
       this.#held.deactivate(key);

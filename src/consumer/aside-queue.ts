@@ -33,12 +33,14 @@ const HIDDEN_MS = 1_000;
  * A queue's deliveries that are not due yet, are to be repeated, or stand in order of priority: each by itself.
  *
  * Invariants
- * 1. A delivery is in work at most once; it leaves `inWork` when the store knows its outcome.
+ * 1. A delivery is in work at most once; it leaves `inWork` when the store knows its outcome. What was read before that is not believed.
  * 2. While a stored delivery is due and there is room, it is submitted, highest priority first.
  */
 export class QueueAside implements Aside {
   readonly #options: QueueAsideOptions;
   readonly #inWork = new Set<Position>();
+  /** Deliveries that left work since the store was last asked what is due. */
+  readonly #left = new Set<Position>();
   #stored = 0;
   #cancel: CancelTimer | undefined;
   #wakeMs = 0;
@@ -77,7 +79,8 @@ export class QueueAside implements Aside {
     const dueMs = work.event.recordedMs + Math.max(0, delayMs);
     if (reaction.priorityOf === undefined && dueMs <= environment.clock.now()) return false;
     const priority: unknown = reaction.priorityOf?.(work.event) ?? 0;
-    if (typeof priority !== 'number' || !Number.isFinite(priority)) throw new InvalidInput({ path: 'priority', expected: 'a finite number', found: priority });
+    if (typeof priority !== 'number' || !Number.isFinite(priority))
+      throw new InvalidInput({ path: 'priority', expected: 'a finite number', found: priority });
     this.#stored += 1;
     settlement.setAside(work, { dueMs, priority });
     this.#wake(dueMs);
@@ -134,35 +137,54 @@ export class QueueAside implements Aside {
     try {
       await committer.flush();
       if (this.#room > 0) {
-        const due = await deliveries.due(reaction.name, environment.clock.now(), this.#room + this.#inWork.size + MARGIN);
-        for (const delivery of due) await this.#submit(delivery);
+        this.#left.clear();
+        const due = await deliveries.due(
+          reaction.name,
+          environment.clock.now(),
+          this.#room + this.#inWork.size + MARGIN,
+        );
+        await this.#submit(this.#choose(due));
       }
       await this.#sleep();
     } catch (error) {
       if (this.#stopped || committer.stopped) return;
-      environment.logger.error({ consumer: reaction.name, err: error }, 'due deliveries could not be read; trying again');
+      environment.logger.error(
+        { consumer: reaction.name, err: error },
+        'due deliveries could not be read; trying again',
+      );
       this.#wake(environment.clock.now() + 1_000);
     }
   }
 
-  async #submit(delivery: Delivery): Promise<void> {
-    if (this.#stopped || this.#inWork.has(delivery.position) || this.#room <= 0) return;
-    this.#inWork.add(delivery.position);
-    const event = await this.#read(delivery);
+  /** Those that there is room for, in work from now on. What left work since it was read has another outcome by now. */
+  #choose(due: readonly Delivery[]): readonly Delivery[] {
+    if (this.#stopped) return [];
+    const chosen = due
+      .filter(({ position }) => !this.#inWork.has(position) && !this.#left.has(position))
+      .slice(0, Math.max(0, this.#room));
+    for (const { position } of chosen) this.#inWork.add(position);
+    return chosen;
+  }
+
+  async #submit(chosen: readonly Delivery[]): Promise<void> {
+    const events = await this.#read(chosen);
     if (this.#stopped) return;
-    if (event === undefined) {
-      this.#options.settlement.gone(delivery);
-      this.done(delivery);
-    } else {
-      this.#options.submit({ event, key: delivery.key, pending: undefined, delivery, ended: undefined });
+    for (const [index, delivery] of chosen.entries()) {
+      const event = events[index];
+      if (event === undefined) {
+        this.#options.settlement.gone(delivery);
+        this.done(delivery);
+      } else {
+        this.#options.submit({ event, key: delivery.key, pending: undefined, delivery, ended: undefined });
+      }
     }
   }
 
-  async #read(delivery: Delivery): Promise<RecordedEvent | undefined> {
+  async #read(chosen: readonly Delivery[]): Promise<readonly (RecordedEvent | undefined)[]> {
     try {
-      return await eventOf(this.#options.log, delivery);
+      return await Promise.all(chosen.map((delivery) => eventOf(this.#options.log, delivery)));
     } catch (error) {
-      this.#inWork.delete(delivery.position);
+      for (const { position } of chosen) this.#inWork.delete(position);
       throw error;
     }
   }
@@ -197,6 +219,7 @@ export class QueueAside implements Aside {
       return;
     }
     this.#inWork.delete(position);
+    this.#left.add(position);
     this.pump();
   }
 }

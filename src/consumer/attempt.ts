@@ -52,7 +52,13 @@ export class Attempt {
   #closed = false;
   #cause: Cause | undefined;
 
-  constructor(setting: AttemptSetting, event: RecordedEvent, key: string, number: number, state: JsonValue | undefined) {
+  constructor(
+    setting: AttemptSetting,
+    event: RecordedEvent,
+    key: string,
+    number: number,
+    state: JsonValue | undefined,
+  ) {
     this.#setting = setting;
     this.event = event;
     this.key = key;
@@ -78,7 +84,12 @@ export class Attempt {
 
   get log(): Logger {
     const { event } = this;
-    return this.#setting.logger.child({ consumer: this.consumer, eventId: event.id, position: event.position, attempt: this.number });
+    return this.#setting.logger.child({
+      consumer: this.consumer,
+      eventId: event.id,
+      position: event.position,
+      attempt: this.number,
+    });
   }
 
   get cause(): Cause {
@@ -99,17 +110,26 @@ export class Attempt {
   setState(value: JsonValue | undefined): void {
     this.#assertOpen();
     if (this.#setting.reaction.state === undefined) {
-      throw new WrongState(`consumer ${this.consumer} declares no state; give its definition a state to keep one per key`);
+      throw new WrongState(
+        `consumer ${this.consumer} declares no state; give its definition a state to keep one per key`,
+      );
     }
     this.stateChange = { value: value === undefined ? undefined : sealJson(value, 'state') };
   }
 
   /** Records a fact when the event is done, exactly once, however often the handling is repeated. */
-  async publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
+  async publish(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<{ readonly id: string }> {
     this.#assertOpen();
     const { reaction, source } = this.#setting;
     if (!reaction.publishes.includes(definition)) {
-      throw new InvalidDefinition(`consumer ${reaction.name}`, `publishes ${definition.type} without declaring it; add it to its publishes`);
+      throw new InvalidDefinition(
+        `consumer ${reaction.name}`,
+        `publishes ${definition.type} without declaring it; add it to its publishes`,
+      );
     }
     const id = options.id ?? this.#nextId();
     const encoded = encode(definition, data, { ...options, id }, { source, cause: this.cause });

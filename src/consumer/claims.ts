@@ -70,16 +70,22 @@ export class Claims {
   }
 
   offer(work: Work): void {
-    // What came back goes before what is new: it has waited longer.
-    if (work.delivery !== undefined) this.#available.unshift(work);
-    else this.#available.push(work);
+    if (work.delivery === undefined) this.#available.push(work);
+    else this.#available.splice(this.#placeOf(work.delivery), 0, work);
     this.#waiters.shift()?.();
+  }
+
+  /** What came back goes before what is new, because it has waited longer; among its like by priority, then as it came. */
+  #placeOf({ priority }: Delivery): number {
+    const place = this.#available.findIndex(({ delivery }) => delivery === undefined || delivery.priority < priority);
+    return place === -1 ? this.#available.length : place;
   }
 
   /** Waits for at least one event; empty when the signal ended the wait. */
   async receive(options: ReceiveOptions = {}): Promise<readonly Claim[]> {
     const { max = 1, leaseMs = 30_000, signal } = options;
-    if (!Number.isInteger(max) || max < 1) throw new InvalidInput({ path: 'max', expected: 'a whole number from 1', found: max });
+    if (!Number.isInteger(max) || max < 1)
+      throw new InvalidInput({ path: 'max', expected: 'a whole number from 1', found: max });
     assertDuration('leaseMs', leaseMs);
     for (;;) {
       if (this.#closed) throw new Closed(`queue ${this.#options.consumer}`);
@@ -118,7 +124,13 @@ export class Claims {
   }
 
   #claim(work: Work, leaseMs: number): Claim {
-    const attempt = new Attempt(this.#options.setting, work.event, work.key, (work.delivery?.attempts ?? 0) + 1, undefined);
+    const attempt = new Attempt(
+      this.#options.setting,
+      work.event,
+      work.key,
+      (work.delivery?.attempts ?? 0) + 1,
+      undefined,
+    );
     this.#lease(work, attempt, leaseMs);
     return {
       event: work.event,

@@ -215,7 +215,11 @@ export class Committer {
         }
         this.#options.outage(error);
         try {
-          await waitFor(environment.clock, backoffMs(OUTAGE_BACKOFF, failures, environment.random), this.#stopping.signal);
+          await waitFor(
+            environment.clock,
+            backoffMs(OUTAGE_BACKOFF, failures, environment.random),
+            this.#stopping.signal,
+          );
         } catch {
           // Stopped while waiting: the unit is given up, as after a crash.
           return undefined;

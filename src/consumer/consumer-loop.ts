@@ -113,13 +113,20 @@ export class ConsumerLoop implements FeedReader {
       outage: (error) => options.outage('commits', error),
     });
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
-    this.#settlement = new Settlement({ setting, committer: this.#committer, progress: this.#progress, states: this.#states, figures });
+    this.#settlement = new Settlement({
+      setting,
+      committer: this.#committer,
+      progress: this.#progress,
+      states: this.#states,
+      figures,
+    });
     this.#lanes = new Lanes({
       concurrency: reaction.concurrency,
       run: (work) => this.#run(work),
       idle: () => this.#madeRoom(),
     });
-    this.#deadlines = reaction.timeoutMs === undefined ? undefined : new Deadlines(environment.clock, reaction.timeoutMs);
+    this.#deadlines =
+      reaction.timeoutMs === undefined ? undefined : new Deadlines(environment.clock, reaction.timeoutMs);
     this.#queue = reaction.mode === 'queue' ? this.#queueAside() : undefined;
     this.#aside = this.#queue ?? this.#orderedAside();
     this.claims = reaction.handle === undefined ? this.#openClaims() : undefined;
@@ -162,7 +169,10 @@ export class ConsumerLoop implements FeedReader {
   /** The head of the log is reached; nothing is under way, and nothing waits but for time, a receiver or an operator. */
   get idle(): boolean {
     if (!this.#live || this.#aside.busy) return false;
-    return this.claims !== undefined || (this.#progress.span === 0 && this.#attempts.size === 0 && this.#lanes.waiting + this.#lanes.running === 0);
+    return (
+      this.claims !== undefined ||
+      (this.#progress.span === 0 && this.#attempts.size === 0 && this.#lanes.waiting + this.#lanes.running === 0)
+    );
   }
 
   /** Idle, and everything is committed. */
@@ -260,7 +270,9 @@ export class ConsumerLoop implements FeedReader {
   }
 
   #hasRoom(): boolean {
-    return this.#progress.span < MAX_SPAN && this.#aside.total < MAX_ASIDE && this.#committer.uncommitted < MAX_UNCOMMITTED;
+    return (
+      this.#progress.span < MAX_SPAN && this.#aside.total < MAX_ASIDE && this.#committer.uncommitted < MAX_UNCOMMITTED
+    );
   }
 
   #committed(): void {
@@ -286,7 +298,7 @@ export class ConsumerLoop implements FeedReader {
     const { feed, setting } = this.#options;
     // Not in the call of the feed that let this reader go.
     await nextTurn();
-    for (let failures = 0; !this.#stopped; ) {
+    for (let failures = 0; !this.#stopped;) {
       try {
         if (!this.#hasRoom()) await this.#room();
         if (this.#stopped) return;
@@ -302,7 +314,10 @@ export class ConsumerLoop implements FeedReader {
         if (this.#stopped) return;
         failures += 1;
         this.#options.outage('reads', error);
-        setting.logger.error({ consumer: setting.reaction.name, err: error, failures }, 'the log could not be read; trying again');
+        setting.logger.error(
+          { consumer: setting.reaction.name, err: error, failures },
+          'the log could not be read; trying again',
+        );
         await this.#pause(Math.min(5_000, 50 * 2 ** Math.min(failures, 10)));
       }
     }
@@ -401,7 +416,10 @@ export class ConsumerLoop implements FeedReader {
 
   #isExpired(event: RecordedEvent): boolean {
     const { expirytime } = event;
-    return expirytime !== undefined && (timestampMs(expirytime) ?? Number.POSITIVE_INFINITY) < this.#options.setting.environment.clock.now();
+    return (
+      expirytime !== undefined &&
+      (timestampMs(expirytime) ?? Number.POSITIVE_INFINITY) < this.#options.setting.environment.clock.now()
+    );
   }
 
   /** Handles work whose turn it is. A promise, which never rejects, when it takes time. */
@@ -420,10 +438,17 @@ export class ConsumerLoop implements FeedReader {
     const { setting } = this.#options;
     const { handle } = setting.reaction;
     if (handle === undefined) return undefined;
-    const attempt = new Attempt(setting, work.event, work.key, (work.delivery?.attempts ?? 0) + 1, states?.get(work.key));
+    const attempt = new Attempt(
+      setting,
+      work.event,
+      work.key,
+      (work.delivery?.attempts ?? 0) + 1,
+      states?.get(work.key),
+    );
     if (this.#options.refusals.size > 0) {
       const refusal = this.#options.refusals.get(work.event.position);
-      if (refusal !== undefined && this.#options.refusals.delete(work.event.position)) return this.#fail(work, attempt.number, refusal);
+      if (refusal !== undefined && this.#options.refusals.delete(work.event.position))
+        return this.#fail(work, attempt.number, refusal);
     }
     let running: PromiseLike<unknown> | undefined;
     try {

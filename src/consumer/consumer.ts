@@ -153,10 +153,16 @@ export class Consumer {
     return this.exclusive(async () => {
       const place = await this.#place(from);
       if (this.reaction.state !== undefined && place !== START) {
-        throw new WrongState(`${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`);
+        throw new WrongState(
+          `${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`,
+        );
       }
       const { paused } = this.#known();
-      const begun = { place, pausedBefore: begunReplay(paused)?.pausedBefore ?? (begunReplay(paused) === undefined ? paused?.reason : undefined) };
+      const begun = {
+        place,
+        pausedBefore:
+          begunReplay(paused)?.pausedBefore ?? (begunReplay(paused) === undefined ? paused?.reason : undefined),
+      };
       await this.#stopLoop(this.#over.promise);
       try {
         await this.#put({ paused: { sinceMs: this.#nowMs(), reason: replayMark(begun) } });
@@ -235,7 +241,13 @@ export class Consumer {
   async #create(): Promise<ConsumerRecord> {
     const nowMs = this.#nowMs();
     const low = await this.#startPlace();
-    const record = { consumer: this.name, checkpoint: { low, done: [] }, paused: undefined, createdMs: nowMs, updatedMs: nowMs };
+    const record = {
+      consumer: this.name,
+      checkpoint: { low, done: [] },
+      paused: undefined,
+      createdMs: nowMs,
+      updatedMs: nowMs,
+    };
     await this.#options.stores.checkpoints.put(record);
     return record;
   }
@@ -250,7 +262,8 @@ export class Consumer {
     if (from === 'beginning') return START;
     if ('position' in from) return from.position;
     const instant = from.time instanceof Date ? from.time.getTime() : Date.parse(from.time);
-    if (Number.isNaN(instant)) throw new InvalidInput({ path: 'time', expected: 'an RFC 3339 timestamp or a Date', found: from.time });
+    if (Number.isNaN(instant))
+      throw new InvalidInput({ path: 'time', expected: 'an RFC 3339 timestamp or a Date', found: from.time });
     return this.#options.stores.log.positionBefore(instant);
   }
 
@@ -292,7 +305,10 @@ export class Consumer {
     loop.abort();
     if (position !== undefined && refusal !== undefined) this.#refusals.set(position, refusalError(refusal));
     const { logger } = this.#options.setting;
-    logger.warn({ consumer: this.name, position, refusal }, 'the log refused what a handler published; the consumer goes back to its checkpoint');
+    logger.warn(
+      { consumer: this.name, position, refusal },
+      'the log refused what a handler published; the consumer goes back to its checkpoint',
+    );
     this.#beginAnew(loop, 0);
   }
 
@@ -335,7 +351,9 @@ export class Consumer {
       if (this.#outages.reason !== undefined) void this.saveCheckpoint().catch(() => undefined);
     };
     const inTurn = () => {
-      this.exclusive(begin).catch((error: unknown) => this.#options.setting.logger.error({ consumer: this.name, err: error }, 'the consumer could not be restarted'));
+      this.exclusive(begin).catch((error: unknown) =>
+        this.#options.setting.logger.error({ consumer: this.name, err: error }, 'the consumer could not be restarted'),
+      );
     };
     if (delayMs > 0) clock.setTimer(delayMs, inTurn);
     else inTurn();
@@ -356,9 +374,17 @@ export class Consumer {
     this.#record = record;
   }
 
-  async #report(type: (typeof SYSTEM_EVENTS)['consumerPaused' | 'consumerResumed' | 'consumerReplayed'], data: Readonly<Record<string, string | number>>): Promise<void> {
+  async #report(
+    type: (typeof SYSTEM_EVENTS)['consumerPaused' | 'consumerResumed' | 'consumerReplayed'],
+    data: Readonly<Record<string, string | number>>,
+  ): Promise<void> {
     const { environment } = this.#options.setting;
-    const event = systemEvent(environment, { type, about: this.name, data: { consumer: this.name, ...data }, cause: undefined });
+    const event = systemEvent(environment, {
+      type,
+      about: this.name,
+      data: { consumer: this.name, ...data },
+      cause: undefined,
+    });
     await this.#options.stores.log.append({ events: [event], onDuplicate: 'keep-first' });
   }
 

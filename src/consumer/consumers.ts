@@ -36,7 +36,8 @@ export class Consumers {
     this.#options = options;
     const { environment, stores, feed } = options;
     for (const reaction of options.reactions) {
-      if (this.#consumers.has(reaction.name)) throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
+      if (this.#consumers.has(reaction.name))
+        throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
       const setting = { reaction, environment, source: options.sourceOf(reaction), logger: environment.logger };
       this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed }));
     }
@@ -76,7 +77,9 @@ export class Consumers {
   /** By name. Those that the store remembers and no definition runs are stopped. */
   async list(): Promise<readonly ConsumerStatus[]> {
     const counts = await this.#options.stores.deliveries.counts();
-    const running = await Promise.all([...this.#consumers.values()].map((consumer) => consumer.status(countsOf(counts, consumer.name))));
+    const running = await Promise.all(
+      [...this.#consumers.values()].map((consumer) => consumer.status(countsOf(counts, consumer.name))),
+    );
     const records = await this.#options.stores.checkpoints.list();
     const others = records.filter((record) => !this.#consumers.has(record.consumer));
     const stopped = others.map((record): ConsumerStatus => ({
@@ -117,14 +120,17 @@ export class Consumers {
 
   /** Forgets a consumer that no definition runs any more, with its checkpoint and dead letters, so that retention need not wait for it. */
   async remove(name: string): Promise<void> {
-    if (this.#consumers.has(name)) throw new WrongState(`consumer ${name} is running; take its definition out of the configuration first`);
-    if (!(await this.#options.stores.checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    if (this.#consumers.has(name))
+      throw new WrongState(`consumer ${name} is running; take its definition out of the configuration first`);
+    if (!(await this.#options.stores.checkpoints.remove(name)))
+      throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }
 
   /** Claims events of a queue without handler. */
   async receive(name: string, options?: ReceiveOptions): Promise<readonly Claim[]> {
     const consumer = this.#require(name);
-    if (consumer.reaction.handle !== undefined) throw new WrongState(`consumer ${name} has a handler; only a queue without one is received from`);
+    if (consumer.reaction.handle !== undefined)
+      throw new WrongState(`consumer ${name} has a handler; only a queue without one is received from`);
     if (consumer.claims === undefined) throw new WrongState(`queue ${name} is not running`);
     return consumer.claims.receive(options);
   }
@@ -141,7 +147,7 @@ export class Consumers {
 
   /** Resolves when every consumer has reached the head of the log and committed everything, and nothing came meanwhile. */
   async settled(): Promise<void> {
-    for (let looks = 0; looks < SETTLED_LOOKS; ) {
+    for (let looks = 0; looks < SETTLED_LOOKS;) {
       await new Promise<void>((resolve) => setImmediate(resolve));
       this.hurry();
       looks = this.atRest ? looks + 1 : 0;
@@ -182,8 +188,11 @@ export class Consumers {
   }
 }
 
-function countsOf(counts: readonly DeliveryCount[], consumer: string): { retrying: number; parked: number; waiting: number } {
-  const of = (state: DeliveryCount['state']) => counts.find((entry) => entry.consumer === consumer && entry.state === state)?.count ?? 0;
+function countsOf(
+  counts: readonly DeliveryCount[],
+  consumer: string,
+): { retrying: number; parked: number; waiting: number } {
+  const of = (state: DeliveryCount['state']) =>
+    counts.find((entry) => entry.consumer === consumer && entry.state === state)?.count ?? 0;
   return { retrying: of('retrying'), parked: of('parked'), waiting: of('waiting') };
 }
-

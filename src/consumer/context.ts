@@ -5,7 +5,10 @@ import type { Logger } from '../system/logger.ts';
 import type { Attempt } from './attempt.ts';
 
 /** What a handler may say of an event that it publishes. Correlation and causation are the system's. */
-export type HandlerPublishOptions = Omit<PublishOptions, 'correlationid' | 'causationid' | 'traceparent' | 'tracestate'>;
+export type HandlerPublishOptions = Omit<
+  PublishOptions,
+  'correlationid' | 'causationid' | 'traceparent' | 'tracestate'
+>;
 
 /** The state of the event's key, as the handling of the key's earlier events left it. */
 export interface KeyState<State> {

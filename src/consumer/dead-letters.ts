@@ -74,9 +74,12 @@ export class DeadLetters {
   }
 
   /** In (consumer, position) order. `limit` 1 to 500, default 100. */
-  async list(query: DeadLetterQuery & { readonly after?: string; readonly limit?: number } = {}): Promise<DeadLetterPage> {
+  async list(
+    query: DeadLetterQuery & { readonly after?: string; readonly limit?: number } = {},
+  ): Promise<DeadLetterPage> {
     const limit = query.limit ?? 100;
-    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE) throw new InvalidInput({ path: 'limit', expected: `1 to ${PAGE}`, found: query.limit });
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE)
+      throw new InvalidInput({ path: 'limit', expected: `1 to ${PAGE}`, found: query.limit });
     const items: DeadLetter[] = [];
     let after = query.after === undefined ? undefined : parseId(query.after);
     for (;;) {
@@ -142,8 +145,13 @@ export class DeadLetters {
     }
   }
 
-  async #stillParked(chosen: readonly Delivery[], act: (deliveries: readonly Delivery[]) => Promise<void>): Promise<number> {
-    const current = await Promise.all(chosen.map(({ consumer, position }) => this.#options.deliveries.get(consumer, position)));
+  async #stillParked(
+    chosen: readonly Delivery[],
+    act: (deliveries: readonly Delivery[]) => Promise<void>,
+  ): Promise<number> {
+    const current = await Promise.all(
+      chosen.map(({ consumer, position }) => this.#options.deliveries.get(consumer, position)),
+    );
     const parked = current.filter((delivery): delivery is Delivery => delivery?.state === 'parked');
     await act(parked);
     return parked.length;
@@ -151,16 +159,24 @@ export class DeadLetters {
 
   async #retry(deliveries: readonly Delivery[]): Promise<void> {
     const nowMs = this.#options.environment.clock.now();
-    const put = deliveries.map(
-      (delivery): Delivery => ({ ...delivery, state: 'retrying', attempts: 0, firstFailedMs: undefined, dueMs: nowMs }),
+    const put = deliveries.map((delivery): Delivery => ({
+      ...delivery,
+      state: 'retrying',
+      attempts: 0,
+      firstFailedMs: undefined,
+      dueMs: nowMs,
+    }));
+    await this.#commit(deliveries, { put, remove: [] }, (delivery) =>
+      this.#report(delivery, SYSTEM_EVENTS.deliveryReleased, 'retry'),
     );
-    await this.#commit(deliveries, { put, remove: [] }, (delivery) => this.#report(delivery, SYSTEM_EVENTS.deliveryReleased, 'retry'));
     for (const delivery of deliveries) this.#options.changed(delivery.consumer, delivery.key, 0);
   }
 
   async #discard(deliveries: readonly Delivery[], reason: string): Promise<void> {
     const remove = deliveries.map(({ position }) => position);
-    await this.#commit(deliveries, { put: [], remove }, (delivery) => this.#report(delivery, SYSTEM_EVENTS.deliveryDiscarded, reason));
+    await this.#commit(deliveries, { put: [], remove }, (delivery) =>
+      this.#report(delivery, SYSTEM_EVENTS.deliveryDiscarded, reason),
+    );
     for (const delivery of deliveries) this.#options.changed(delivery.consumer, delivery.key, 1);
   }
 
@@ -179,7 +195,10 @@ export class DeadLetters {
       rows: [],
       deliveries: change,
     });
-    if (!outcome.ok) throw new WrongState(`dead letters of ${first.consumer} could not be changed: ${outcome.refusal?.reason ?? 'the consumer was removed'}`);
+    if (!outcome.ok)
+      throw new WrongState(
+        `dead letters of ${first.consumer} could not be changed: ${outcome.refusal?.reason ?? 'the consumer was removed'}`,
+      );
   }
 
   async #report(
@@ -196,7 +215,10 @@ export class DeadLetters {
     });
   }
 
-  async #parked(query: DeadLetterQuery, after: { consumer: string; position: Position } | undefined): Promise<readonly Delivery[]> {
+  async #parked(
+    query: DeadLetterQuery,
+    after: { consumer: string; position: Position } | undefined,
+  ): Promise<readonly Delivery[]> {
     if (after === undefined && query.consumer !== undefined) await this.#options.flush(query.consumer);
     return this.#options.deliveries.list({
       ...(query.consumer === undefined ? {} : { consumer: query.consumer }),

@@ -41,7 +41,11 @@ export interface ReactionOptions<Given extends On> {
   readonly concurrency?: number;
 }
 
-export interface ConsumerOptions<Given extends On, Publishes extends readonly EventDefinition[], State> extends ReactionOptions<Given> {
+export interface ConsumerOptions<
+  Given extends On,
+  Publishes extends readonly EventDefinition[],
+  State,
+> extends ReactionOptions<Given> {
   /** `ordered` (default): one after another per key. `queue`: each event by itself, competing. */
   readonly mode?: 'ordered' | 'queue';
   /** The ordering key. Default: `partitionkey`, else the stream. */
@@ -69,19 +73,23 @@ export interface ConsumerDefinition {
 }
 
 /** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
-export function defineConsumer<const Given extends On = undefined, const Publishes extends readonly EventDefinition[] = [], State = never>(
-  options: ConsumerOptions<Given, Publishes, State>,
-): ConsumerDefinition {
+export function defineConsumer<
+  const Given extends On = undefined,
+  const Publishes extends readonly EventDefinition[] = [],
+  State = never,
+>(options: ConsumerOptions<Given, Publishes, State>): ConsumerDefinition {
   const name = `consumer ${describeValue(options.name)}`;
   const mode = options.mode ?? 'ordered';
-  if (mode !== 'ordered' && mode !== 'queue') throw new InvalidDefinition(name, `mode must be ordered or queue, found ${describeValue(mode)}`);
+  if (mode !== 'ordered' && mode !== 'queue')
+    throw new InvalidDefinition(name, `mode must be ordered or queue, found ${describeValue(mode)}`);
   if (mode === 'ordered' && (options.priority !== undefined || options.delay !== undefined)) {
     throw new InvalidDefinition(name, 'priority and delay would break the order of a key; they need mode: queue');
   }
   if (mode === 'queue' && options.state !== undefined) {
     throw new InvalidDefinition(name, 'state belongs to a key and its order; it needs mode: ordered');
   }
-  if (mode === 'ordered' && options.handle === undefined) throw new InvalidDefinition(name, 'an ordered consumer needs a handle function');
+  if (mode === 'ordered' && options.handle === undefined)
+    throw new InvalidDefinition(name, 'an ordered consumer needs a handle function');
   const { handle, delay } = options;
   const initial = options.state?.initial as (() => JsonValue) | undefined;
   const common = reactionOf(options, 'consumer');
@@ -90,15 +98,25 @@ export function defineConsumer<const Given extends On = undefined, const Publish
     publishes: options.publishes ?? [],
     mode,
     state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
-    keyOf: mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),
+    keyOf:
+      mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),
     priorityOf: options.priority as ((event: RecordedEvent) => number) | undefined,
     delayMsOf: delay === undefined ? undefined : (event) => durationMs(delay(event as EventsOf<Given>), 'delay'),
     handle:
       handle === undefined
         ? undefined
-        : (attempt) => handle(handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>),
+        : (attempt) =>
+            handle(
+              handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>,
+            ),
   };
-  return { kind: 'consumer', name: options.name, on: definitionsOf(options.on), publishes: options.publishes ?? [], reaction };
+  return {
+    kind: 'consumer',
+    name: options.name,
+    on: definitionsOf(options.on),
+    publishes: options.publishes ?? [],
+    reaction,
+  };
 }
 
 /** The parts of a reaction that every kind takes from the same options. */
@@ -112,10 +130,14 @@ export function reactionOf<Given extends On>(
   }
   const concurrency = options.concurrency ?? 16;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new InvalidDefinition(name, `concurrency must be a whole number from 1, found ${describeValue(options.concurrency)}`);
+    throw new InvalidDefinition(
+      name,
+      `concurrency must be a whole number from 1, found ${describeValue(options.concurrency)}`,
+    );
   }
   const on = definitionsOf(options.on);
-  if (options.on !== undefined && on.length === 0) throw new InvalidDefinition(name, 'on is an empty list; leave it out for every event');
+  if (options.on !== undefined && on.length === 0)
+    throw new InvalidDefinition(name, 'on is an empty list; leave it out for every event');
   const selection: Selection = {
     types: on.length === 0 ? undefined : on.map((definition) => definition.type),
     categories: asList(options.category),

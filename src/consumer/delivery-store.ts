@@ -64,7 +64,11 @@ export interface DeliveryStore {
    * For each key of a consumer that has deliveries, its first one and how many there are, in position order of the first;
    * those whose first one is above `after`.
    */
-  heldKeys(consumer: string, after: Position | undefined, limit: number): Promise<readonly { readonly first: Delivery; readonly count: number }[]>;
+  heldKeys(
+    consumer: string,
+    after: Position | undefined,
+    limit: number,
+  ): Promise<readonly { readonly first: Delivery; readonly count: number }[]>;
   /** Deliveries in state retrying or waiting that are due at or before `untilMs`, by (priority descending, dueMs, position). */
   due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]>;
   /** The earliest due time of a consumer's deliveries in state retrying or waiting. */

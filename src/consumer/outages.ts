@@ -62,6 +62,8 @@ export class Outages {
     });
     this.#log
       .append({ events: [event], onDuplicate: 'keep-first' })
-      .catch((error: unknown) => logger.error({ consumer: reaction.name, err: error }, 'the stall that is over could not be reported'));
+      .catch((error: unknown) =>
+        logger.error({ consumer: reaction.name, err: error }, 'the stall that is over could not be reported'),
+      );
   }
 }

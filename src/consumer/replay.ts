@@ -36,9 +36,19 @@ export async function forgetAbove(reaction: Reaction, place: Position, stores: C
   const { rows, deliveries, unitOfWork } = stores;
   if (reaction.state !== undefined) await rows.clear(reaction.state.namespace);
   for (;;) {
-    const page = await deliveries.list({ consumer: reaction.name, after: { consumer: reaction.name, position: place }, limit: 1_000 });
+    const page = await deliveries.list({
+      consumer: reaction.name,
+      after: { consumer: reaction.name, position: place },
+      limit: 1_000,
+    });
     if (page.length === 0) return;
     const remove = page.map((delivery) => delivery.position);
-    await unitOfWork.commit({ consumer: reaction.name, checkpoint: undefined, appends: [], rows: [], deliveries: { put: [], remove } });
+    await unitOfWork.commit({
+      consumer: reaction.name,
+      checkpoint: undefined,
+      appends: [],
+      rows: [],
+      deliveries: { put: [], remove },
+    });
   }
 }

@@ -33,9 +33,11 @@ export function retryPolicy(options: RetryOptions, definition: string): RetryPol
     throw new InvalidDefinition(definition, `retry.attempts must be a whole number from 1, found ${String(attempts)}`);
   }
   const jitter = options.jitter ?? 0.5;
-  if (!(jitter >= 0 && jitter <= 1)) throw new InvalidDefinition(definition, `retry.jitter must be from 0 to 1, found ${String(jitter)}`);
+  if (!(jitter >= 0 && jitter <= 1))
+    throw new InvalidDefinition(definition, `retry.jitter must be from 0 to 1, found ${String(jitter)}`);
   const factor = options.factor ?? 2;
-  if (!(factor >= 1)) throw new InvalidDefinition(definition, `retry.factor must be at least 1, found ${String(factor)}`);
+  if (!(factor >= 1))
+    throw new InvalidDefinition(definition, `retry.factor must be at least 1, found ${String(factor)}`);
   return {
     attempts,
     jitter,

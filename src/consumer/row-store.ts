@@ -45,7 +45,10 @@ export interface RowStore {
   get(namespace: string, key: string): Promise<JsonValue | undefined>;
   /** In the order of `keys`, undefined where there is none. */
   getMany(namespace: string, keys: readonly string[]): Promise<readonly (JsonValue | undefined)[]>;
-  query(namespace: string, query: RowQuery): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]>;
+  query(
+    namespace: string,
+    query: RowQuery,
+  ): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]>;
   count(namespace: string): Promise<number>;
   /** Removes every row of the namespace, durable on return. */
   clear(namespace: string): Promise<void>;

@@ -80,7 +80,13 @@ export class Settlement {
     committer.putDelivery(delivery);
     this.#reportFailure(work, delivery, thrown);
     // As it is stored: what was thrown may defend itself against being looked at.
-    const fields = { consumer: reaction.name, eventId: work.event.id, position: work.event.position, attempts, err: error };
+    const fields = {
+      consumer: reaction.name,
+      eventId: work.event.id,
+      position: work.event.position,
+      attempts,
+      err: error,
+    };
     if (parked) logger.error(fields, 'the event was parked; later events of its key wait behind it');
     else logger.warn({ ...fields, retryInMs: waitMs }, 'the attempt failed and will be repeated');
     this.#settle(work, true);
@@ -105,7 +111,10 @@ export class Settlement {
   expired(work: Work): void {
     const { figures, committer } = this.#parts;
     figures.expired += 1;
-    const report = this.#report(SYSTEM_EVENTS.deliveryExpired, work.event, { key: work.key, expirytime: work.event.expirytime ?? null });
+    const report = this.#report(SYSTEM_EVENTS.deliveryExpired, work.event, {
+      key: work.key,
+      expirytime: work.event.expirytime ?? null,
+    });
     committer.append(report, work.event.position);
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
     this.#settle(work, true);
@@ -114,13 +123,21 @@ export class Settlement {
   /** The event of a delivery is no longer in the log. */
   gone(delivery: Delivery): void {
     const { committer, setting } = this.#parts;
-    setting.logger.warn({ consumer: delivery.consumer, position: delivery.position }, 'a delivery was dropped: its event is no longer in the log');
+    setting.logger.warn(
+      { consumer: delivery.consumer, position: delivery.position },
+      'a delivery was dropped: its event is no longer in the log',
+    );
     committer.append(
       [
         systemEvent(setting.environment, {
           type: SYSTEM_EVENTS.deliveryDiscarded,
           about: delivery.consumer,
-          data: { consumer: delivery.consumer, position: delivery.position, key: delivery.key, reason: 'the event is no longer in the log' },
+          data: {
+            consumer: delivery.consumer,
+            position: delivery.position,
+            key: delivery.key,
+            reason: 'the event is no longer in the log',
+          },
           cause: undefined,
         }),
       ],
@@ -168,7 +185,12 @@ export class Settlement {
     const { state } = this.#parts.setting.reaction;
     if (attempt.stateChange === undefined || state === undefined) return undefined;
     const { value } = attempt.stateChange;
-    return { namespace: state.namespace, key: work.key, value, indexes: value === undefined ? {} : state.indexes(value) };
+    return {
+      namespace: state.namespace,
+      key: work.key,
+      value,
+      indexes: value === undefined ? {} : state.indexes(value),
+    };
   }
 
   #isTerminal(thrown: unknown): boolean {
@@ -176,7 +198,10 @@ export class Settlement {
       return this.#parts.setting.reaction.retry.terminal(thrown);
     } catch (error) {
       // The user's own judgement failed; the attempt limit still bounds the retries.
-      this.#parts.setting.logger.error({ consumer: this.#parts.setting.reaction.name, err: error }, 'retry.terminal threw');
+      this.#parts.setting.logger.error(
+        { consumer: this.#parts.setting.reaction.name, err: error },
+        'retry.terminal threw',
+      );
       return false;
     }
   }
@@ -189,12 +214,23 @@ export class Settlement {
       key: work.key,
       attempts: delivery.attempts,
       dueMs: delivery.dueMs ?? null,
-      error: { name: delivery.error?.name ?? null, message: delivery.error?.message ?? null, code: delivery.error?.code ?? null },
+      error: {
+        name: delivery.error?.name ?? null,
+        message: delivery.error?.message ?? null,
+        code: delivery.error?.code ?? null,
+      },
     };
     const reports = this.#report(SYSTEM_EVENTS.attemptFailed, work.event, data);
     if (delivery.state === 'parked') reports.push(...this.#report(SYSTEM_EVENTS.deliveryParked, work.event, data));
     if (isLoopStopped(thrown)) {
-      reports.push(...this.#report(SYSTEM_EVENTS.loopStopped, work.event, { ...data, automation: thrown.automation, limit: thrown.limit, reason: thrown.message }));
+      reports.push(
+        ...this.#report(SYSTEM_EVENTS.loopStopped, work.event, {
+          ...data,
+          automation: thrown.automation,
+          limit: thrown.limit,
+          reason: thrown.message,
+        }),
+      );
     }
     committer.append(reports, work.event.position);
   }
@@ -205,7 +241,14 @@ export class Settlement {
       systemEvent(environment, {
         type,
         about: reaction.name,
-        data: { consumer: reaction.name, position: event.position, source: event.source, id: event.id, type: event.type, ...data },
+        data: {
+          consumer: reaction.name,
+          position: event.position,
+          source: event.source,
+          id: event.id,
+          type: event.type,
+          ...data,
+        },
         cause: causeOf(event),
       }),
     ];

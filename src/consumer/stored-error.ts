@@ -24,7 +24,13 @@ export function storedError(thrown: unknown, depth = 0): StoredError {
     return { name: 'NotAnError', message: cut(describe(thrown)), code: undefined, stack: undefined, cause: undefined };
   } catch {
     // A value that defends itself against being looked at; that it was thrown is all there is to say.
-    return { name: 'NotAnError', message: 'a value that cannot be described was thrown', code: undefined, stack: undefined, cause: undefined };
+    return {
+      name: 'NotAnError',
+      message: 'a value that cannot be described was thrown',
+      code: undefined,
+      stack: undefined,
+      cause: undefined,
+    };
   }
 }
 

@@ -91,7 +91,9 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     handle(attempt) {
       if (attempt.key === NO_ROW) return;
       const step = evolve.get(attempt.event.type);
-      const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as JsonValue | undefined;
+      const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as
+        | JsonValue
+        | undefined;
       if (next === undefined && attempt.state === undefined) return;
       // Derived here too, so that an index function that throws fails this event and not the commit of many.
       if (next !== undefined) indexValues(indexes, next);

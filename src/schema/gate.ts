@@ -1,7 +1,8 @@
 import { completeEvent } from '../event/create-event.ts';
-import type { EncodedEvent } from '../event/event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { SYSTEM_CATEGORY } from '../event/stream-name.ts';
+import { SYSTEM_EVENTS, SYSTEM_SOURCE, systemEvent } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Encoded } from './encode.ts';
@@ -18,36 +19,51 @@ export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: 
   const event = completeEvent(encoded.draft, environment);
   if (encoded.issues === undefined) return { events: [event], quarantined: false };
   const issues = encoded.issues.map(({ path, message }) => ({ path, message }));
-  const report = (type: typeof SYSTEM_EVENTS.eventQuarantined | typeof SYSTEM_EVENTS.dataMismatched, data: JsonValue) =>
-    systemEvent(environment, {
-      type,
-      about: type === SYSTEM_EVENTS.eventQuarantined ? 'quarantine' : 'schemas',
-      data,
-      cause: encoded.draft.cause,
-      // The same event quarantined again is the same report.
-      id: deterministicId(type, event.source, event.id),
-    });
-  if (policy === 'quarantine') {
-    return { events: [report(SYSTEM_EVENTS.eventQuarantined, { issues, event: asJson(event) })], quarantined: true };
-  }
-  const mismatch = report(SYSTEM_EVENTS.dataMismatched, {
-    source: event.source,
-    id: event.id,
-    type: event.type,
-    schemaVersion: event.schemaVersion,
-    issues,
+  if (policy === 'quarantine') return { events: [quarantineReport(event, issues, environment)], quarantined: true };
+  const mismatch = systemEvent(environment, {
+    type: SYSTEM_EVENTS.dataMismatched,
+    about: 'schemas',
+    data: { source: event.source, id: event.id, type: event.type, schemaVersion: event.schemaVersion, issues },
+    cause: encoded.draft.cause,
+    // The same event told again is the same report.
+    id: deterministicId(SYSTEM_EVENTS.dataMismatched, event.source, event.id),
   });
   return { events: [event, mismatch], quarantined: false };
 }
 
-/** An encoded event as JSON that `quarantinedEvent` turns back. */
-function asJson(event: EncodedEvent): JsonValue {
-  return JSON.parse(JSON.stringify(event)) as JsonValue;
+/**
+ * Holds a whole event. What differs each time an event is told (its time, its trace) are attributes of the report, so that the
+ * same event quarantined again is the same report (G2).
+ */
+function quarantineReport(event: EncodedEvent, issues: JsonValue, environment: Environment): EncodedEvent {
+  const { time, correlationid, causationid, attributes = {}, ...rest } = event;
+  const { traceparent, tracestate, causationdepth, ...others } = attributes;
+  return completeEvent(
+    {
+      id: deterministicId(SYSTEM_EVENTS.eventQuarantined, event.source, event.id),
+      source: SYSTEM_SOURCE,
+      type: SYSTEM_EVENTS.eventQuarantined,
+      schemaVersion: 0,
+      stream: `${SYSTEM_CATEGORY}-quarantine`,
+      time,
+      correlationid,
+      causationid,
+      attributes: {
+        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(tracestate === undefined ? {} : { tracestate }),
+        ...(causationdepth === undefined ? {} : { causationdepth }),
+      },
+      encoding: 'json',
+      data: JSON.stringify({ issues, event: { ...rest, attributes: others } }),
+    },
+    environment,
+  );
 }
 
 /** The event that a quarantine report holds. */
-export function quarantinedEvent(data: unknown): EncodedEvent {
-  const { event } = data as { event: EncodedEvent };
+export function quarantinedEvent(report: RecordedEvent): EncodedEvent {
+  const { event } = report.data as { event: Omit<EncodedEvent, 'time' | 'correlationid' | 'causationid'> };
+  const { traceparent, tracestate, causationdepth } = report.stored.attributes ?? {};
   return {
     id: event.id,
     source: event.source,
@@ -55,11 +71,16 @@ export function quarantinedEvent(data: unknown): EncodedEvent {
     schemaVersion: event.schemaVersion,
     stream: event.stream,
     subject: event.subject,
-    time: event.time,
-    correlationid: event.correlationid,
-    causationid: event.causationid,
+    time: report.time,
+    correlationid: report.correlationid,
+    causationid: report.causationid,
     encoding: event.encoding,
     data: event.data,
-    attributes: event.attributes,
+    attributes: {
+      ...event.attributes,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(tracestate === undefined ? {} : { tracestate }),
+      ...(causationdepth === undefined ? {} : { causationdepth }),
+    },
   };
 }

@@ -13,7 +13,9 @@ export type Fact<Definition extends EventDefinition = EventDefinition> = readonl
 ];
 
 /** Several facts, each typed by its own definition. */
-export type Facts<Definitions extends readonly EventDefinition[]> = { readonly [Index in keyof Definitions]: Fact<Definitions[Index]> };
+export type Facts<Definitions extends readonly EventDefinition[]> = {
+  readonly [Index in keyof Definitions]: Fact<Definitions[Index]>;
+};
 
 /** What a fact comes down to when it is compared. */
 interface PlainFact {
@@ -44,7 +46,10 @@ async function asRecorded([definition, data]: Fact): Promise<PlainFact> {
   const validation = await validate(definition, data);
   const output = validation.ok ? validation.data : data;
   // As JSON, like what was recorded: a member that is undefined is absent.
-  return { type: definition.type, data: output === undefined ? undefined : (JSON.parse(JSON.stringify(output)) as unknown) };
+  return {
+    type: definition.type,
+    data: output === undefined ? undefined : (JSON.parse(JSON.stringify(output)) as unknown),
+  };
 }
 
 function inOrderOfType(facts: readonly PlainFact[]): readonly PlainFact[] {

@@ -9,7 +9,11 @@ import type { Facts } from './facts.ts';
 
 /** Where a scenario plays. */
 export interface Stage {
-  when<Definition extends EventDefinition>(definition: Definition, data: InputOf<Definition>, options?: PublishOptions): When;
+  when<Definition extends EventDefinition>(
+    definition: Definition,
+    data: InputOf<Definition>,
+    options?: PublishOptions,
+  ): When;
   whenTimePasses(by: Duration): When;
   parked(consumer: string): Promise<readonly DeadLetter[]>;
 }
@@ -29,13 +33,23 @@ export class Given extends Promise<void> {
   }
 
   /** See `TestSystem.when`. */
-  when<Definition extends EventDefinition>(definition: Definition, data: InputOf<Definition>, options?: PublishOptions): When {
-    return new When(this.#stage, this.then(() => this.#stage.when(definition, data, options)));
+  when<Definition extends EventDefinition>(
+    definition: Definition,
+    data: InputOf<Definition>,
+    options?: PublishOptions,
+  ): When {
+    return new When(
+      this.#stage,
+      this.then(() => this.#stage.when(definition, data, options)),
+    );
   }
 
   /** See `TestSystem.whenTimePasses`. */
   whenTimePasses(by: Duration): When {
-    return new When(this.#stage, this.then(() => this.#stage.whenTimePasses(by)));
+    return new When(
+      this.#stage,
+      this.then(() => this.#stage.whenTimePasses(by)),
+    );
   }
 }
 
@@ -58,7 +72,7 @@ export class When extends Promise<readonly RecordedEvent[]> {
    * Errors    AssertionError with both lists.
    */
   thereupon<const Definitions extends readonly EventDefinition[]>(...facts: Facts<Definitions>): When {
-    return this.#also((recorded) => assertFacts(recorded, facts as Facts<readonly EventDefinition[]>));
+    return this.#also((recorded) => assertFacts(recorded, facts));
   }
 
   /** Nothing was recorded. */

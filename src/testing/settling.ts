@@ -36,7 +36,11 @@ export async function turnsToRest(consumers: Consumers | undefined): Promise<voi
 }
 
 /** See `TestSystem.settled`. */
-export async function settle(consumers: Consumers, clock: VirtualClock, { advance = false }: SettledOptions): Promise<void> {
+export async function settle(
+  consumers: Consumers,
+  clock: VirtualClock,
+  { advance = false }: SettledOptions,
+): Promise<void> {
   if (advance === false) return untilAtRest(consumers, clock);
   const untilMs = clock.now() + (advance === true ? LONGEST_MS : durationMs(advance, 'advance'));
   for (let timers = 0; timers < TIMERS_AT_MOST; timers += 1) {
@@ -56,7 +60,7 @@ async function untilAtRest(consumers: Consumers, clock: VirtualClock): Promise<v
     patient = false;
   });
   try {
-    for (let looks = 0; looks < LOOKS; ) {
+    for (let looks = 0; looks < LOOKS;) {
       await nextTurn();
       consumers.hurry();
       looks = consumers.atRest ? looks + 1 : 0;
@@ -66,7 +70,9 @@ async function untilAtRest(consumers: Consumers, clock: VirtualClock): Promise<v
         looks = 0;
       }
       if (!patient) {
-        throw new WrongState(`not settled: ${await blockedOnes(consumers)}; what waits for the clock goes on with settled({ advance: true }) or advance('1h')`);
+        throw new WrongState(
+          `not settled: ${await blockedOnes(consumers)}; what waits for the clock goes on with settled({ advance: true }) or advance('1h')`,
+        );
       }
     }
   } finally {
@@ -86,5 +92,10 @@ function isTimed(status: ConsumerStatus): boolean {
 
 async function blockedOnes(consumers: Consumers): Promise<string> {
   const blocked = (await consumers.list()).filter((status) => status.inFlight + status.buffered > 0 || isTimed(status));
-  return blocked.map(({ name, state, inFlight, buffered, retrying }) => `${name} (${state}, ${inFlight} under way, ${buffered} buffered, ${retrying} retrying)`).join(', ');
+  return blocked
+    .map(
+      ({ name, state, inFlight, buffered, retrying }) =>
+        `${name} (${state}, ${inFlight} under way, ${buffered} buffered, ${retrying} retrying)`,
+    )
+    .join(', ');
 }

@@ -29,7 +29,9 @@ export interface TestProcess<Events extends EventDefinition> {
   crash(): Promise<void>;
 }
 
-export async function startProcess<Events extends EventDefinition>(options: TestProcessOptions<Events>): Promise<TestProcess<Events>> {
+export async function startProcess<Events extends EventDefinition>(
+  options: TestProcessOptions<Events>,
+): Promise<TestProcess<Events>> {
   const { program, factory, clock, environment } = options;
   const session = clock.session();
   const mortality = createMortality();
@@ -43,7 +45,11 @@ export async function startProcess<Events extends EventDefinition>(options: Test
       return interceptedStore(store, mortality.intercept);
     },
   };
-  const system = await open<Events>({ ...program, store: mortalFactory, environment: { ...environment, clock: session.clock } });
+  const system = await open<Events>({
+    ...program,
+    store: mortalFactory,
+    environment: { ...environment, clock: session.clock },
+  });
   return {
     system,
     async close() {

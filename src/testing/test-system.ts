@@ -52,7 +52,12 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
   #mark: Position | number = 0;
   #stimuli = new Set<Position>();
 
-  constructor(parts: { clock: VirtualClock; recorded: RecordedEvent[]; process: TestProcess<Events>; start: () => Promise<TestProcess<Events>> }) {
+  constructor(parts: {
+    clock: VirtualClock;
+    recorded: RecordedEvent[];
+    process: TestProcess<Events>;
+    start: () => Promise<TestProcess<Events>>;
+  }) {
     this.clock = parts.clock;
     this.#recorded = parts.recorded;
     this.#process = parts.process;
@@ -82,8 +87,15 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
   }
 
   /** What happens now. Resolves to what was recorded thereupon, when everything has come to rest. */
-  when<Definition extends EventDefinition>(definition: Definition, data: InputOf<Definition>, options?: PublishOptions): When {
-    return new When(this, this.#when(() => this.#publish(definition, data, options)));
+  when<Definition extends EventDefinition>(
+    definition: Definition,
+    data: InputOf<Definition>,
+    options?: PublishOptions,
+  ): When {
+    return new When(
+      this,
+      this.#when(() => this.#publish(definition, data, options)),
+    );
   }
 
   /** As `when`, for time that passes. */
@@ -106,7 +118,9 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
 
   /** Every fact from the beginning on, in log order; all, or those of one definition. */
   recorded(definition?: EventDefinition): readonly RecordedEvent[] {
-    return this.#recorded.filter((event) => !isReport(event) && (definition === undefined || event.type === definition.type));
+    return this.#recorded.filter(
+      (event) => !isReport(event) && (definition === undefined || event.type === definition.type),
+    );
   }
 
   /** What the system reported of itself from the beginning on (G11). */
@@ -178,7 +192,11 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
     this.#stimuli.clear();
   }
 
-  async #publish(definition: EventDefinition, data: unknown, options: PublishOptions | undefined): Promise<readonly Published[]> {
+  async #publish(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions | undefined,
+  ): Promise<readonly Published[]> {
     // Reactions name definitions too; that this one belongs to the system is checked when it is published.
     return [await this.system.publish(definition as Events, data as InputOf<Events>, options)];
   }
@@ -200,9 +218,19 @@ export async function testSystem<const Events extends EventDefinition = EventDef
     startMs: now === undefined ? DEFAULT_START_MS : new Date(now).getTime(),
     rest: () => turnsToRest(present?.system.consumers),
   });
-  const environment = createEnvironment({ clock, random: seededRandom(seed), ...(logger === undefined ? {} : { logger }) });
+  const environment = createEnvironment({
+    clock,
+    random: seededRandom(seed),
+    ...(logger === undefined ? {} : { logger }),
+  });
   const start = async () => {
-    present = await startProcess<Events>({ program, factory: store, clock, environment, recorded: (events) => recorded.push(...events) });
+    present = await startProcess<Events>({
+      program,
+      factory: store,
+      clock,
+      environment,
+      recorded: (events) => recorded.push(...events),
+    });
     return present;
   };
   const process = await start();

@@ -66,12 +66,20 @@ describe('a column', () => {
 });
 
 function unitOf(...rows: readonly Readonly<Record<string, JsonValue | undefined>>[]): Unit {
-  return rows.map((values, index): Row => ({ file: 'orders.csv', line: index + 2, values, raw: values as Row['raw'] })) as unknown as Unit;
+  return rows.map((values, index): Row => ({
+    file: 'orders.csv',
+    line: index + 2,
+    values,
+    raw: values as Row['raw'],
+  })) as unknown as Unit;
 }
 
 function mapping(event: Readonly<Record<string, JsonValue>>, more: Readonly<Record<string, JsonValue>> = {}) {
   const common = { id: 'x-{id}', source: '/test', type: 'a.happened' };
-  return parseMapping(JSON.stringify({ columns: { n: 'integer' }, events: [{ ...common, ...event }], ...more }), 'test.json');
+  return parseMapping(
+    JSON.stringify({ columns: { n: 'integer' }, events: [{ ...common, ...event }], ...more }),
+    'test.json',
+  );
 }
 
 describe('a template', () => {
@@ -82,7 +90,10 @@ describe('a template', () => {
     ['{gone}', undefined],
     ['a-{gone}', undefined],
     [{ a: '{n}', b: '{gone}' }, { a: 3 }],
-    [['{n}', '{gone}', true], [3, true]],
+    [
+      ['{n}', '{gone}', true],
+      [3, true],
+    ],
     ['{*}', { id: '1', n: 3 }],
     ['{$line}', 2],
     ['{$file}', 'orders.csv'],
@@ -114,11 +125,18 @@ describe('a template', () => {
   });
 
   it('of a group refuses a column that differs, unless it is said which value is meant', () => {
-    expect(() => mapping({ data: '{n}' }).eventOf(unitOf({ id: '1', n: 1 }, { id: '1', n: 2 }))).toThrow(/orders\.csv:3: column n is 2 here and 1 in line 2.*\$first/);
+    expect(() => mapping({ data: '{n}' }).eventOf(unitOf({ id: '1', n: 1 }, { id: '1', n: 2 }))).toThrow(
+      /orders\.csv:3: column n is 2 here and 1 in line 2.*\$first/,
+    );
   });
 
   it('leaves attributes without a value out and refuses an event without an id', () => {
-    expect(mapping({ subject: 'order-{gone}' }).eventOf(unitOf({ id: '1' }))).toEqual({ specversion: '1.0', id: 'x-1', source: '/test', type: 'a.happened' });
+    expect(mapping({ subject: 'order-{gone}' }).eventOf(unitOf({ id: '1' }))).toEqual({
+      specversion: '1.0',
+      id: 'x-1',
+      source: '/test',
+      type: 'a.happened',
+    });
     expect(() => mapping({}).eventOf(unitOf({}))).toThrow(/id of the event would be empty/);
   });
 
@@ -126,7 +144,9 @@ describe('a template', () => {
     const chosen = mapping({ when: { n: [{ numeric: ['>', 10] }] }, type: 'big.happened' }, { unmatched: 'ignore' });
     expect(chosen.eventOf(unitOf({ id: '1', n: 11 }))).toMatchObject({ type: 'big.happened' });
     expect(chosen.eventOf(unitOf({ id: '1', n: 1 }))).toBeUndefined();
-    expect(() => mapping({ when: { n: [{ numeric: ['>', 10] }] } }).eventOf(unitOf({ id: '1', n: 1 }))).toThrow(/no event of the mapping wants this row/);
+    expect(() => mapping({ when: { n: [{ numeric: ['>', 10] }] } }).eventOf(unitOf({ id: '1', n: 1 }))).toThrow(
+      /no event of the mapping wants this row/,
+    );
   });
 });
 
@@ -136,15 +156,23 @@ describe('a mapping', () => {
     [{ events: [] }, /events/],
     [{ events: [{ id: 'x', source: '/t' }] }, /events\[0\]: type is missing/],
     [{ events: [{ id: 'x{', source: '/t', type: 't' }] }, /events\[0\]\.id: a single brace/],
-    [{ events: [{ id: 'x', source: '/t', type: 't', data: { a: { $middle: '{n}' } } }] }, /events\[0\]\.data\.a\.\$middle: there is no \$middle/],
+    [
+      { events: [{ id: 'x', source: '/t', type: 't', data: { a: { $middle: '{n}' } } }] },
+      /events\[0\]\.data\.a\.\$middle: there is no \$middle/,
+    ],
     [{ events: [{ id: 'x', source: '/t', type: 't', data: { $sum: '{n}', more: 1 } }] }, /\$sum stands alone/],
     [{ events: [{ id: 'x', source: '/t', type: 't', Subject: 's' }] }, /Subject: names of attributes/],
     [{ events: [{ id: 'x', source: '/t', type: 't', when: { n: [{ numeric: ['about', 1] }] } }] }, /numeric/],
     [{ columns: { n: 'money' }, events: [{ id: 'x', source: '/t', type: 't' }] }, /columns\.n/],
-    [{ columns: { n: { type: 'date', zone: 'Nowhere' } }, events: [{ id: 'x', source: '/t', type: 't' }] }, /columns\.n: .*Nowhere/],
+    [
+      { columns: { n: { type: 'date', zone: 'Nowhere' } }, events: [{ id: 'x', source: '/t', type: 't' }] },
+      /columns\.n: .*Nowhere/,
+    ],
     [{ colums: {}, events: [{ id: 'x', source: '/t', type: 't' }] }, /colums/],
   ])('is refused with the place at fault: %j', (content, reason) => {
-    expect(() => parseMapping(typeof content === 'string' ? content : JSON.stringify(content), 'test.json')).toThrow(reason);
+    expect(() => parseMapping(typeof content === 'string' ? content : JSON.stringify(content), 'test.json')).toThrow(
+      reason,
+    );
   });
 });
 
@@ -155,7 +183,10 @@ async function rowsOf(text: string, chunkBytes: number): Promise<string[]> {
   })();
   const found: string[] = [];
   for await (const rows of readRawRows({ stream }, FILE_START, csvRowEnd(','))) {
-    for (const row of rows) found.push(`${row.line} ${row.ok ? JSON.stringify(csvFields(row.bytes.toString(), ',')) : 'bad'} ${row.end.bytes}`);
+    for (const row of rows)
+      found.push(
+        `${row.line} ${row.ok ? JSON.stringify(csvFields(row.bytes.toString(), ',')) : 'bad'} ${row.end.bytes}`,
+      );
   }
   return found;
 }

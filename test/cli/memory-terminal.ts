@@ -7,7 +7,14 @@ export interface MemoryTerminal extends Terminal {
 }
 
 /** A terminal that keeps what is written, so that commands can be driven without spawning. */
-export function memoryTerminal(options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string; readonly input?: string; readonly columns?: number } = {}): MemoryTerminal {
+export function memoryTerminal(
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly cwd?: string;
+    readonly input?: string;
+    readonly columns?: number;
+  } = {},
+): MemoryTerminal {
   let stdout = '';
   let stderr = '';
   let nowMs = 1_800_000_000_000;

@@ -20,36 +20,58 @@ describe('naughty strings', () => {
   testSharedFiles('robust-input', 'naughty-strings', (text) => {
     const strings = JSON.parse(text) as readonly string[];
 
-    it.each(['id', 'subject', 'type', 'stream', 'data'])('as %s are recorded unchanged or refused by name, through publish', async (attribute) => {
-      await using system = await open({ store: 'memory:', unknownTypes: 'accept' });
-      const server = await startServer(system, { port: 0 });
-      let kept = 0;
-      for (const [index, string] of strings.entries()) {
-        const given: Record<string, string> = { id: `n-${index}`, type: 'test.happened', [attribute]: attribute === 'data' ? JSON.stringify({ [string]: string }) : string };
-        const args = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
-        const { code, stdout, stderr } = await publish('--url', server.url, ...args, '--json');
-        if (code === 0) {
-          const { id, stream } = JSON.parse(stdout) as { id: string; stream: string };
-          const event = await system.events.find('/cli', id);
-          const stored = attribute === 'data' ? JSON.stringify(event?.data) : attribute === 'stream' ? stream : event?.attribute(attribute);
-          expect(stored).toBe(attribute === 'data' ? JSON.stringify(JSON.parse(given['data'] ?? '')) : string);
-          kept += 1;
-        } else {
-          expect(stderr).toMatch(new RegExp(`^error: .*(?:${attribute}|reserved)`, 's'));
-          expect(stderr).not.toMatch(/not expected|\n\s+at /);
+    it.each(['id', 'subject', 'type', 'stream', 'data'])(
+      'as %s are recorded unchanged or refused by name, through publish',
+      async (attribute) => {
+        await using system = await open({ store: 'memory:', unknownTypes: 'accept' });
+        const server = await startServer(system, { port: 0 });
+        let kept = 0;
+        for (const [index, string] of strings.entries()) {
+          const given: Record<string, string> = {
+            id: `n-${index}`,
+            type: 'test.happened',
+            [attribute]: attribute === 'data' ? JSON.stringify({ [string]: string }) : string,
+          };
+          const args = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
+          const { code, stdout, stderr } = await publish('--url', server.url, ...args, '--json');
+          if (code === 0) {
+            const { id, stream } = JSON.parse(stdout) as { id: string; stream: string };
+            const event = await system.events.find('/cli', id);
+            const stored =
+              attribute === 'data'
+                ? JSON.stringify(event?.data)
+                : attribute === 'stream'
+                  ? stream
+                  : event?.attribute(attribute);
+            expect(stored).toBe(attribute === 'data' ? JSON.stringify(JSON.parse(given['data'] ?? '')) : string);
+            kept += 1;
+          } else {
+            expect(stderr).toMatch(new RegExp(`^error: .*(?:${attribute}|reserved)`, 's'));
+            expect(stderr).not.toMatch(/not expected|\n\s+at /);
+          }
         }
-      }
-      await server.close();
-      expect(kept).toBeGreaterThan(strings.length * 0.85);
-    });
+        await server.close();
+        expect(kept).toBeGreaterThan(strings.length * 0.85);
+      },
+    );
 
     it('are shown without a character that a terminal would obey', async () => {
       await using system = await open({ store: 'memory:', unknownTypes: 'accept' });
       const server = await startServer(system, { port: 0 });
       for (const [index, string] of strings.entries()) {
-        await publish('--url', server.url, '--type=test.happened', `--id=${index}`, `--subject=${string}`, `--data=${JSON.stringify(string)}`);
+        await publish(
+          '--url',
+          server.url,
+          '--type=test.happened',
+          `--id=${index}`,
+          `--subject=${string}`,
+          `--data=${JSON.stringify(string)}`,
+        );
       }
-      for (const args of [['tail', '--after', 'beginning', '--no-follow'], ['streams', '--limit', '1000']]) {
+      for (const args of [
+        ['tail', '--after', 'beginning', '--no-follow'],
+        ['streams', '--limit', '1000'],
+      ]) {
         const terminal = memoryTerminal({ columns: 80 });
         expect(await runProgram([...args, '--url', server.url], terminal)).toBe(0);
         const lines = terminal.stdout().trimEnd().split('\n');
@@ -61,9 +83,25 @@ describe('naughty strings', () => {
 
     it('come through the real command line', async () => {
       using folder = scratchFolder();
-      const some = strings.filter((string) => !string.includes('\0') && string !== '').filter((_, index) => index % 97 === 0);
+      const some = strings
+        .filter((string) => !string.includes('\0') && string !== '')
+        .filter((_, index) => index % 97 === 0);
       for (const string of some) {
-        const { code, stdout, stderr } = await runCli(['publish', '--store', 'a.db', '-t', 'test.happened', '--subject', string, '-d', JSON.stringify(string), '--json'], { cwd: folder.path });
+        const { code, stdout, stderr } = await runCli(
+          [
+            'publish',
+            '--store',
+            'a.db',
+            '-t',
+            'test.happened',
+            '--subject',
+            string,
+            '-d',
+            JSON.stringify(string),
+            '--json',
+          ],
+          { cwd: folder.path },
+        );
         expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
         expect(JSON.parse(stdout)).toMatchObject({ stream: string });
       }

@@ -36,7 +36,13 @@ afterAll(() => program[Symbol.dispose]());
 
 async function cli(...args: string[]) {
   const result = await runCli(args, { cwd: program.path });
-  return { ...result, json: args.includes('--json') && result.stdout !== '' ? (JSON.parse(result.stdout) as Record<string, unknown>) : undefined };
+  return {
+    ...result,
+    json:
+      args.includes('--json') && result.stdout !== ''
+        ? (JSON.parse(result.stdout) as Record<string, unknown>)
+        : undefined,
+  };
 }
 
 describe('a running program', () => {
@@ -70,38 +76,93 @@ describe('a running program', () => {
 
   it('gives a curl line that works as it is', async () => {
     const [, body = ''] = /-d '(.*)'$/m.exec(output) ?? [];
-    const response = await fetch(`${url}/events`, { method: 'POST', headers: { 'content-type': 'application/cloudevents+json' }, body });
+    const response = await fetch(`${url}/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/cloudevents+json' },
+      body,
+    });
     expect(response.status).toBe(201);
   });
 
   it('is reached by every command through its store', async () => {
-    const published = await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"17","total":3}', '--id', 'e-17', '--json', '--verbose');
-    expect(published).toMatchObject({ code: 0, json: { stream: 'order-17', version: 1, duplicate: false }, stderr: expect.stringContaining(`asking it at ${url}`) as string });
+    const published = await cli(
+      'publish',
+      '-t',
+      'shop.order.placed',
+      '-d',
+      '{"orderId":"17","total":3}',
+      '--id',
+      'e-17',
+      '--json',
+      '--verbose',
+    );
+    expect(published).toMatchObject({
+      code: 0,
+      json: { stream: 'order-17', version: 1, duplicate: false },
+      stderr: expect.stringContaining(`asking it at ${url}`) as string,
+    });
     const again = await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"17","total":3}', '--id', 'e-17');
-    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('was recorded before: order-17@1') as string });
+    expect(again).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('was recorded before: order-17@1') as string,
+    });
 
     const position = String(published.json?.['position']);
-    const rows = await cli('views', 'show', 'totals', '--filter', 'total>=3', '--filter', 'total<5', '--after-position', position, '--json');
+    const rows = await cli(
+      'views',
+      'show',
+      'totals',
+      '--filter',
+      'total>=3',
+      '--filter',
+      'total<5',
+      '--after-position',
+      position,
+      '--json',
+    );
     expect(rows.json).toEqual({ items: [{ key: '17', row: { total: 3 } }] });
     expect((await cli('views', 'show', 'totals', '17')).stdout).toBe('key    17\ntotal  3\n');
-    expect((await cli('catalog')).stdout).toMatch(/reserve-stock\s+automation\s+shop\.order\.placed\s+shop\.stock\.reserved/);
+    expect((await cli('catalog')).stdout).toMatch(
+      /reserve-stock\s+automation\s+shop\.order\.placed\s+shop\.stock\.reserved/,
+    );
     const shown = await cli('streams', 'show', 'order-17');
-    expect(shown.stdout.split('\n')).toEqual([expect.stringMatching(/ {2}shop\.order\.placed +order-17@1 +\{/), expect.stringMatching(/ {2}↳ shop\.stock\.reserved +order-17@2 +\{"orderId":"17"\}/), '']);
+    expect(shown.stdout.split('\n')).toEqual([
+      expect.stringMatching(/ {2}shop\.order\.placed +order-17@1 +\{/),
+      expect.stringMatching(/ {2}↳ shop\.stock\.reserved +order-17@2 +\{"orderId":"17"\}/),
+      '',
+    ]);
   });
 
   it('is steered: pause, resume, replay', async () => {
-    expect((await cli('consumers', 'pause', 'reserve-stock', '--reason', 'stocktaking', '--json')).json).toMatchObject({ state: 'paused', reason: 'stocktaking' });
+    expect((await cli('consumers', 'pause', 'reserve-stock', '--reason', 'stocktaking', '--json')).json).toMatchObject({
+      state: 'paused',
+      reason: 'stocktaking',
+    });
     expect((await cli('consumers')).stdout).toMatch(/reserve-stock\s+automation\s+paused .*stocktaking/);
     expect((await cli('consumers', 'resume', 'reserve-stock')).stdout).toMatch(/state\s+running/);
-    expect((await cli('consumers', 'replay', 'totals', '--from', 'beginning', '--json')).json).toMatchObject({ name: 'totals', state: 'running' });
-    expect(await cli('consumers', 'replay', 'totals', '--from', '1')).toMatchObject({ code: 1, stderr: expect.stringContaining('replay it from the beginning') as string });
-    expect(await cli('consumers', 'forget', 'totals')).toMatchObject({ code: 1, stderr: expect.stringContaining('is running') as string });
-    expect(await cli('consumers', 'show', 'nobody')).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: consumer "nobody" does not exist; there are: /) as string });
+    expect((await cli('consumers', 'replay', 'totals', '--from', 'beginning', '--json')).json).toMatchObject({
+      name: 'totals',
+      state: 'running',
+    });
+    expect(await cli('consumers', 'replay', 'totals', '--from', '1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('replay it from the beginning') as string,
+    });
+    expect(await cli('consumers', 'forget', 'totals')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is running') as string,
+    });
+    expect(await cli('consumers', 'show', 'nobody')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error: consumer "nobody" does not exist; there are: /) as string,
+    });
   });
 
   it('sets events aside, which the doctor finds, and which are retried, edited and discarded', async () => {
-    for (const total of [-1, -2, -3]) await cli('publish', '-t', 'shop.order.placed', '-d', `{"orderId":"d${total}","total":${total}}`);
-    const letters = async () => (await cli('dead-letters', 'list', '--json')).json as { items: { id: string; event: { data: unknown } }[] };
+    for (const total of [-1, -2, -3])
+      await cli('publish', '-t', 'shop.order.placed', '-d', `{"orderId":"d${total}","total":${total}}`);
+    const letters = async () =>
+      (await cli('dead-letters', 'list', '--json')).json as { items: { id: string; event: { data: unknown } }[] };
     while ((await letters()).items.length < 3);
     const [first, second] = (await letters()).items.map(({ id }) => id);
     expect((await cli('dead-letters')).stdout).toMatch(/refuse-debts~\d+\s+shop\.order\.placed.*Error: we owe nobody/);
@@ -110,9 +171,17 @@ describe('a running program', () => {
     expect(ill).toMatchObject({ code: 1, json: { ok: false } });
     expect(ill.stdout).toContain('refuse-debts has 3 dead letters');
 
-    expect(await cli('dead-letters', 'discard', first ?? '', '--reason', 'a joke', '--json')).toMatchObject({ code: 0, json: { discarded: 1 } });
-    expect(await cli('dead-letters', 'retry', second ?? '', '--data', '{"orderId":"d","total":-9}', '--json')).toMatchObject({ code: 0, json: { released: 1 } });
-    expect(await cli('dead-letters', 'discard', first ?? '')).toMatchObject({ code: 1, stderr: expect.stringContaining('does not exist') as string });
+    expect(await cli('dead-letters', 'discard', first ?? '', '--reason', 'a joke', '--json')).toMatchObject({
+      code: 0,
+      json: { discarded: 1 },
+    });
+    expect(
+      await cli('dead-letters', 'retry', second ?? '', '--data', '{"orderId":"d","total":-9}', '--json'),
+    ).toMatchObject({ code: 0, json: { released: 1 } });
+    expect(await cli('dead-letters', 'discard', first ?? '')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('does not exist') as string,
+    });
     while ((await letters()).items.length < 2);
     expect(await cli('dead-letters', 'discard', '--all', '--json')).toMatchObject({ code: 0, json: { discarded: 2 } });
     expect(await cli('doctor')).toMatchObject({ code: 0, stdout: expect.stringContaining('all is well') as string });
@@ -120,14 +189,37 @@ describe('a running program', () => {
   });
 
   it('is followed live, by filters, from where one likes', async () => {
-    const tail = startCli(['tail', '--where', '{"data":{"total":[{"numeric":[">",1000]}]}}', '--json', '--after', 'beginning', '--url', url]);
+    const tail = startCli([
+      'tail',
+      '--where',
+      '{"data":{"total":[{"numeric":[">",1000]}]}}',
+      '--json',
+      '--after',
+      'beginning',
+      '--url',
+      url,
+    ]);
     const seen = untilOutput(tail.stdout, /big-2.*\n/);
-    for (const [order, total] of [['big-1', 2_000], ['small', 1], ['big-2', 3_000]]) await cli('publish', '-t', 'shop.order.placed', '-d', JSON.stringify({ orderId: order, total }));
-    expect((await seen).trimEnd().split('\n').map((line) => (JSON.parse(line) as { stream: string }).stream)).toEqual(['order-big-1', 'order-big-2']);
+    for (const [order, total] of [
+      ['big-1', 2_000],
+      ['small', 1],
+      ['big-2', 3_000],
+    ])
+      await cli('publish', '-t', 'shop.order.placed', '-d', JSON.stringify({ orderId: order, total }));
+    expect(
+      (await seen)
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { stream: string }).stream),
+    ).toEqual(['order-big-1', 'order-big-2']);
     tail.kill('SIGINT');
     expect(await once(tail, 'close')).toEqual([0, null]);
     const last = await cli('tail', '--type', 'shop.order.placed', '-n', '2', '--no-follow');
-    expect(last.stdout.split('\n')).toEqual([expect.stringContaining('order-small@1'), expect.stringContaining('order-big-2@1'), '']);
+    expect(last.stdout.split('\n')).toEqual([
+      expect.stringContaining('order-small@1'),
+      expect.stringContaining('order-big-2@1'),
+      '',
+    ]);
   });
 
   it('closes in order when it is asked to', async () => {
@@ -138,7 +230,9 @@ describe('a running program', () => {
   });
 
   it('leaves a store that is published to, and reacts when it starts again', async () => {
-    expect(await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"later","total":1}')).toMatchObject({ code: 0 });
+    expect(await cli('publish', '-t', 'shop.order.placed', '-d', '{"orderId":"later","total":1}')).toMatchObject({
+      code: 0,
+    });
     expect((await cli('streams', 'show', 'order-later', '--json')).json).toMatchObject({ version: 1 });
     const again = startCli(['start', '--live', '--port', '0', '--feed', 'off'], { cwd: program.path });
     await untilOutput(again.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-later@2/);
@@ -193,7 +287,9 @@ describe('dev', () => {
 
 it('a reader that has seen enough ends a command quietly', async () => {
   using folder = scratchFolder();
-  const lines = Array.from({ length: 20_000 }, (_, index) => JSON.stringify({ specversion: '1.0', id: String(index), source: '/t', type: 'a.happened' }));
+  const lines = Array.from({ length: 20_000 }, (_, index) =>
+    JSON.stringify({ specversion: '1.0', id: String(index), source: '/t', type: 'a.happened' }),
+  );
   writeFileSync(folder.file('events.ndjson'), `${lines.join('\n')}\n`);
   expect(await runCli(['import', 'events.ndjson', '--store', 'a.db'], { cwd: folder.path })).toMatchObject({ code: 0 });
   const child = startCli(['export', '--store', 'a.db'], { cwd: folder.path });

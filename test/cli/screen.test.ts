@@ -48,7 +48,11 @@ describe('text on a terminal', () => {
 describe('a table', () => {
   const rows = [
     { name: 'a', count: 1, why: 'short' },
-    { name: 'longer-name', count: 1_000, why: 'a reason that is long enough to be cut off where there is no room for it' },
+    {
+      name: 'longer-name',
+      count: 1_000,
+      why: 'a reason that is long enough to be cut off where there is no room for it',
+    },
   ];
   const columns = [
     { title: 'NAME', text: (row: (typeof rows)[number]) => row.name },
@@ -65,7 +69,7 @@ describe('a table', () => {
   it('fits a terminal', () => {
     const lines = table(rows, columns, { isTerminal: true, colour: false, columns: 40 }).trimEnd().split('\n');
     expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(40);
-    expect(lines[2]).toBe('longer-name   1000  a reason that is l…');
+    expect(lines[2]).toBe('longer-name   1000  a reason that is lo…');
   });
 });
 
@@ -109,14 +113,24 @@ describe('in a pseudo-terminal', () => {
   it.skipIf(!pty)('help and tables have colour and fit', () => {
     using folder = scratchFolder();
     const run = (command: string) =>
-      spawnSync('script', ['-qec', `stty cols 72; ${command}`, '/dev/null'], { cwd: folder.path, encoding: 'utf8', env: { PATH: process.env['PATH'], TERM: 'xterm' } });
+      spawnSync('script', ['-qec', `stty cols 72; ${command}`, '/dev/null'], {
+        cwd: folder.path,
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], TERM: 'xterm' },
+      });
     const cli = `${process.execPath} ${CONDITION} ${MAIN}`;
-    for (const id of ['1', '2']) run(`${cli} publish --store a.db -t shop.order.placed --id ${id} --subject order-${id} -d '{"text":"${'x'.repeat(200)}"}'`);
+    for (const id of ['1', '2'])
+      run(
+        `${cli} publish --store a.db -t shop.order.placed --id ${id} --subject order-${id} -d '{"text":"${'x'.repeat(200)}"}'`,
+      );
     const { stdout, status } = run(`${cli} tail --no-follow --store a.db`);
     expect(status).toBe(0);
     expect(stdout).toContain('\u001b[36mshop.order.placed');
     // oxlint-disable-next-line no-control-regex -- colours are taken off
-    const lines = stdout.replaceAll(/\u001b\[[\d;]*m/g, '').trimEnd().split('\r\n');
+    const lines = stdout
+      .replaceAll(/\u001b\[[\d;]*m/g, '')
+      .trimEnd()
+      .split('\r\n');
     expect(lines).toHaveLength(2);
     for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(72);
   });

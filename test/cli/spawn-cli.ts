@@ -27,12 +27,17 @@ export interface CliOptions {
 
 /** Variables of the machine that would change what a command does. */
 function environment(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('THEREUPON_') && !name.startsWith('VITEST') && name !== 'NODE_OPTIONS');
+  const own = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('THEREUPON_') && !name.startsWith('VITEST') && name !== 'NODE_OPTIONS',
+  );
   return { ...Object.fromEntries(own), ...more };
 }
 
 /** Starts the real command. Its input stays open. */
-export function startCli(args: readonly string[], options: CliOptions = {}): ChildProcessByStdio<Writable, Readable, Readable> {
+export function startCli(
+  args: readonly string[],
+  options: CliOptions = {},
+): ChildProcessByStdio<Writable, Readable, Readable> {
   return spawn(process.execPath, [CONDITION, ...(options.nodeArgs ?? []), MAIN, ...args], {
     cwd: options.cwd ?? process.cwd(),
     env: environment(options.env),
@@ -45,7 +50,11 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   const child = startCli(args, options);
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
-  const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>]);
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>,
+  ]);
   return { code, signal, stdout, stderr };
 }
 

@@ -13,7 +13,21 @@ describe('the command line', () => {
   it('shows what there is, with exit code 0', async () => {
     const { code, stdout } = await runCli(['--help']);
     expect(code).toBe(0);
-    for (const name of ['dev', 'start', 'publish', 'tail', 'import', 'export', 'streams', 'consumers', 'dead-letters', 'views', 'catalog', 'doctor', 'bench']) {
+    for (const name of [
+      'dev',
+      'start',
+      'publish',
+      'tail',
+      'import',
+      'export',
+      'streams',
+      'consumers',
+      'dead-letters',
+      'views',
+      'catalog',
+      'doctor',
+      'bench',
+    ]) {
       expect(stdout).toMatch(new RegExp(String.raw`^  ${name}\b`, 'm'));
     }
   });
@@ -80,7 +94,10 @@ describe('a configuration that cannot be used', () => {
     ['export default {};', /store is missing/],
     [`throw new Error('no database');`, /cannot be loaded: no database/],
     [`import './nowhere.ts'; export default {};`, /nowhere\.ts/],
-    [`import { defineEvent } from 'thereupon'; defineEvent({ type: 'a b' } as never);`, /type must be 1 to 255 characters/],
+    [
+      `import { defineEvent } from 'thereupon'; defineEvent({ type: 'a b' } as never);`,
+      /type must be 1 to 255 characters/,
+    ],
     [`enum Colour { Red } export default { store: 'x.db' };`, /enum is not supported/],
     [`export default { store: 'x.db', automations: [{}] };`, /defineAutomation/],
   ])('is refused by name and reason: %s', async (source, reason) => {
@@ -102,6 +119,12 @@ describe('a configuration that cannot be used', () => {
   it('is a finding of the doctor', async () => {
     const { code, stdout } = await run(['doctor', '--config', 'nowhere.config.ts', '--json']);
     expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ ok: false, findings: [{ check: 'node', state: 'ok' }, { check: 'configuration', state: 'wrong', found: expect.stringContaining('no such file') as string }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      findings: [
+        { check: 'node', state: 'ok' },
+        { check: 'configuration', state: 'wrong', found: expect.stringContaining('no such file') as string },
+      ],
+    });
   });
 });

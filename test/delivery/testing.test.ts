@@ -50,7 +50,11 @@ const orders = defineProjection({
   ],
 });
 
-const shop = { events: [OrderPlaced, StockReserved, OrderShipped], automations: [reserve, ship], projections: [orders] };
+const shop = {
+  events: [OrderPlaced, StockReserved, OrderShipped],
+  automations: [reserve, ship],
+  projections: [orders],
+};
 
 describe('the test kit', () => {
   test('tells a scenario: given, when, thereupon', async () => {
@@ -67,8 +71,14 @@ describe('the test kit', () => {
     await t.given([OrderPlaced, { orderId: '1', total: 5 }]);
     assert.deepEqual(t.published(), []);
     await t.when(OrderPlaced, { orderId: '2', total: 7 });
-    assert.deepEqual(t.published(StockReserved).map(({ data }) => data.orderId), ['2']);
-    assert.deepEqual(t.recorded(OrderShipped).map((event) => event.stream), ['order-1', 'order-2']);
+    assert.deepEqual(
+      t.published(StockReserved).map(({ data }) => data.orderId),
+      ['2'],
+    );
+    assert.deepEqual(
+      t.recorded(OrderShipped).map((event) => event.stream),
+      ['order-1', 'order-2'],
+    );
     assert.deepEqual(await t.row(orders, '2'), { total: 7, shipped: true });
   });
 
@@ -120,7 +130,10 @@ describe('the test kit', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const stuck = defineConsumer({ name: 'stuck', on: OrderPlaced, handle: () => promise });
     const t = await testSystem({ consumers: [stuck] });
-    await assert.rejects(Promise.resolve(t.when(OrderPlaced, { orderId: '1', total: 5 })), /not settled: stuck \(running, 1 under way/);
+    await assert.rejects(
+      Promise.resolve(t.when(OrderPlaced, { orderId: '1', total: 5 })),
+      /not settled: stuck \(running, 1 under way/,
+    );
     resolve();
     await t.settled();
     await t.close();
@@ -132,7 +145,9 @@ describe('the test kit', () => {
     await t.restart();
     await t.when(OrderPlaced, { orderId: '2', total: 5 });
     await t.crash();
-    await t.when(OrderPlaced, { orderId: '3', total: 5 }).thereupon([StockReserved, { orderId: '3' }], [OrderShipped, { orderId: '3' }]);
+    await t
+      .when(OrderPlaced, { orderId: '3', total: 5 })
+      .thereupon([StockReserved, { orderId: '3' }], [OrderShipped, { orderId: '3' }]);
     assert.equal(t.recorded(OrderShipped).length, 3);
   });
 

@@ -54,7 +54,9 @@ const ACTS: Readonly<Record<string, () => Promise<void>>> = {
         const size = 1 + ((turn + number) % 4);
         const events = Array.from({ length: size }, (_, index) => {
           const id = `${seed}/${number}/${turn}/${index}`;
-          return streamEvent(id, `order-${(number * 7 + turn + index) % 40}`, { data: JSON.stringify({ size, pad: 'x'.repeat(300) }) });
+          return streamEvent(id, `order-${(number * 7 + turn + index) % 40}`, {
+            data: JSON.stringify({ size, pad: 'x'.repeat(300) }),
+          });
         });
         const outcome = await store.log.append({ events, onDuplicate: 'verify' });
         if (!outcome.ok || outcome.events.some(({ duplicate }) => duplicate)) tell({ refused: outcome });
@@ -73,7 +75,10 @@ const ACTS: Readonly<Record<string, () => Promise<void>>> = {
         Array.from({ length: 20 }, async (_, index) => {
           const id = `${round}-${index}`;
           try {
-            await store.log.append({ events: [streamEvent(id, `order-${index}`, { data: JSON.stringify('x'.repeat(2_000)) })], onDuplicate: 'verify' });
+            await store.log.append({
+              events: [streamEvent(id, `order-${index}`, { data: JSON.stringify('x'.repeat(2_000)) })],
+              onDuplicate: 'verify',
+            });
             outcomes.acknowledged.push(id);
           } catch (error) {
             outcomes.failed.push(id);

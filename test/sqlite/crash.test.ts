@@ -13,7 +13,11 @@ async function isSound(store: Store, acknowledged: ReadonlyMap<string, number>, 
   const sizes = new Map<string, number>();
   const versions = new Map<string, number>();
   const positions = new Map<string, number>();
-  for (let page = await store.log.read({ limit: 10_000 }); page.length > 0; page = await store.log.read({ after: page.at(-1)?.position ?? (0 as never), limit: 10_000 })) {
+  for (
+    let page = await store.log.read({ limit: 10_000 });
+    page.length > 0;
+    page = await store.log.read({ after: page.at(-1)?.position ?? (0 as never), limit: 10_000 })
+  ) {
     for (const { id, stream, version, position, data } of page) {
       expect(positions.has(id), `${id} is there twice (seed ${seed})`).toBe(false);
       positions.set(id, position);
@@ -23,32 +27,40 @@ async function isSound(store: Store, acknowledged: ReadonlyMap<string, number>, 
       sizes.set(request, (sizes.get(request) ?? (data as { size: number }).size) - 1);
     }
   }
-  for (const [id, position] of acknowledged) expect(positions.get(id), `${id} was acknowledged (seed ${seed})`).toBe(position);
-  expect([...sizes].filter(([, missing]) => missing !== 0), `requests that are not whole (seed ${seed})`).toEqual([]);
+  for (const [id, position] of acknowledged)
+    expect(positions.get(id), `${id} was acknowledged (seed ${seed})`).toBe(position);
+  expect(
+    [...sizes].filter(([, missing]) => missing !== 0),
+    `requests that are not whole (seed ${seed})`,
+  ).toEqual([]);
   for (const [stream, version] of versions) expect((await store.log.streamState(stream)).version).toBe(version);
 }
 
 describe('a process that is killed while it writes', () => {
-  test('loses nothing that it acknowledged and leaves no half of a request (G1, G3, G5)', () =>
-    onNewPath(async (path) => {
-      const seed = process.env['CRASH_SEED'] ?? String(Date.now() % 1_000_000);
-      const random = seededRandom(Number(seed));
-      const acknowledged = new Map<string, number>();
-      for (let life = 0; life < Number(process.env['CRASH_KILLS'] ?? 6); life += 1) {
-        const child = new Child(path, 'publish', { seed: `${seed}-${life}` });
-        await child.next();
-        // Killed after a random number of acknowledgements: there is no time at which nothing is being written.
-        const lines = Math.floor(random.next() * 2_000);
-        for (let line = 0; line < lines; line += 1) await child.next();
-        child.process.kill('SIGKILL');
-        for (const line of await child.rest()) {
-          if (!Array.isArray(line)) expect(line).toHaveProperty('head');
-          else for (const [id, position] of line as Acknowledged) acknowledged.set(id, position);
+  test(
+    'loses nothing that it acknowledged and leaves no half of a request (G1, G3, G5)',
+    () =>
+      onNewPath(async (path) => {
+        const seed = process.env['CRASH_SEED'] ?? String(Date.now() % 1_000_000);
+        const random = seededRandom(Number(seed));
+        const acknowledged = new Map<string, number>();
+        for (let life = 0; life < Number(process.env['CRASH_KILLS'] ?? 6); life += 1) {
+          const child = new Child(path, 'publish', { seed: `${seed}-${life}` });
+          await child.next();
+          // Killed after a random number of acknowledgements: there is no time at which nothing is being written.
+          const lines = Math.floor(random.next() * 2_000);
+          for (let line = 0; line < lines; line += 1) await child.next();
+          child.process.kill('SIGKILL');
+          for (const line of await child.rest()) {
+            if (!Array.isArray(line)) expect(line).toHaveProperty('head');
+            else for (const [id, position] of line as Acknowledged) acknowledged.set(id, position);
+          }
+          await withStore(path, (store) => isSound(store, acknowledged, seed));
         }
-        await withStore(path, (store) => isSound(store, acknowledged, seed));
-      }
-      expect(acknowledged.size).toBeGreaterThan(0);
-    }), 120_000);
+        expect(acknowledged.size).toBeGreaterThan(0);
+      }),
+    120_000,
+  );
 });
 
 describe('a write-ahead log that ends in the middle', () => {
@@ -70,7 +82,10 @@ describe('a write-ahead log that ends in the middle', () => {
       expect(ids).toEqual(Array.from({ length: ids.length }, (_, index) => `e${index + 1}`));
       expect((await store.log.streamState('order-1')).version).toBe(ids.length);
       expect((await store.report(true)).problems).toEqual([]);
-      expect(await append(store, streamEvent('next', 'order-1'))).toMatchObject({ ok: true, events: [{ version: ids.length + 1 }] });
+      expect(await append(store, streamEvent('next', 'order-1'))).toMatchObject({
+        ok: true,
+        events: [{ version: ids.length + 1 }],
+      });
       return ids.length;
     });
   }

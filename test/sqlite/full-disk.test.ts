@@ -37,36 +37,46 @@ async function isWhole(path: string, told: Told, after: readonly string[]): Prom
 }
 
 describe('a disk that is full (G1, G3)', () => {
-  test('fails what cannot be written, keeps what was acknowledged, and goes on when there is room', (context) =>
-    onNewPath(async (_path, folder) => {
-      const disk = join(folder, 'disk');
-      const unmount = mountSmall(disk, '6m');
-      if (unmount === undefined) return context.skip('this user may not mount a small file system');
-      try {
-        const path = join(disk, 'store.db');
-        const ballast = join(disk, 'ballast');
-        writeFileSync(ballast, Buffer.alloc(1_000_000));
-        const child = new Child(path, 'fill');
-        const told = (await child.next()) as Told;
-        rmSync(ballast);
-        child.process.stdin.end();
-        expect(await child.next()).toMatchObject({ after: { version: told.version + 1, position: told.head + 1, duplicate: false } });
-        expect(await child.ended()).toMatchObject({ code: 0 });
-        await isWhole(path, told, ['after']);
-      } finally {
-        unmount();
-      }
-    }), 60_000);
+  test(
+    'fails what cannot be written, keeps what was acknowledged, and goes on when there is room',
+    (context) =>
+      onNewPath(async (_path, folder) => {
+        const disk = join(folder, 'disk');
+        const unmount = mountSmall(disk, '6m');
+        if (unmount === undefined) return context.skip('this user may not mount a small file system');
+        try {
+          const path = join(disk, 'store.db');
+          const ballast = join(disk, 'ballast');
+          writeFileSync(ballast, Buffer.alloc(1_000_000));
+          const child = new Child(path, 'fill');
+          const told = (await child.next()) as Told;
+          rmSync(ballast);
+          child.process.stdin.end();
+          expect(await child.next()).toMatchObject({
+            after: { version: told.version + 1, position: told.head + 1, duplicate: false },
+          });
+          expect(await child.ended()).toMatchObject({ code: 0 });
+          await isWhole(path, told, ['after']);
+        } finally {
+          unmount();
+        }
+      }),
+    60_000,
+  );
 
-  test('a file that may not grow further fails what cannot be written and keeps what was acknowledged', () =>
-    onNewPath(async (path) => {
-      // In blocks of 512 bytes: 3 MiB for each file of the process.
-      const child = new Child(path, 'fill', { shell: "trap '' XFSZ; ulimit -f 6144" });
-      const told = (await child.next()) as Told;
-      child.process.stdin.end();
-      // One small event may still fit where twenty large ones did not.
-      const { after } = (await child.next()) as { after: string | { position: number } };
-      await child.ended();
-      await isWhole(path, told, typeof after === 'string' ? [] : ['after']);
-    }), 60_000);
+  test(
+    'a file that may not grow further fails what cannot be written and keeps what was acknowledged',
+    () =>
+      onNewPath(async (path) => {
+        // In blocks of 512 bytes: 3 MiB for each file of the process.
+        const child = new Child(path, 'fill', { shell: "trap '' XFSZ; ulimit -f 6144" });
+        const told = (await child.next()) as Told;
+        child.process.stdin.end();
+        // One small event may still fit where twenty large ones did not.
+        const { after } = (await child.next()) as { after: string | { position: number } };
+        await child.ended();
+        await isWhole(path, told, typeof after === 'string' ? [] : ['after']);
+      }),
+    60_000,
+  );
 });

@@ -6,7 +6,10 @@ import { Closed, StoreUnavailable, SystemFull } from '../../src/errors.ts';
 import { append, inFile, onNewPath, sampleEvent, streamEvent, withStore } from './sqlite-bench.ts';
 
 /** A group commit over a table of numbers, and a record of what it did. */
-async function onNumbers(limits: { requests: number; bytes: number }, body: (bench: NumbersBench) => Promise<void>): Promise<void> {
+async function onNumbers(
+  limits: { requests: number; bytes: number },
+  body: (bench: NumbersBench) => Promise<void>,
+): Promise<void> {
   await onNewPath(async (path) => {
     const database = new Database(path, { readOnly: false, cacheBytes: 1_048_576 });
     database.execute('PRAGMA journal_mode = WAL; CREATE TABLE numbers (number ANY UNIQUE)');
@@ -16,7 +19,13 @@ async function onNumbers(limits: { requests: number; bytes: number }, body: (ben
       database,
       store: path,
       limits,
-      steps: { begin: record('begin'), finish: record('finish'), committed: record('committed'), settled: () => undefined, rolledBack: record('rolledBack') },
+      steps: {
+        begin: record('begin'),
+        finish: record('finish'),
+        committed: record('committed'),
+        settled: () => undefined,
+        rolledBack: record('rolledBack'),
+      },
     });
     const submit = (number: number | string, apply?: () => void, bytes = 10) =>
       new Promise<number | string>((resolve, reject) => {
@@ -31,7 +40,11 @@ async function onNumbers(limits: { requests: number; bytes: number }, body: (ben
         };
         writes.submit(write);
       });
-    const numbers = () => database.query<[number]>('SELECT number FROM numbers ORDER BY rowid').all().map(([number]) => number);
+    const numbers = () =>
+      database
+        .query<[number]>('SELECT number FROM numbers ORDER BY rowid')
+        .all()
+        .map(([number]) => number);
     await body({ database, writes, steps, submit, numbers });
     database.close();
   });
@@ -85,7 +98,13 @@ describe('a write that throws', () => {
         throw defect;
       };
       const outcomes = await Promise.allSettled([submit(1), submit(2, throwing), submit(3), submit(1), submit(4)]);
-      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled']);
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
       expect(outcomes[1]).toMatchObject({ reason: defect });
       expect(numbers()).toEqual([1, 3, 4]);
       expect(steps).toEqual(['begin', 'rolledBack', 'begin', 'rolledBack', 'begin', 'finish', 'committed']);
@@ -155,8 +174,12 @@ describe('what waits is bounded (G10)', () => {
       withStore(
         path,
         async (store) => {
-          const outcomes = await Promise.allSettled(Array.from({ length: 150 }, (_, index) => append(store, sampleEvent(`e${index}`))));
-          const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+          const outcomes = await Promise.allSettled(
+            Array.from({ length: 150 }, (_, index) => append(store, sampleEvent(`e${index}`))),
+          );
+          const refused = outcomes.flatMap((outcome) =>
+            outcome.status === 'rejected' ? [outcome.reason as Error] : [],
+          );
           expect(refused).toHaveLength(50);
           for (const reason of refused) expect(reason).toBeInstanceOf(SystemFull);
           expect(await store.log.head()).toBe(100);
@@ -190,11 +213,18 @@ describe('20,000 appends at once', () => {
             const first = streamEvent(id, `order-${(index - (kind === 3 || kind === 4 ? kind : 0)) % 100}`);
             switch (kind) {
               case 1:
-                return store.log.append({ events: [streamEvent(id, stream), streamEvent(`${id}b`, stream)], expected: [{ stream, version: 1_000_000 }], onDuplicate: 'verify' });
+                return store.log.append({
+                  events: [streamEvent(id, stream), streamEvent(`${id}b`, stream)],
+                  expected: [{ stream, version: 1_000_000 }],
+                  onDuplicate: 'verify',
+                });
               case 3:
                 return store.log.append({ events: [first], onDuplicate: 'verify' });
               case 4:
-                return store.log.append({ events: [streamEvent(`${id}new`, stream), { ...first, data: '{"n":2}' }], onDuplicate: 'verify' });
+                return store.log.append({
+                  events: [streamEvent(`${id}new`, stream), { ...first, data: '{"n":2}' }],
+                  onDuplicate: 'verify',
+                });
               default:
                 return store.log.append({ events: [streamEvent(id, stream)], onDuplicate: 'verify' });
             }
@@ -223,15 +253,29 @@ describe('the store after an injected error', () => {
       await withStore(path, async (store) => {
         await append(store, streamEvent('e1', 'order-1'));
         // Past the store: whatever writes this id fails in the middle of its transaction.
-        inFile(path, (database) => database.exec(`CREATE TRIGGER fault BEFORE INSERT ON events WHEN new.id = 'bad' BEGIN SELECT RAISE(FAIL, 'injected'); END`));
+        inFile(path, (database) =>
+          database.exec(
+            `CREATE TRIGGER fault BEFORE INSERT ON events WHEN new.id = 'bad' BEGIN SELECT RAISE(FAIL, 'injected'); END`,
+          ),
+        );
         const outcomes = await Promise.allSettled([
-          append(store, streamEvent('e2', 'order-1'), streamEvent('o1', 'other-1', { type: 'new.type', source: '/new' })),
+          append(
+            store,
+            streamEvent('e2', 'order-1'),
+            streamEvent('o1', 'other-1', { type: 'new.type', source: '/new' }),
+          ),
           append(store, streamEvent('e3', 'order-1'), streamEvent('bad', 'order-1')),
           append(store, streamEvent('e4', 'order-1')),
         ]);
         expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
         expect((outcomes[1] as PromiseRejectedResult).reason).toBeInstanceOf(StoreUnavailable);
-        expect((await store.log.readStream('order-1', { limit: 10 })).map(({ id, version, position }) => [id, version, position])).toEqual([
+        expect(
+          (await store.log.readStream('order-1', { limit: 10 })).map(({ id, version, position }) => [
+            id,
+            version,
+            position,
+          ]),
+        ).toEqual([
           ['e1', 1, 1],
           ['e2', 2, 2],
           ['e4', 3, 4],

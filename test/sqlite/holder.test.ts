@@ -21,7 +21,9 @@ describe('one process writes to a file', () => {
     onNewPath(async (path) => {
       const child = new Child(path, 'hold');
       expect(await child.next()).toBe('holding');
-      await expect(openAt(path)).rejects.toThrow(`process ${child.process.pid} on ${hostname()} (http://127.0.0.1:4600)`);
+      await expect(openAt(path)).rejects.toThrow(
+        `process ${child.process.pid} on ${hostname()} (http://127.0.0.1:4600)`,
+      );
       child.process.stdin.end();
       expect(await child.ended()).toEqual({ code: 0, errors: '' });
       await withStore(path, async () => undefined);
@@ -62,7 +64,9 @@ describe('reading beside a writer', () => {
         child.process.stdin.write('go\n');
         expect(await child.next()).toBe(count);
         expect(await reader.log.head()).toBe(count);
-        expect((await reader.log.readStream('order-1', { limit: 10 })).map(({ id }) => id)).toEqual(Array.from({ length: count }, (_, index) => `f-${index + 1}`));
+        expect((await reader.log.readStream('order-1', { limit: 10 })).map(({ id }) => id)).toEqual(
+          Array.from({ length: count }, (_, index) => `f-${index + 1}`),
+        );
         expect((await reader.log.streamState('order-1')).version).toBe(count);
         await announced;
       }
@@ -80,7 +84,9 @@ describe('reading beside a writer', () => {
       child.process.stdin.write('go\n');
       expect(await child.next()).toBe(1);
       await child.kill();
-      await withStore(path, async (reader) => expect((await reader.log.find('/test', '0-1'))?.version).toBe(1), { readOnly: true });
+      await withStore(path, async (reader) => expect((await reader.log.find('/test', '0-1'))?.version).toBe(1), {
+        readOnly: true,
+      });
     }));
 
   test('a reader keeps no timer when nobody watches', () =>

@@ -16,7 +16,8 @@ export class Child {
   /** `shell`: a command line that runs before it in the same shell, such as a limit. */
   constructor(path: string, what: string, options: { readonly seed?: string; readonly shell?: string } = {}) {
     const args = [process.execPath, CHILD, path, what, options.seed ?? '0'];
-    const command = options.shell === undefined ? args : ['/bin/sh', '-c', `${options.shell}; exec "$@"`, 'sh', ...args];
+    const command =
+      options.shell === undefined ? args : ['/bin/sh', '-c', `${options.shell}; exec "$@"`, 'sh', ...args];
     this.process = spawn(command[0] ?? '', command.slice(1));
     this.process.stderr.on('data', (chunk) => (this.#errors += String(chunk)));
     this.#lines = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();

@@ -2,11 +2,16 @@ import type { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { migrate } from '../../src/backends/sqlite/migrate.ts';
 import { Database } from '../../src/backends/sqlite/database.ts';
+import { openFile } from '../../src/backends/sqlite/open-file.ts';
 import { append, inFile, onNewPath, sampleEvent, withStore } from './sqlite-bench.ts';
 
 function schemaOf(database: DatabaseSync): string {
-  const head = ['application_id', 'user_version'].map((pragma) => `PRAGMA ${pragma} = ${Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma])};`);
-  const statements = database.prepare(`SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid`).all();
+  const head = ['application_id', 'user_version'].map(
+    (pragma) => `PRAGMA ${pragma} = ${Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma])};`,
+  );
+  const statements = database
+    .prepare(`SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid`)
+    .all();
   return `${[...head, ...statements.map(({ sql }) => `${String(sql)};`)].join('\n\n')}\n`;
 }
 
@@ -17,13 +22,28 @@ describe('the schema of a store', () => {
       await expect(inFile(path, schemaOf)).toMatchFileSnapshot('../../src/backends/sqlite/schema.sql');
     }));
 
+  test('a writer syncs every commit, and leaves checkpoints to the thread for them (G1)', () =>
+    onNewPath(async (path) => {
+      const { database, lock } = openFile(path, { readOnly: false, cacheBytes: 65_536 });
+      expect(database.query('PRAGMA journal_mode').get()).toEqual(['wal']);
+      expect(database.number('synchronous')).toBe(2);
+      expect(database.number('wal_autocheckpoint')).toBe(0);
+      database.close();
+      lock?.release();
+    }));
+
   test('a migration that fails leaves nothing of itself', () =>
     onNewPath(async (path) => {
       inFile(path, (database) => database.exec('CREATE TABLE holder (other TEXT)'));
       const database = new Database(path, { readOnly: false, cacheBytes: 65_536 });
       expect(() => migrate(database, undefined)).toThrow(/holder already exists/);
       database.close();
-      const left = inFile(path, (file) => file.prepare('SELECT name FROM sqlite_schema').all().map(({ name }) => name));
+      const left = inFile(path, (file) =>
+        file
+          .prepare('SELECT name FROM sqlite_schema')
+          .all()
+          .map(({ name }) => name),
+      );
       expect(left).toEqual(['holder']);
       expect(inFile(path, (file) => file.prepare('PRAGMA user_version').get())).toEqual({ user_version: 0 });
     }));
@@ -33,7 +53,12 @@ describe('the schema of a store', () => {
       await withStore(path, (store) =>
         append(
           store,
-          sampleEvent('e1', { stream: 'order-1', subject: 'order-1', causationid: 'cause', attributes: { tenant: 'a' } }),
+          sampleEvent('e1', {
+            stream: 'order-1',
+            subject: 'order-1',
+            causationid: 'cause',
+            attributes: { tenant: 'a' },
+          }),
           sampleEvent('e2', { stream: 'order-1', correlationid: 'e1', encoding: 'none', data: null }),
         ),
       );
@@ -56,6 +81,13 @@ describe('the schema of a store', () => {
         data: '{"n":1}',
       });
       expect(String(rows[0]?.['recordedtime'])).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-      expect(rows[1]).toMatchObject({ position: 2, version: 2, subject: null, correlationid: 'e1', causationid: null, data: null });
+      expect(rows[1]).toMatchObject({
+        position: 2,
+        version: 2,
+        subject: null,
+        correlationid: 'e1',
+        causationid: null,
+        data: null,
+      });
     }));
 });

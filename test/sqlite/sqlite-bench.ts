@@ -38,7 +38,11 @@ export function openPaced(path: string, pace: IndexPace, environment = createEnv
 }
 
 /** Does something with a store at a path and closes it. */
-export async function withStore<Result>(path: string, body: (store: Store) => Promise<Result>, options?: SqliteOptions): Promise<Result> {
+export async function withStore<Result>(
+  path: string,
+  body: (store: Store) => Promise<Result>,
+  options?: SqliteOptions,
+): Promise<Result> {
   const store = await openAt(path, options);
   try {
     return await body(store);
@@ -79,7 +83,11 @@ export function streamEvent(id: string, stream: string, overrides: Partial<Encod
   return sampleEvent(id, { stream, subject: stream, ...overrides });
 }
 
-export function sampleEvents(prefix: string, count: number, overrides: Partial<EncodedEvent> = {}): readonly EncodedEvent[] {
+export function sampleEvents(
+  prefix: string,
+  count: number,
+  overrides: Partial<EncodedEvent> = {},
+): readonly EncodedEvent[] {
   return Array.from({ length: count }, (_, index) => sampleEvent(`${prefix}${index + 1}`, overrides));
 }
 

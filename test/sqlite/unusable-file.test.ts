@@ -1,8 +1,29 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { StoreUnavailable, StoreUnusable } from '../../src/errors.ts';
-import { append, inFile, onNewPath, openAt, openPaced, sampleEvent, sampleEvents, streamEvent, withStore } from './sqlite-bench.ts';
+import {
+  append,
+  inFile,
+  onNewPath,
+  openAt,
+  openPaced,
+  sampleEvent,
+  sampleEvents,
+  streamEvent,
+  withStore,
+} from './sqlite-bench.ts';
 
 /** Opening is refused for this reason, and neither the file nor its folder changes. */
 async function isRefused(path: string, folder: string, reason: RegExp): Promise<void> {
@@ -82,12 +103,15 @@ describe('opening', () => {
       await expect(openAt(join(path, 'store.db'))).rejects.toThrow(StoreUnavailable);
     }));
 
-  test.skipIf(process.getuid?.() === 0)('a folder that cannot be written is named (skipped as root, who may write everywhere)', () =>
-    onNewPath(async (path, folder) => {
-      chmodSync(folder, 0o500);
-      await expect(openAt(path)).rejects.toThrow(StoreUnavailable);
-      chmodSync(folder, 0o700);
-    }));
+  test.skipIf(process.getuid?.() === 0)(
+    'a folder that cannot be written is named (skipped as root, who may write everywhere)',
+    () =>
+      onNewPath(async (path, folder) => {
+        chmodSync(folder, 0o500);
+        await expect(openAt(path)).rejects.toThrow(StoreUnavailable);
+        chmodSync(folder, 0o700);
+      }),
+  );
 
   test('closes and leaves one file and the lock', () =>
     onNewPath(async (path, folder) => {
@@ -99,7 +123,11 @@ describe('opening', () => {
 describe('a damaged page', () => {
   /** Overwrites the first leaf of a table, past the store. */
   function damage(path: string, table: string): void {
-    const page = inFile(path, (database) => database.prepare(`SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno LIMIT 1`).get(table));
+    const page = inFile(path, (database) =>
+      database
+        .prepare(`SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno LIMIT 1`)
+        .get(table),
+    );
     const file = openSync(path, 'r+');
     writeSync(file, Buffer.alloc(4_096, 0xa5), 0, 4_096, (Number(page?.['pageno']) - 1) * 4_096);
     closeSync(file);
@@ -109,7 +137,11 @@ describe('a damaged page', () => {
     onNewPath(async (path) => {
       // The index of streams is written after few events, so that opening does not have to read the damaged ones.
       const store = await openPaced(path, { generationEvents: 100, markEvery: 64 });
-      for (let batch = 0; batch < 20; batch += 1) await append(store, ...sampleEvents(`${batch}-`, 100, { stream: `order-${batch}`, data: JSON.stringify('x'.repeat(200)) }));
+      for (let batch = 0; batch < 20; batch += 1)
+        await append(
+          store,
+          ...sampleEvents(`${batch}-`, 100, { stream: `order-${batch}`, data: JSON.stringify('x'.repeat(200)) }),
+        );
       await store.close();
       damage(path, 'events');
       await withStore(path, async (damaged) => {

@@ -71,7 +71,9 @@ export class SqliteCheckpointStore implements CheckpointStore {
 
   /** Part of a unit. `done` is the JSON of the checkpoint's ranges. */
   advance(consumer: string, low: Position, done: string, nowMs: number): void {
-    this.#database.change('UPDATE consumers SET low = ?, done = ?, updated_ms = ? WHERE consumer = ?').run(low, done, nowMs, consumer);
+    this.#database
+      .change('UPDATE consumers SET low = ?, done = ?, updated_ms = ? WHERE consumer = ?')
+      .run(low, done, nowMs, consumer);
   }
 
   /** The database was rolled back. */
@@ -80,7 +82,12 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   #names(): Set<string> {
-    this.#known ??= new Set(this.#database.query<[string]>('SELECT consumer FROM consumers').all().map(([name]) => name));
+    this.#known ??= new Set(
+      this.#database
+        .query<[string]>('SELECT consumer FROM consumers')
+        .all()
+        .map(([name]) => name),
+    );
     return this.#known;
   }
 }

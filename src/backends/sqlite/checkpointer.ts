@@ -6,6 +6,12 @@ export interface CheckpointReport {
   readonly error: string | undefined;
 }
 
+export interface CheckpointerData {
+  readonly path: string;
+  /** One number: 1 while a checkpoint that was asked for is not done. */
+  readonly working: Int32Array;
+}
+
 /**
  * The life of a thread that moves pages from the write-ahead log to the main file: asked with any message, it answers with a
  * CheckpointReport, and sleeps between the questions. The message `close` ends it.
@@ -16,13 +22,18 @@ export interface CheckpointReport {
 export function checkpointer(): void {
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads');
-  const connection = new DatabaseSync(workerData as string, { timeout: 0 });
+  const { path, working } = workerData as CheckpointerData;
+  const connection = new DatabaseSync(path, { timeout: 0 });
   const passive = connection.prepare('PRAGMA wal_checkpoint(PASSIVE)');
   passive.setReturnArrays(true);
 
   const checkpoint = (): CheckpointReport => {
     try {
-      const [, logFrames, movedFrames] = passive.get() as unknown as [busy: number, logFrames: number, movedFrames: number];
+      const [, logFrames, movedFrames] = passive.get() as unknown as [
+        busy: number,
+        logFrames: number,
+        movedFrames: number,
+      ];
       return { logFrames, movedFrames, error: undefined };
     } catch (error) {
       return { logFrames: 0, movedFrames: 0, error: String(error) };
@@ -31,7 +42,10 @@ export function checkpointer(): void {
 
   parentPort?.on('message', (message) => {
     if (message !== 'close') {
-      parentPort.postMessage(checkpoint(), []);
+      const report = checkpoint();
+      Atomics.store(working, 0, 0);
+      Atomics.notify(working, 0);
+      parentPort.postMessage(report, []);
       return;
     }
     connection.close();

@@ -154,5 +154,7 @@ export function storeError(store: string, error: unknown): ThereuponError {
   const detail = error instanceof Error ? error.message : String(error);
   const text = reason === undefined ? detail : `${reason} (${detail})`;
   const unusable = code === CORRUPT || code === NOT_A_DATABASE;
-  return unusable ? new StoreUnusable(store, text, { cause: error }) : new StoreUnavailable(store, text, { cause: error });
+  return unusable
+    ? new StoreUnusable(store, text, { cause: error })
+    : new StoreUnavailable(store, text, { cause: error });
 }

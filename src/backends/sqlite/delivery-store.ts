@@ -1,4 +1,11 @@
-import type { Delivery, DeliveryCount, DeliveryState, DeliveryStore, ListDeliveriesOptions, StoredError } from '../../consumer/delivery-store.ts';
+import type {
+  Delivery,
+  DeliveryCount,
+  DeliveryState,
+  DeliveryStore,
+  ListDeliveriesOptions,
+  StoredError,
+} from '../../consumer/delivery-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Position } from '../../event/position.ts';
 import { position, START } from '../../event/position.ts';
@@ -19,7 +26,8 @@ export type DeliveryRow = [
   edited: string | null,
 ];
 
-const COLUMNS = 'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
+const COLUMNS =
+  'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
 /** As in the condition of the index deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
 
@@ -52,11 +60,17 @@ export class SqliteDeliveryStore implements DeliveryStore {
     return this.#deliveries(`${where} ORDER BY consumer, position LIMIT ?`, ...parameters, limit);
   }
 
-  async heldKeys(consumer: string, after: Position | undefined, limit: number): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
+  async heldKeys(
+    consumer: string,
+    after: Position | undefined,
+    limit: number,
+  ): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
     const sql = `SELECT ${COLUMNS}, held FROM (
         SELECT min(position) AS first, count(*) AS held FROM deliveries WHERE consumer = ?1 GROUP BY key HAVING min(position) > ?2
       ) JOIN deliveries ON consumer = ?1 AND position = first ORDER BY first LIMIT ?3`;
-    const rows = this.#session.read(() => this.#database.query<[...DeliveryRow, held: number]>(sql).all(consumer, after ?? START, limit));
+    const rows = this.#session.read(() =>
+      this.#database.query<[...DeliveryRow, held: number]>(sql).all(consumer, after ?? START, limit),
+    );
     return rows.map((row) => ({ first: fromRow(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
   }
 
@@ -92,20 +106,26 @@ export class SqliteDeliveryStore implements DeliveryStore {
 
   async positions(after: Position, limit: number): Promise<readonly Position[]> {
     const sql = 'SELECT DISTINCT position FROM deliveries WHERE position > ? ORDER BY position LIMIT ?';
-    return this.#session.read(() => this.#database.query<[number]>(sql).all(after, limit)).map(([place]) => position(place));
+    return this.#session
+      .read(() => this.#database.query<[number]>(sql).all(after, limit))
+      .map(([place]) => position(place));
   }
 
   /** Part of a unit: removes, then puts; putting replaces. */
   write(consumer: string, remove: readonly Position[], put: readonly DeliveryRow[]): void {
     const removal = this.#database.change('DELETE FROM deliveries WHERE consumer = ? AND position = ?');
     for (const place of remove) removal.run(consumer, place);
-    const replacement = this.#database.change(`INSERT OR REPLACE INTO deliveries (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    const replacement = this.#database.change(
+      `INSERT OR REPLACE INTO deliveries (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
     for (const row of put) replacement.run(...row);
   }
 
   /** The priorities of what is attempted by time, highest first. They are few: each is one look into the index. */
   *#priorities(consumer: string): Iterable<number> {
-    const below = this.#database.query<[number | null]>(`SELECT max(priority) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority < ?`);
+    const below = this.#database.query<[number | null]>(
+      `SELECT max(priority) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority < ?`,
+    );
     let priority = below.get(consumer, Number.MAX_SAFE_INTEGER)?.[0];
     while (typeof priority === 'number') {
       yield priority;
@@ -121,7 +141,19 @@ export class SqliteDeliveryStore implements DeliveryStore {
 
 /** A delivery as it is stored, detached from the objects of its writer. */
 export function deliveryRow(delivery: Delivery): DeliveryRow {
-  const { consumer, position: place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited } = delivery;
+  const {
+    consumer,
+    position: place,
+    key,
+    state,
+    attempts,
+    firstFailedMs,
+    lastFailedMs,
+    dueMs,
+    priority,
+    error,
+    edited,
+  } = delivery;
   return [
     consumer,
     place,

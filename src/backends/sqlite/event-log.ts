@@ -110,7 +110,7 @@ export class SqliteEventLog implements EventLog {
   /** In steps, so that a long stream holds up nobody; a step that fails leaves the rest for the next call. */
   async #truncate(stream: string, beforeVersion: number): Promise<number> {
     let removed = 0;
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const step = await this.#removal(() => this.#parts.retention.truncateStream(stream, beforeVersion));
       removed += step.removed;
       more = step.more;
@@ -145,7 +145,12 @@ class AppendWrite implements Write {
   #start = 0;
   #outcome: AppendOutcome | undefined;
 
-  constructor(writer: EventWriter, request: AppendRequest, resolve: (outcome: AppendOutcome) => void, reject: (error: unknown) => void) {
+  constructor(
+    writer: EventWriter,
+    request: AppendRequest,
+    resolve: (outcome: AppendOutcome) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.bytes = bytesOf(request);
     this.#writer = writer;
     this.#request = request;

@@ -63,7 +63,11 @@ export function recordedEvents(rows: readonly EventRow[], names: InternedNames):
 }
 
 /** An event as it will be read, from what was just written. The producer's objects are not kept: it may go on using them. */
-export function writtenEvent(event: EncodedEvent, kind: Kind, place: { position: number; version: number; recordedMs: number }): RecordedEvent {
+export function writtenEvent(
+  event: EncodedEvent,
+  kind: Kind,
+  place: { position: number; version: number; recordedMs: number },
+): RecordedEvent {
   return recordedEvent(
     Object.freeze({
       id: event.id,

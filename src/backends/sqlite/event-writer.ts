@@ -126,7 +126,13 @@ export class EventWriter {
     for (const event of request.events) {
       const head = this.#index.head(event.stream);
       if (!head.deleted && this.#write(event, head)) {
-        events.push({ stream: event.stream, version: head.version, position: position(this.#last), recordedMs: this.#nowMs, duplicate: false });
+        events.push({
+          stream: event.stream,
+          version: head.version,
+          position: position(this.#last),
+          recordedMs: this.#nowMs,
+          duplicate: false,
+        });
         continue;
       }
       const known = this.#find(event);
@@ -181,7 +187,8 @@ export class EventWriter {
     this.#index.advance(head, place);
     this.#written.push({ head, previous });
     if (this.#index.isMark(version)) this.#mark.run(head.stream, version, place);
-    if (this.#listened) this.#recorded.push(writtenEvent(event, kind, { position: place, version, recordedMs: this.#nowMs }));
+    if (this.#listened)
+      this.#recorded.push(writtenEvent(event, kind, { position: place, version, recordedMs: this.#nowMs }));
     return true;
   }
 
@@ -201,11 +208,20 @@ export class EventWriter {
       const identity = JSON.stringify([event.source, event.id]);
       const first = seen.get(identity);
       if (first === undefined) {
-        if (this.#index.head(event.stream).deleted) return { ok: false, reason: 'stream-deleted', stream: event.stream };
+        if (this.#index.head(event.stream).deleted)
+          return { ok: false, reason: 'stream-deleted', stream: event.stream };
         seen.set(identity, event);
       } else if (verify) {
         const differs = contentDifference(first, event);
-        if (differs.length > 0) return { ok: false, reason: 'content-conflict', source: event.source, id: event.id, position: START, differs };
+        if (differs.length > 0)
+          return {
+            ok: false,
+            reason: 'content-conflict',
+            source: event.source,
+            id: event.id,
+            position: START,
+            differs,
+          };
       }
     }
     return this.#refusedClaim(request.expected ?? [], lifted);
@@ -232,7 +248,9 @@ export class EventWriter {
     const source = this.#anyRetired ? this.#names.findSource(event.source) : undefined;
     if (source === undefined) return undefined;
     const row = this.#database
-      .query<[string, number, number, number, string]>('SELECT stream, version, position, recorded_ms, digest FROM retired WHERE id = ? AND source = ?')
+      .query<[string, number, number, number, string]>(
+        'SELECT stream, version, position, recorded_ms, digest FROM retired WHERE id = ? AND source = ?',
+      )
       .get(event.id, source);
     if (row === undefined) return undefined;
     const [stream, version, place, recordedMs, digest] = row;

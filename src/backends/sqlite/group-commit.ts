@@ -237,7 +237,11 @@ export class NoWrites implements Pick<GroupCommit, 'submit' | 'waiting' | 'close
 }
 
 /** A write that consists of one function, as a promise. */
-export function writeOnce<Result>(writes: Pick<GroupCommit, 'submit'>, bytes: number, change: () => Result): Promise<Result> {
+export function writeOnce<Result>(
+  writes: Pick<GroupCommit, 'submit'>,
+  bytes: number,
+  change: () => Result,
+): Promise<Result> {
   return new Promise((resolve, reject) => {
     let result: Result;
     writes.submit({

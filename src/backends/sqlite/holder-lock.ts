@@ -33,7 +33,11 @@ export function takeHolderLock(path: string): HolderLock {
 
 /** Who holds the store, as it said itself when it took it. */
 export function readHolder(database: Database): StoreHolder | undefined {
-  const row = database.query<[pid: number, host: string, sinceMs: number, url: string | null]>('SELECT pid, host, since_ms, url FROM holder').get();
+  const row = database
+    .query<[pid: number, host: string, sinceMs: number, url: string | null]>(
+      'SELECT pid, host, since_ms, url FROM holder',
+    )
+    .get();
   if (row === undefined) return undefined;
   const [pid, host, sinceMs, url] = row;
   return { pid, host, sinceMs, url: url ?? undefined };

@@ -107,11 +107,17 @@ export class InternedNames {
 
   kindsOfTypes(types: readonly string[]): readonly number[] {
     const sql = 'SELECT kind FROM kinds WHERE type IN (SELECT value FROM json_each(?))';
-    return this.#database.query<[number]>(sql).all(JSON.stringify(types)).map(([kind]) => kind);
+    return this.#database
+      .query<[number]>(sql)
+      .all(JSON.stringify(types))
+      .map(([kind]) => kind);
   }
 
   kindsOfCategory(category: string): readonly number[] {
-    return this.#database.query<[number]>('SELECT kind FROM kinds WHERE category = ?').all(category).map(([kind]) => kind);
+    return this.#database
+      .query<[number]>('SELECT kind FROM kinds WHERE category = ?')
+      .all(category)
+      .map(([kind]) => kind);
   }
 
   #cacheKind(kind: Kind): Kind {

@@ -24,8 +24,12 @@ export class LogReader {
   constructor(database: Database, names: InternedNames) {
     this.#database = database;
     this.#names = names;
-    this.#forward = database.query(`SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.position > ? ORDER BY e.position LIMIT ?`);
-    this.#backward = database.query(`SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.position < ? ORDER BY e.position DESC LIMIT ?`);
+    this.#forward = database.query(
+      `SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.position > ? ORDER BY e.position LIMIT ?`,
+    );
+    this.#backward = database.query(
+      `SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.position < ? ORDER BY e.position DESC LIMIT ?`,
+    );
     this.#byIdentity = database.query(`SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.id = ? AND e.source = ?`);
   }
 
@@ -41,14 +45,18 @@ export class LogReader {
 
   /** The last position that was given, and its recorded time. */
   head(): [position: number, recordedMs: number] {
-    const last = this.#database.query<[number, number]>('SELECT position, recorded_ms FROM events ORDER BY position DESC LIMIT 1').get() ?? [0, 0];
+    const last = this.#database
+      .query<[number, number]>('SELECT position, recorded_ms FROM events ORDER BY position DESC LIMIT 1')
+      .get() ?? [0, 0];
     const removed = this.#removed();
     return last[0] >= removed[0] ? last : removed;
   }
 
   /** By halving: recorded times never fall from one position to the next. */
   positionBefore(recordedMs: number): number {
-    const next = this.#database.query<[number, number]>('SELECT position, recorded_ms FROM events WHERE position > ? ORDER BY position LIMIT 1');
+    const next = this.#database.query<[number, number]>(
+      'SELECT position, recorded_ms FROM events WHERE position > ? ORDER BY position LIMIT 1',
+    );
     const [headPosition, headMs] = this.head();
     if (headMs < recordedMs) return headPosition;
     let low = 0;
@@ -68,7 +76,10 @@ export class LogReader {
     const sql = 'SELECT count(*) FROM (SELECT 1 FROM events WHERE position > ? AND position <= ? LIMIT ?)';
     const [removedUpTo] = this.#removed();
     const end = Math.min(upTo, this.head()[0]);
-    const among = after < removedUpTo ? (this.#database.query<[number]>(sql).get(after, Math.min(end, removedUpTo), limit)?.[0] ?? 0) : 0;
+    const among =
+      after < removedUpTo
+        ? (this.#database.query<[number]>(sql).get(after, Math.min(end, removedUpTo), limit)?.[0] ?? 0)
+        : 0;
     return Math.min(limit, among + Math.max(0, end - Math.max(after, removedUpTo)));
   }
 
@@ -82,12 +93,19 @@ export class LogReader {
     const parts = partsOfKinds(kinds);
     const selects = parts.map(({ from, where }) => `SELECT e.position FROM ${from} WHERE ${where}`);
     const sql = `${selects.join(' UNION ALL ')} ORDER BY 1 LIMIT 1 OFFSET ?`;
-    return this.#database.query<[number]>(sql).get(...parts.flatMap((part) => part.parameters), number - 1)?.[0] ?? BELOW_EVERYTHING;
+    return (
+      this.#database.query<[number]>(sql).get(...parts.flatMap((part) => part.parameters), number - 1)?.[0] ??
+      BELOW_EVERYTHING
+    );
   }
 
   /** The head of the log when events were last removed. */
   #removed(): [position: number, recordedMs: number] {
-    return this.#database.query<[number, number]>('SELECT removed_position, removed_recorded_ms FROM log_state').get() ?? [0, 0];
+    return (
+      this.#database.query<[number, number]>('SELECT removed_position, removed_recorded_ms FROM log_state').get() ?? [
+        0, 0,
+      ]
+    );
   }
 
   #rows(options: ReadOptions): EventRow[] {
@@ -105,9 +123,13 @@ export class LogReader {
   /** Parts that are each in position order come out in position order; SQLite reads from each no more than is needed. */
   #merged(parts: readonly Part[], { direction, from, limit }: Span): EventRow[] {
     const [compare, order] = direction === 'forward' ? ['>', 'ASC'] : ['<', 'DESC'];
-    const selects = parts.map(({ from: source, where }) => `SELECT ${EVENT_COLUMNS} FROM ${source} WHERE ${where} AND e.position ${compare} ?`);
+    const selects = parts.map(
+      ({ from: source, where }) => `SELECT ${EVENT_COLUMNS} FROM ${source} WHERE ${where} AND e.position ${compare} ?`,
+    );
     const parameters = parts.flatMap((part) => [...part.parameters, from]);
-    return this.#database.query<EventRow>(`${selects.join(' UNION ALL ')} ORDER BY 1 ${order} LIMIT ?`).all(...parameters, limit);
+    return this.#database
+      .query<EventRow>(`${selects.join(' UNION ALL ')} ORDER BY 1 ${order} LIMIT ?`)
+      .all(...parameters, limit);
   }
 }
 
@@ -126,8 +148,13 @@ interface Part {
 }
 
 function partsOfKinds(kinds: readonly number[]): readonly Part[] {
-  if (kinds.length > MAX_KINDS_BY_INDEX) return [{ from: 'events AS e NOT INDEXED', where: ONE_OF_KINDS, parameters: [JSON.stringify(kinds)] }];
-  return kinds.map((kind) => ({ from: 'events AS e INDEXED BY events_by_kind', where: 'e.kind = ?', parameters: [kind] }));
+  if (kinds.length > MAX_KINDS_BY_INDEX)
+    return [{ from: 'events AS e NOT INDEXED', where: ONE_OF_KINDS, parameters: [JSON.stringify(kinds)] }];
+  return kinds.map((kind) => ({
+    from: 'events AS e INDEXED BY events_by_kind',
+    where: 'e.kind = ?',
+    parameters: [kind],
+  }));
 }
 
 function partsOfCorrelation(correlationid: string, kinds: readonly number[] | undefined): readonly Part[] {
@@ -136,6 +163,10 @@ function partsOfCorrelation(correlationid: string, kinds: readonly number[] | un
   return [
     { from: 'events AS e INDEXED BY events_by_correlation', where: `e.correlationid = ?${also}`, parameters },
     // The first of a conversation: its correlation is its own id.
-    { from: 'events AS e INDEXED BY events_by_identity', where: `e.id = ?${also} AND e.correlationid IS NULL`, parameters },
+    {
+      from: 'events AS e INDEXED BY events_by_identity',
+      where: `e.id = ?${also} AND e.correlationid IS NULL`,
+      parameters,
+    },
   ];
 }

@@ -18,10 +18,19 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
 export function identify(database: Database, store: string): number | undefined {
   const application = database.number('application_id');
   const version = database.number('user_version');
-  if (application === 0 && version === 0 && database.query('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined) return undefined;
-  if (application !== APPLICATION_ID) throw new StoreUnusable(store, 'the file is a SQLite database of another program; name another file');
+  if (
+    application === 0 &&
+    version === 0 &&
+    database.query('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined
+  )
+    return undefined;
+  if (application !== APPLICATION_ID)
+    throw new StoreUnusable(store, 'the file is a SQLite database of another program; name another file');
   if (version > SCHEMA_VERSION) {
-    throw new StoreUnusable(store, `the file has schema version ${version}, this version of thereupon knows up to ${SCHEMA_VERSION}; update thereupon`);
+    throw new StoreUnusable(
+      store,
+      `the file has schema version ${version}, this version of thereupon knows up to ${SCHEMA_VERSION}; update thereupon`,
+    );
   }
   return version;
 }

@@ -37,7 +37,10 @@ function openForReading(path: string, options: DatabaseOptions): OpenFile {
     const version = identify(database, path);
     if (version === undefined) throw new StoreUnusable(path, 'the file is empty; open it for writing once');
     if (version < SCHEMA_VERSION) {
-      throw new StoreUnusable(path, `the file has the older schema version ${version}; open it for writing once, to bring it to version ${SCHEMA_VERSION}`);
+      throw new StoreUnusable(
+        path,
+        `the file has the older schema version ${version}; open it for writing once, to bring it to version ${SCHEMA_VERSION}`,
+      );
     }
     return { database, lock: undefined };
   } catch (error) {
@@ -86,7 +89,8 @@ function inspect(path: string, options: DatabaseOptions): void {
 function sizeOf(path: string): number | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
-  if (!found.isFile()) throw new StoreUnusable(path, found.isDirectory() ? 'is a folder; name a file in it' : 'is not a regular file');
+  if (!found.isFile())
+    throw new StoreUnusable(path, found.isDirectory() ? 'is a folder; name a file in it' : 'is not a regular file');
   return found.size;
 }
 

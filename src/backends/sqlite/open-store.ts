@@ -90,7 +90,12 @@ class SqliteStore implements Store {
     this.#holder = { pid: process.pid, host: hostname(), sinceMs: clock.now(), url: undefined };
     this.#session = new Session(database, path, options.readOnly);
     this.#names = new InternedNames(database);
-    this.#index = new StreamIndex({ database, names: this.#names, follows: options.readOnly, pace: options.pace ?? INDEX_PACE });
+    this.#index = new StreamIndex({
+      database,
+      names: this.#names,
+      follows: options.readOnly,
+      pace: options.pace ?? INDEX_PACE,
+    });
     this.#watchers = new LogWatchers(logger);
     this.#wal = new WalKeeper(database, path, logger);
     const reader = new LogReader(database, this.#names);
@@ -98,7 +103,9 @@ class SqliteStore implements Store {
     this.#writes = this.#createWrites();
     const session = this.#session;
     const writes = this.#writes;
-    this.#poll = options.readOnly ? new HeadPoll(clock, this.#watchers, () => session.read(() => reader.head()[0])) : undefined;
+    this.#poll = options.readOnly
+      ? new HeadPoll(clock, this.#watchers, () => session.read(() => reader.head()[0]))
+      : undefined;
     const streams = new StreamReader(database, this.#index, this.#names, path);
     this.#retention = new Retention({ database, index: this.#index, names: this.#names, reader, streams });
     this.log = new SqliteEventLog({
@@ -163,7 +170,8 @@ class SqliteStore implements Store {
   }
 
   #forget(): void {
-    for (const part of [this.#names, this.#index, this.#writer, this.#retention, this.checkpoints, this.rows]) part.forget();
+    for (const part of [this.#names, this.#index, this.#writer, this.#retention, this.checkpoints, this.rows])
+      part.forget();
     this.#wal.relieve();
   }
 

@@ -14,14 +14,20 @@ interface ReportOptions {
 
 /** How the file is doing. A thorough report reads all of it, which takes a second per few hundred megabytes. */
 export function reportOf(database: Database, { location, readOnly, thorough }: ReportOptions): StoreReport {
-  const bytes = ['', '-wal'].reduce((sum, suffix) => sum + (statSync(`${location}${suffix}`, { throwIfNoEntry: false })?.size ?? 0), 0);
+  const bytes = ['', '-wal'].reduce(
+    (sum, suffix) => sum + (statSync(`${location}${suffix}`, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
   const problems = thorough ? check(database) : [];
   return { backend: 'sqlite', location, readOnly, bytes, schemaVersion: SCHEMA_VERSION, problems };
 }
 
 function check(database: Database): readonly string[] {
   try {
-    const pages = database.query<[string]>(`PRAGMA integrity_check(${MAX_PROBLEMS})`).all().map(([finding]) => finding);
+    const pages = database
+      .query<[string]>(`PRAGMA integrity_check(${MAX_PROBLEMS})`)
+      .all()
+      .map(([finding]) => finding);
     const damage = pages.filter((finding) => finding !== 'ok').map((finding) => `the file is damaged: ${finding}`);
     return damage.length > 0 ? damage : brokenStreams(database);
   } catch (error) {
@@ -37,7 +43,13 @@ function brokenStreams(database: Database): readonly string[] {
   const behind = `SELECT e.stream, max(e.version) AS last FROM events AS e, log_state AS s LEFT JOIN stream_heads AS h ON h.stream = e.stream
     WHERE e.position <= s.heads_upto GROUP BY e.stream HAVING h.version IS NULL OR h.version < last LIMIT ${MAX_PROBLEMS}`;
   return [
-    ...database.query<[string, number]>(unlinked).all().map(([stream, version]) => `stream ${stream}: version ${version} does not follow on the version before it`),
-    ...database.query<[string, number]>(behind).all().map(([stream, version]) => `stream ${stream}: its index ends before version ${version}`),
+    ...database
+      .query<[string, number]>(unlinked)
+      .all()
+      .map(([stream, version]) => `stream ${stream}: version ${version} does not follow on the version before it`),
+    ...database
+      .query<[string, number]>(behind)
+      .all()
+      .map(([stream, version]) => `stream ${stream}: its index ends before version ${version}`),
   ];
 }

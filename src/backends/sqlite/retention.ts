@@ -115,7 +115,11 @@ export class Retention {
     const floors = new Map<string, number>();
     const passed: EventRow[] = [];
     const rows: EventRow[] = [];
-    for (let page = this.#oldest(kinds, 0); page.length > 0 && rows.length < count; page = this.#oldest(kinds, page.at(-1)?.[0] ?? 0)) {
+    for (
+      let page = this.#oldest(kinds, 0);
+      page.length > 0 && rows.length < count;
+      page = this.#oldest(kinds, page.at(-1)?.[0] ?? 0)
+    ) {
       for (const row of page) {
         const [position, stream, version] = row;
         if (keep.has(position)) {
@@ -141,7 +145,9 @@ export class Retention {
 
   #removeBelow(head: StreamHead, floor: number): number {
     const held = this.#database
-      .query<EventRow>(`SELECT ${EVENT_COLUMNS} FROM held_back AS h CROSS JOIN events AS e ON e.position = h.position WHERE h.stream = ? AND h.version < ?`)
+      .query<EventRow>(
+        `SELECT ${EVENT_COLUMNS} FROM held_back AS h CROSS JOIN events AS e ON e.position = h.position WHERE h.stream = ? AND h.version < ?`,
+      )
       .all(head.stream, floor);
     const rows = [...held, ...this.#streams.rowsBetween(head, head.floor, Math.min(floor - 1, head.version))];
     this.#remove(rows);
@@ -168,11 +174,15 @@ export class Retention {
     this.#index.settle(head);
     const { stream } = head;
     head.floor = Math.max(head.floor, floor);
-    this.#database.change('INSERT OR REPLACE INTO stream_floors VALUES (?, ?, ?)').run(stream, head.floor, head.deleted ? 1 : 0);
+    this.#database
+      .change('INSERT OR REPLACE INTO stream_floors VALUES (?, ?, ?)')
+      .run(stream, head.floor, head.deleted ? 1 : 0);
     this.#database.change('DELETE FROM stream_marks WHERE stream = ? AND version < ?').run(stream, head.floor);
     // Removed ones only: what is still held back has its event.
     this.#database
-      .change('DELETE FROM held_back WHERE stream = ? AND NOT EXISTS (SELECT 1 FROM events WHERE events.position = held_back.position)')
+      .change(
+        'DELETE FROM held_back WHERE stream = ? AND NOT EXISTS (SELECT 1 FROM events WHERE events.position = held_back.position)',
+      )
       .run(stream);
   }
 }

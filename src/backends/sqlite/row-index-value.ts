@@ -54,7 +54,10 @@ export function conditionHolds({ index, op, value: wanted }: IndexCondition, ind
 }
 
 /** A condition on the entries of its own index, as SQL over `e.kind` and `e.value`. It may let through more, never less. */
-export function entryCondition({ op, value }: IndexCondition): { readonly sql: string; readonly parameters: readonly (string | number)[] } {
+export function entryCondition({ op, value }: IndexCondition): {
+  readonly sql: string;
+  readonly parameters: readonly (string | number)[];
+} {
   const [kind, stored] = storedIndexValue(value);
   if (op !== 'prefix') return { sql: `e.kind = ? AND e.value ${op} ?`, parameters: [kind, stored] };
   return { sql: 'e.kind = ? AND e.value >= ?', parameters: [STRING, String(value)] };

@@ -2,7 +2,15 @@ import type { IndexCondition, IndexValue, Row, RowQuery } from '../../consumer/r
 import type { JsonValue } from '../../event/json.ts';
 import type { Database, SqlValue } from './database.ts';
 import type { IndexValues } from './row-index-value.ts';
-import { compareIndexValues, compareText, conditionHolds, entryCondition, parseIndexes, storedIndexValue, valueIn } from './row-index-value.ts';
+import {
+  compareIndexValues,
+  compareText,
+  conditionHolds,
+  entryCondition,
+  parseIndexes,
+  storedIndexValue,
+  valueIn,
+} from './row-index-value.ts';
 
 export type FoundRow = Row & { readonly orderValue: IndexValue | undefined };
 
@@ -22,7 +30,8 @@ const PAGE = 256;
 /** So few rows with one value are sorted in memory rather than looked for in the order of another index. */
 const FEW = 1_000;
 
-const FROM_ENTRIES = 'FROM row_index_entries AS e JOIN rows AS r ON r.namespace = ? AND r.key = e.key WHERE e.row_index = ?';
+const FROM_ENTRIES =
+  'FROM row_index_entries AS e JOIN rows AS r ON r.namespace = ? AND r.key = e.key WHERE e.row_index = ?';
 
 /**
  * Answers queries over the rows of a namespace. One index leads, in its order, page by page; what the other conditions demand is
@@ -38,15 +47,23 @@ export class RowQueries {
   query(numbers: NamespaceNumbers, query: RowQuery): readonly FoundRow[] {
     const { where = [], orderBy, limit } = query;
     const equal = where.find(({ op, index }) => op === '=' && index !== orderBy?.index && numbers.indexes.has(index));
-    if (orderBy === undefined) return take(this.#byKey(numbers, equal, query.after?.key), where, limit, () => undefined);
+    if (orderBy === undefined)
+      return take(this.#byKey(numbers, equal, query.after?.key), where, limit, () => undefined);
     if (equal !== undefined && this.#isRare(numbers, equal)) return this.#sorted(numbers, equal, query, orderBy);
     const index = numbers.indexes.get(orderBy.index);
     if (index === undefined) return this.#unordered(numbers, equal, query, orderBy);
-    return take(this.#byIndex(numbers, index, query, orderBy), where, limit, (indexes) => valueIn(indexes, orderBy.index));
+    return take(this.#byIndex(numbers, index, query, orderBy), where, limit, (indexes) =>
+      valueIn(indexes, orderBy.index),
+    );
   }
 
   /** No row has a value for an index that nobody declared: all are null in it, and the order is that of the keys. */
-  #unordered(numbers: NamespaceNumbers, equal: IndexCondition | undefined, query: RowQuery, { direction }: OrderBy): readonly FoundRow[] {
+  #unordered(
+    numbers: NamespaceNumbers,
+    equal: IndexCondition | undefined,
+    query: RowQuery,
+    { direction }: OrderBy,
+  ): readonly FoundRow[] {
     const { where = [], after, limit } = query;
     // A last row with a value, seen when there were some: null comes before every value.
     const beyondNull = after !== undefined && (after.value ?? null) !== null;
@@ -55,12 +72,18 @@ export class RowQueries {
   }
 
   /** By key: all rows, or those with one value in an index. */
-  *#byKey({ namespace, indexes }: NamespaceNumbers, equal: IndexCondition | undefined, after: string | undefined): Iterable<KeyedRow> {
+  *#byKey(
+    { namespace, indexes }: NamespaceNumbers,
+    equal: IndexCondition | undefined,
+    after: string | undefined,
+  ): Iterable<KeyedRow> {
     const index = equal === undefined ? undefined : indexes.get(equal.index);
     const all = 'SELECT r.key, r.value, r.indexes FROM rows AS r WHERE r.namespace = ?';
     const some = `SELECT e.key, r.value, r.indexes ${FROM_ENTRIES} AND e.kind = ? AND e.value = ?`;
     const [sql, parameters, key]: [string, SqlValue[], string] =
-      equal === undefined || index === undefined ? [all, [namespace], 'r.key'] : [some, [namespace, index, ...storedIndexValue(equal.value)], 'e.key'];
+      equal === undefined || index === undefined
+        ? [all, [namespace], 'r.key']
+        : [some, [namespace, index, ...storedIndexValue(equal.value)], 'e.key'];
     const first = this.#database.query<KeyedRow>(`${sql} ORDER BY ${key} LIMIT ${PAGE}`);
     const next = this.#database.query<KeyedRow>(`${sql} AND ${key} > ? ORDER BY ${key} LIMIT ${PAGE}`);
     let page = after === undefined ? first.all(...parameters) : next.all(...parameters, after);
@@ -71,7 +94,12 @@ export class RowQueries {
   }
 
   /** In the order of an index, then by key; from the last row of the page before. */
-  *#byIndex({ namespace }: NamespaceNumbers, index: number, query: RowQuery, { index: name, direction }: OrderBy): Iterable<EntryRow> {
+  *#byIndex(
+    { namespace }: NamespaceNumbers,
+    index: number,
+    query: RowQuery,
+    { index: name, direction }: OrderBy,
+  ): Iterable<EntryRow> {
     const own = (query.where ?? []).filter((condition) => condition.index === name).map(entryCondition);
     const conditions = own.map(({ sql }) => ` AND ${sql}`).join('');
     const [compare, order] = direction === 'asc' ? ['>', 'ASC'] : ['<', 'DESC'];
@@ -79,7 +107,9 @@ export class RowQueries {
     const parameters: SqlValue[] = [namespace, index, ...own.flatMap((condition) => condition.parameters)];
     const ends = `ORDER BY e.kind ${order}, e.value ${order}, e.key LIMIT ${PAGE}`;
     const first = this.#database.query<EntryRow>(`${columns} ${ends}`);
-    const tied = this.#database.query<EntryRow>(`${columns} AND e.kind = ? AND e.value = ? AND e.key > ? ORDER BY e.key LIMIT ${PAGE}`);
+    const tied = this.#database.query<EntryRow>(
+      `${columns} AND e.kind = ? AND e.value = ? AND e.key > ? ORDER BY e.key LIMIT ${PAGE}`,
+    );
     const beyond = this.#database.query<EntryRow>(`${columns} AND (e.kind, e.value) ${compare} (?, ?) ${ends}`);
 
     let last = query.after === undefined ? undefined : cursorOf(query.after);
@@ -100,7 +130,9 @@ export class RowQueries {
   /** The rows with one value in an index, sorted by another one. */
   #sorted(numbers: NamespaceNumbers, equal: IndexCondition, query: RowQuery, orderBy: OrderBy): readonly FoundRow[] {
     const { where = [], after, limit } = query;
-    const found = take(this.#byKey(numbers, equal, undefined), where, FEW, (indexes) => valueIn(indexes, orderBy.index));
+    const found = take(this.#byKey(numbers, equal, undefined), where, FEW, (indexes) =>
+      valueIn(indexes, orderBy.index),
+    );
     const compare = (left: Pick<FoundRow, 'key' | 'orderValue'>, right: Pick<FoundRow, 'key' | 'orderValue'>) => {
       const order = compareIndexValues(left.orderValue ?? null, right.orderValue ?? null);
       return (orderBy.direction === 'desc' ? -order : order) || compareText(left.key, right.key);
@@ -112,7 +144,9 @@ export class RowQueries {
 
   #isRare({ indexes }: NamespaceNumbers, equal: IndexCondition): boolean {
     const sql = `SELECT count(*) FROM (SELECT 1 FROM row_index_entries WHERE row_index = ? AND kind = ? AND value = ? LIMIT ${FEW + 1})`;
-    const count = this.#database.query<[number]>(sql).get(indexes.get(equal.index) ?? 0, ...storedIndexValue(equal.value));
+    const count = this.#database
+      .query<[number]>(sql)
+      .get(indexes.get(equal.index) ?? 0, ...storedIndexValue(equal.value));
     return (count?.[0] ?? 0) <= FEW;
   }
 }

@@ -62,7 +62,10 @@ export class SqliteRowStore implements RowStore {
     });
   }
 
-  async query(namespace: string, query: RowQuery): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]> {
+  async query(
+    namespace: string,
+    query: RowQuery,
+  ): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]> {
     return this.#session.read(() => {
       const known = this.#find(namespace);
       return known === undefined ? [] : this.#queries.query(known, query);
@@ -81,7 +84,8 @@ export class SqliteRowStore implements RowStore {
     await writeOnce(this.#writes, CLEAR_BYTES, () => {
       const known = this.#find(namespace);
       if (known === undefined) return;
-      for (const index of known.indexes.values()) this.#database.change('DELETE FROM row_index_entries WHERE row_index = ?').run(index);
+      for (const index of known.indexes.values())
+        this.#database.change('DELETE FROM row_index_entries WHERE row_index = ?').run(index);
       this.#database.change('DELETE FROM row_indexes WHERE namespace = ?').run(known.namespace);
       this.#database.change('DELETE FROM rows WHERE namespace = ?').run(known.namespace);
       this.#namespaces.delete(namespace);
@@ -91,9 +95,12 @@ export class SqliteRowStore implements RowStore {
   /** Part of a unit. */
   write({ namespace, key, json, indexes }: PreparedRow): void {
     const known = this.#find(namespace) ?? this.#create(namespace);
-    if (indexes !== null || known.indexes.size > 0) this.#index(known, key, json === undefined ? undefined : parseIndexes(indexes));
-    if (json === undefined) this.#database.change('DELETE FROM rows WHERE namespace = ? AND key = ?').run(known.namespace, key);
-    else this.#database.change('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)').run(known.namespace, key, json, indexes);
+    if (indexes !== null || known.indexes.size > 0)
+      this.#index(known, key, json === undefined ? undefined : parseIndexes(indexes));
+    if (json === undefined)
+      this.#database.change('DELETE FROM rows WHERE namespace = ? AND key = ?').run(known.namespace, key);
+    else
+      this.#database.change('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)').run(known.namespace, key, json, indexes);
   }
 
   /** The database was rolled back. */
@@ -103,14 +110,18 @@ export class SqliteRowStore implements RowStore {
 
   #value(known: KnownNamespace | undefined, key: string): JsonValue | undefined {
     if (known === undefined) return undefined;
-    const row = this.#database.query<[string]>('SELECT value FROM rows WHERE namespace = ? AND key = ?').get(known.namespace, key);
+    const row = this.#database
+      .query<[string]>('SELECT value FROM rows WHERE namespace = ? AND key = ?')
+      .get(known.namespace, key);
     return row === undefined ? undefined : (JSON.parse(row[0]) as JsonValue);
   }
 
   /** Replaces the entries of a row, before the row itself is replaced; `indexes` is undefined when it goes. */
   #index(known: KnownNamespace, key: string, indexes: IndexValues | undefined): void {
     for (const name in indexes) if (!known.indexes.has(name)) this.#declare(known, name);
-    const row = this.#database.query<[string | null]>('SELECT indexes FROM rows WHERE namespace = ? AND key = ?').get(known.namespace, key);
+    const row = this.#database
+      .query<[string | null]>('SELECT indexes FROM rows WHERE namespace = ? AND key = ?')
+      .get(known.namespace, key);
     const before = row === undefined ? undefined : parseIndexes(row[0]);
     for (const [name, number] of known.indexes) {
       const old = before === undefined ? undefined : storedIndexValue(valueIn(before, name));
@@ -118,14 +129,17 @@ export class SqliteRowStore implements RowStore {
       if (old !== undefined && next !== undefined && old[0] === next[0] && old[1] === next[1]) continue;
       const remove = 'DELETE FROM row_index_entries WHERE row_index = ? AND kind = ? AND value = ? AND key = ?';
       if (old !== undefined) this.#database.change(remove).run(number, old[0], old[1], key);
-      if (next !== undefined) this.#database.change('INSERT INTO row_index_entries VALUES (?, ?, ?, ?)').run(number, next[0], next[1], key);
+      if (next !== undefined)
+        this.#database.change('INSERT INTO row_index_entries VALUES (?, ?, ?, ?)').run(number, next[0], next[1], key);
     }
   }
 
   #declare(known: KnownNamespace, name: string): void {
     const insert = this.#database.change('INSERT INTO row_indexes (namespace, name) VALUES (?, ?)');
     const number = Number(insert.run(known.namespace, name).lastInsertRowid);
-    this.#database.change('INSERT INTO row_index_entries SELECT ?, 0, 0, key FROM rows WHERE namespace = ?').run(number, known.namespace);
+    this.#database
+      .change('INSERT INTO row_index_entries SELECT ?, 0, 0, key FROM rows WHERE namespace = ?')
+      .run(number, known.namespace);
     known.indexes.set(name, number);
   }
 
@@ -135,12 +149,16 @@ export class SqliteRowStore implements RowStore {
     if (cached !== undefined) return cached;
     const row = this.#database.query<[number]>('SELECT namespace FROM namespaces WHERE name = ?').get(namespace);
     if (row === undefined) return undefined;
-    const indexes = this.#database.query<[string, number]>('SELECT name, row_index FROM row_indexes WHERE namespace = ?').all(row[0]);
+    const indexes = this.#database
+      .query<[string, number]>('SELECT name, row_index FROM row_indexes WHERE namespace = ?')
+      .all(row[0]);
     return this.#remember(namespace, { namespace: row[0], indexes: new Map(indexes) });
   }
 
   #create(namespace: string): KnownNamespace {
-    const number = Number(this.#database.change('INSERT INTO namespaces (name) VALUES (?)').run(namespace).lastInsertRowid);
+    const number = Number(
+      this.#database.change('INSERT INTO namespaces (name) VALUES (?)').run(namespace).lastInsertRowid,
+    );
     return this.#remember(namespace, { namespace: number, indexes: new Map() });
   }
 

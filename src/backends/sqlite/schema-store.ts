@@ -39,7 +39,8 @@ export class SqliteSchemaStore implements SchemaStore {
   }
 
   async list(): Promise<readonly SchemaRecord[]> {
-    const sql = 'SELECT type, version, summary, vendor, json_schema, on_invalid, registered_ms FROM schemas ORDER BY type, version';
+    const sql =
+      'SELECT type, version, summary, vendor, json_schema, on_invalid, registered_ms FROM schemas ORDER BY type, version';
     return this.#session.read(() => this.#database.query<SchemaRow>(sql).all().map(fromRow));
   }
 }

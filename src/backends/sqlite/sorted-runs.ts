@@ -32,7 +32,11 @@ export class SortedRuns<Item extends Named> {
 
   #push(run: Item[]): void {
     let last = run;
-    for (let before = this.#runs.at(-1); before !== undefined && before.length <= last.length; before = this.#runs.at(-1)) {
+    for (
+      let before = this.#runs.at(-1);
+      before !== undefined && before.length <= last.length;
+      before = this.#runs.at(-1)
+    ) {
       this.#runs.pop();
       last = merge(before, last);
     }

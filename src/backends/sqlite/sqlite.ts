@@ -27,7 +27,10 @@ const DEFAULT_CACHE_BYTES = 8 * 1_024 * 1_024;
 export function sqlite(path: string, options: SqliteOptions = {}): StoreFactory {
   const location = resolve(path);
   const { readOnly = false, cacheBytes = DEFAULT_CACHE_BYTES, maxWaiting = {} } = options;
-  const limits = { requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS, bytes: maxWaiting.bytes ?? DEFAULT_MAX_BYTES };
+  const limits = {
+    requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS,
+    bytes: maxWaiting.bytes ?? DEFAULT_MAX_BYTES,
+  };
   return {
     backend: 'sqlite',
     location,

@@ -95,8 +95,7 @@ export class StreamIndex {
     if (this.#stale) this.#load();
     const known = this.#current.get(stream) ?? this.#folding.get(stream) ?? this.#cached.get(stream);
     if (known === undefined) return this.#fetch(stream);
-    if (this.#follows) this.#readFloor(known);
-    return known;
+    return this.#follows ? this.#followed(known) : known;
   }
 
   /** Events of the stream are being removed: its row must not depend on them any more. Inside a transaction. */
@@ -151,6 +150,14 @@ export class StreamIndex {
     this.#readAbove();
   }
 
+  /** A head that a reader knows, as it is now: the writer may have removed events, also some that the reader never saw. */
+  #followed(known: StreamHead): StreamHead {
+    this.#readFloor(known);
+    if (known.floor === 1 && !known.deleted) return known;
+    const written = this.#readHead(known.stream);
+    return written.version > known.version ? written : known;
+  }
+
   #freeze(): void {
     this.#folding = this.#current;
     this.#frozenUpto = this.#upto;
@@ -176,7 +183,8 @@ export class StreamIndex {
   }
 
   #write(head: StreamHead): void {
-    const sql = 'INSERT INTO stream_heads VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position';
+    const sql =
+      'INSERT INTO stream_heads VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET version = excluded.version, position = excluded.position';
     this.#database.change(sql).run(head.stream, head.version, head.position);
   }
 
@@ -211,7 +219,9 @@ export class StreamIndex {
       const rows = query.all(this.#upto);
       for (const [position, stream, version] of rows) {
         // Rows of streams that lost events are up to date, and what is left of the events may not be.
-        const head = this.#current.get(stream) ?? (this.#anyRemoved || this.#follows ? this.#readHead(stream) : this.#newHead(stream, 0, 0));
+        const head =
+          this.#current.get(stream) ??
+          (this.#anyRemoved || this.#follows ? this.#readHead(stream) : this.#newHead(stream, 0, 0));
         this.#upto = position;
         if (version <= head.version) continue;
         head.version = version - 1;
@@ -230,19 +240,32 @@ export class StreamIndex {
   }
 
   #readHead(stream: string): StreamHead {
-    const row = this.#database.query<[number, number]>('SELECT version, position FROM stream_heads WHERE stream = ?').get(stream);
+    const row = this.#database
+      .query<[number, number]>('SELECT version, position FROM stream_heads WHERE stream = ?')
+      .get(stream);
     return this.#newHead(stream, row?.[0] ?? 0, row?.[1] ?? 0);
   }
 
   #newHead(stream: string, version: number, position: number): StreamHead {
     const category = categoryOf(stream);
-    const head = { stream, category, kinds: this.#names.ofCategory(category), version, position, floor: 1, deleted: false, generation: 0 };
+    const head = {
+      stream,
+      category,
+      kinds: this.#names.ofCategory(category),
+      version,
+      position,
+      floor: 1,
+      deleted: false,
+      generation: 0,
+    };
     if (this.#anyRemoved || this.#follows) this.#readFloor(head);
     return head;
   }
 
   #readFloor(head: StreamHead): void {
-    const row = this.#database.query<[number, number]>('SELECT floor, deleted FROM stream_floors WHERE stream = ?').get(head.stream);
+    const row = this.#database
+      .query<[number, number]>('SELECT floor, deleted FROM stream_floors WHERE stream = ?')
+      .get(head.stream);
     if (row === undefined) return;
     head.floor = row[0];
     head.deleted = row[1] !== 0;

@@ -50,7 +50,12 @@ export class StreamReader {
   state(stream: string): StreamState {
     const head = this.#index.head(stream);
     const firstHeld = head.floor > 1 ? this.#firstHeld(stream) : undefined;
-    return { stream, version: head.version, firstVersion: firstHeld ?? Math.min(head.floor, head.version + 1), deleted: head.deleted };
+    return {
+      stream,
+      version: head.version,
+      firstVersion: firstHeld ?? Math.min(head.floor, head.version + 1),
+      deleted: head.deleted,
+    };
   }
 
   list(options: ListStreamsOptions): readonly StreamState[] {
@@ -66,7 +71,8 @@ export class StreamReader {
   }
 
   #forward(head: StreamHead, { fromVersion = 1, limit }: ReadStreamOptions): readonly EventRow[] {
-    const held = fromVersion < head.floor ? this.#held('>= ? ORDER BY h.version LIMIT ?', head.stream, fromVersion, limit) : [];
+    const held =
+      fromVersion < head.floor ? this.#held('>= ? ORDER BY h.version LIMIT ?', head.stream, fromVersion, limit) : [];
     const low = Math.max(fromVersion, head.floor);
     const rows = this.rowsBetween(head, low, Math.min(head.version, low + limit - held.length - 1)).reverse();
     return held.length === 0 ? rows : [...held, ...rows];
@@ -86,7 +92,10 @@ export class StreamReader {
     const [version, place] = high === head.version ? [head.version, head.position] : this.#markFrom(head, high);
     const rows = this.#chain.all(place, version, low, high);
     if (rows.length !== high - low + 1) {
-      throw new StoreUnusable(this.#store, `stream ${head.stream}: expected versions ${low} to ${high}, found ${rows.length} events; the file is damaged`);
+      throw new StoreUnusable(
+        this.#store,
+        `stream ${head.stream}: expected versions ${low} to ${high}, found ${rows.length} events; the file is damaged`,
+      );
     }
     return rows;
   }
@@ -101,18 +110,26 @@ export class StreamReader {
   }
 
   #firstHeld(stream: string): number | undefined {
-    return this.#database.query<[number]>('SELECT version FROM held_back WHERE stream = ? ORDER BY version LIMIT 1').get(stream)?.[0];
+    return this.#database
+      .query<[number]>('SELECT version FROM held_back WHERE stream = ? ORDER BY version LIMIT 1')
+      .get(stream)?.[0];
   }
 
   /** Names in the table, in order. A category is the name itself, then the names that begin with it and `-` (`.` follows `-`). */
   *#written(category: string | undefined, after: string, limit: number): Iterable<string> {
-    const above = this.#database.query<[string]>('SELECT stream FROM stream_heads WHERE stream > ? ORDER BY stream LIMIT ?');
-    const between = this.#database.query<[string]>('SELECT stream FROM stream_heads WHERE stream > ? AND stream >= ? AND stream < ? ORDER BY stream LIMIT ?');
+    const above = this.#database.query<[string]>(
+      'SELECT stream FROM stream_heads WHERE stream > ? ORDER BY stream LIMIT ?',
+    );
+    const between = this.#database.query<[string]>(
+      'SELECT stream FROM stream_heads WHERE stream > ? AND stream >= ? AND stream < ? ORDER BY stream LIMIT ?',
+    );
     if (category === undefined) {
       for (const [name] of above.all(after, limit)) yield name;
       return;
     }
-    const itself = this.#database.query<[string]>('SELECT stream FROM stream_heads WHERE stream > ? AND stream = ?').get(after, category);
+    const itself = this.#database
+      .query<[string]>('SELECT stream FROM stream_heads WHERE stream > ? AND stream = ?')
+      .get(after, category);
     if (itself !== undefined) yield itself[0];
     for (const [name] of between.all(after, `${category}-`, `${category}.`, limit)) yield name;
   }

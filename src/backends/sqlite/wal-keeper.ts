@@ -5,12 +5,20 @@ import { checkpointer } from './checkpointer.ts';
 import type { Database } from './database.ts';
 
 const PAGE_BYTES = 4_096;
-/** Above this the thread starts to move pages: the more a page is rewritten before that, the less is written twice. */
-const START_FRAMES = (16 * 1_024 * 1_024) / PAGE_BYTES;
-/** So little is left when the writing thread moves the rest itself (1 ms), after which the log begins anew. */
-const REST_FRAMES = (256 * 1_024) / PAGE_BYTES;
-/** Above this the writing thread stops to catch up, whatever it takes: the log is bounded (G10). */
-const MAX_FRAMES = (64 * 1_024 * 1_024) / PAGE_BYTES;
+/** How long the log may become, in pages. */
+export interface WalLimits {
+  /** Above this the thread starts to move pages: the more a page is rewritten before that, the less is written twice. */
+  readonly startFrames: number;
+  /** So little is left when the writing thread moves the rest itself (1 ms), after which the log begins anew. */
+  readonly restFrames: number;
+  /** Above this the writing thread waits for the other one and catches up, whatever it takes: the log is bounded (G10). */
+  readonly maxFrames: number;
+}
+
+/** 8 MiB, 256 KiB, 64 MiB. */
+const WAL_LIMITS: WalLimits = { startFrames: 2_048, restFrames: 64, maxFrames: 16_384 };
+/** A disk on which one pass takes longer is not waited for. */
+const MAX_WAIT_MS = 5_000;
 /** After so many bytes of events the length of the log is asked for (2 µs). */
 const LOOK_BYTES = 256 * 1_024;
 /** A flush writes at least the pages at the right edges of table and indexes. */
@@ -25,23 +33,28 @@ const FLUSH_BYTES = 4 * PAGE_BYTES;
  *
  * States     idle; moving (the thread was asked and has not answered).
  * Invariants 1. The thread is started when it is first needed, and keeps no process alive.
- *            2. The log grows beyond MAX_FRAMES only while a reader in another process holds on to an old state.
+ *            2. The log grows beyond `maxFrames` only while a reader in another process holds on to an old state, or on a disk that
+ *               does not take pages any more.
  */
 export class WalKeeper {
   readonly #database: Database;
   readonly #path: string;
   readonly #logger: Logger;
+  readonly #limits: WalLimits;
+  /** 1 while the thread works: both threads see it at once, messages come only when the event loop turns. */
+  readonly #working = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #worker: Worker | undefined;
   #moving = false;
   #unlooked = 0;
-  /** Where a log that could not be begun anew stood: it is tried again when it has grown by START_FRAMES. */
+  /** Where a log that could not be begun anew stood: it is tried again when it has grown by `startFrames`. */
   #stuckAt = 0;
   #leftBefore = Number.POSITIVE_INFINITY;
 
-  constructor(database: Database, path: string, logger: Logger) {
+  constructor(database: Database, path: string, logger: Logger, limits = WAL_LIMITS) {
     this.#database = database;
     this.#path = path;
     this.#logger = logger;
+    this.#limits = limits;
   }
 
   /** A flush was committed. */
@@ -52,8 +65,8 @@ export class WalKeeper {
     const frames = this.#checkpoint('NOOP').logFrames;
     if (frames < this.#stuckAt) this.#stuckAt = 0;
     const grown = frames - this.#stuckAt;
-    if (grown > MAX_FRAMES) this.#moveRest();
-    else if (grown > START_FRAMES && !this.#moving) this.#move();
+    if (grown > this.#limits.maxFrames) this.#catchUp();
+    else if (grown > this.#limits.startFrames && !this.#moving) this.#move();
   }
 
   /** A flush failed. If the disk is full, a log that is begun anew makes room for the next one. */
@@ -72,21 +85,35 @@ export class WalKeeper {
     await ended;
   }
 
+  #catchUp(): void {
+    if (this.#moving) Atomics.wait(this.#working, 0, 1, MAX_WAIT_MS);
+    this.#moveRest();
+  }
+
   #move(): void {
     this.#worker ??= this.#startWorker();
     this.#moving = true;
+    Atomics.store(this.#working, 0, 1);
     this.#worker.postMessage('checkpoint', []);
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(`(${String(checkpointer)})()`, { eval: true, workerData: this.#path, name: 'thereupon-checkpointer' });
+    const worker = new Worker(`(${String(checkpointer)})()`, {
+      eval: true,
+      workerData: { path: this.#path, working: this.#working },
+      name: 'thereupon-checkpointer',
+    });
     worker.on('message', (report: CheckpointReport) => this.#moved(report));
     // After the listener, which counts as a reason to stay alive.
     worker.unref();
     worker.on('error', (error) => {
-      this.#logger.error({ err: error, store: this.#path }, 'the checkpointing thread failed; another one is started when it is needed');
+      this.#logger.error(
+        { err: error, store: this.#path },
+        'the checkpointing thread failed; another one is started when it is needed',
+      );
       this.#worker = undefined;
       this.#moving = false;
+      Atomics.store(this.#working, 0, 0);
     });
     return worker;
   }
@@ -101,7 +128,7 @@ export class WalKeeper {
     // Each round leaves what was written during it; where that no longer shrinks, waiting gains nothing.
     const shrinks = left < this.#leftBefore / 2;
     this.#leftBefore = left;
-    if (left > REST_FRAMES && shrinks) this.#move();
+    if (left > this.#limits.restFrames && shrinks) this.#move();
     else this.#moveRest();
   }
 
@@ -123,6 +150,9 @@ export class WalKeeper {
   }
 
   #warn(error: unknown): void {
-    this.#logger.warn({ err: error, store: this.#path }, 'the write-ahead log could not be moved to the main file; it is tried again');
+    this.#logger.warn(
+      { err: error, store: this.#path },
+      'the write-ahead log could not be moved to the main file; it is tried again',
+    );
   }
 }

@@ -19,11 +19,15 @@ export class Api {
   }
 
   async get<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
-    return (await this.#ask('GET', path + searchOf(query), { ...(signal === undefined ? {} : { signal }) })) as Answer;
+    return (await this.#ask('GET', path + searchOf(query), signal === undefined ? {} : { signal })) as Answer;
   }
 
   async post<Answer>(path: string, body?: unknown): Promise<Answer> {
-    return (await this.#ask('POST', path, body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })) as Answer;
+    return (await this.#ask(
+      'POST',
+      path,
+      body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+    )) as Answer;
   }
 
   async delete(path: string): Promise<void> {
@@ -33,12 +37,18 @@ export class Api {
   /** Events in the CloudEvents JSON format: one, or a batch that is recorded whole or not at all. */
   async publish<Answer>(events: unknown): Promise<Answer> {
     const form = Array.isArray(events) ? 'application/cloudevents-batch+json' : 'application/cloudevents+json';
-    return (await this.#ask('POST', '/events', { body: JSON.stringify(events), headers: { 'content-type': form } })) as Answer;
+    return (await this.#ask('POST', '/events', {
+      body: JSON.stringify(events),
+      headers: { 'content-type': form },
+    })) as Answer;
   }
 
   /** Events as they are recorded, until the connection ends. */
   async *follow(query: Query, signal: AbortSignal): AsyncGenerator<EventJson, void, undefined> {
-    const response = await this.#transport(`/events${searchOf(query)}`, { headers: { accept: 'text/event-stream' }, signal });
+    const response = await this.#transport(`/events${searchOf(query)}`, {
+      headers: { accept: 'text/event-stream' },
+      signal,
+    });
     if (!response.ok || response.body === null) throw await problemOf(response);
     for await (const message of sseMessages(response.body)) yield JSON.parse(message) as EventJson;
   }
@@ -61,7 +71,8 @@ export function pathOf(...names: readonly string[]): string {
   return names
     .map((name) => {
       // As a segment these are steps in the path, however they are written.
-      if (name === '.' || name === '..' || name === '') throw new UsageError(`${JSON.stringify(name)} cannot be named in an address`);
+      if (name === '.' || name === '..' || name === '')
+        throw new UsageError(`${JSON.stringify(name)} cannot be named in an address`);
       return `/${encodeURIComponent(name.toWellFormed())}`;
     })
     .join('');
@@ -75,7 +86,8 @@ export function networkTransport(url: string, apiKey: string | undefined): Trans
   } catch {
     throw new UsageError(`--url: expected an address such as http://127.0.0.1:4600, found ${JSON.stringify(url)}`);
   }
-  if (base.protocol !== 'http:' && base.protocol !== 'https:') throw new UsageError(`--url: expected http or https, found ${base.protocol}`);
+  if (base.protocol !== 'http:' && base.protocol !== 'https:')
+    throw new UsageError(`--url: expected http or https, found ${base.protocol}`);
   const prefix = base.href.replace(/\/$/, '');
   return async (path, init) => {
     const headers = new Headers(init.headers);
@@ -84,7 +96,10 @@ export function networkTransport(url: string, apiKey: string | undefined): Trans
       return await fetch(`${prefix}${path}`, { ...init, headers });
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
-      throw new NotReached(`nothing answers at ${prefix} (${reasonOf(error)}); is it running, and is the address right?`, { cause: error });
+      throw new NotReached(
+        `nothing answers at ${prefix} (${reasonOf(error)}); is it running, and is the address right?`,
+        { cause: error },
+      );
     }
   };
 }
@@ -101,9 +116,10 @@ function searchOf(query: Query): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined) continue;
-    for (const each of Array.isArray(value) ? (value as readonly string[]) : [value as string | number]) search.append(name, String(each));
+    for (const each of Array.isArray(value) ? (value as readonly string[]) : [value as string | number])
+      search.append(name, String(each));
   }
-  return search.size === 0 ? '' : `?${search}`;
+  return search.size === 0 ? '' : `?${search.toString()}`;
 }
 
 async function problemOf(response: Response): Promise<ApiProblem> {

@@ -37,20 +37,25 @@ export type Need = 'read' | 'write';
  * Errors    UsageError; CommandFailed; StoreHeld when its holder has no server and the command must write
  */
 export async function connect(options: AccessOptions, terminal: Terminal, need: Need): Promise<Connection> {
-  const url = options.url ?? (options.store === undefined && options.config === undefined ? terminal.env['THEREUPON_URL'] : undefined);
+  const url =
+    options.url ??
+    (options.store === undefined && options.config === undefined ? terminal.env['THEREUPON_URL'] : undefined);
   if (url !== undefined && url !== '') {
-    if (options.store !== undefined) throw new UsageError('--url names a running server and --store a file; give one of them');
+    if (options.store !== undefined)
+      throw new UsageError('--url names a running server and --store a file; give one of them');
     return remote(url, apiKeyOf(options, terminal, undefined), undefined);
   }
   const program = await loadProgram(options, terminal);
   const { config } = program;
   const file = fileOf(config.store, terminal.cwd);
   if (file === undefined) {
-    if (config.store === 'memory:') throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
+    if (config.store === 'memory:')
+      throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
     return local(program, undefined);
   }
   const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
-  if (need === 'read' && !existsSync(file)) throw new CommandFailed(`there is no store at ${file} yet; start its program, or publish something to it`);
+  if (need === 'read' && !existsSync(file))
+    throw new CommandFailed(`there is no store at ${file} yet; start its program, or publish something to it`);
   try {
     if (need === 'write') return await local(program, file);
     await assertFree(file);
@@ -96,16 +101,31 @@ export function urlOfHolder(error: StoreHeld): string | undefined {
   return /\((https?:\/\/[^\s)]+)\)/.exec(error.holder)?.[1];
 }
 
-export function apiKeyOf(options: AccessOptions, { env }: Pick<Terminal, 'env'>, config: Config | undefined): string | undefined {
+export function apiKeyOf(
+  options: AccessOptions,
+  { env }: Pick<Terminal, 'env'>,
+  config: Config | undefined,
+): string | undefined {
   const listed = (env['THEREUPON_API_KEYS'] ?? '').split(',').map((key) => key.trim());
-  return [options.apiKey, env['THEREUPON_API_KEY'], ...listed, ...(config?.server?.apiKeys ?? [])].find((key) => key !== undefined && key !== '');
+  return [options.apiKey, env['THEREUPON_API_KEY'], ...listed, ...(config?.server?.apiKeys ?? [])].find(
+    (key) => key !== undefined && key !== '',
+  );
 }
 
 function remote(url: string, apiKey: string | undefined, storeFile: string | undefined): Connection {
-  return { api: new Api(url, networkTransport(url, apiKey)), storeFile, system: undefined, close: () => Promise.resolve() };
+  return {
+    api: new Api(url, networkTransport(url, apiKey)),
+    storeFile,
+    system: undefined,
+    close: () => Promise.resolve(),
+  };
 }
 
-async function throughHolder(error: StoreHeld, apiKey: string | undefined, file: string): Promise<Connection | undefined> {
+async function throughHolder(
+  error: StoreHeld,
+  apiKey: string | undefined,
+  file: string,
+): Promise<Connection | undefined> {
   const url = urlOfHolder(error);
   if (url === undefined) return undefined;
   const connection = remote(url, apiKey, file);

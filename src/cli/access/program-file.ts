@@ -48,7 +48,10 @@ function findConfig(options: ProgramOptions, { cwd, env }: Pick<Terminal, 'cwd' 
   const file = path.resolve(cwd, named);
   const folder = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
   const found = folder ? NAMES.map((name) => path.join(file, name)).find((candidate) => existsSync(candidate)) : file;
-  if (found === undefined || !existsSync(found)) throw new CommandFailed(`configuration ${named}: there is no such file${folder ? `; looked for ${NAMES.join(', ')} in it` : ''}`);
+  if (found === undefined || !existsSync(found))
+    throw new CommandFailed(
+      `configuration ${named}: there is no such file${folder ? `; looked for ${NAMES.join(', ')} in it` : ''}`,
+    );
   return found;
 }
 
@@ -61,16 +64,22 @@ async function loadConfig(file: string): Promise<Config> {
     throw new CommandFailed(`configuration ${name} cannot be loaded: ${reasonOf(error)}`, { cause: error });
   }
   const config = module.default;
-  if (config === undefined) throw new CommandFailed(`configuration ${name}: it exports no default; write export default defineConfig({ ... })`);
-  if (typeof config !== 'object' || config === null) throw new CommandFailed(`configuration ${name}: its default export is no configuration; write export default defineConfig({ ... })`);
-  if (!('store' in config)) throw new CommandFailed(`configuration ${name}: store is missing; name one, such as store: './data/app.db'`);
+  if (config === undefined)
+    throw new CommandFailed(`configuration ${name}: it exports no default; write export default defineConfig({ ... })`);
+  if (typeof config !== 'object' || config === null)
+    throw new CommandFailed(
+      `configuration ${name}: its default export is no configuration; write export default defineConfig({ ... })`,
+    );
+  if (!('store' in config))
+    throw new CommandFailed(`configuration ${name}: store is missing; name one, such as store: './data/app.db'`);
   return config as Config;
 }
 
 /** The reason in one line; for errors of syntax with the place, which Node puts in front of the stack. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const place = error instanceof SyntaxError ? /^(?:file:\/\/)?(\S+?:\d+)(?::\d+)?\n/.exec(error.stack ?? '')?.[1] : undefined;
+  const place =
+    error instanceof SyntaxError ? /^(?:file:\/\/)?(\S+?:\d+)(?::\d+)?\n/.exec(error.stack ?? '')?.[1] : undefined;
   return `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}${place === undefined ? '' : ` (${place})`}`;
 }
 

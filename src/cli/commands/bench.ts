@@ -21,7 +21,8 @@ export function benchCommand(program: Command, terminal: Terminal, exit: (code: 
     .action(async (options: BenchOptions) => {
       const { runBench } = await import('../../bench/run.ts');
       const scale = options.scale === undefined ? undefined : Number(options.scale);
-      if (scale !== undefined && !(scale > 0)) throw new UsageError(`--scale: expected a number above 0, found ${JSON.stringify(options.scale)}`);
+      if (scale !== undefined && !(scale > 0))
+        throw new UsageError(`--scale: expected a number above 0, found ${JSON.stringify(options.scale)}`);
       const only = options.only?.split(',').map((name) => name.trim());
       try {
         const code = await runBench(

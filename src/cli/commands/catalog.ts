@@ -27,7 +27,12 @@ async function showCatalog({ events, reactions }: Catalog, terminal: Terminal): 
       table(
         events,
         [
-          { title: 'EVENT', text: ({ type, version, defined }) => `${printable(type)}${version === 1 ? '' : ` v${version}`}${defined ? '' : ' (no longer defined)'}`, ink: () => 'cyan' },
+          {
+            title: 'EVENT',
+            text: ({ type, version, defined }) =>
+              `${printable(type)}${version === 1 ? '' : ` v${version}`}${defined ? '' : ' (no longer defined)'}`,
+            ink: () => 'cyan',
+          },
           { title: 'PUBLISHED BY', text: ({ publishedBy }) => publishedBy.join(', ') },
           { title: 'CONSUMED BY', text: ({ consumedBy }) => consumedBy.join(', ') },
           { title: 'WHAT', text: ({ summary }) => printable(summary ?? '') },

@@ -28,7 +28,11 @@ export interface ConsumerJson {
     readonly handled: number;
     readonly failed: number;
     readonly lastHandledTime?: string;
-    readonly lastError?: { readonly time: string; readonly eventId: string; readonly error: { readonly name: string; readonly message: string } };
+    readonly lastError?: {
+      readonly time: string;
+      readonly eventId: string;
+      readonly error: { readonly name: string; readonly message: string };
+    };
   };
 }
 
@@ -51,32 +55,48 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     .description('Shows one consumer.')
     .argument('<name>')
     .action(async (name: string, options: AccessOptions) => {
-      await withSystem(options, terminal, 'read', async ({ api }) => show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal));
+      await withSystem(options, terminal, 'read', async ({ api }) =>
+        show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal),
+      );
       exit(EXIT_OK);
     });
-  const steer = (verb: 'pause' | 'resume' | 'replay', body: (options: never) => unknown) => async (name: string, options: AccessOptions) => {
-    await withSystem(options, terminal, 'write', async ({ api }) => {
-      await show(await api.post<ConsumerJson>(`/consumers${pathOf(name)}/${verb}`, body(options as never)), options, terminal);
-    });
-    exit(EXIT_OK);
-  };
+  const steer =
+    (verb: 'pause' | 'resume' | 'replay', body: (options: never) => unknown) =>
+    async (name: string, options: AccessOptions) => {
+      await withSystem(options, terminal, 'write', async ({ api }) => {
+        await show(
+          await api.post<ConsumerJson>(`/consumers${pathOf(name)}/${verb}`, body(options as never)),
+          options,
+          terminal,
+        );
+      });
+      exit(EXIT_OK);
+    };
   withAccess(consumers.command('pause'))
     .description('Stops handing events to a consumer, until it is resumed; also over a restart of the program.')
     .argument('<name>')
     .option('--reason <text>', 'why, for those who wonder later')
     .action(steer('pause', ({ reason }: { reason?: string }) => ({ reason })));
-  withAccess(consumers.command('resume')).description('Goes on after a pause.').argument('<name>').action(steer('resume', () => undefined));
+  withAccess(consumers.command('resume'))
+    .description('Goes on after a pause.')
+    .argument('<name>')
+    .action(steer('resume', () => undefined));
   withAccess(consumers.command('replay'))
     .description('Lets one consumer, and no other, handle events again. What it publishes again is not recorded twice.')
     .argument('<name>')
-    .requiredOption('--from <place>', 'beginning, a position, or a time (RFC 3339); a projection is replayed from the beginning only')
+    .requiredOption(
+      '--from <place>',
+      'beginning, a position, or a time (RFC 3339); a projection is replayed from the beginning only',
+    )
     .action(steer('replay', (options: ReplayOptions) => replayFrom(options.from)));
   withAccess(consumers.command('forget'))
     .description('Forgets a consumer that no definition runs any more, with its checkpoint and dead letters.')
     .argument('<name>')
     .action(async (name: string, options: AccessOptions) => {
       await withSystem(options, terminal, 'write', ({ api }) => api.delete(`/consumers${pathOf(name)}`));
-      await (options.json === true ? writeJson(terminal, { forgotten: name }) : terminal.write(`${printable(name)} is forgotten\n`));
+      await (options.json === true
+        ? writeJson(terminal, { forgotten: name })
+        : terminal.write(`${printable(name)} is forgotten\n`));
       exit(EXIT_OK);
     });
 }
@@ -84,7 +104,8 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
 function replayFrom(from: string): unknown {
   if (from === 'beginning') return { from };
   if (/^\d{1,16}$/.test(from)) return { position: Number(from) };
-  if (Number.isNaN(Date.parse(from))) throw new UsageError(`--from: expected beginning, a position or an RFC 3339 time, found ${JSON.stringify(from)}`);
+  if (Number.isNaN(Date.parse(from)))
+    throw new UsageError(`--from: expected beginning, a position or an RFC 3339 time, found ${JSON.stringify(from)}`);
   return { time: from };
 }
 
@@ -102,7 +123,12 @@ async function list({ api }: Connection, options: AccessOptions, terminal: Termi
         { title: 'STATE', text: ({ state }) => state, ink: ({ state }) => inkOf(state) },
         { title: 'LAG', text: lagOf, right: true },
         { title: 'RETRYING', text: ({ retrying }) => blankZero(retrying), right: true },
-        { title: 'PARKED', text: ({ parked }) => blankZero(parked), right: true, ink: ({ parked }) => (parked > 0 ? 'red' : undefined) },
+        {
+          title: 'PARKED',
+          text: ({ parked }) => blankZero(parked),
+          right: true,
+          ink: ({ parked }) => (parked > 0 ? 'red' : undefined),
+        },
         { title: 'HANDLED', text: ({ figures }) => count(figures.handled), right: true },
         { title: 'WHY', text: ({ reason, figures }) => printable(reason ?? figures.lastError?.error.message ?? '') },
       ],
@@ -126,10 +152,21 @@ async function show(consumer: ConsumerJson, options: AccessOptions, terminal: Te
         ['lag', lagOf(consumer) === '' ? 'none' : lagOf(consumer)],
         ['since start', `${count(handled)} handled, ${count(failed)} failed attempts`],
         ['retrying', consumer.retrying > 0 ? count(consumer.retrying) : undefined],
-        ['parked', consumer.parked > 0 ? `${count(consumer.parked)} (thereupon dead-letters list --consumer ${printable(consumer.name)})` : undefined, 'red'],
+        [
+          'parked',
+          consumer.parked > 0
+            ? `${count(consumer.parked)} (thereupon dead-letters list --consumer ${printable(consumer.name)})`
+            : undefined,
+          'red',
+        ],
         ['waiting', consumer.waiting > 0 ? `${count(consumer.waiting)} behind these` : undefined],
         ['last handled', lastHandledTime === undefined ? undefined : calendarTime(lastHandledTime)],
-        ['last error', lastError === undefined ? undefined : printable(`${calendarTime(lastError.time)} ${lastError.error.name}: ${lastError.error.message}`)],
+        [
+          'last error',
+          lastError === undefined
+            ? undefined
+            : printable(`${calendarTime(lastError.time)} ${lastError.error.name}: ${lastError.error.message}`),
+        ],
       ],
       terminal.out,
     ),

@@ -47,7 +47,9 @@ export function deadLettersCommand(program: Command, terminal: Terminal, exit: (
   const letters = program
     .command('dead-letters')
     .summary('list events that were set aside; retry, edit, discard')
-    .description('Dead letters: events that a consumer could not handle. Later events of the same key wait behind them; other keys go on.');
+    .description(
+      'Dead letters: events that a consumer could not handle. Later events of the same key wait behind them; other keys go on.',
+    );
   withQuery(withAccess(letters.command('list', { isDefault: true })))
     .description('Lists dead letters.')
     .option('--after <id>', 'those after this one')
@@ -60,11 +62,15 @@ export function deadLettersCommand(program: Command, terminal: Terminal, exit: (
     .description('Shows one dead letter, with its event and its error.')
     .argument('<id>')
     .action(async (id: string, options: AccessOptions) => {
-      await withSystem(options, terminal, 'read', async ({ api }) => show(await api.get<Letter>(`/dead-letters${pathOf(id)}`), options, terminal));
+      await withSystem(options, terminal, 'read', async ({ api }) =>
+        show(await api.get<Letter>(`/dead-letters${pathOf(id)}`), options, terminal),
+      );
       exit(EXIT_OK);
     });
   withQuery(withAccess(letters.command('retry')))
-    .description('Tries dead letters again: one, several, or all that fit. With --data one is tried with other data; the event itself stays as it is.')
+    .description(
+      'Tries dead letters again: one, several, or all that fit. With --data one is tried with other data; the event itself stays as it is.',
+    )
     .argument('[ids...]')
     .option('--all', 'all of them')
     .option('-d, --data <json>', 'in place of the data of the event: JSON or @FILE')
@@ -97,7 +103,14 @@ function withQuery(command: Command): Command {
 async function list(options: ListOptions, terminal: Terminal): Promise<void> {
   await withSystem(options, terminal, 'read', async ({ api }) => {
     const { consumer, key, type, error, after, limit } = options;
-    const page = await api.get<{ items: readonly Letter[]; next?: string }>('/dead-letters', { consumer, key, type, error, after, limit });
+    const page = await api.get<{ items: readonly Letter[]; next?: string }>('/dead-letters', {
+      consumer,
+      key,
+      type,
+      error,
+      after,
+      limit,
+    });
     if (options.json === true) return writeJson(terminal, page);
     if (page.items.length === 0) return terminal.note('there are no dead letters\n');
     await terminal.write(
@@ -108,9 +121,20 @@ async function list(options: ListOptions, terminal: Terminal): Promise<void> {
           { title: 'EVENT', text: ({ event }) => (event === undefined ? 'no longer kept' : printable(event.type)) },
           { title: 'KEY', text: ({ key: of }) => printable(of) },
           { title: 'TRIED', text: ({ attempts }) => `${attempts}×`, right: true },
-          { title: 'BEHIND', text: ({ waitingBehind }) => (waitingBehind === 0 ? '' : count(waitingBehind)), right: true },
-          { title: 'LAST FAILED', text: ({ lastFailedTime }) => (lastFailedTime === undefined ? '' : calendarTime(lastFailedTime)) },
-          { title: 'ERROR', text: ({ error: found }) => (found === undefined ? '' : printable(`${found.name}: ${found.message}`)), ink: () => 'red' },
+          {
+            title: 'BEHIND',
+            text: ({ waitingBehind }) => (waitingBehind === 0 ? '' : count(waitingBehind)),
+            right: true,
+          },
+          {
+            title: 'LAST FAILED',
+            text: ({ lastFailedTime }) => (lastFailedTime === undefined ? '' : calendarTime(lastFailedTime)),
+          },
+          {
+            title: 'ERROR',
+            text: ({ error: found }) => (found === undefined ? '' : printable(`${found.name}: ${found.message}`)),
+            ink: () => 'red',
+          },
         ],
         terminal.out,
       ),
@@ -134,7 +158,10 @@ async function show(letter: Letter, options: AccessOptions, terminal: Terminal):
         ['error', error === undefined ? undefined : printable(`${error.name}: ${error.message}`), 'red'],
         ['code', error?.code === undefined ? undefined : printable(error.code)],
         ['waiting behind', letter.waitingBehind === 0 ? undefined : plural(letter.waitingBehind, 'event')],
-        ['event', event === undefined ? 'no longer in the log' : printable(`${event.type} ${event.source} ${event.id}`)],
+        [
+          'event',
+          event === undefined ? 'no longer in the log' : printable(`${event.type} ${event.source} ${event.id}`),
+        ],
         ['stream', event === undefined ? undefined : printable(`${event.stream}@${event.version}`)],
         ['data', event === undefined ? undefined : shortData(event)],
       ],
@@ -149,12 +176,21 @@ interface Act {
   readonly many: Readonly<Record<string, unknown>>;
 }
 
-async function act(ids: readonly string[], options: ActOptions, { verb, each, many }: Act, terminal: Terminal): Promise<void> {
+async function act(
+  ids: readonly string[],
+  options: ActOptions,
+  { verb, each, many }: Act,
+  terminal: Terminal,
+): Promise<void> {
   const { consumer, key, type, error, all } = options;
-  const query = Object.fromEntries(Object.entries({ consumer, key, type, error }).filter(([, value]) => value !== undefined));
+  const query = Object.fromEntries(
+    Object.entries({ consumer, key, type, error }).filter(([, value]) => value !== undefined),
+  );
   const queried = all === true || Object.keys(query).length > 0;
-  if (ids.length > 0 && queried) throw new UsageError('name dead letters, or say which with --consumer, --key, --type, --error or --all; not both');
-  if (ids.length === 0 && !queried) throw new UsageError('which? name one, or say --consumer, --key, --type, --error or --all');
+  if (ids.length > 0 && queried)
+    throw new UsageError('name dead letters, or say which with --consumer, --key, --type, --error or --all; not both');
+  if (ids.length === 0 && !queried)
+    throw new UsageError('which? name one, or say --consumer, --key, --type, --error or --all');
   await withSystem(options, terminal, 'write', async ({ api, system }) => {
     let changed = 0;
     for (const id of ids) {
@@ -162,12 +198,21 @@ async function act(ids: readonly string[], options: ActOptions, { verb, each, ma
       changed += 1;
     }
     if (queried) {
-      const answer = await api.post<{ released?: number; discarded?: number }>(`/dead-letters/${verb}`, { ...query, ...many, ...(all === true ? { all } : {}) });
+      const answer = await api.post<{ released?: number; discarded?: number }>(`/dead-letters/${verb}`, {
+        ...query,
+        ...many,
+        ...(all === true ? { all } : {}),
+      });
       changed = answer.released ?? answer.discarded ?? 0;
     }
-    if (options.json === true) return writeJson(terminal, verb === 'retry' ? { released: changed } : { discarded: changed });
+    if (options.json === true)
+      return writeJson(terminal, verb === 'retry' ? { released: changed } : { discarded: changed });
     const later = system === undefined ? '' : ' when the program starts';
-    await terminal.write(verb === 'retry' ? `${plural(changed, 'dead letter')} will be tried again${later}\n` : `${plural(changed, 'dead letter')} given up\n`);
+    await terminal.write(
+      verb === 'retry'
+        ? `${plural(changed, 'dead letter')} will be tried again${later}\n`
+        : `${plural(changed, 'dead letter')} given up\n`,
+    );
   });
 }
 

@@ -8,12 +8,18 @@ import { padEnd, paintFor, plural, printable } from '../output/text.ts';
 import type { Ink } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
-const MARKS: Readonly<Record<Finding['state'], readonly [mark: string, ink: Ink]>> = { ok: ['✓', 'green'], note: ['·', 'dim'], wrong: ['✗', 'red'] };
+const MARKS: Readonly<Record<Finding['state'], readonly [mark: string, ink: Ink]>> = {
+  ok: ['✓', 'green'],
+  note: ['·', 'dim'],
+  wrong: ['✗', 'red'],
+};
 
 export function doctorCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   withProgram(program.command('doctor'))
     .summary('look for what is wrong, and say what to do')
-    .description('Looks at the runtime, the configuration, the store, its disk, the clock and everything that reacts. Exit code 1 when something is wrong.')
+    .description(
+      'Looks at the runtime, the configuration, the store, its disk, the clock and everything that reacts. Exit code 1 when something is wrong.',
+    )
     .option('--api-key <key>', 'of the running program (THEREUPON_API_KEY)')
     .option('--json', 'answer in JSON, for programs')
     .action(async (options: AccessOptions) => {

@@ -47,14 +47,19 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
 async function runExport(api: Api, options: ExportOptions, terminal: Terminal): Promise<number> {
   const query: Query = { ...queryOf(options), from: options.from, to: options.to };
   if (options.out === undefined) {
-    for await (const page of eventPages(api, query, options.after, terminal.signal)) await terminal.write(linesOf(page));
+    for await (const page of eventPages(api, query, options.after, terminal.signal))
+      await terminal.write(linesOf(page));
     return EXIT_OK;
   }
   const startedMs = terminal.now();
-  const file = new ExportFile(path.resolve(terminal.cwd, options.out), JSON.stringify([api.where, query, options.after]));
+  const file = new ExportFile(
+    path.resolve(terminal.cwd, options.out),
+    JSON.stringify([api.where, query, options.after]),
+  );
   const progress = new Progress(terminal);
   const before = await file.open(options.restart === true);
-  if (before.events > 0) progress.note(`going on after ${plural(before.events, 'event')} that an earlier run has written`);
+  if (before.events > 0)
+    progress.note(`going on after ${plural(before.events, 'event')} that an earlier run has written`);
   let { events, position } = before;
   for await (const page of eventPages(api, query, position ?? options.after, terminal.signal)) {
     await file.append(linesOf(page));
@@ -75,8 +80,13 @@ async function runExport(api: Api, options: ExportOptions, terminal: Terminal): 
   return EXIT_OK;
 }
 
-async function* eventPages(api: Api, query: Query, from: number | undefined, signal: AbortSignal): AsyncGenerator<readonly EventJson[], void, undefined> {
-  for (let after = from; !signal.aborted; ) {
+async function* eventPages(
+  api: Api,
+  query: Query,
+  from: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<readonly EventJson[], void, undefined> {
+  for (let after = from; !signal.aborted;) {
     const page: EventPage = await api.get('/events', { ...query, after, limit: PAGE });
     if (page.events.length > 0) yield page.events;
     if (page.next === undefined) return;

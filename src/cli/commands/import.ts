@@ -35,28 +35,47 @@ export function importCommand(program: Command, terminal: Terminal, exit: (code:
     )
     .argument('<files...>', 'files, or - for standard input')
     .option('-m, --mapping <file>', 'how columns become events (JSON)')
-    .addOption(new Option('--format <format>', 'of the files, where their names do not tell').choices(['csv', 'ndjson']))
-    .addOption(new Option('--on-error <what>', 'at a bad row: stop before it, or skip it and name it').choices(['stop', 'skip']).default('stop'))
+    .addOption(
+      new Option('--format <format>', 'of the files, where their names do not tell').choices(['csv', 'ndjson']),
+    )
+    .addOption(
+      new Option('--on-error <what>', 'at a bad row: stop before it, or skip it and name it')
+        .choices(['stop', 'skip'])
+        .default('stop'),
+    )
     .option('--max-errors <count>', 'with --on-error skip: stop after so many', wholeNumber('--max-errors', 1), 100)
     .option('--batch <events>', 'events that are recorded together', wholeNumber('--batch', 1, 1_000), 500)
     .option('--restart', 'begin at the beginning, also where an earlier run was interrupted')
     .option('--dry-run', 'print the events and record nothing')
-    .addHelpText('after', '\nExamples:\n  thereupon import orders.csv --mapping orders.mapping.json\n  thereupon export | thereupon import - --format ndjson --store copy.db')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  thereupon import orders.csv --mapping orders.mapping.json\n  thereupon export | thereupon import - --format ndjson --store copy.db',
+    )
     .action(async (files: string[], options: ImportOptions) => exit(await runImport(files, options, terminal)));
 }
 
 async function runImport(files: readonly string[], options: ImportOptions, terminal: Terminal): Promise<number> {
   const mapping = options.mapping === undefined ? undefined : loadMapping(path.resolve(terminal.cwd, options.mapping));
-  const source = sourceOf(files, mapping, { terminal, ...(options.format === undefined ? {} : { format: options.format }) });
+  const source = sourceOf(files, mapping, {
+    terminal,
+    ...(options.format === undefined ? {} : { format: options.format }),
+  });
   if (options.dryRun === true) return dryRun(source, options, terminal);
   return withSystem(options, terminal, 'write', (connection) => importInto(connection, source, options, terminal));
 }
 
-async function importInto(connection: Connection, source: Source, options: ImportOptions, terminal: Terminal): Promise<number> {
+async function importInto(
+  connection: Connection,
+  source: Source,
+  options: ImportOptions,
+  terminal: Terminal,
+): Promise<number> {
   const startedMs = terminal.now();
   const progress = new Progress(terminal);
   const resume =
-    source.identity === undefined ? undefined : resumeFileFor({ storeFile: connection.storeFile, where: connection.api.where }, source.identity, terminal);
+    source.identity === undefined
+      ? undefined
+      : resumeFileFor({ storeFile: connection.storeFile, where: connection.api.where }, source.identity, terminal);
   if (options.restart === true) resume?.remove();
   const skipped: { file: string; line: number; reason: string }[] = [];
   let before: number | undefined;
@@ -72,8 +91,15 @@ async function importInto(connection: Connection, source: Source, options: Impor
       if (gathered !== undefined) return progress.update(undefined, () => `gathering: ${plural(gathered, 'row')}`);
       before ??= done.events;
       const seconds = (terminal.now() - startedMs) / 1_000;
-      const share = source.bytes === undefined || source.bytes === 0 || done.place.groups > 0 ? undefined : source.bytesAt(done.place) / source.bytes;
-      return progress.update(share, () => `${plural(done.rows, 'row')}, ${plural(done.events, 'event')}, ${count(Math.round((done.events - (before ?? 0)) / seconds))}/s`);
+      const share =
+        source.bytes === undefined || source.bytes === 0 || done.place.groups > 0
+          ? undefined
+          : source.bytesAt(done.place) / source.bytes;
+      return progress.update(
+        share,
+        () =>
+          `${plural(done.rows, 'row')}, ${plural(done.events, 'event')}, ${count(Math.round((done.events - (before ?? 0)) / seconds))}/s`,
+      );
     },
     bad({ file, line, reason }) {
       skipped.push({ file, line, reason });
@@ -85,7 +111,14 @@ async function importInto(connection: Connection, source: Source, options: Impor
     const outcome = await importer.run();
     progress.clear();
     const seconds = (terminal.now() - startedMs) / 1_000;
-    if (options.json === true) await writeJson(terminal, { files: source.files.length, ...countsOf(outcome), finished: outcome.finished, seconds, problems: skipped });
+    if (options.json === true)
+      await writeJson(terminal, {
+        files: source.files.length,
+        ...countsOf(outcome),
+        finished: outcome.finished,
+        seconds,
+        problems: skipped,
+      });
     else await terminal.write(summaryOf(outcome, source.files.length, seconds));
     if (outcome.finished) return EXIT_OK;
     terminal.note('stopped; the same command goes on from here\n');
@@ -102,7 +135,10 @@ function countsOf({ rows, events, recorded, duplicates, skipped, ignored }: Impo
 function summaryOf(outcome: ImportOutcome, files: number, seconds: number): string {
   const { rows, events, recorded, duplicates, skipped, ignored } = outcome;
   const parts = [`${count(recorded)} recorded`, ...(duplicates > 0 ? [`${count(duplicates)} already there`] : [])];
-  const rest = [...(skipped > 0 ? [`${plural(skipped, 'bad row')} skipped`] : []), ...(ignored > 0 ? [`${plural(ignored, 'row')} that no event wants`] : [])];
+  const rest = [
+    ...(skipped > 0 ? [`${plural(skipped, 'bad row')} skipped`] : []),
+    ...(ignored > 0 ? [`${plural(ignored, 'row')} that no event wants`] : []),
+  ];
   const verb = recorded === 0 && duplicates > 0 ? 'nothing new' : 'imported';
   const tail = rest.length === 0 ? '' : `; ${rest.join(', ')}`;
   return `${verb}: ${plural(events, 'event')} from ${plural(rows, 'row')} of ${plural(files, 'file')} in ${spanOf(seconds)}: ${parts.join(', ')}${tail}\n`;

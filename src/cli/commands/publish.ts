@@ -11,7 +11,17 @@ import { printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** The attributes that have an option of their own. */
-const ATTRIBUTES = ['subject', 'stream', 'time', 'correlationid', 'causationid', 'partitionkey', 'sequence', 'expirytime', 'dataschema'] as const;
+const ATTRIBUTES = [
+  'subject',
+  'stream',
+  'time',
+  'correlationid',
+  'causationid',
+  'partitionkey',
+  'sequence',
+  'expirytime',
+  'dataschema',
+] as const;
 
 export interface PublishOptions extends AccessOptions, Readonly<Partial<Record<(typeof ATTRIBUTES)[number], string>>> {
   readonly type: string;
@@ -25,7 +35,9 @@ export interface PublishOptions extends AccessOptions, Readonly<Partial<Record<(
 export function publishCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   const command = withAccess(program.command('publish'))
     .summary('record one event')
-    .description('Records one event and prints its place. What reacts to it runs in the program that holds the store, or when that program starts.')
+    .description(
+      'Records one event and prints its place. What reacts to it runs in the program that holds the store, or when that program starts.',
+    )
     .requiredOption('-t, --type <type>', 'a business fact in the past tense: shop.order.placed')
     .option('-d, --data <json>', 'the data: JSON, @FILE, or - for standard input')
     .option('--content-type <type>', 'of data that is not JSON, such as text/plain')
@@ -34,7 +46,10 @@ export function publishCommand(program: Command, terminal: Terminal, exit: (code
     .option('-a, --attribute <name=value>', 'another attribute, such as an extension; may be repeated', collect);
   for (const name of ATTRIBUTES) command.option(`--${name} <text>`, DESCRIPTIONS[name]);
   command
-    .addHelpText('after', `\nExample:\n  thereupon publish --type shop.order.placed --data '{"orderId":"17","customer":"ann","totalCents":4200}'`)
+    .addHelpText(
+      'after',
+      `\nExample:\n  thereupon publish --type shop.order.placed --data '{"orderId":"17","customer":"ann","totalCents":4200}'`,
+    )
     .action(async (options: PublishOptions) => {
       const event = await eventFrom(options, terminal);
       await withSystem(options, terminal, 'write', async ({ api }) => {
@@ -58,8 +73,16 @@ const DESCRIPTIONS: Readonly<Record<(typeof ATTRIBUTES)[number], string>> = {
 };
 
 /** The CloudEvent that the options describe. Errors: UsageError. */
-export async function eventFrom(options: PublishOptions, terminal: Pick<Terminal, 'cwd' | 'input'>): Promise<Record<string, JsonValue>> {
-  const event: Record<string, JsonValue> = { specversion: '1.0', id: options.id ?? randomUUID(), source: options.source ?? '/cli', type: options.type };
+export async function eventFrom(
+  options: PublishOptions,
+  terminal: Pick<Terminal, 'cwd' | 'input'>,
+): Promise<Record<string, JsonValue>> {
+  const event: Record<string, JsonValue> = {
+    specversion: '1.0',
+    id: options.id ?? randomUUID(),
+    source: options.source ?? '/cli',
+    type: options.type,
+  };
   for (const name of ATTRIBUTES) {
     const value = options[name];
     if (value !== undefined) event[name] = value;
@@ -89,6 +112,7 @@ async function textOf(data: string, terminal: Pick<Terminal, 'cwd' | 'input'>): 
 function placeOf({ id, stream, version, position, duplicate, quarantined }: Published): string {
   const place = `${printable(stream)}@${version}, position ${position}`;
   if (duplicate) return `${printable(id)} was recorded before: ${place}`;
-  if (quarantined) return `${printable(id)} is quarantined, its data does not fit its schema: see thereupon dead-letters list --consumer thereupon.quarantine`;
+  if (quarantined)
+    return `${printable(id)} is quarantined, its data does not fit its schema: see thereupon dead-letters list --consumer thereupon.quarantine`;
   return `${printable(id)} recorded: ${place}`;
 }

@@ -16,7 +16,11 @@ export interface SelectionOptions {
 export function withSelection(command: Command): Command {
   return command
     .option('-t, --type <type>', 'only events of this type; may be repeated', collect)
-    .option('--category <category>', 'only events of streams of this category, as order for order-17; may be repeated', collect)
+    .option(
+      '--category <category>',
+      'only events of streams of this category, as order for order-17; may be repeated',
+      collect,
+    )
     .option('--stream <stream>', 'only events of this stream')
     .option('--source <uri>', 'only events of this source; may be repeated', collect)
     .option('--correlationid <id>', 'only events of this conversation')
@@ -34,6 +38,7 @@ export function queryOf(options: SelectionOptions): Query {
 export function afterOption(text: string): number {
   if (text === 'beginning') return 0;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new UsageError(`--after: expected a position or beginning, found ${JSON.stringify(text)}`);
+  if (!Number.isSafeInteger(value))
+    throw new UsageError(`--after: expected a position or beginning, found ${JSON.stringify(text)}`);
   return value;
 }

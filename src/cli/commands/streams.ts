@@ -23,7 +23,10 @@ interface ShowOptions extends AccessOptions {
 }
 
 export function streamsCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
-  const streams = program.command('streams').summary('list streams, or show the history of one').description('Streams: the ordered events of one entity each.');
+  const streams = program
+    .command('streams')
+    .summary('list streams, or show the history of one')
+    .description('Streams: the ordered events of one entity each.');
   withAccess(streams.command('list', { isDefault: true }))
     .description('Lists streams by name.')
     .option('--category <category>', 'only those of this category: order for order-17')
@@ -32,7 +35,11 @@ export function streamsCommand(program: Command, terminal: Terminal, exit: (code
     .action(async (options: ListOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
         const { category, after, limit } = options;
-        const page = await api.get<{ streams: readonly StreamState[]; next?: string }>('/streams', { category, after, limit });
+        const page = await api.get<{ streams: readonly StreamState[]; next?: string }>('/streams', {
+          category,
+          after,
+          limit,
+        });
         if (options.json === true) return writeJson(terminal, page);
         if (page.streams.length === 0) return terminal.note('there are no streams\n');
         await terminal.write(
@@ -40,8 +47,16 @@ export function streamsCommand(program: Command, terminal: Terminal, exit: (code
             page.streams,
             [
               { title: 'STREAM', text: ({ stream }) => printable(stream) },
-              { title: 'EVENTS', text: ({ version, firstVersion }) => String(Math.max(0, version - firstVersion + 1)), right: true },
-              { title: 'VERSION', text: ({ version, deleted }) => (deleted ? 'deleted' : String(version)), right: true },
+              {
+                title: 'EVENTS',
+                text: ({ version, firstVersion }) => String(Math.max(0, version - firstVersion + 1)),
+                right: true,
+              },
+              {
+                title: 'VERSION',
+                text: ({ version, deleted }) => (deleted ? 'deleted' : String(version)),
+                right: true,
+              },
             ],
             terminal.out,
           ),
@@ -58,13 +73,20 @@ export function streamsCommand(program: Command, terminal: Terminal, exit: (code
     .option('--limit <count>', 'at most so many', wholeNumber('--limit', 1, 1_000), 1_000)
     .action(async (stream: string, options: ShowOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
-        const query = options.last === undefined ? { from: options.from, limit: options.limit } : { direction: 'backward', limit: options.last };
-        const found = await api.get<StreamState & { events: readonly EventJson[]; next?: number }>(`/streams${pathOf(stream)}`, query);
+        const query =
+          options.last === undefined
+            ? { from: options.from, limit: options.limit }
+            : { direction: 'backward', limit: options.last };
+        const found = await api.get<StreamState & { events: readonly EventJson[]; next?: number }>(
+          `/streams${pathOf(stream)}`,
+          query,
+        );
         const events = options.last === undefined ? found.events : found.events.toReversed();
         if (options.json === true) return writeJson(terminal, { ...found, events });
         const lines = new EventLines(() => terminal.out);
         for (const event of events) await terminal.write(`${lines.line(event)}\n`);
-        if (options.last === undefined && found.next !== undefined) terminal.note(`${plural(found.version, 'event')} in all; more: --from ${found.next}\n`);
+        if (options.last === undefined && found.next !== undefined)
+          terminal.note(`${plural(found.version, 'event')} in all; more: --from ${found.next}\n`);
       });
       exit(EXIT_OK);
     });

@@ -41,11 +41,16 @@ export function tailCommand(program: Command, terminal: Terminal, exit: (code: n
 
 async function tail(api: Api, options: TailOptions, terminal: Terminal): Promise<void> {
   const lines = new EventLines(() => terminal.out);
-  const show = (event: EventJson) => terminal.write(`${options.json === true ? JSON.stringify(event) : lines.line(event)}\n`);
+  const show = (event: EventJson) =>
+    terminal.write(`${options.json === true ? JSON.stringify(event) : lines.line(event)}\n`);
   const query = queryOf(options);
   let seen = options.after;
   if (options.last !== undefined) {
-    const { events } = await api.get<EventPage>('/events', { ...query, direction: 'backward', limit: options.last }, terminal.signal);
+    const { events } = await api.get<EventPage>(
+      '/events',
+      { ...query, direction: 'backward', limit: options.last },
+      terminal.signal,
+    );
     for (const event of events.toReversed()) await show(event);
     seen = events[0]?.position ?? seen;
   }
@@ -56,8 +61,13 @@ async function tail(api: Api, options: TailOptions, terminal: Terminal): Promise
   await follow(api, { query, after: seen, show, terminal });
 }
 
-async function pages(api: Api, query: Query, show: (event: EventJson) => Promise<void>, signal: AbortSignal): Promise<void> {
-  for (let after = query['after']; !signal.aborted; ) {
+async function pages(
+  api: Api,
+  query: Query,
+  show: (event: EventJson) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let after = query['after']; !signal.aborted;) {
     const page: EventPage = await api.get('/events', { ...query, after, limit: 1_000 }, signal);
     for (const event of page.events) await show(event);
     if (page.next === undefined) return;
@@ -66,7 +76,15 @@ async function pages(api: Api, query: Query, show: (event: EventJson) => Promise
 }
 
 /** Follows until it is asked to stop; a connection that breaks is taken up again where it was. */
-async function follow(api: Api, { query, after, show, terminal }: { query: Query; after: number | undefined; show: (event: EventJson) => Promise<void>; terminal: Terminal }): Promise<void> {
+async function follow(
+  api: Api,
+  {
+    query,
+    after,
+    show,
+    terminal,
+  }: { query: Query; after: number | undefined; show: (event: EventJson) => Promise<void>; terminal: Terminal },
+): Promise<void> {
   const { signal } = terminal;
   let seen = after;
   let delayMs = FIRST_RETRY_MS;

@@ -31,7 +31,10 @@ interface ShowOptions extends AccessOptions {
 }
 
 export function viewsCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
-  const views = program.command('views').summary('list read models, or show their rows').description('Views: the read models that projections keep.');
+  const views = program
+    .command('views')
+    .summary('list read models, or show their rows')
+    .description('Views: the read models that projections keep.');
   withAccess(views.command('list', { isDefault: true }))
     .description('Lists read models.')
     .action(async (options: AccessOptions) => {
@@ -58,34 +61,60 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
     .description('Shows the rows of a read model, or one of them.')
     .argument('<view>')
     .argument('[key]', 'of one row')
-    .option('-f, --filter <condition>', 'on an index: customer=ann, total>=100, name^=A (prefix); may be repeated', collect)
+    .option(
+      '-f, --filter <condition>',
+      'on an index: customer=ann, total>=100, name^=A (prefix); may be repeated',
+      collect,
+    )
     .option('--order-by <index>', 'sort by this index (default: by key)')
     .option('--desc', 'the greatest first')
     .option('--limit <count>', 'at most so many', wholeNumber('--limit', 1, 1_000), 100)
     .option('--after <mark>', 'the page after this one, as the page before said')
-    .option('--after-position <position>', 'wait until the view has taken in what was published up to here', wholeNumber('--after-position', 0))
+    .option(
+      '--after-position <position>',
+      'wait until the view has taken in what was published up to here',
+      wholeNumber('--after-position', 0),
+    )
     .action(async (view: string, key: string | undefined, options: ShowOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
         const wait = { 'after-position': options.afterPosition };
-        if (key !== undefined) return showRow(await api.get<RowJson>(`/views${pathOf(view, key)}`, wait), options, terminal);
-        const page = await api.get<{ items: readonly RowJson[]; next?: string }>(`/views${pathOf(view)}`, { ...queryOf(options), ...wait });
+        if (key !== undefined)
+          return showRow(await api.get<RowJson>(`/views${pathOf(view, key)}`, wait), options, terminal);
+        const page = await api.get<{ items: readonly RowJson[]; next?: string }>(`/views${pathOf(view)}`, {
+          ...queryOf(options),
+          ...wait,
+        });
         return showRows(page, options, terminal);
       });
       exit(EXIT_OK);
     });
 }
 
-const OPERATORS: Readonly<Record<string, string>> = { '=': '', '>=': '.gte', '<=': '.lte', '>': '.gt', '<': '.lt', '^=': '.prefix' };
+const OPERATORS: Readonly<Record<string, string>> = {
+  '=': '',
+  '>=': '.gte',
+  '<=': '.lte',
+  '>': '.gt',
+  '<': '.lt',
+  '^=': '.prefix',
+};
 
 function queryOf(options: ShowOptions): Record<string, string | number | undefined> {
-  const query: Record<string, string | number | undefined> = { limit: options.limit, after: options.after, order_by: options.orderBy };
+  const query: Record<string, string | number | undefined> = {
+    limit: options.limit,
+    after: options.after,
+    order_by: options.orderBy,
+  };
   if (options.desc === true) {
     if (options.orderBy === undefined) throw new UsageError('--desc needs --order-by');
     query['direction'] = 'desc';
   }
   for (const condition of options.filter ?? []) {
     const match = /^([^=<>^]+)(>=|<=|\^=|=|>|<)(.*)$/s.exec(condition);
-    if (match === null) throw new UsageError(`--filter: expected a condition such as customer=ann or total>=100, found ${JSON.stringify(condition)}`);
+    if (match === null)
+      throw new UsageError(
+        `--filter: expected a condition such as customer=ann or total>=100, found ${JSON.stringify(condition)}`,
+      );
     query[`${match[1]}${OPERATORS[match[2] ?? ''] ?? ''}`] = match[3];
   }
   return query;
@@ -93,10 +122,22 @@ function queryOf(options: ShowOptions): Record<string, string | number | undefin
 
 async function showRow({ key, row }: RowJson, options: AccessOptions, terminal: Terminal): Promise<void> {
   if (options.json === true) return writeJson(terminal, { key, row });
-  await terminal.write(sheet([['key', printable(key), 'bold'], ...membersOf(row).map(([name, value]) => [printable(name), cellOf(value)] as const)], terminal.out));
+  await terminal.write(
+    sheet(
+      [
+        ['key', printable(key), 'bold'],
+        ...membersOf(row).map(([name, value]) => [printable(name), cellOf(value)] as const),
+      ],
+      terminal.out,
+    ),
+  );
 }
 
-async function showRows(page: { items: readonly RowJson[]; next?: string }, options: ShowOptions, terminal: Terminal): Promise<void> {
+async function showRows(
+  page: { items: readonly RowJson[]; next?: string },
+  options: ShowOptions,
+  terminal: Terminal,
+): Promise<void> {
   if (options.json === true) return writeJson(terminal, page);
   if (page.items.length === 0) return terminal.note('there are no such rows\n');
   const names = [...new Set(page.items.flatMap(({ row }) => membersOf(row).map(([name]) => name)))];
@@ -122,7 +163,9 @@ async function showRows(page: { items: readonly RowJson[]; next?: string }, opti
 
 /** What a row consists of; a row that is no object is one value. */
 function membersOf(row: JsonValue): readonly (readonly [string, JsonValue])[] {
-  return typeof row === 'object' && row !== null && !Array.isArray(row) ? Object.entries(row as Record<string, JsonValue>) : [['value', row]];
+  return typeof row === 'object' && row !== null && !Array.isArray(row)
+    ? Object.entries(row as Record<string, JsonValue>)
+    : [['value', row]];
 }
 
 function cellOf(value: JsonValue | undefined): string {

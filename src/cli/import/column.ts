@@ -52,7 +52,8 @@ export function columnReader(rules: ColumnRules): ReadColumn {
     }
     // A JSON value that has the type already.
     if (rules.type === 'json' || (rules.type === 'boolean' && typeof raw === 'boolean')) return { value: raw };
-    if (typeof raw === 'object') return { reason: `expected ${rules.type}, found ${Array.isArray(raw) ? 'a list' : 'an object'}` };
+    if (typeof raw === 'object')
+      return { reason: `expected ${rules.type}, found ${Array.isArray(raw) ? 'a list' : 'an object'}` };
     return parse(String(raw));
   };
 }
@@ -85,12 +86,15 @@ function parserOf(rules: ColumnRules): Parse {
 function integer(text: string): Reading {
   const value = Number(text);
   if (!/^[+-]?\d+(?:\.0+)?$/.test(text)) return { reason: 'expected an integer' };
-  return Number.isSafeInteger(value) ? { value: value === 0 ? 0 : value } : { reason: 'an integer too large to be exact; read it as a string' };
+  return Number.isSafeInteger(value)
+    ? { value: value === 0 ? 0 : value }
+    : { reason: 'an integer too large to be exact; read it as a string' };
 }
 
 function number(text: string): Reading {
   const value = Number(text);
-  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) || !Number.isFinite(value)) return { reason: 'expected a number' };
+  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) || !Number.isFinite(value))
+    return { reason: 'expected a number' };
   return { value };
 }
 
@@ -111,7 +115,10 @@ function plainNumber(text: string, { point, thousands }: ColumnRules): string {
 }
 
 function booleanParser(yes: readonly string[], no: readonly string[]): Parse {
-  const words = new Map([...no.map((word) => [word.toLowerCase(), false] as const), ...yes.map((word) => [word.toLowerCase(), true] as const)]);
+  const words = new Map([
+    ...no.map((word) => [word.toLowerCase(), false] as const),
+    ...yes.map((word) => [word.toLowerCase(), true] as const),
+  ]);
   return (text) => {
     const value = words.get(text.toLowerCase());
     return value === undefined ? { reason: `expected one of ${[...yes, ...no].join(', ')}` } : { value };

@@ -56,7 +56,7 @@ function closingQuote(buffer: Buffer, start: number): { index: number; lines: nu
 export function csvFields(text: string, delimiter: string): string[] {
   if (!text.includes('"')) return text.split(delimiter);
   const fields: string[] = [];
-  for (let start = 0; start <= text.length; ) {
+  for (let start = 0; start <= text.length;) {
     if (text[start] !== '"') {
       const end = text.indexOf(delimiter, start);
       fields.push(text.slice(start, end === -1 ? text.length : end));

@@ -20,7 +20,8 @@ const TOKENS: Readonly<Record<string, string>> = {
 const TOKEN = /yyyy|MM|M|dd|d|HH|H|hh|h|mm|ss|SSS|a|XXX|'([^']*)'/g;
 
 /** Accepted without a format: what RFC 3339, SQL and spreadsheets write. */
-const USUAL = /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?\s?(?<offset>Z|[+-]\d{2}:?\d{2})?$/;
+const USUAL =
+  /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?\s?(?<offset>Z|[+-]\d{2}:?\d{2})?$/;
 
 export interface DateRules {
   /** `unix` and `unix-ms` are numbers; otherwise tokens `yyyy M MM d dd H HH h hh a mm ss SSS XXX` and text in single quotes. */
@@ -45,10 +46,16 @@ export function dateReader(rules: DateRules): ReadDate {
     const wallMs = wallClock(parts);
     if (wallMs === undefined) return { reason: 'there is no such date' };
     const said = parts['offset'];
-    if (said === undefined && zone === undefined) return { reason: 'the date says no time zone; declare "zone" for its column' };
+    if (said === undefined && zone === undefined)
+      return { reason: 'the date says no time zone; declare "zone" for its column' };
     const offset = said === undefined ? (zone === undefined ? 0 : offsetOfWallClock(wallMs, zone)) : saidOffset(said);
     if (offset === undefined) return { reason: `clocks in ${rules.zone ?? ''} never showed this time` };
-    return { time: `${new Date(wallMs).toISOString().replace(/\.000Z$/, '').replace(/Z$/, '')}${offsetText(offset)}` };
+    return {
+      time: `${new Date(wallMs)
+        .toISOString()
+        .replace(/\.000Z$/, '')
+        .replace(/Z$/, '')}${offsetText(offset)}`,
+    };
   };
 }
 
@@ -98,6 +105,7 @@ function saidOffset(text: string): number | undefined {
 
 function unixTime(text: string, unitMs: number): { time: string } | { reason: string } {
   const value = Number(text);
-  if (text === '' || !Number.isFinite(value) || Math.abs(value * unitMs) > 8_640_000_000_000_000) return { reason: 'expected a number since 1970' };
+  if (text === '' || !Number.isFinite(value) || Math.abs(value * unitMs) > 8_640_000_000_000_000)
+    return { reason: 'expected a number since 1970' };
   return { time: new Date(Math.trunc(value * unitMs)).toISOString() };
 }

@@ -26,7 +26,9 @@ export class GatheredRows {
 
   constructor(rules: Group) {
     this.#rules = rules;
-    this.#database.exec(`PRAGMA cache_size = -${CACHE_KIB}; CREATE TABLE gathered (place INTEGER PRIMARY KEY, key TEXT, found TEXT); BEGIN`);
+    this.#database.exec(
+      `PRAGMA cache_size = -${CACHE_KIB}; CREATE TABLE gathered (place INTEGER PRIMARY KEY, key TEXT, found TEXT); BEGIN`,
+    );
     this.#insert = this.#database.prepare('INSERT INTO gathered (key, found) VALUES (?, ?)');
   }
 
@@ -34,7 +36,10 @@ export class GatheredRows {
   add(found: RowFound): boolean {
     const key = keyOfFound(found, this.#rules);
     if (key === undefined) return false;
-    const kept = 'row' in found ? { row: found.row } : { file: found.problem.file, line: found.problem.line, reason: found.problem.reason };
+    const kept =
+      'row' in found
+        ? { row: found.row }
+        : { file: found.problem.file, line: found.problem.line, reason: found.problem.reason };
     this.#insert.run(key, JSON.stringify(kept));
     return true;
   }
@@ -42,7 +47,8 @@ export class GatheredRows {
   /** Once, after everything was added. The first `skip` groups are left out. */
   *units(skip: number): Generator<UnitFound, void, undefined> {
     this.#database.exec('COMMIT; CREATE INDEX by_key ON gathered (key, place)');
-    const sql = 'SELECT key, found FROM (SELECT key, MIN(place) AS first FROM gathered GROUP BY key) JOIN gathered USING (key) ORDER BY first, place';
+    const sql =
+      'SELECT key, found FROM (SELECT key, MIN(place) AS first FROM gathered GROUP BY key) JOIN gathered USING (key) ORDER BY first, place';
     let groups = 0;
     let group: RowGroup | undefined;
     const finished = (): UnitFound[] => {

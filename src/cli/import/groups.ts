@@ -23,7 +23,10 @@ export type Group = NonNullable<Mapping['group']>;
 const MAX_GROUP_ROWS = 100_000;
 
 /** Every row by itself. */
-export async function* singleUnits(rows: AsyncIterable<RowFound>, file: number): AsyncGenerator<UnitFound, void, undefined> {
+export async function* singleUnits(
+  rows: AsyncIterable<RowFound>,
+  file: number,
+): AsyncGenerator<UnitFound, void, undefined> {
   for await (const found of rows) {
     const after = { file, mark: found.end, groups: 0 };
     yield 'row' in found ? { unit: [found.row], after } : { problems: [found.problem], rows: 1, after };
@@ -36,7 +39,11 @@ export async function* singleUnits(rows: AsyncIterable<RowFound>, file: number):
  * Guarantee A bad row spoils its whole group: an event never holds a part of what belongs to it. A row whose key cannot be read
  *           belongs to the group around it, if there is one on both sides.
  */
-export async function* consecutiveUnits(rows: AsyncIterable<RowFound>, file: number, rules: Group): AsyncGenerator<UnitFound, void, undefined> {
+export async function* consecutiveUnits(
+  rows: AsyncIterable<RowFound>,
+  file: number,
+  rules: Group,
+): AsyncGenerator<UnitFound, void, undefined> {
   let group: RowGroup | undefined;
   let end: Mark | undefined;
   /** Came after the group; whether they stand inside it shows with the next key. */
@@ -44,14 +51,16 @@ export async function* consecutiveUnits(rows: AsyncIterable<RowFound>, file: num
   for await (const found of rows) {
     const after = { file, mark: found.end, groups: 0 };
     const key = keyOfFound(found, rules);
-    if (key === undefined && 'problem' in found && group === undefined) yield { problems: [found.problem], rows: 1, after };
+    if (key === undefined && 'problem' in found && group === undefined)
+      yield { problems: [found.problem], rows: 1, after };
     else if (key === undefined && 'problem' in found) keyless.push(found.problem);
     if (key === undefined) continue;
     if (group?.key === key) {
       for (const problem of keyless) group.add({ problem });
     } else {
       if (group !== undefined && end !== undefined) yield { ...group.finish(), after: { file, mark: end, groups: 0 } };
-      if (keyless.length > 0 && end !== undefined) yield { problems: keyless, rows: keyless.length, after: { file, mark: end, groups: 0 } };
+      if (keyless.length > 0 && end !== undefined)
+        yield { problems: keyless, rows: keyless.length, after: { file, mark: end, groups: 0 } };
       group = new RowGroup(key, rules);
     }
     keyless = [];
@@ -81,7 +90,12 @@ export class RowGroup {
     if ('problem' in found) this.#problems.push(found.problem);
     else if (this.#count <= MAX_GROUP_ROWS) this.#rows.push(found.row);
     else if (this.#count === MAX_GROUP_ROWS + 1) {
-      this.#problems.push(new RowProblem(found.row, `its group has more than ${MAX_GROUP_ROWS} rows; is ${this.#rules.by.join(', ')} the right key?`));
+      this.#problems.push(
+        new RowProblem(
+          found.row,
+          `its group has more than ${MAX_GROUP_ROWS} rows; is ${this.#rules.by.join(', ')} the right key?`,
+        ),
+      );
     }
   }
 

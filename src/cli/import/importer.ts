@@ -20,10 +20,10 @@ export interface ImporterOptions {
   readonly batchEvents: number;
   readonly signal: AbortSignal;
   /** Called after each batch, and while rows are gathered. */
-  progress(done: Progressed, gathered: number | undefined): void;
+  readonly progress: (done: Progressed, gathered: number | undefined) => void;
   /** A row that is left out. */
-  bad(problem: RowProblem): void;
-  remark(text: string): void;
+  readonly bad: (problem: RowProblem) => void;
+  readonly remark: (text: string) => void;
 }
 
 export interface ImportOutcome extends Progressed {
@@ -127,7 +127,9 @@ export class Importer {
     if (onError === 'stop') {
       this.#rows -= rows;
       await this.#send(before);
-      throw new ImportStopped(`${first?.message ?? 'a row is bad'}\n${this.#soFar()}; mend the row and import again, or leave bad rows out with --on-error skip`);
+      throw new ImportStopped(
+        `${first?.message ?? 'a row is bad'}\n${this.#soFar()}; mend the row and import again, or leave bad rows out with --on-error skip`,
+      );
     }
     for (const problem of problems) bad(problem);
     this.#named += problems.length;
@@ -147,12 +149,19 @@ export class Importer {
     const recorded = published.filter(({ duplicate }) => !duplicate).length;
     const { events, duplicates } = this.#progressed;
     const last = published.at(-1) ?? this.#progressed.last;
-    const counted: Progressed = { ...this.#progressed, events: events + published.length, recorded: this.#progressed.recorded + recorded, duplicates: duplicates + published.length - recorded,
-      ...(last === undefined ? {} : { last: { source: last.source, id: last.id } }) };
+    const counted: Progressed = {
+      ...this.#progressed,
+      events: events + published.length,
+      recorded: this.#progressed.recorded + recorded,
+      duplicates: duplicates + published.length - recorded,
+      ...(last === undefined ? {} : { last: { source: last.source, id: last.id } }),
+    };
     const [stopped] = refused;
     if (stopped !== undefined && onError === 'stop') {
       this.#progressed = counted;
-      throw new ImportStopped(`${stopped.problem.message}\n${this.#soFar()}; mend the row and import again, or leave bad rows out with --on-error skip`);
+      throw new ImportStopped(
+        `${stopped.problem.message}\n${this.#soFar()}; mend the row and import again, or leave bad rows out with --on-error skip`,
+      );
     }
     this.#progressed = { ...counted, place, rows: this.#progressed.rows + this.#rows };
     this.#rows = 0;

@@ -50,8 +50,18 @@ export type EventJsonDraft = Record<string, JsonValue>;
 /** A mapping, ready to turn rows into events. */
 export interface Mapping {
   readonly format: 'csv' | 'ndjson' | undefined;
-  readonly csv: { readonly delimiter: string; readonly header?: readonly string[] | undefined; readonly encoding: 'utf8' | 'latin1' };
-  readonly group: { readonly by: readonly string[]; readonly rows: 'consecutive' | 'anywhere'; readonly order?: readonly string[] | undefined } | undefined;
+  readonly csv: {
+    readonly delimiter: string;
+    readonly header?: readonly string[] | undefined;
+    readonly encoding: 'utf8' | 'latin1';
+  };
+  readonly group:
+    | {
+        readonly by: readonly string[];
+        readonly rows: 'consecutive' | 'anywhere';
+        readonly order?: readonly string[] | undefined;
+      }
+    | undefined;
   /** The columns that it speaks of: a file without one of them is the wrong file. */
   readonly columns: readonly string[];
   readonly readers: ReadonlyMap<string, ReadColumn>;
@@ -62,7 +72,7 @@ export interface Mapping {
 }
 
 interface EventRule {
-  wants(row: Row): boolean;
+  readonly wants: (row: Row) => boolean;
   readonly attributes: readonly (readonly [name: string, fill: Fill])[];
   readonly data: Fill | undefined;
 }
@@ -83,7 +93,10 @@ export function loadMapping(file: string): Mapping {
 export function parseMapping(text: string, name: string): Mapping {
   try {
     const parsed = mappingFile.safeParse(JSON.parse(text));
-    if (!parsed.success) throw new RangeError(parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; '));
+    if (!parsed.success)
+      throw new RangeError(
+        parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; '),
+      );
     return compileMapping(parsed.data, text);
   } catch (error) {
     throw new UsageError(`mapping ${name}: ${(error as Error).message}`);
@@ -91,8 +104,12 @@ export function parseMapping(text: string, name: string): Mapping {
 }
 
 function compileMapping(file: z.output<typeof mappingFile>, text: string): Mapping {
-  const scope: Scope = { columns: new Set([...Object.keys(file.columns), ...(file.group?.by ?? []), ...(file.group?.order ?? [])]) };
-  const rules = file.events.map((event, index) => compileEvent({ ...file.common, ...event }, scope, `events[${index}]`));
+  const scope: Scope = {
+    columns: new Set([...Object.keys(file.columns), ...(file.group?.by ?? []), ...(file.group?.order ?? [])]),
+  };
+  const rules = file.events.map((event, index) =>
+    compileEvent({ ...file.common, ...event }, scope, `events[${index}]`),
+  );
   const readers = new Map<string, ReadColumn>();
   for (const name of scope.columns) {
     try {
@@ -112,7 +129,10 @@ function compileMapping(file: z.output<typeof mappingFile>, text: string): Mappi
       const rule = rules.find(({ wants }) => wants(unit[0]));
       if (rule !== undefined) return fillEvent(rule, unit);
       if (file.unmatched === 'ignore') return undefined;
-      throw new RowProblem(unit[0], 'no event of the mapping wants this row; "unmatched": "ignore" would leave such rows out');
+      throw new RowProblem(
+        unit[0],
+        'no event of the mapping wants this row; "unmatched": "ignore" would leave such rows out',
+      );
     },
   };
 }
@@ -121,13 +141,16 @@ function compileEvent(rules: z.output<typeof eventRules>, scope: Scope, at: stri
   const { when, data, ...attributes } = rules;
   for (const name of NEEDED) if (attributes[name] === undefined) throw new RangeError(`${at}: ${name} is missing`);
   for (const name of Object.keys(attributes)) {
-    if (!/^[a-z0-9]+$/.test(name)) throw new RangeError(`${at}.${name}: names of attributes are lower-case letters and digits`);
+    if (!/^[a-z0-9]+$/.test(name))
+      throw new RangeError(`${at}.${name}: names of attributes are lower-case letters and digits`);
   }
   for (const name of Object.keys(when ?? {})) if (!name.startsWith('$')) scope.columns.add(name);
   const pattern = when === undefined ? undefined : compilePattern(when);
   return {
     wants: (row) => pattern === undefined || matches(pattern, (name) => row.values[name]),
-    attributes: Object.entries(attributes).map(([name, template]) => [name, compileTemplate(template as JsonValue, scope, `${at}.${name}`)] as const),
+    attributes: Object.entries(attributes).map(
+      ([name, template]) => [name, compileTemplate(template as JsonValue, scope, `${at}.${name}`)] as const,
+    ),
     data: data === undefined ? undefined : compileTemplate(data, scope, `${at}.data`),
   };
 }
@@ -137,10 +160,12 @@ function fillEvent({ attributes, data }: EventRule, unit: Unit): EventJsonDraft 
   for (const [name, fill] of attributes) {
     const value = fill(unit);
     if (value === undefined || value === '') {
-      if (NEEDED.some((needed) => needed === name)) throw new RowProblem(unit[0], `${name} of the event would be empty: a column of its template has no value`);
+      if (NEEDED.some((needed) => needed === name))
+        throw new RowProblem(unit[0], `${name} of the event would be empty: a column of its template has no value`);
       continue;
     }
-    if (typeof value === 'object') throw new RowProblem(unit[0], `attribute ${name}: expected text, a number or a boolean, found ${shown(value)}`);
+    if (typeof value === 'object')
+      throw new RowProblem(unit[0], `attribute ${name}: expected text, a number or a boolean, found ${shown(value)}`);
     // Numbers may be larger than what CloudEvents calls an integer; the attributes that the specification names are text.
     event[name] = typeof value === 'boolean' ? value : String(value);
   }

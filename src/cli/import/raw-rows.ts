@@ -24,7 +24,11 @@ export type ByteSource = { readonly path: string } | { readonly stream: AsyncIte
  * Shape     `end` is the index after its line break, or of the end of the file; a text: why this is no row; undefined: more is
  *           needed to tell. `final` says that there is no more.
  */
-export type FindRowEnd = (buffer: Buffer, start: number, final: boolean) => { readonly end: number; readonly lines: number } | string | undefined;
+export type FindRowEnd = (
+  buffer: Buffer,
+  start: number,
+  final: boolean,
+) => { readonly end: number; readonly lines: number } | string | undefined;
 
 /** A row that is longer than this is no row: some quote was never closed. */
 const MAX_ROW_BYTES = 4 * 1_048_576;
@@ -39,8 +43,15 @@ const BYTE_ORDER_MARK = Buffer.from('\ufeff');
  * Guarantee Memory is bounded by the longest row allowed. What is no row is given up at its first line break, and the rows after
  *           that are found again, so that one missing quote does not swallow its neighbours unseen.
  */
-export async function* readRawRows(source: ByteSource, from: Mark, findEnd: FindRowEnd): AsyncGenerator<readonly RawRow[], void, undefined> {
-  const chunks = 'stream' in source ? source.stream : createReadStream(source.path, { start: from.bytes, highWaterMark: CHUNK_BYTES });
+export async function* readRawRows(
+  source: ByteSource,
+  from: Mark,
+  findEnd: FindRowEnd,
+): AsyncGenerator<readonly RawRow[], void, undefined> {
+  const chunks =
+    'stream' in source
+      ? source.stream
+      : createReadStream(source.path, { start: from.bytes, highWaterMark: CHUNK_BYTES });
   let rest: Buffer = Buffer.alloc(0);
   let mark = from;
   for await (const chunk of chunks) {
@@ -52,7 +63,12 @@ export async function* readRawRows(source: ByteSource, from: Mark, findEnd: Find
   if (last.rows.length > 0) yield last.rows;
 }
 
-function cutRows(buffer: Buffer, from: Mark, findEnd: FindRowEnd, final: boolean): { rows: RawRow[]; mark: Mark; rest: Buffer } {
+function cutRows(
+  buffer: Buffer,
+  from: Mark,
+  findEnd: FindRowEnd,
+  final: boolean,
+): { rows: RawRow[]; mark: Mark; rest: Buffer } {
   const rows: RawRow[] = [];
   let mark = from;
   let start = 0;
@@ -62,7 +78,10 @@ function cutRows(buffer: Buffer, from: Mark, findEnd: FindRowEnd, final: boolean
     if (found === undefined && !tooLong) break;
     const line = mark.lines + 1;
     if (typeof found === 'object') {
-      const bytes = buffer.subarray(mark.bytes === 0 ? afterByteOrderMark(buffer, start) : start, withoutLineBreak(buffer, start, found.end));
+      const bytes = buffer.subarray(
+        mark.bytes === 0 ? afterByteOrderMark(buffer, start) : start,
+        withoutLineBreak(buffer, start, found.end),
+      );
       mark = { bytes: mark.bytes + found.end - start, lines: mark.lines + found.lines };
       start = found.end;
       if (bytes.length > 0) rows.push({ ok: true, line, bytes, end: mark });
@@ -73,7 +92,12 @@ function cutRows(buffer: Buffer, from: Mark, findEnd: FindRowEnd, final: boolean
     const next = lineBreak === -1 ? buffer.length : lineBreak + 1;
     mark = { bytes: mark.bytes + next - start, lines: mark.lines + (lineBreak === -1 ? 0 : 1) };
     start = next;
-    rows.push({ ok: false, line, reason: found ?? `longer than ${MAX_ROW_BYTES / 1_048_576} MiB; is a quote missing?`, end: mark });
+    rows.push({
+      ok: false,
+      line,
+      reason: found ?? `longer than ${MAX_ROW_BYTES / 1_048_576} MiB; is a quote missing?`,
+      end: mark,
+    });
   }
   return { rows, mark, rest: buffer.subarray(start) };
 }

@@ -56,7 +56,11 @@ export class ResumeFile {
 }
 
 /** Beside the store that the events go to, or in the user's state folder for a store on another machine. */
-export function resumeFileFor(target: { readonly storeFile: string | undefined; readonly where: string }, identity: string, { env }: Pick<Terminal, 'env'>): ResumeFile {
+export function resumeFileFor(
+  target: { readonly storeFile: string | undefined; readonly where: string },
+  identity: string,
+  { env }: Pick<Terminal, 'env'>,
+): ResumeFile {
   const name = `import-${digest(`${target.storeFile ?? target.where}\n${identity}`).slice(0, 16)}.json`;
   const states = env['XDG_STATE_HOME'] ?? path.join(homedir(), '.local', 'state');
   const file = target.storeFile === undefined ? path.join(states, 'thereupon', name) : `${target.storeFile}.${name}`;

@@ -19,7 +19,9 @@ export interface InputFile {
  * A row, or what is wrong with it; and where the file goes on after it. Of a row with a bad column the others are known: they may tell
  * the group that it spoils.
  */
-export type RowFound = { readonly row: Row; readonly end: Mark } | { readonly problem: RowProblem; readonly values: Row['values'] | undefined; readonly end: Mark };
+export type RowFound =
+  | { readonly row: Row; readonly end: Mark }
+  | { readonly problem: RowProblem; readonly values: Row['values'] | undefined; readonly end: Mark };
 
 /** What is needed of a mapping to read rows. */
 export type RowRules = Pick<Mapping, 'csv' | 'columns' | 'readers'>;
@@ -30,7 +32,11 @@ export type RowRules = Pick<Mapping, 'csv' | 'columns' | 'readers'>;
  * Guarantee Every row comes or is named as a problem; none is lost between two others.
  * Errors    CommandFailed when the file as a whole does not fit the mapping; errors of the file system.
  */
-export async function* readRows(file: InputFile, from: Mark, rules: RowRules): AsyncGenerator<RowFound, void, undefined> {
+export async function* readRows(
+  file: InputFile,
+  from: Mark,
+  rules: RowRules,
+): AsyncGenerator<RowFound, void, undefined> {
   const csv = file.format === 'csv';
   const findEnd = csv ? csvRowEnd(rules.csv.delimiter) : findLineEnd;
   const decode = csv && rules.csv.encoding === 'latin1' ? (bytes: Buffer) => bytes.toString('latin1') : decodeUtf8;
@@ -68,8 +74,14 @@ interface Reading {
   readonly decode: (bytes: Buffer) => string | undefined;
 }
 
-function rowOf(raw: RawRow, { file, rules, header, decode }: Reading): { row: Row } | { problem: RowProblem; values: Row['values'] | undefined } {
-  const cells = header === undefined ? parseLine(file.name, raw, decode) : parseFields(file.name, raw, { header, delimiter: rules.csv.delimiter, decode });
+function rowOf(
+  raw: RawRow,
+  { file, rules, header, decode }: Reading,
+): { row: Row } | { problem: RowProblem; values: Row['values'] | undefined } {
+  const cells =
+    header === undefined
+      ? parseLine(file.name, raw, decode)
+      : parseFields(file.name, raw, { header, delimiter: rules.csv.delimiter, decode });
   if (cells instanceof RowProblem) return { problem: cells, values: undefined };
   const values: Record<string, JsonValue | undefined> = {};
   const reasons: string[] = [];
@@ -79,7 +91,8 @@ function rowOf(raw: RawRow, { file, rules, header, decode }: Reading): { row: Ro
     if ('reason' in reading) reasons.push(`column ${name}: ${reading.reason}, found ${shown(cell)}`);
     else values[name] = reading.value;
   }
-  if (reasons.length > 0) return { problem: new RowProblem({ file: file.name, line: raw.line }, reasons.join('; ')), values };
+  if (reasons.length > 0)
+    return { problem: new RowProblem({ file: file.name, line: raw.line }, reasons.join('; ')), values };
   return { row: { file: file.name, line: raw.line, values, raw: cells } };
 }
 
@@ -94,7 +107,8 @@ function parseFields(
   if (text === undefined) return new RowProblem(place, NOT_UTF8);
   const fields = csvFields(text, rules.delimiter);
   const { header } = rules;
-  if (fields.length !== header.length) return new RowProblem(place, `has ${fields.length} fields; the header names ${header.length} columns`);
+  if (fields.length !== header.length)
+    return new RowProblem(place, `has ${fields.length} fields; the header names ${header.length} columns`);
   const cells: Record<string, string> = {};
   for (let index = 0; index < header.length; index += 1) cells[header[index] ?? ''] = fields[index] ?? '';
   return cells;
@@ -119,7 +133,8 @@ function memberOf(value: Readonly<Record<string, JsonValue>>, name: string): Jso
   if (Object.hasOwn(value, name)) return value[name];
   let found: JsonValue | undefined = value;
   for (const part of name.split('.')) {
-    if (typeof found !== 'object' || found === null || Array.isArray(found) || !Object.hasOwn(found, part)) return undefined;
+    if (typeof found !== 'object' || found === null || Array.isArray(found) || !Object.hasOwn(found, part))
+      return undefined;
     found = (found as Record<string, JsonValue>)[part];
   }
   return found;
@@ -143,7 +158,8 @@ function headerOf(file: string, raw: RawRow, rules: RowRules, decode: Reading['d
   if (text === undefined) throw new CommandFailed(`${file}:${raw.line}: ${raw.ok ? NOT_UTF8 : raw.reason}`);
   const header = csvFields(text, rules.csv.delimiter);
   const twice = header.find((name, index) => header.indexOf(name) !== index);
-  if (twice !== undefined) throw new CommandFailed(`${file}:${raw.line}: the header names the column ${shown(twice)} twice`);
+  if (twice !== undefined)
+    throw new CommandFailed(`${file}:${raw.line}: the header names the column ${shown(twice)} twice`);
   assertColumns(file, header, rules.columns);
   return header;
 }
@@ -151,5 +167,7 @@ function headerOf(file: string, raw: RawRow, rules: RowRules, decode: Reading['d
 function assertColumns(file: string, header: readonly string[], columns: readonly string[]): void {
   const missing = columns.filter((name) => !header.includes(name));
   if (missing.length === 0) return;
-  throw new CommandFailed(`${file}: has no column ${missing.map(shown).join(', ')}, which the mapping speaks of; it has ${header.map(shown).join(', ')}`);
+  throw new CommandFailed(
+    `${file}: has no column ${missing.map(shown).join(', ')}, which the mapping speaks of; it has ${header.map(shown).join(', ')}`,
+  );
 }

@@ -29,7 +29,11 @@ const FIRST_DELAY_MS = 200;
  *
  * Errors    What concerns no single event: ApiProblem, NotReached.
  */
-export async function sendBatch(api: Api, batch: readonly Outgoing[], options: { readonly stopAtRefusal: boolean; readonly signal: AbortSignal }): Promise<Sent> {
+export async function sendBatch(
+  api: Api,
+  batch: readonly Outgoing[],
+  options: { readonly stopAtRefusal: boolean; readonly signal: AbortSignal },
+): Promise<Sent> {
   const refused: { outgoing: Outgoing; problem: RowProblem }[] = [];
   let rest = batch;
   while (rest.length > 0) {
@@ -41,7 +45,8 @@ export async function sendBatch(api: Api, batch: readonly Outgoing[], options: {
       const first = Math.min(...found.keys());
       for (const [index, outgoing] of rest.entries()) {
         const reason = found.get(index);
-        if (reason !== undefined && (index === first || !options.stopAtRefusal)) refused.push({ outgoing, problem: new RowProblem(outgoing.row, reason) });
+        if (reason !== undefined && (index === first || !options.stopAtRefusal))
+          refused.push({ outgoing, problem: new RowProblem(outgoing.row, reason) });
       }
       rest = rest.filter((_outgoing, index) => (options.stopAtRefusal ? index < first : !found.has(index)));
     }
@@ -80,7 +85,9 @@ function refusalsIn({ status, problem, message }: ApiProblem, batch: readonly Ou
     return found === -1 ? new Map() : new Map([[found, message]]);
   }
   if (typeof stream === 'string') {
-    const concerned = batch.flatMap(({ event }, at) => ((event['stream'] ?? event['subject'] ?? event['source']) === stream ? [at] : []));
+    const concerned = batch.flatMap(({ event }, at) =>
+      (event['stream'] ?? event['subject'] ?? event['source']) === stream ? [at] : [],
+    );
     return new Map(concerned.map((at) => [at, message]));
   }
   return batch.length === 1 && status < 500 && status !== 401 && status !== 403 ? new Map([[0, message]]) : new Map();

@@ -29,10 +29,16 @@ export interface Source {
 export const BEGINNING: Place = { file: 0, mark: FILE_START, groups: 0 };
 
 /** Errors: UsageError, CommandFailed for files that cannot be read or whose form is not known. */
-export function sourceOf(names: readonly string[], mapping: Mapping | undefined, options: { readonly format?: 'csv' | 'ndjson'; readonly terminal: Terminal }): Source {
+export function sourceOf(
+  names: readonly string[],
+  mapping: Mapping | undefined,
+  options: { readonly format?: 'csv' | 'ndjson'; readonly terminal: Terminal },
+): Source {
   const files = names.map((name) => inputFile(name, mapping?.format ?? options.format, options.terminal));
   if (mapping === undefined && files.some(({ format }) => format === 'csv')) {
-    throw new UsageError('--mapping is needed for CSV: it says how columns become events (NDJSON without one holds CloudEvents, one a line)');
+    throw new UsageError(
+      '--mapping is needed for CSV: it says how columns become events (NDJSON without one holds CloudEvents, one a line)',
+    );
   }
   const sizes = files.map(({ source }) => ('path' in source ? statSync(source.path) : undefined));
   const known = sizes.every((stat) => stat?.isFile() === true);
@@ -40,8 +46,12 @@ export function sourceOf(names: readonly string[], mapping: Mapping | undefined,
   return {
     files,
     bytes: known ? sizes.reduce((sum, stat) => sum + (stat?.size ?? 0), 0) : undefined,
-    identity: known ? JSON.stringify([mapping?.text, ...sizes.map((stat, index) => [files[index]?.name, stat?.size, stat?.mtimeMs])]) : undefined,
-    bytesAt: (place) => sizes.slice(0, place.file).reduce((sum, stat) => sum + (stat?.size ?? 0), 0) + Math.min(place.mark.bytes, sizeOf(place.file)),
+    identity: known
+      ? JSON.stringify([mapping?.text, ...sizes.map((stat, index) => [files[index]?.name, stat?.size, stat?.mtimeMs])])
+      : undefined,
+    bytesAt: (place) =>
+      sizes.slice(0, place.file).reduce((sum, stat) => sum + (stat?.size ?? 0), 0) +
+      Math.min(place.mark.bytes, sizeOf(place.file)),
     units: (from, gathering) => unitsOf(files, mapping, from, gathering),
     eventOf: (unit) => (mapping === undefined ? unit[0].raw : mapping.eventOf(unit)),
   };
@@ -55,7 +65,8 @@ function inputFile(name: string, format: 'csv' | 'ndjson' | undefined, terminal:
   const file = path.resolve(terminal.cwd, name);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw new CommandFailed(`${name}: there is no such file`);
-  if (stat.isDirectory()) throw new CommandFailed(`${name}: is a folder; name the files in it, such as ${path.join(name, '*.csv')}`);
+  if (stat.isDirectory())
+    throw new CommandFailed(`${name}: is a folder; name the files in it, such as ${path.join(name, '*.csv')}`);
   const known = format ?? formatOf(name);
   if (known === undefined) throw new UsageError(`${name}: say with --format whether it is csv or ndjson`);
   return { name, source: { path: file }, format: known };
@@ -67,7 +78,12 @@ function formatOf(name: string): 'csv' | 'ndjson' | undefined {
   return extension === '.ndjson' || extension === '.jsonl' ? 'ndjson' : undefined;
 }
 
-async function* unitsOf(files: readonly InputFile[], mapping: Mapping | undefined, from: Place, gathering: (rows: number) => void): AsyncGenerator<UnitFound, void, undefined> {
+async function* unitsOf(
+  files: readonly InputFile[],
+  mapping: Mapping | undefined,
+  from: Place,
+  gathering: (rows: number) => void,
+): AsyncGenerator<UnitFound, void, undefined> {
   if (mapping?.group?.rows === 'anywhere') {
     yield* gatheredUnits(files, mapping, from, gathering);
     return;
@@ -79,7 +95,12 @@ async function* unitsOf(files: readonly InputFile[], mapping: Mapping | undefine
   }
 }
 
-async function* gatheredUnits(files: readonly InputFile[], mapping: Mapping, from: Place, gathering: (rows: number) => void): AsyncGenerator<UnitFound, void, undefined> {
+async function* gatheredUnits(
+  files: readonly InputFile[],
+  mapping: Mapping,
+  from: Place,
+  gathering: (rows: number) => void,
+): AsyncGenerator<UnitFound, void, undefined> {
   const { group } = mapping;
   if (group === undefined) throw new RangeError('nothing to gather by');
   const gathered = new GatheredRows(group);

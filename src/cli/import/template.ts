@@ -46,7 +46,10 @@ function compileText(template: string, scope: Scope, at: string): Fill {
   const parts: (string | Fill)[] = [];
   let end = 0;
   const literal = (text: string) => {
-    if (/[{}]/.test(text)) throw new RangeError(`${at}: a single brace in ${JSON.stringify(template)}; write {{ or }} for the character itself`);
+    if (/[{}]/.test(text))
+      throw new RangeError(
+        `${at}: a single brace in ${JSON.stringify(template)}; write {{ or }} for the character itself`,
+      );
     if (text !== '') parts.push(text);
   };
   for (const match of template.matchAll(PLACE)) {
@@ -110,15 +113,23 @@ function compileOperation(name: string, argument: JsonValue, scope: Scope, at: s
     case '$last':
       return (unit) => each(unit).at(-1);
     case '$distinct':
-      return (unit) => [...new Map(each(unit).map((value) => [JSON.stringify(value), value] as const)).values()].sort(compareValues);
+      return (unit) =>
+        [...new Map(each(unit).map((value) => [JSON.stringify(value), value] as const)).values()].sort(compareValues);
     case '$min':
       return (unit) => each(unit).sort(compareValues)[0];
     case '$max':
       return (unit) => each(unit).sort(compareValues).at(-1);
     case '$sum':
-      return (unit) => exact(unit[0], at, each(unit).reduce<number>((total, value) => total + numeric(unit[0], at, value), 0));
+      return (unit) =>
+        exact(
+          unit[0],
+          at,
+          each(unit).reduce<number>((total, value) => total + numeric(unit[0], at, value), 0),
+        );
     default:
-      throw new RangeError(`${at}: there is no ${name}; there are $each, $first, $last, $min, $max, $sum, $product, $count, $distinct`);
+      throw new RangeError(
+        `${at}: there is no ${name}; there are $each, $first, $last, $min, $max, $sum, $product, $count, $distinct`,
+      );
   }
 }
 
@@ -139,7 +150,8 @@ function numeric(row: Row, at: string, value: JsonValue): number {
 
 /** Whole numbers stay exact or are refused; fractions are what they are. */
 function exact(row: Row, at: string, value: number): number {
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RowProblem(row, `${at}: the result is too large to be exact`);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    throw new RowProblem(row, `${at}: the result is too large to be exact`);
   return value;
 }
 

@@ -43,9 +43,14 @@ export class EventLines {
     this.#typeWidth = grown(this.#typeWidth, widthOf(label), 44);
     this.#streamWidth = grown(this.#streamWidth, widthOf(stream) + 1 + String(event.version).length, 40);
     const time = clockTime(event.recordedtime);
-    const place = padEnd(`${stream}${paint('dim', `@${event.version}`)}`, this.#streamWidth + widthOf(paint('dim', '')));
+    const place = padEnd(
+      `${stream}${paint('dim', `@${event.version}`)}`,
+      this.#streamWidth + widthOf(paint('dim', '')),
+    );
     const head = `${paint('dim', time)}  ${paint(inkOf(event), padEnd(label, this.#typeWidth))}  ${place}  `;
-    const room = screen.isTerminal ? Math.max(20, screen.columns - time.length - this.#typeWidth - this.#streamWidth - 6) : 160;
+    const room = screen.isTerminal
+      ? Math.max(0, screen.columns - time.length - this.#typeWidth - this.#streamWidth - 6)
+      : 160;
     return `${head}${paint('dim', cut(shortData(event), room))}`.trimEnd();
   }
 }

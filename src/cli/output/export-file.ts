@@ -34,7 +34,8 @@ export class ExportFile {
     await writeFile(this.#what, this.#identity);
     this.#handle = await open(this.#part, 'a');
     await this.#handle.truncate(written.bytes);
-    const position = written.last === undefined ? undefined : (JSON.parse(written.last) as { position: number }).position;
+    const position =
+      written.last === undefined ? undefined : (JSON.parse(written.last) as { position: number }).position;
     return { events: written.events, position };
   }
 

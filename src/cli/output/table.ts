@@ -18,7 +18,9 @@ const NARROWEST = 8;
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], screen: Screen): string {
   const paint = paintFor(screen);
   const cells = rows.map((row) => columns.map((column) => column.text(row)));
-  const wanted = columns.map((column, index) => Math.max(widthOf(column.title), ...cells.map((line) => widthOf(line[index] ?? ''))));
+  const wanted = columns.map((column, index) =>
+    Math.max(widthOf(column.title), ...cells.map((line) => widthOf(line[index] ?? ''))),
+  );
   const widths = screen.isTerminal ? squeeze(wanted, screen.columns - GAP.length * (columns.length - 1)) : wanted;
   const place = (text: string, index: number): string => {
     const width = widths[index] ?? 0;
@@ -54,9 +56,17 @@ function squeeze(wanted: readonly number[], room: number): number[] {
 }
 
 /** Names and values, one a line: how one thing is shown. */
-export function sheet(fields: readonly (readonly [name: string, value: string | undefined, ink?: Ink])[], screen: Screen): string {
+export function sheet(
+  fields: readonly (readonly [name: string, value: string | undefined, ink?: Ink])[],
+  screen: Screen,
+): string {
   const paint = paintFor(screen);
   const given = fields.filter((field): field is readonly [string, string, Ink?] => field[1] !== undefined);
   const width = Math.max(0, ...given.map(([name]) => widthOf(name)));
-  return given.map(([name, value, ink]) => `${paint('dim', padEnd(name, width))}  ${ink === undefined ? value : paint(ink, value)}\n`).join('');
+  return given
+    .map(
+      ([name, value, ink]) =>
+        `${paint('dim', padEnd(name, width))}  ${ink === undefined ? value : paint(ink, value)}\n`,
+    )
+    .join('');
 }

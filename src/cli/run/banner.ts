@@ -19,10 +19,14 @@ export interface BannerOptions {
 export async function banner(options: BannerOptions, terminal: Terminal): Promise<void> {
   const { system, config, url, rate } = options;
   const paint = paintFor(terminal.out);
-  const line = (name: string, value: string, ink?: Ink) => `  ${paint('dim', name.padEnd(8))}${ink === undefined ? value : paint(ink, value)}\n`;
+  const line = (name: string, value: string, ink?: Ink) =>
+    `  ${paint('dim', name.padEnd(8))}${ink === undefined ? value : paint(ink, value)}\n`;
   const head = await system.events.head();
   const catalog = await system.catalog();
-  const request = await exampleRequest(url, config, catalog, { id: `try-${terminal.now().toString(36)}`, apiKey: options.apiKey });
+  const request = await exampleRequest(url, config, catalog, {
+    id: `try-${terminal.now().toString(36)}`,
+    apiKey: options.apiKey,
+  });
   const store = displayPath(system.location, terminal.cwd);
   const reactions = describeReactions(config);
   await terminal.write(

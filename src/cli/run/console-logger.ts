@@ -8,7 +8,9 @@ export function consoleLogger(terminal: Terminal, fields: Readonly<Record<string
   const line = (level: 'warn' | 'error') => (more: Readonly<Record<string, unknown>>, message: string) => {
     const paint = paintFor(terminal.err);
     const time = paint('dim', clockTime(new Date(terminal.now()).toISOString()));
-    terminal.note(`${time}  ${paint(level === 'warn' ? 'yellow' : 'red', `  ! ${message}`)}  ${paint('dim', shown({ ...fields, ...more }))}\n`);
+    terminal.note(
+      `${time}  ${paint(level === 'warn' ? 'yellow' : 'red', `  ! ${message}`)}  ${paint('dim', shown({ ...fields, ...more }))}\n`,
+    );
   };
   return {
     debug() {},
@@ -21,6 +23,9 @@ export function consoleLogger(terminal: Terminal, fields: Readonly<Record<string
 
 function shown(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
-    .map(([name, value]) => `${name === 'err' ? '' : `${name}=`}${printable(value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value))}`)
+    .map(
+      ([name, value]) =>
+        `${name === 'err' ? '' : `${name}=`}${printable(value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value))}`,
+    )
     .join(' ');
 }

@@ -33,14 +33,38 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
   try {
     const program = await loadProgram(options, terminal);
     ({ config } = program);
-    findings.push({ check: 'configuration', state: program.file === undefined ? 'note' : 'ok', found: program.file ?? 'none: nothing reacts' });
+    findings.push({
+      check: 'configuration',
+      state: program.file === undefined ? 'note' : 'ok',
+      found: program.file ?? 'none: nothing reacts',
+    });
   } catch (error) {
-    return [...findings, { check: 'configuration', state: 'wrong', found: (error as Error).message, advice: 'mend the configuration; --verbose shows where it fails' }];
+    return [
+      ...findings,
+      {
+        check: 'configuration',
+        state: 'wrong',
+        found: (error as Error).message,
+        advice: 'mend the configuration; --verbose shows where it fails',
+      },
+    ];
   }
   const file = fileOf(config.store, terminal.cwd);
-  if (file === undefined) return [...findings, { check: 'store', state: 'note', found: 'lives in the memory of its program: there is nothing to look at from outside' }];
+  if (file === undefined)
+    return [
+      ...findings,
+      {
+        check: 'store',
+        state: 'note',
+        found: 'lives in the memory of its program: there is nothing to look at from outside',
+      },
+    ];
   findings.push(await diskOf(file));
-  if (!existsSync(file)) return [...findings, { check: 'store', state: 'note', found: `${file} does not exist yet: it is made when the program starts` }];
+  if (!existsSync(file))
+    return [
+      ...findings,
+      { check: 'store', state: 'note', found: `${file} does not exist yet: it is made when the program starts` },
+    ];
   findings.push(await storeOf(file));
   if (findings.at(-1)?.state === 'wrong') return findings;
   findings.push(await holderOf(file, apiKeyOf(options, terminal, config)));
@@ -52,7 +76,12 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
       await connection.close();
     }
   } catch (error) {
-    findings.push({ check: 'system', state: 'wrong', found: (error as Error).message, advice: 'see what the program itself says when it starts' });
+    findings.push({
+      check: 'system',
+      state: 'wrong',
+      found: (error as Error).message,
+      advice: 'see what the program itself says when it starts',
+    });
   }
   return findings;
 }
@@ -64,7 +93,12 @@ async function diskOf(file: string): Promise<Finding> {
   const free = bavail * bsize;
   const found = `${bytesOf(free)} free for ${folder}`;
   if (free >= LOW_SPACE_BYTES) return { check: 'disk', state: 'ok', found };
-  return { check: 'disk', state: 'wrong', found, advice: 'make room on this disk, or set retention; when it is full nothing can be recorded' };
+  return {
+    check: 'disk',
+    state: 'wrong',
+    found,
+    advice: 'make room on this disk, or set retention; when it is full nothing can be recorded',
+  };
 }
 
 async function storeOf(file: string): Promise<Finding> {
@@ -80,13 +114,19 @@ async function storeOf(file: string): Promise<Finding> {
         check: 'store',
         state: 'wrong',
         found: `${found}; ${report.problems.join('; ')}`,
-        advice: 'stop the program, keep a copy of the file, and restore a backup or export what can still be read: thereupon export --out events.ndjson',
+        advice:
+          'stop the program, keep a copy of the file, and restore a backup or export what can still be read: thereupon export --out events.ndjson',
       };
     } finally {
       await system.close();
     }
   } catch (error) {
-    return { check: 'store', state: 'wrong', found: (error as Error).message, advice: 'name the right file, or use the version of thereupon that wrote it' };
+    return {
+      check: 'store',
+      state: 'wrong',
+      found: (error as Error).message,
+      advice: 'name the right file, or use the version of thereupon that wrote it',
+    };
   }
 }
 
@@ -95,14 +135,26 @@ async function holderOf(file: string, apiKey: string | undefined): Promise<Findi
     await (await open({ store: file, consume: false })).close();
     return { check: 'program', state: 'note', found: 'not running: nothing reacts now' };
   } catch (error) {
-    if (!(error instanceof StoreHeld)) return { check: 'program', state: 'wrong', found: (error as Error).message, advice: 'give this user the right to write to the file and its folder' };
+    if (!(error instanceof StoreHeld))
+      return {
+        check: 'program',
+        state: 'wrong',
+        found: (error as Error).message,
+        advice: 'give this user the right to write to the file and its folder',
+      };
     const url = urlOfHolder(error);
-    if (url === undefined) return { check: 'program', state: 'note', found: `${error.holder} holds the store, without a server` };
+    if (url === undefined)
+      return { check: 'program', state: 'note', found: `${error.holder} holds the store, without a server` };
     try {
       await new Api(url, networkTransport(url, apiKey)).get('/readyz');
       return { check: 'program', state: 'ok', found: `${error.holder} answers and is ready` };
     } catch (failure) {
-      return { check: 'program', state: 'wrong', found: `${error.holder}: ${(failure as Error).message}`, advice: 'look at the log of that process, or restart it' };
+      return {
+        check: 'program',
+        state: 'wrong',
+        found: `${error.holder}: ${(failure as Error).message}`,
+        advice: 'look at the log of that process, or restart it',
+      };
     }
   }
 }
@@ -113,7 +165,12 @@ async function clockOf({ api }: Connection, nowMs: number): Promise<Finding> {
   const aheadMs = last === undefined ? 0 : Date.parse(last) - nowMs;
   const found = new Date(nowMs).toISOString();
   if (aheadMs <= CLOCK_SLACK_MS) return { check: 'clock', state: 'ok', found };
-  return { check: 'clock', state: 'wrong', found: `${found}, ${spanOf(aheadMs / 1_000)} before the last event was recorded`, advice: 'set the clock of this machine (NTP)' };
+  return {
+    check: 'clock',
+    state: 'wrong',
+    found: `${found}, ${spanOf(aheadMs / 1_000)} before the last event was recorded`,
+    advice: 'set the clock of this machine (NTP)',
+  };
 }
 
 async function consumersOf({ api, system }: Connection): Promise<readonly Finding[]> {
@@ -122,21 +179,53 @@ async function consumersOf({ api, system }: Connection): Promise<readonly Findin
   const troubles = consumers.flatMap((consumer) => troublesOf(consumer, running));
   if (troubles.some(({ state }) => state === 'wrong')) return troubles;
   const own = consumers.filter(({ kind }) => kind !== 'system').length;
-  return [...troubles, { check: 'consumers', state: 'ok', found: `${plural(own, 'consumer')}, none stalled, nothing set aside` }];
+  return [
+    ...troubles,
+    { check: 'consumers', state: 'ok', found: `${plural(own, 'consumer')}, none stalled, nothing set aside` },
+  ];
 }
 
 function troublesOf({ name, kind, state, reason, parked, retrying, lag }: ConsumerJson, running: boolean): Finding[] {
   const check = 'consumers';
   const found: Finding[] = [];
-  if (state === 'stalled') found.push({ check, state: 'wrong', found: `${name} is stalled: ${reason ?? 'the store takes no commits'}`, advice: 'the store cannot be written to: look at disk and permissions' });
-  if (parked > 0) found.push({ check, state: 'wrong', found: `${name} has ${plural(parked, 'dead letter')}`, advice: `thereupon dead-letters list --consumer ${name}` });
-  if (state === 'paused') found.push({ check, state: 'note', found: `${name} is paused: ${reason ?? ''}`, advice: `to go on: thereupon consumers resume ${name}` });
+  if (state === 'stalled')
+    found.push({
+      check,
+      state: 'wrong',
+      found: `${name} is stalled: ${reason ?? 'the store takes no commits'}`,
+      advice: 'the store cannot be written to: look at disk and permissions',
+    });
+  if (parked > 0)
+    found.push({
+      check,
+      state: 'wrong',
+      found: `${name} has ${plural(parked, 'dead letter')}`,
+      advice: `thereupon dead-letters list --consumer ${name}`,
+    });
+  if (state === 'paused')
+    found.push({
+      check,
+      state: 'note',
+      found: `${name} is paused: ${reason ?? ''}`,
+      advice: `to go on: thereupon consumers resume ${name}`,
+    });
   if (retrying > 0) found.push({ check, state: 'note', found: `${name} is trying ${plural(retrying, 'event')} again` });
   if (running && state === 'running' && lag.seconds > LONG_LAG_SECONDS) {
-    found.push({ check, state: 'wrong', found: `${name} is ${plural(lag.events, 'event')} behind, ${spanOf(lag.seconds)}`, advice: 'its handler is too slow or waits for something: raise concurrency, or look at its last error with thereupon consumers show' });
+    found.push({
+      check,
+      state: 'wrong',
+      found: `${name} is ${plural(lag.events, 'event')} behind, ${spanOf(lag.seconds)}`,
+      advice:
+        'its handler is too slow or waits for something: raise concurrency, or look at its last error with thereupon consumers show',
+    });
   }
   if (running && state === 'stopped' && kind !== 'system') {
-    found.push({ check, state: 'note', found: `${name} is remembered, but no definition runs it`, advice: `if it is gone for good: thereupon consumers forget ${name}` });
+    found.push({
+      check,
+      state: 'note',
+      found: `${name} is remembered, but no definition runs it`,
+      advice: `if it is gone for good: thereupon consumers forget ${name}`,
+    });
   }
   return found;
 }

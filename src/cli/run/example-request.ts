@@ -8,10 +8,17 @@ export interface ExampleRequest {
 }
 
 /** A `curl` line that works as it is. */
-export async function exampleRequest(url: string, config: Config, catalog: Catalog, options: { readonly id: string; readonly apiKey: string | undefined }): Promise<ExampleRequest> {
+export async function exampleRequest(
+  url: string,
+  config: Config,
+  catalog: Catalog,
+  options: { readonly id: string; readonly apiKey: string | undefined },
+): Promise<ExampleRequest> {
   const key = options.apiKey === undefined ? '' : ` -H "authorization: Bearer $THEREUPON_API_KEY"`;
   for (const definition of promising(config, catalog)) {
-    const schema = catalog.events.find(({ type, version }) => type === definition.type && version === definition.version)?.jsonSchema;
+    const schema = catalog.events.find(
+      ({ type, version }) => type === definition.type && version === definition.version,
+    )?.jsonSchema;
     const data = sampleOf(schema);
     if (schema === undefined || !(await fits(definition, data))) continue;
     const event = { specversion: '1.0', id: options.id, source: '/me', type: definition.type, data };
@@ -26,7 +33,13 @@ export async function exampleRequest(url: string, config: Config, catalog: Catal
 /** Facts from outside that an automation reacts to come first: they show the most. */
 function promising(config: Config, catalog: Catalog): readonly EventDefinition[] {
   const reactions = [...(config.automations ?? []), ...(config.consumers ?? []), ...(config.projections ?? [])];
-  const known = [...new Set([...(config.automations ?? []).flatMap(({ on }) => on), ...(config.events ?? []), ...reactions.flatMap(({ on }) => on)])];
+  const known = [
+    ...new Set([
+      ...(config.automations ?? []).flatMap(({ on }) => on),
+      ...(config.events ?? []),
+      ...reactions.flatMap(({ on }) => on),
+    ]),
+  ];
   const made = new Set(catalog.reactions.flatMap(({ publishes }) => publishes));
   return known.toSorted((left, right) => Number(made.has(left.type)) - Number(made.has(right.type)));
 }

@@ -7,7 +7,8 @@ import type { Terminal } from '../terminal.ts';
 const LINES_PER_SECOND = 30;
 const WIDEST = 56;
 /** What the system reports of itself and a person at the screen wants to know at once. */
-const REPORTS = /^thereupon\.(?:delivery\.parked|event\.quarantined|loop\.stopped|consumer\.stalled|delivery\.expired)$/;
+const REPORTS =
+  /^thereupon\.(?:delivery\.parked|event\.quarantined|loop\.stopped|consumer\.stalled|delivery\.expired)$/;
 
 /**
  * Shows what happens, and what reacted, while it happens:
@@ -42,7 +43,8 @@ export class LiveLines {
       for await (const event of system.events.subscribe({ signal })) await this.#show(event);
     };
     const reports = async () => {
-      for await (const event of system.events.subscribe({ signal, categories: ['thereupon'] })) if (REPORTS.test(event.type)) await this.#show(event);
+      for await (const event of system.events.subscribe({ signal, categories: ['thereupon'] }))
+        if (REPORTS.test(event.type)) await this.#show(event);
     };
     await Promise.all([facts(), reports()]);
   }
@@ -54,7 +56,8 @@ export class LiveLines {
       this.#second = second;
       this.#shown = 0;
       this.#hidden = 0;
-      if (hidden > 0) await this.#terminal.write(`${paintFor(this.#terminal.out)('dim', `              … ${hidden} more`)}\n`);
+      if (hidden > 0)
+        await this.#terminal.write(`${paintFor(this.#terminal.out)('dim', `              … ${hidden} more`)}\n`);
     }
     if (this.#shown >= LINES_PER_SECOND) {
       this.#hidden += 1;
@@ -72,7 +75,10 @@ export class LiveLines {
     const plain = event.causationid === undefined ? type : by === undefined ? `  ↳ ${type}` : effectOf(by, type);
     this.#width = Math.max(this.#width, Math.min(WIDEST, widthOf(plain)));
     const gap = ' '.repeat(Math.max(0, this.#width - widthOf(plain)));
-    const shown = by === undefined ? paint(event.causationid === undefined ? 'cyan' : 'green', plain) : `  ${paint('yellow', '⇒')} ${paint('bold', by)}: ${paint('green', type)}`;
+    const shown =
+      by === undefined
+        ? paint(event.causationid === undefined ? 'cyan' : 'green', plain)
+        : `  ${paint('yellow', '⇒')} ${paint('bold', by)}: ${paint('green', type)}`;
     const time = clockTime(event.recordedtime);
     const place = `${printable(event.stream)}@${event.version}`;
     this.#streamWidth = Math.max(this.#streamWidth, Math.min(36, widthOf(place)));
@@ -84,7 +90,12 @@ export class LiveLines {
 
   #report(event: RecordedEvent): string {
     const paint = paintFor(this.#terminal.out);
-    const { consumer, reason, error, issues } = (event.data ?? {}) as { consumer?: string; reason?: string; error?: { message?: string }; issues?: { path: string; message: string }[] };
+    const { consumer, reason, error, issues } = (event.data ?? {}) as {
+      consumer?: string;
+      reason?: string;
+      error?: { message?: string };
+      issues?: { path: string; message: string }[];
+    };
     const why = error?.message ?? reason ?? issues?.map(({ path, message }) => `${path}: ${message}`).join('; ') ?? '';
     const what = event.type.slice('thereupon.'.length).replace('.', ' ');
     return `${paint('dim', clockTime(event.recordedtime))}  ${paint('red', `  ✗ ${printable(consumer ?? event.stream.replace(/^thereupon-/, ''))}: ${what}`)}  ${printable(why)}`;

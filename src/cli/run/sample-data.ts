@@ -10,14 +10,18 @@ export function sampleOf(schema: unknown, name = 'value', depth = 0): JsonValue 
   if (typeof schema !== 'object' || schema === null || depth > MAX_DEPTH) return null;
   const given = schema as Schema;
   for (const word of ['const', 'default'] as const) if (given[word] !== undefined) return given[word] as JsonValue;
-  for (const word of ['examples', 'enum'] as const) if (Array.isArray(given[word]) && given[word].length > 0) return given[word][0] as JsonValue;
-  for (const word of ['anyOf', 'oneOf', 'allOf'] as const) if (Array.isArray(given[word])) return sampleOf(given[word][0], name, depth + 1);
+  for (const word of ['examples', 'enum'] as const)
+    if (Array.isArray(given[word]) && given[word].length > 0) return given[word][0] as JsonValue;
+  for (const word of ['anyOf', 'oneOf', 'allOf'] as const)
+    if (Array.isArray(given[word])) return sampleOf(given[word][0], name, depth + 1);
   const type = Array.isArray(given['type']) ? (given['type'][0] as unknown) : given['type'];
   switch (type) {
     case 'object':
       return objectOf(given, depth);
     case 'array':
-      return Array.from({ length: Math.max(1, numberOf(given['minItems'], 1)) }, () => sampleOf(given['items'], name, depth + 1));
+      return Array.from({ length: Math.max(1, numberOf(given['minItems'], 1)) }, () =>
+        sampleOf(given['items'], name, depth + 1),
+      );
     case 'integer':
     case 'number':
       return numberSample(given);
@@ -40,7 +44,14 @@ function numberSample(schema: Schema): number {
   const lowest = Math.max(numberOf(schema['minimum'], 1), numberOf(schema['exclusiveMinimum'], 0) + 1);
   const step = numberOf(schema['multipleOf'], 1);
   const preferred = Math.max(42, lowest);
-  const sample = Math.ceil(Math.min(preferred, numberOf(schema['maximum'], preferred), numberOf(schema['exclusiveMaximum'], preferred + 1) - 1) / step) * step;
+  const sample =
+    Math.ceil(
+      Math.min(
+        preferred,
+        numberOf(schema['maximum'], preferred),
+        numberOf(schema['exclusiveMaximum'], preferred + 1) - 1,
+      ) / step,
+    ) * step;
   return Math.max(lowest, sample);
 }
 

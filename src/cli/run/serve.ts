@@ -32,7 +32,9 @@ export async function serve(options: ServeOptions, terminal: Terminal): Promise<
   const { config, file } = program;
   const server = serverOptions(options, config, terminal);
   const rate = feedRate(options.feed ?? terminal.env['THEREUPON_FEED'], config);
-  const system = await openProgram(program, { environment: { logger: loggerOf(options, terminal), ...config.environment } });
+  const system = await openProgram(program, {
+    environment: { logger: loggerOf(options, terminal), ...config.environment },
+  });
   try {
     const running = await startServer(system, server);
     try {
@@ -57,7 +59,8 @@ async function loadWatched(options: ServeOptions, terminal: Terminal): Promise<P
   const files = new Set<string>();
   const hooks = registerHooks({
     load(url, context, next) {
-      if (url.startsWith('file:') && !url.includes('/node_modules/')) files.add(fileURLToPath(url.replace(/[?#].*$/, '')));
+      if (url.startsWith('file:') && !url.includes('/node_modules/'))
+        files.add(fileURLToPath(url.replace(/[?#].*$/, '')));
       return next(url, context);
     },
   });
@@ -72,7 +75,11 @@ async function loadWatched(options: ServeOptions, terminal: Terminal): Promise<P
   }
 }
 
-async function untilStopped(system: System, { config, rate, live }: { config: Config; rate: number; live: boolean }, terminal: Terminal): Promise<void> {
+async function untilStopped(
+  system: System,
+  { config, rate, live }: { config: Config; rate: number; live: boolean },
+  terminal: Terminal,
+): Promise<void> {
   const { signal } = terminal;
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -95,7 +102,9 @@ async function feed(system: System, config: Config, rate: number, terminal: Term
 
 function serverOptions(options: ServeOptions, config: Config, { env }: Terminal): ServerOptions {
   const port = options.port ?? ifGiven(env['THEREUPON_PORT']);
-  const keys = [env['THEREUPON_API_KEY'], ...(env['THEREUPON_API_KEYS'] ?? '').split(',')].map((key) => key?.trim() ?? '').filter((key) => key !== '');
+  const keys = [env['THEREUPON_API_KEY'], ...(env['THEREUPON_API_KEYS'] ?? '').split(',')]
+    .map((key) => key?.trim() ?? '')
+    .filter((key) => key !== '');
   const host = options.host ?? ifGiven(env['THEREUPON_HOST']);
   return {
     ...config.server,
@@ -115,7 +124,8 @@ function portOf(text: string): number {
 function feedRate(text: string | undefined, config: Config): number {
   if (text === 'off' || text === '0') return 0;
   const rate = text === undefined || text === '' ? DEFAULT_FEED_RATE : Number(text);
-  if (!(rate > 0) || rate > 100_000) throw new UsageError(`--feed: expected off, or events a second up to 100,000, found ${JSON.stringify(text)}`);
+  if (!(rate > 0) || rate > 100_000)
+    throw new UsageError(`--feed: expected off, or events a second up to 100,000, found ${JSON.stringify(text)}`);
   if (config.feed !== undefined) return rate;
   if (text === undefined || text === '') return 0;
   throw new UsageError('--feed: this configuration has no feed');
@@ -129,4 +139,3 @@ function loggerOf(options: ServeOptions, terminal: Terminal): Logger {
 function ifGiven(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : text;
 }
-

@@ -18,13 +18,19 @@ export interface StartOptions {
 /** Where a case gets its systems from: the engine under test, on a store of the bench and a virtual clock. */
 export interface DeliveryStage {
   /** A system on a store of its own. It is closed when the case is over. */
-  start<const Events extends EventDefinition>(program: ProgramOptions<Events>, options?: StartOptions): Promise<TestSystem<Events>>;
+  start<const Events extends EventDefinition>(
+    program: ProgramOptions<Events>,
+    options?: StartOptions,
+  ): Promise<TestSystem<Events>>;
 }
 
 export type DeliveryBody = (stage: DeliveryStage) => Promise<void>;
 
 /** Cases about the delivery engine, by their sentence. */
-export function deliveryCases(bench: ContractBench, bodies: Readonly<Record<string, DeliveryBody>>): readonly ContractCase[] {
+export function deliveryCases(
+  bench: ContractBench,
+  bodies: Readonly<Record<string, DeliveryBody>>,
+): readonly ContractCase[] {
   return Object.entries(bodies).map(([name, body]) => ({ name, run: () => onStage(bench, body) }));
 }
 

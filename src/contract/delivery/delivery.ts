@@ -5,4 +5,9 @@ import { selectingCases } from './selecting.ts';
 import { startingCases } from './starting.ts';
 
 /** What the delivery engine does on a store; a store passes when all of it holds there as well (G13). */
-export const deliverySuite: ContractSuite = (bench) => [...startingCases(bench), ...selectingCases(bench), ...orderingCases(bench), ...queueingCases(bench)];
+export const deliverySuite: ContractSuite = (bench) => [
+  ...startingCases(bench),
+  ...selectingCases(bench),
+  ...orderingCases(bench),
+  ...queueingCases(bench),
+];

@@ -90,5 +90,13 @@ export function modelProgram(whims: Whims) {
       [Answered, (row) => ({ ...row, answers: row.answers + 1 })],
     ],
   });
-  return { program: { events: [Counted, Answered, Echoed], consumers: [answering], automations: [echoing], projections: [history] }, history };
+  return {
+    program: {
+      events: [Counted, Answered, Echoed],
+      consumers: [answering],
+      automations: [echoing],
+      projections: [history],
+    },
+    history,
+  };
 }

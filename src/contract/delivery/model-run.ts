@@ -48,9 +48,15 @@ export async function runModel(stage: DeliveryStage, options: ModelOptions): Pro
     const log = await wholeLog(test);
     assertAnswers(log, driver, await discardedOnes(test));
     for (const item of ITEMS) {
-      const counted = log.filter((event) => event.stream === `item-${item}`).map((event) => (event.data as { n: number }).n);
+      const counted = log
+        .filter((event) => event.stream === `item-${item}`)
+        .map((event) => (event.data as { n: number }).n);
       const answers = log.filter((event) => event.stream === `answer-${item}`).length;
-      assert.deepEqual(await test.row(history, item), counted.length === 0 ? undefined : { numbers: counted, answers }, `the row of ${item} follows from the log`);
+      assert.deepEqual(
+        await test.row(history, item),
+        counted.length === 0 ? undefined : { numbers: counted, answers },
+        `the row of ${item} follows from the log`,
+      );
     }
   } catch (error) {
     if (error instanceof Error) error.message = `seed ${options.seed}: ${error.message}`;
@@ -63,16 +69,30 @@ function assertAnswers(log: readonly RecordedEvent[], driver: Driver, discarded:
   for (const item of ITEMS) {
     const events = log.filter((event) => event.stream === `item-${item}`);
     const counted = events.map((event) => (event.data as { n: number }).n);
-    assert.deepEqual(counted, driver.published(item), `every acknowledged event of ${item} is there, once and in order`);
+    assert.deepEqual(
+      counted,
+      driver.published(item),
+      `every acknowledged event of ${item} is there, once and in order`,
+    );
     let total = 0;
-    const expected = events.filter(({ position }) => !discarded.has(position)).flatMap((event) => {
-      const { n } = event.data as { n: number };
-      total += n;
-      return Array.from({ length: answersTo(n) }, (_, part) => ({ item, n, part, total }));
-    });
-    assert.deepEqual(log.filter((event) => event.stream === `answer-${item}`).map((event) => event.data), expected, `answers of ${item}: once, in order, with the state as of then`);
+    const expected = events
+      .filter(({ position }) => !discarded.has(position))
+      .flatMap((event) => {
+        const { n } = event.data as { n: number };
+        total += n;
+        return Array.from({ length: answersTo(n) }, (_, part) => ({ item, n, part, total }));
+      });
+    assert.deepEqual(
+      log.filter((event) => event.stream === `answer-${item}`).map((event) => event.data),
+      expected,
+      `answers of ${item}: once, in order, with the state as of then`,
+    );
     const echoes = expected.filter(({ part }) => part === 0).map(({ n }) => ({ item, n }));
-    assert.deepEqual(log.filter((event) => event.stream === `echo-${item}`).map((event) => event.data), echoes, `echoes of ${item}: once, in order`);
+    assert.deepEqual(
+      log.filter((event) => event.stream === `echo-${item}`).map((event) => event.data),
+      echoes,
+      `echoes of ${item}: once, in order`,
+    );
   }
 }
 
@@ -100,7 +120,8 @@ class Driver {
     else if (kind < 0.85) this.#crasher.arm(1 + this.#upTo(30), this.#chance.next() < 0.5 ? 'before' : 'after');
     else if (kind < 0.88) await this.#unlessDead(() => this.#test.consumers.pause('answering'));
     else if (kind < 0.92) await this.#unlessDead(() => this.#test.consumers.resume('answering'));
-    else if (kind < 0.94) await this.#unlessDead(async () => void (await this.#test.deadLetters.retryAll({ consumer: 'answering' })));
+    else if (kind < 0.94)
+      await this.#unlessDead(async () => void (await this.#test.deadLetters.retryAll({ consumer: 'answering' })));
     else if (kind < 0.96) await this.#discardOne();
     else if (!this.#crasher.dead) await this.#restart();
     if (this.#crasher.dead) await this.#test.crash();
@@ -111,13 +132,16 @@ class Driver {
     await this.#test.crash();
     await this.#test.consumers.resume('answering');
     await this.#test.settled({ advance: true });
-    for (let letters = 1; letters > 0; ) {
+    for (let letters = 1; letters > 0;) {
       letters = await this.#test.deadLetters.retryAll({ consumer: 'answering' });
       await this.#test.settled({ advance: true });
     }
     const statuses = await this.#test.consumers.list();
     for (const { name, lag, parked, retrying, waiting } of statuses) {
-      assert.deepEqual({ name, lag: lag.events, parked, retrying, waiting }, { name, lag: 0, parked: 0, retrying: 0, waiting: 0 });
+      assert.deepEqual(
+        { name, lag: lag.events, parked, retrying, waiting },
+        { name, lag: 0, parked: 0, retrying: 0, waiting: 0 },
+      );
     }
   }
 
@@ -133,7 +157,7 @@ class Driver {
       return { event: Counted, data: { item, n }, options: { id: `${item}-${n}` } };
     });
     // As a publisher who was not told whether it worked: again, with the same ids.
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       done = await this.#unlessDead(async () => void (await this.#test.system.publishAll(publications)));
       if (!done) await this.#test.crash();
     }
@@ -151,17 +175,14 @@ class Driver {
   async #unlessDead(act: () => Promise<void>): Promise<boolean> {
     if (this.#crasher.dead) return false;
     // Time has to pass for what waits for attempts under way; a system that is dead does nothing in it.
-    let over = false;
-    const acting = act().finally(() => {
-      over = true;
-    });
-    const died = this.#crasher.died.then(() => {
-      over = true;
-    });
+    const over = new AbortController();
+    const acting = act().finally(() => over.abort());
+    const died = this.#crasher.died.then(() => over.abort());
     acting.catch(() => undefined);
-    while (!over) {
+    while (!over.signal.aborted) {
       await this.#test.clock.advance(0);
-      if (!over && this.#test.clock.nextMs !== undefined) await this.#test.clock.advanceTo(this.#test.clock.nextMs);
+      if (!over.signal.aborted && this.#test.clock.nextMs !== undefined)
+        await this.#test.clock.advanceTo(this.#test.clock.nextMs);
     }
     return Promise.race([acting.then(() => true), died.then(() => false)]);
   }
@@ -174,13 +195,21 @@ class Driver {
 /** Positions that an operator gave up, as the log says: who did it may have died before he knew. */
 async function discardedOnes(test: ModelSystem): Promise<ReadonlySet<number>> {
   const reports = await wholeLog(test, ['thereupon']);
-  return new Set(reports.filter(({ type }) => type === 'thereupon.delivery.discarded').map(({ data }) => (data as { position: number }).position));
+  return new Set(
+    reports
+      .filter(({ type }) => type === 'thereupon.delivery.discarded')
+      .map(({ data }) => (data as { position: number }).position),
+  );
 }
 
 async function wholeLog(test: ModelSystem, categories?: readonly string[]): Promise<readonly RecordedEvent[]> {
   const events: RecordedEvent[] = [];
-  for (let after = 0; ; ) {
-    const page = await test.system.events.read({ after, limit: 1_000, ...(categories === undefined ? {} : { categories }) });
+  for (let after = 0; ;) {
+    const page = await test.system.events.read({
+      after,
+      limit: 1_000,
+      ...(categories === undefined ? {} : { categories }),
+    });
     events.push(...page.events);
     if (page.next === undefined) return events;
     after = page.next;

@@ -14,15 +14,32 @@ export const orderingCases: ContractSuite = (bench) =>
     },
     async 'PS4 one at a time, the order of the whole log is kept'(stage) {
       const received = newReceived();
-      const test = await stage.start({ events: [Counted], consumers: [recordingConsumer('one', received, { concurrency: 1, key: () => 'all', then: () => Promise.resolve() })] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [
+          recordingConsumer('one', received, { concurrency: 1, key: () => 'all', act: () => Promise.resolve() }),
+        ],
+      });
       await count(test, ['a', 'b', 'c'], 100);
       await test.settled();
-      assert.deepEqual(received.events.map(({ position }) => position), upTo(300));
+      assert.deepEqual(
+        received.events.map(({ position }) => position),
+        upTo(300),
+      );
     },
-    async 'PS6 while an event is under way the next one of its key is not delivered; after it, it is, and the first is not sent again'(stage) {
+    async 'PS6 while an event is under way the next one of its key is not delivered; after it, it is, and the first is not sent again'(
+      stage,
+    ) {
       const gate = newGate();
       const received = newReceived();
-      const test = await stage.start({ events: [Counted], consumers: [recordingConsumer('slow', received, { then: ({ event }) => (event.data.n === 1 && event.data.item === 'a' ? gate.opened : undefined) })] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [
+          recordingConsumer('slow', received, {
+            act: ({ event }) => (event.data.n === 1 && event.data.item === 'a' ? gate.opened : undefined),
+          }),
+        ],
+      });
       await count(test, ['a', 'b'], 3);
       await test.clock.advance(10);
       assert.deepEqual([received.numbers('a'), received.numbers('b')], [[1], [1, 2, 3]]);
@@ -33,38 +50,60 @@ export const orderingCases: ContractSuite = (bench) =>
     async 'G5 no more keys are handled at once than the consumer allows, retries included'(stage) {
       let running = 0;
       let most = 0;
-      const { clock, ...test } = await stage.start({
-        events: [Counted],
-        consumers: [
-          recordingConsumer('limited', newReceived(), {
-            concurrency: 3,
-            retry: { attempts: 5, minDelay: '1s', jitter: 0 },
-            async then({ attempt }) {
-              running += 1;
-              most = Math.max(most, running);
-              await waitFor(clock, 10);
-              running -= 1;
-              if (attempt < 3) throw new Error('again');
-            },
-          }),
-        ],
-      }).then((started) => ({ clock: started.clock, count: (items: readonly string[]) => count(started, items, 1), settled: () => started.settled({ advance: true }) }));
+      const { clock, ...test } = await stage
+        .start({
+          events: [Counted],
+          consumers: [
+            recordingConsumer('limited', newReceived(), {
+              concurrency: 3,
+              retry: { attempts: 5, minDelay: '1s', jitter: 0 },
+              async act({ attempt }) {
+                running += 1;
+                most = Math.max(most, running);
+                await waitFor(clock, 10);
+                running -= 1;
+                if (attempt < 3) throw new Error('again');
+              },
+            }),
+          ],
+        })
+        .then((started) => ({
+          clock: started.clock,
+          count: (items: readonly string[]) => count(started, items, 1),
+          settled: () => started.settled({ advance: true }),
+        }));
       await test.count(upTo(40).map(String));
       await test.settled();
       assert.equal(most, 3);
     },
     async 'a key with much to do does not keep the others from their turn'(stage) {
       const received = newReceived();
-      const test = await stage.start({ events: [Counted], consumers: [recordingConsumer('fair', received, { concurrency: 1, then: () => Promise.resolve() })] });
-      await test.system.publishAll([...upTo(50).map((n) => ({ event: Counted, data: { item: 'busy', n } })), { event: Counted, data: { item: 'quiet', n: 1 } }]);
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [recordingConsumer('fair', received, { concurrency: 1, act: () => Promise.resolve() })],
+      });
+      await test.system.publishAll([
+        ...upTo(50).map((n) => ({ event: Counted, data: { item: 'busy', n } })),
+        { event: Counted, data: { item: 'quiet', n: 1 } },
+      ]);
       await test.settled();
       const turn = received.events.findIndex(({ data }) => data.item === 'quiet');
       assert.ok(turn < 5, `the quiet key had its turn after ${turn} others`);
     },
-    async 'G5 a checkpoint remembers what is done beyond the oldest event under way: a crash repeats that one alone'(stage) {
+    async 'G5 a checkpoint remembers what is done beyond the oldest event under way: a crash repeats that one alone'(
+      stage,
+    ) {
       const gate = newGate();
       const received = newReceived();
-      const test = await stage.start({ events: [Counted], consumers: [recordingConsumer('holes', received, { then: ({ event }) => (event.data.n === 3 ? gate.opened : undefined), key: (event) => String(event.data.n) })] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [
+          recordingConsumer('holes', received, {
+            act: ({ event }) => (event.data.n === 3 ? gate.opened : undefined),
+            key: (event) => String(event.data.n),
+          }),
+        ],
+      });
       await count(test, ['a'], 6);
       await test.clock.advance(20);
       assert.equal((await test.consumers.status('holes')).position, 2);
@@ -103,7 +142,7 @@ export async function inOrderPerKey(stage: DeliveryStage, run: OrderRun): Promis
       recordingConsumer('ordered', newReceived(), {
         concurrency: run.concurrency,
         retry: { attempts: 100, minDelay: '3ms', maxDelay: '50ms' },
-        async then({ event }) {
+        async act({ event }) {
           const delayMs = Math.floor(chance.next() * 30);
           if (delayMs > 10) await waitFor(test.clock, delayMs);
           if (chance.next() < 0.1) throw new Error('by chance');

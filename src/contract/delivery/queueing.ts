@@ -5,7 +5,13 @@ import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
 import { count, Counted, newReceived, only, recordingConsumer, upTo } from './samples.ts';
 
-const queue = defineConsumer({ name: 'queue', on: Counted, mode: 'queue', concurrency: 200, retry: { attempts: 3, minDelay: '1s', jitter: 0 } });
+const queue = defineConsumer({
+  name: 'queue',
+  on: Counted,
+  mode: 'queue',
+  concurrency: 200,
+  retry: { attempts: 3, minDelay: '1s', jitter: 0 },
+});
 const program = { events: [Counted], consumers: [queue] };
 
 /**
@@ -32,7 +38,10 @@ export const queueingCases: ContractSuite = (bench) =>
       while (seen.length < 5_000) await test.settled();
       stop.abort();
       await Promise.all(receivers);
-      assert.deepEqual(seen.toSorted((left, right) => left - right), upTo(5_000));
+      assert.deepEqual(
+        seen.toSorted((left, right) => left - right),
+        upTo(5_000),
+      );
       await test.restart();
       assert.deepEqual(await available(test.consumers), [], 'an acknowledged event does not come again');
     },
@@ -71,7 +80,9 @@ export const queueingCases: ContractSuite = (bench) =>
       }
       assert.equal(seen.size, 50);
     },
-    async 'JQ5 a receiver whose lease is over can neither acknowledge, refuse nor extend; the one who has the event now can'(stage) {
+    async 'JQ5 a receiver whose lease is over can neither acknowledge, refuse nor extend; the one who has the event now can'(
+      stage,
+    ) {
       const test = await stage.start(program);
       await count(test, ['a'], 1);
       const lost = only(await test.consumers.receive('queue', { leaseMs: 1_000 }));
@@ -85,7 +96,9 @@ export const queueingCases: ContractSuite = (bench) =>
       await test.settled({ advance: true });
       assert.deepEqual(await test.parked(), []);
     },
-    async 'a lease is extended from now on, and one that runs out counts as a failed attempt until the event is parked'(stage) {
+    async 'a lease is extended from now on, and one that runs out counts as a failed attempt until the event is parked'(
+      stage,
+    ) {
       const test = await stage.start(program);
       await count(test, ['a'], 1);
       const kept = only(await test.consumers.receive('queue', { leaseMs: 1_000 }));
@@ -115,18 +128,31 @@ export const queueingCases: ContractSuite = (bench) =>
     },
     async 'higher priority comes first, equal priority in log order'(stage) {
       const received = newReceived();
-      const urgent = recordingConsumer('urgent', received, { mode: 'queue', concurrency: 1, priority: ({ data }) => (data.item === 'vip' ? 10 : 0), then: () => Promise.resolve() });
+      const urgent = recordingConsumer('urgent', received, {
+        mode: 'queue',
+        concurrency: 1,
+        priority: ({ data }) => (data.item === 'vip' ? 10 : 0),
+        act: () => Promise.resolve(),
+      });
       const test = await stage.start({ events: [Counted], consumers: [urgent] });
       await test.consumers.pause('urgent');
       await count(test, ['plain', 'vip', 'other'], 3);
       await test.consumers.resume('urgent');
       await test.settled();
-      assert.deepEqual(received.events.map(({ data }) => `${data.item}${data.n}`), ['vip1', 'vip2', 'vip3', 'plain1', 'other1', 'plain2', 'other2', 'plain3', 'other3']);
+      assert.deepEqual(
+        received.events.map(({ data }) => `${data.item}${data.n}`),
+        ['vip1', 'vip2', 'vip3', 'plain1', 'other1', 'plain2', 'other2', 'plain3', 'other3'],
+      );
     },
     async 'a delayed event is handled when its time has come, also when another one is in work all the while'(stage) {
       const received = newReceived();
       const { promise: forever } = Promise.withResolvers<void>();
-      const delayed = recordingConsumer('delayed', received, { mode: 'queue', timeout: '1d', delay: ({ data }) => data.n * 10_000, then: ({ event }) => (event.data.n === 1 ? forever : undefined) });
+      const delayed = recordingConsumer('delayed', received, {
+        mode: 'queue',
+        timeout: '1d',
+        delay: ({ data }) => data.n * 10_000,
+        act: ({ event }) => (event.data.n === 1 ? forever : undefined),
+      });
       const test = await stage.start({ events: [Counted], consumers: [delayed] });
       await count(test, ['a'], 3);
       await test.advance('9s');
@@ -141,20 +167,32 @@ export const queueingCases: ContractSuite = (bench) =>
     },
     async 'a priority or delay function that fails, fails the attempt and not the queue'(stage) {
       const received = newReceived();
-      const failing = (name: string, functions: Pick<Parameters<typeof recordingConsumer>[2] & object, 'priority' | 'delay'>) =>
-        recordingConsumer(name, received, { ...functions, mode: 'queue', retry: { attempts: 1 } });
+      const failing = (
+        name: string,
+        functions: Pick<Parameters<typeof recordingConsumer>[2] & object, 'priority' | 'delay'>,
+      ) => recordingConsumer(name, received, { ...functions, mode: 'queue', retry: { attempts: 1 } });
       const bad = (n: number) => {
         if (n === 2) throw new Error('cannot say');
         return 1;
       };
       const test = await stage.start({
         events: [Counted],
-        consumers: [failing('prioritised', { priority: ({ data }) => bad(data.n) }), failing('delayed', { delay: ({ data }) => bad(data.n) }), failing('not-a-number', { priority: ({ data }) => (data.n === 2 ? Number.NaN : 1) })],
+        consumers: [
+          failing('prioritised', { priority: ({ data }) => bad(data.n) }),
+          failing('delayed', { delay: ({ data }) => bad(data.n) }),
+          failing('not-a-number', { priority: ({ data }) => (data.n === 2 ? Number.NaN : 1) }),
+        ],
       });
       await count(test, ['a'], 3);
       await test.settled({ advance: true });
-      assert.deepEqual(received.numbers().toSorted((left, right) => left - right), [1, 1, 1, 3, 3, 3]);
-      assert.deepEqual((await test.parked()).map(({ consumer, position }) => `${consumer} ${position}`), ['delayed 2', 'not-a-number 2', 'prioritised 2']);
+      assert.deepEqual(
+        received.numbers().toSorted((left, right) => left - right),
+        [1, 1, 1, 3, 3, 3],
+      );
+      assert.deepEqual(
+        (await test.parked()).map(({ consumer, position }) => `${consumer} ${position}`),
+        ['delayed 2', 'not-a-number 2', 'prioritised 2'],
+      );
     },
     async 'PS2 closing ends a receiver that waits, with an error; what it had not settled comes again'(stage) {
       const test = await stage.start(program);
@@ -168,7 +206,11 @@ export const queueingCases: ContractSuite = (bench) =>
       await refused;
       assert.deepEqual([await held.ack(), held.signal.aborted], [false, true]);
       const again = only(await test.consumers.receive('queue'));
-      assert.deepEqual([again.event.position, again.attempt], [held.event.position, 1], 'JQ6 a stop does not count as a failed attempt');
+      assert.deepEqual(
+        [again.event.position, again.attempt],
+        [held.event.position, 1],
+        'JQ6 a stop does not count as a failed attempt',
+      );
     },
     async 'a receiver that gave up does not take an event, and does not keep another from it'(stage) {
       const test = await stage.start(program);
@@ -182,7 +224,10 @@ export const queueingCases: ContractSuite = (bench) =>
       assert.equal(only(await second).event.position, 1);
     },
     async 'receive refuses what makes no sense: no event, a lease that is no time, a consumer with a handler'(stage) {
-      const test = await stage.start({ events: [Counted], consumers: [queue, recordingConsumer('handled', newReceived())] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [queue, recordingConsumer('handled', newReceived())],
+      });
       await assert.rejects(test.consumers.receive('queue', { max: 0 }), InvalidInput);
       await assert.rejects(test.consumers.receive('queue', { leaseMs: Number.NaN }), InvalidInput);
       await assert.rejects(test.consumers.receive('handled'), /has a handler/);
@@ -191,7 +236,12 @@ export const queueingCases: ContractSuite = (bench) =>
   });
 
 /** Numbers that can be received at once, given back untouched. */
-async function available(consumers: { receive(name: string, options: { max: number; signal: AbortSignal }): Promise<readonly { readonly event: { readonly data: unknown } }[]> }): Promise<readonly number[]> {
+async function available(consumers: {
+  receive(
+    name: string,
+    options: { max: number; signal: AbortSignal },
+  ): Promise<readonly { readonly event: { readonly data: unknown } }[]>;
+}): Promise<readonly number[]> {
   const now = new AbortController();
   const waiting = consumers.receive('queue', { max: 10_000, signal: now.signal });
   setImmediate(() => now.abort());

@@ -51,33 +51,39 @@ type CountedOptions = Omit<ConsumerOptions<typeof Counted, [], never>, 'name' | 
 export function recordingConsumer(
   name: string,
   received: Received,
-  options: CountedOptions & { readonly then?: (context: CountedContext) => void | Promise<void> } = {},
+  options: CountedOptions & { readonly act?: (context: CountedContext) => void | Promise<void> } = {},
 ): ConsumerDefinition {
-  const { then: act, ...rest } = options;
+  const { act, ...rest } = options;
   return defineConsumer({
     ...rest,
     name,
     on: Counted,
     handle(context) {
       received.events.push(context.event);
-      return act?.(context as CountedContext);
+      return act?.(context);
     },
   });
 }
 
-/** 1 to `count`. */
-export function upTo(count: number): readonly number[] {
-  return Array.from({ length: count }, (_, index) => index + 1);
+/** 1 to `last`. */
+export function upTo(last: number): readonly number[] {
+  return Array.from({ length: last }, (_, index) => index + 1);
 }
 
 /** A system that counted items can be published to. */
 interface Counting {
-  readonly system: { publishAll(publications: readonly { readonly event: typeof Counted; readonly data: { item: string; n: number } }[]): Promise<unknown> };
+  readonly system: {
+    publishAll(
+      publications: readonly { readonly event: typeof Counted; readonly data: { item: string; n: number } }[],
+    ): Promise<unknown>;
+  };
 }
 
 /** Publishes 1 to `count` of each item, item by item in turns, in batches. */
 export async function count(test: Counting, items: readonly string[], upToNumber: number, from = 1): Promise<void> {
-  const all = upTo(upToNumber).flatMap((n) => items.map((item) => ({ event: Counted, data: { item, n: n + from - 1 } })));
+  const all = upTo(upToNumber).flatMap((n) =>
+    items.map((item) => ({ event: Counted, data: { item, n: n + from - 1 } })),
+  );
   for (let begin = 0; begin < all.length; begin += 1_000) await test.system.publishAll(all.slice(begin, begin + 1_000));
 }
 

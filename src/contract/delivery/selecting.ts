@@ -55,7 +55,10 @@ export const selectingCases: ContractSuite = (bench) =>
     async 'PS14 two consumers each get all 50 events'(stage) {
       const first = newReceived();
       const second = newReceived();
-      const test = await stage.start({ events: [Counted], consumers: [recordingConsumer('first', first), recordingConsumer('second', second)] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [recordingConsumer('first', first), recordingConsumer('second', second)],
+      });
       await count(test, ['a'], 50);
       await test.settled();
       assert.deepEqual(first.numbers(), upTo(50));
@@ -63,18 +66,28 @@ export const selectingCases: ContractSuite = (bench) =>
     },
     async 'PS1 every one of 100 events arrives with its data and attributes unchanged'(stage) {
       const received: RecordedEvent[] = [];
-      const test = await stage.start({ events: [Counted], consumers: [defineConsumer({ name: 'all', on: Counted, handle: ({ event }) => void received.push(event) })] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [defineConsumer({ name: 'all', on: Counted, handle: ({ event }) => void received.push(event) })],
+      });
       for (const n of upTo(100)) {
-        await test.system.publish(Counted, { item: 'ä‐\u0000"', n }, { id: `id ${n}`, subject: `subject ${n}`, sequence: n, extensions: { tenant: 'x', size: n, hot: true } });
+        await test.system.publish(
+          Counted,
+          { item: 'ä‐\u0000"', n },
+          { id: `id ${n}`, subject: `subject ${n}`, sequence: n, extensions: { tenant: 'x', size: n, hot: true } },
+        );
       }
       await test.settled();
-      assert.deepEqual(received.map(({ id, data, subject, sequence, extensions }) => ({ id, data, subject, sequence, extensions })), upTo(100).map((n) => ({
-        id: `id ${n}`,
-        data: { item: 'ä‐\u0000"', n },
-        subject: `subject ${n}`,
-        sequence: String(n),
-        extensions: { tenant: 'x', size: n, hot: true },
-      })));
+      assert.deepEqual(
+        received.map(({ id, data, subject, sequence, extensions }) => ({ id, data, subject, sequence, extensions })),
+        upTo(100).map((n) => ({
+          id: `id ${n}`,
+          data: { item: 'ä‐\u0000"', n },
+          subject: `subject ${n}`,
+          sequence: String(n),
+          extensions: { tenant: 'x', size: n, hot: true },
+        })),
+      );
     },
     async 'correlation and causation are handed down every path: through the context and through the system'(stage) {
       const test = await stage.start({
@@ -104,7 +117,10 @@ export const selectingCases: ContractSuite = (bench) =>
       const [answered] = test.recorded(Answered);
       const [ignored] = test.recorded(Ignored);
       assert.deepEqual([answered?.correlationid, answered?.causationid, answered?.causationdepth], ['talk', id, 1]);
-      assert.deepEqual([ignored?.correlationid, ignored?.causationid, ignored?.causationdepth], ['talk', answered?.id, 2]);
+      assert.deepEqual(
+        [ignored?.correlationid, ignored?.causationid, ignored?.causationdepth],
+        ['talk', answered?.id, 2],
+      );
     },
     async 'consumers without a filter do not get what the system reports of itself; who names it does'(stage) {
       const all: string[] = [];
@@ -113,7 +129,11 @@ export const selectingCases: ContractSuite = (bench) =>
         events: [Counted],
         consumers: [
           defineConsumer({ name: 'all', handle: ({ event }) => void all.push(event.type) }),
-          defineConsumer({ name: 'reports', category: 'thereupon', handle: ({ event }) => void reports.push(event.type) }),
+          defineConsumer({
+            name: 'reports',
+            category: 'thereupon',
+            handle: ({ event }) => void reports.push(event.type),
+          }),
         ],
       });
       await count(test, ['a'], 1);

@@ -13,7 +13,9 @@ export const startingCases: ContractSuite = (bench) =>
     'PS15 a consumer added later gets everything published before, one at the end only what comes'(stage) {
       return startedLater(stage, 'beginning', [1, 2, 3, 4, 5]).then(() => startedLater(stage, 'end', [4, 5]));
     },
-    async 'ES28 a consumer from a position gets what comes after it; ES26 one from an instant what was recorded from then on'(stage) {
+    async 'ES28 a consumer from a position gets what comes after it; ES26 one from an instant what was recorded from then on'(
+      stage,
+    ) {
       const afterSecond = newReceived();
       const fromMinute = newReceived();
       const consumers: ConsumerDefinition[] = [];
@@ -31,9 +33,14 @@ export const startingCases: ContractSuite = (bench) =>
       assert.deepEqual(afterSecond.numbers(), [3, 4, 5]);
       assert.deepEqual(fromMinute.numbers(), [4, 5]);
     },
-    async 'ES25 beyond the end there is nothing, and of what comes later only what lies beyond the place asked for'(stage) {
+    async 'ES25 beyond the end there is nothing, and of what comes later only what lies beyond the place asked for'(
+      stage,
+    ) {
       const received = newReceived();
-      const test = await stage.start({ events: [Counted], consumers: [recordingConsumer('beyond', received, { from: { position: position(4) } })] });
+      const test = await stage.start({
+        events: [Counted],
+        consumers: [recordingConsumer('beyond', received, { from: { position: position(4) } })],
+      });
       const live: number[] = [];
       const reading = readNumbers(test.system.events.subscribe({ after: position(4), types: [Counted.type] }), live, 2);
       await count(test, ['a'], 6);
@@ -42,15 +49,30 @@ export const startingCases: ContractSuite = (bench) =>
       assert.deepEqual(received.numbers(), [5, 6]);
       assert.deepEqual(live, [5, 6]);
     },
-    async 'ES28 a subscription reads history, then live, once and in order, and says once that it has caught up, also when nothing matches'(stage) {
+    async 'ES28 a subscription reads history, then live, once and in order, and says once that it has caught up, also when nothing matches'(
+      stage,
+    ) {
       const test = await stage.start({ events: [Counted, Ignored] });
       await count(test, ['a'], 3);
       let caughtUp = 0;
       const seen: number[] = [];
-      const reading = readNumbers(test.system.events.subscribe({ after: 'beginning', types: [Counted.type], caughtUp: () => (caughtUp += 1) }), seen, 5);
+      const reading = readNumbers(
+        test.system.events.subscribe({ after: 'beginning', types: [Counted.type], caughtUp: () => (caughtUp += 1) }),
+        seen,
+        5,
+      );
       const nothing = new AbortController();
       let emptyCaughtUp = 0;
-      const empty = readNumbers(test.system.events.subscribe({ after: START, types: ['none'], signal: nothing.signal, caughtUp: () => (emptyCaughtUp += 1) }), [], 1);
+      const empty = readNumbers(
+        test.system.events.subscribe({
+          after: START,
+          types: ['none'],
+          signal: nothing.signal,
+          caughtUp: () => (emptyCaughtUp += 1),
+        }),
+        [],
+        1,
+      );
       await test.settled();
       await test.system.publish(Ignored, { n: 1 });
       await count(test, ['a'], 2, 4);
@@ -60,7 +82,9 @@ export const startingCases: ContractSuite = (bench) =>
       assert.deepEqual(seen, [1, 2, 3, 4, 5]);
       assert.deepEqual([caughtUp, emptyCaughtUp], [1, 1]);
     },
-    async 'ES28 a subscription without a place gets only what is new; PS13 aborting it ends it, and the next one gets what was not read'(stage) {
+    async 'ES28 a subscription without a place gets only what is new; PS13 aborting it ends it, and the next one gets what was not read'(
+      stage,
+    ) {
       const test = await stage.start({ events: [Counted] });
       await count(test, ['a'], 2);
       const stop = new AbortController();
@@ -110,7 +134,9 @@ export const startingCases: ContractSuite = (bench) =>
       await live;
       assert.equal((await history.return(undefined)).done, true);
     },
-    async 'PS8 ten consumers opened and closed before anything is published do no harm: 50 events all arrive at the next'(stage) {
+    async 'PS8 ten consumers opened and closed before anything is published do no harm: 50 events all arrive at the next'(
+      stage,
+    ) {
       const test = await stage.start({ events: [Counted] });
       const stop = new AbortController();
       const early = upTo(10).map(() => readNumbers(test.system.events.subscribe({ signal: stop.signal }), [], 1));
@@ -126,7 +152,11 @@ export const startingCases: ContractSuite = (bench) =>
     },
   });
 
-async function startedLater(stage: DeliveryStage, from: 'beginning' | 'end', expected: readonly number[]): Promise<void> {
+async function startedLater(
+  stage: DeliveryStage,
+  from: 'beginning' | 'end',
+  expected: readonly number[],
+): Promise<void> {
   const received = newReceived();
   const late = recordingConsumer('late', received, { from });
   const consumers = [defineConsumer({ name: 'early', on: Counted, handle() {} })];
@@ -144,7 +174,11 @@ async function startedLater(stage: DeliveryStage, from: 'beginning' | 'end', exp
   assert.deepEqual(received.numbers(), expected, 'the place is remembered, not looked for again');
 }
 
-async function readNumbers(events: AsyncIterable<{ readonly data: unknown }>, into: number[], upToCount: number): Promise<void> {
+async function readNumbers(
+  events: AsyncIterable<{ readonly data: unknown }>,
+  into: number[],
+  upToCount: number,
+): Promise<void> {
   for await (const event of events) {
     into.push((event.data as { n: number }).n);
     if (into.length === upToCount) return;
