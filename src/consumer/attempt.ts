@@ -72,7 +72,7 @@ export class Attempt {
 
   /** The same for every attempt at this event by this consumer; give it to the outside world with each call. */
   get idempotencyKey(): string {
-    return deterministicId('effect', this.consumer, this.event.source, this.event.id);
+    return deterministicId(['effect', this.consumer, this.event.source, this.event.id]);
   }
 
   /** Aborted when the attempt's time is up, its claim is lost, or the system closes without waiting longer. */
@@ -181,7 +181,10 @@ export class Attempt {
 
   #nextId(): string {
     this.#published += 1;
-    return deterministicId('event', this.consumer, this.event.source, this.event.id, this.#published);
+    return deterministicId(
+      ['event', this.consumer, this.event.source, this.event.id, this.#published],
+      this.event.recordedMs,
+    );
   }
 
   #assertOpen(): void {

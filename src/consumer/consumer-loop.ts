@@ -368,8 +368,12 @@ export class ConsumerLoop implements FeedReader {
   #keyOf(event: RecordedEvent): { key: string; error: unknown } {
     try {
       const key: unknown = this.#options.setting.reaction.keyOf(event);
-      if (typeof key === 'string') return { key, error: undefined };
-      return { key: event.stream, error: new InvalidInput({ path: 'key', expected: 'a string', found: key }) };
+      // Stores keep text as UTF-8, where two keys with lone surrogates would become one.
+      if (typeof key === 'string' && key.isWellFormed()) return { key, error: undefined };
+      return {
+        key: event.stream,
+        error: new InvalidInput({ path: 'key', expected: 'a string without lone surrogates', found: key }),
+      };
     } catch (error) {
       return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
     }

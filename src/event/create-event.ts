@@ -85,10 +85,10 @@ function handDown(attributes: RareAttributes | undefined, cause: Cause): RareAtt
 }
 
 function assertKey(attribute: string, value: string): void {
-  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_ATTRIBUTE_LENGTH) {
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_ATTRIBUTE_LENGTH || !value.isWellFormed()) {
     throw new InvalidEvent({
       attribute,
-      expected: `a string of 1 to ${MAX_ATTRIBUTE_LENGTH} characters`,
+      expected: `a string of 1 to ${MAX_ATTRIBUTE_LENGTH} characters, without lone surrogates`,
       found: value,
     });
   }

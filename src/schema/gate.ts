@@ -26,7 +26,7 @@ export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: 
     data: { source: event.source, id: event.id, type: event.type, schemaVersion: event.schemaVersion, issues },
     cause: encoded.draft.cause,
     // The same event told again is the same report.
-    id: deterministicId(SYSTEM_EVENTS.dataMismatched, event.source, event.id),
+    id: deterministicId([SYSTEM_EVENTS.dataMismatched, event.source, event.id]),
   });
   return { events: [event, mismatch], quarantined: false };
 }
@@ -40,7 +40,7 @@ function quarantineReport(event: EncodedEvent, issues: JsonValue, environment: E
   const { traceparent, tracestate, causationdepth, ...others } = attributes;
   return completeEvent(
     {
-      id: deterministicId(SYSTEM_EVENTS.eventQuarantined, event.source, event.id),
+      id: deterministicId([SYSTEM_EVENTS.eventQuarantined, event.source, event.id]),
       source: SYSTEM_SOURCE,
       type: SYSTEM_EVENTS.eventQuarantined,
       schemaVersion: 0,

@@ -40,15 +40,17 @@ export function createIds(clock: Clock, random: Random): Ids {
 /**
  * The id that follows from its parts: the same parts give the same id, so that a repeated attempt repeats the same fact.
  *
- * Shape     a UUID version 8 (RFC 9562) over SHA-256 of the length-prefixed parts.
+ * Shape     a UUID version 8 (RFC 9562): SHA-256 of the length-prefixed parts; with `atMs` its first 48 bits are that instant, so that
+ *           ids of one time land side by side in an index, as those of version 7 do. At random places an index costs a page each.
  */
-export function deterministicId(...parts: readonly (string | number)[]): string {
+export function deterministicId(parts: readonly (string | number)[], atMs?: number): string {
   const hash = createHash('sha256');
   for (const part of parts) {
     const text = String(part);
     hash.update(`${Buffer.byteLength(text)}:${text}`);
   }
   const bytes = hash.digest().subarray(0, 16);
+  if (atMs !== undefined) bytes.writeUIntBE(atMs, 0, 6);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   return stringify(bytes);

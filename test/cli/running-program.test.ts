@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.ts';
 import { open } from '../../src/index.ts';
@@ -301,8 +303,15 @@ it('a reader that has seen enough ends a command quietly', async () => {
   expect(stderr).toBe('');
 });
 
-it('the first lines of the command check the version of Node, in syntax that old ones read', () => {
-  const source = readFileSync(new URL('../../src/cli/main.ts', import.meta.url), 'utf8');
-  expect(source).not.toMatch(/^import /m);
-  expect(source.indexOf('process.versions.node')).toBeLessThan(source.indexOf('import('));
+it('an old Node is told what to do, in syntax that it reads', () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+  // Nothing may load before the check, and annotations of types would be errors.
+  expect(readFileSync(main, 'utf8')).not.toMatch(/^import |\b(?:const|let) \w+:/m);
+  const older =
+    "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})";
+  const { status, stderr } = spawnSync(process.execPath, ['--import', older, main, '--version'], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /^error: thereupon needs Node 24\.15 or newer; this is Node 20\.20\.2[^]*npm install --save-dev node@24/,
+  );
 });

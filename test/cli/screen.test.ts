@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { EventLines } from '../../src/cli/output/event-line.ts';
@@ -110,7 +111,7 @@ describe('progress', () => {
 const pty = spawnSync('script', ['--version']).status === 0;
 
 describe('in a pseudo-terminal', () => {
-  it.skipIf(!pty)('help and tables have colour and fit', () => {
+  it.skipIf(!pty)('events have colour and fit', () => {
     using folder = scratchFolder();
     const run = (command: string) =>
       spawnSync('script', ['-qec', `stty cols 72; ${command}`, '/dev/null'], {
@@ -126,11 +127,7 @@ describe('in a pseudo-terminal', () => {
     const { stdout, status } = run(`${cli} tail --no-follow --store a.db`);
     expect(status).toBe(0);
     expect(stdout).toContain('\u001b[36mshop.order.placed');
-    // oxlint-disable-next-line no-control-regex -- colours are taken off
-    const lines = stdout
-      .replaceAll(/\u001b\[[\d;]*m/g, '')
-      .trimEnd()
-      .split('\r\n');
+    const lines = stripVTControlCharacters(stdout).trimEnd().split('\r\n');
     expect(lines).toHaveLength(2);
     for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(72);
   });

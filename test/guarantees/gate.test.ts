@@ -80,7 +80,7 @@ describe('the gate (G8)', () => {
     await test.deadLetters.retryEdited(letter?.id ?? '', {
       ...report,
       event: { ...report.event, data: '{"value":40}' },
-    } as never);
+    });
     await test.settled({ advance: true });
     expect(seen).toEqual([{ value: 40, unit: 'C' }]);
     expect(test.recorded(Measured)[0]).toMatchObject({ id: '1', source: '/lab' });
