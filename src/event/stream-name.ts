@@ -13,7 +13,12 @@ export function categoryOf(stream: string): string {
 }
 
 export function assertStreamName(stream: unknown, path = 'stream'): asserts stream is string {
-  if (typeof stream !== 'string' || stream.length === 0 || stream.length > MAX_STREAM_NAME_LENGTH || !stream.isWellFormed()) {
+  if (
+    typeof stream !== 'string' ||
+    stream.length === 0 ||
+    stream.length > MAX_STREAM_NAME_LENGTH ||
+    !stream.isWellFormed()
+  ) {
     throw new InvalidInput({
       path,
       expected: `a stream name of 1 to ${MAX_STREAM_NAME_LENGTH} characters, without lone surrogates`,

@@ -22,6 +22,9 @@ export interface EventJson {
   readonly [attribute: string]: JsonValue | undefined;
 }
 
+/** Less of the data than this says nothing. */
+const LEAST_DATA = 8;
+
 /** Columns that grow to what they have seen, so that lines that come one by one still stand under each other. */
 export class EventLines {
   readonly #screen: () => Screen;
@@ -51,7 +54,7 @@ export class EventLines {
     const room = screen.isTerminal
       ? Math.max(0, screen.columns - time.length - this.#typeWidth - this.#streamWidth - 6)
       : 160;
-    return `${head}${paint('dim', cut(shortData(event), room))}`.trimEnd();
+    return room < LEAST_DATA ? head.trimEnd() : `${head}${paint('dim', cut(shortData(event), room))}`.trimEnd();
   }
 }
 
