@@ -66,7 +66,7 @@ export class CandidateGroup<Id> {
   }
 
   add(placement: Placement<Id>): void {
-    if (this.#split?.hang(placement) !== true) this.#listed.push(placement);
+    if (this.#split?.hang(placement, (group, below) => group.add(below)) !== true) this.#listed.push(placement);
     if (this.size > this.#limit) this.#splitAnew();
   }
 
@@ -103,8 +103,15 @@ export class CandidateGroup<Id> {
     this.#limit = Math.max(LIST_LENGTH, 2 * placements.length);
     if (placements.length <= LIST_LENGTH) return;
     const split = new Split<Id>(placements);
-    this.#listed = placements.filter((placement) => !split.hang(placement));
+    // All are put in place before the groups below split: a group that split each time it grew would double the work on every level.
+    const grown = new Set<CandidateGroup<Id>>();
+    const put = (group: CandidateGroup<Id>, below: Placement<Id>): void => {
+      group.#listed.push(below);
+      grown.add(group);
+    };
+    this.#listed = placements.filter((placement) => !split.hang(placement, put));
     if (split.hung.size > 0) this.#split = split;
+    for (const group of grown) if (group.size > group.#limit) group.#splitAnew();
   }
 }
 
@@ -146,7 +153,7 @@ class Split<Id> {
   }
 
   /** Puts the placement into the groups of its access; false if it has none. */
-  hang(placement: Placement<Id>): boolean {
+  hang(placement: Placement<Id>, put: (group: CandidateGroup<Id>, below: Placement<Id>) => void): boolean {
     const { entry, remaining, copies } = placement;
     const access = this.#statistics.choose(remaining, maxComparisons(copies));
     if (access === undefined) return false;
@@ -161,7 +168,7 @@ class Split<Id> {
         group = new CandidateGroup();
         slot.set(group);
       }
-      group.add(below);
+      put(group, below);
     }
     this.hung.set(entry, { placement, access });
     return true;

@@ -113,4 +113,13 @@ describe('FilterIndex', () => {
       expect(index.match({ n }).toSorted((left, right) => left - right)).toEqual(inside);
     }
   });
+
+  test('takes many filters that share many conditions in time that grows with their number, not with 2 to the conditions', () => {
+    const index = new FilterIndex<number>();
+    const fields = Array.from({ length: 40 }, (_, n) => [`f${n}`, [n]] as const);
+    const pattern = compilePattern(Object.fromEntries(fields));
+    for (let id = 0; id < 200; id += 1) index.add(id, pattern);
+    expect(index.match(Object.fromEntries(fields.map(([name, [value]]) => [name, value])))).toHaveLength(200);
+    expect(index.match({ f0: 0 })).toEqual([]);
+  }, 5_000);
 });
