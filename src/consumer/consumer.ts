@@ -204,13 +204,15 @@ export class Consumer {
 
   async status(counts: { retrying: number; parked: number; waiting: number }): Promise<ConsumerStatus> {
     const loop = this.#loop;
-    const position = loop?.checkpoint().low ?? this.#record?.checkpoint.low ?? START;
+    // Where reactions do not run in this process, the store still knows how far they have come.
+    const record = this.#record ?? (await this.#options.stores.checkpoints.load(this.name));
+    const position = loop?.checkpoint().low ?? record?.checkpoint.low ?? START;
     return {
       name: this.name,
       kind: this.reaction.kind,
       mode: this.reaction.mode,
       summary: this.reaction.summary,
-      ...this.#stateAndReason(),
+      ...this.#stateAndReason(record),
       live: loop?.live ?? false,
       position,
       lag: await this.#lag(position, loop),
@@ -221,8 +223,8 @@ export class Consumer {
     };
   }
 
-  #stateAndReason(): { state: ConsumerState; reason: string | undefined } {
-    if (this.#record?.paused !== undefined) return { state: 'paused', reason: this.#record.paused.reason };
+  #stateAndReason(record: ConsumerRecord | undefined): { state: ConsumerState; reason: string | undefined } {
+    if (record?.paused !== undefined) return { state: 'paused', reason: record.paused.reason };
     if (this.#loop === undefined && !this.#beginsAnew) return { state: 'stopped', reason: undefined };
     const { reason } = this.#outages;
     return reason === undefined ? { state: 'running', reason } : { state: 'stalled', reason };
