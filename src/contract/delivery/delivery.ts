@@ -1,6 +1,8 @@
 import type { ContractSuite } from '../contract-case.ts';
 import { orderingCases } from './ordering.ts';
+import { parkingCases } from './parking.ts';
 import { queueingCases } from './queueing.ts';
+import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
 import { startingCases } from './starting.ts';
 
@@ -10,4 +12,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...selectingCases(bench),
   ...orderingCases(bench),
   ...queueingCases(bench),
+  ...retryingCases(bench),
+  ...parkingCases(bench),
 ];
