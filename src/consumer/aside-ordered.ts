@@ -60,6 +60,10 @@ export class OrderedAside implements Aside {
     return this.#working > 0;
   }
 
+  get timed(): boolean {
+    return this.#held.timed;
+  }
+
   get total(): number {
     return this.#held.total;
   }

@@ -26,8 +26,6 @@ export interface QueueAsideOptions {
 
 /** Deliveries looked at beyond the room there is, because some may be in work already. */
 const MARGIN = 64;
-/** How often to look for deliveries that come due while others are in work for long. */
-const HIDDEN_MS = 1_000;
 
 /**
  * A queue's deliveries that are not due yet, are to be repeated, or stand in order of priority: each by itself.
@@ -35,6 +33,7 @@ const HIDDEN_MS = 1_000;
  * Invariants
  * 1. A delivery is in work at most once; it leaves `inWork` when the store knows its outcome. What was read before that is not believed.
  * 2. While a stored delivery is due and there is room, it is submitted, highest priority first.
+ * 3. With room, a timer is set for the first delivery that is not due yet; without, the end of some work looks again. Nothing polls.
  */
 export class QueueAside implements Aside {
   readonly #options: QueueAsideOptions;
@@ -62,6 +61,10 @@ export class QueueAside implements Aside {
 
   get busy(): boolean {
     return this.#pumping !== undefined;
+  }
+
+  get timed(): boolean {
+    return this.#cancel !== undefined;
   }
 
   async load(): Promise<void> {
@@ -110,6 +113,7 @@ export class QueueAside implements Aside {
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
+    this.#cancel = undefined;
   }
 
   /** Submits what is due, as far as there is room; then sleeps until something else comes due. */
@@ -136,16 +140,13 @@ export class QueueAside implements Aside {
     const { reaction, deliveries, environment, committer } = this.#options;
     try {
       await committer.flush();
-      if (this.#room > 0) {
-        this.#left.clear();
-        const due = await deliveries.due(
-          reaction.name,
-          environment.clock.now(),
-          this.#room + this.#inWork.size + MARGIN,
-        );
-        await this.#submit(this.#choose(due));
-      }
-      await this.#sleep();
+      if (this.#room <= 0) return;
+      this.#left.clear();
+      const nowMs = environment.clock.now();
+      const due = await deliveries.due(reaction.name, nowMs, this.#room + this.#inWork.size + MARGIN);
+      await this.#submit(this.#choose(due));
+      const nextMs = await deliveries.nextDueMs(reaction.name, nowMs);
+      if (nextMs !== undefined) this.#wake(nextMs);
     } catch (error) {
       if (this.#stopped || committer.stopped) return;
       environment.logger.error(
@@ -187,16 +188,6 @@ export class QueueAside implements Aside {
       for (const { position } of chosen) this.#inWork.delete(position);
       throw error;
     }
-  }
-
-  async #sleep(): Promise<void> {
-    const nextMs = await this.#options.deliveries.nextDueMs(this.#options.reaction.name);
-    const nowMs = this.#options.environment.clock.now();
-    if (nextMs === undefined) return;
-    if (nextMs > nowMs) this.#wake(nextMs);
-    else if (this.#inWork.size === 0) this.#wake(nowMs);
-    // What is due already is in work, and hides what comes due after it. Without room the end of some work wakes the pump.
-    else if (this.#room > 0) this.#wake(nowMs + HIDDEN_MS);
   }
 
   /** Pumps at that instant, or earlier where that was asked for before. */

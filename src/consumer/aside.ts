@@ -21,6 +21,8 @@ export interface Aside {
   readonly heldKeys: number;
   /** Something is being done about deliveries right now; those that only wait for their time do not count. */
   readonly busy: boolean;
+  /** Deliveries wait that time alone brings on. */
+  readonly timed: boolean;
   stop(): void;
 }
 

@@ -1,4 +1,5 @@
 import { AttemptTimeout, ClaimLost, InvalidDefinition, WrongState } from '../errors.ts';
+import { assertNoRunaway } from '../event/causality.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { Cause } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -131,6 +132,7 @@ export class Attempt {
         `publishes ${definition.type} without declaring it; add it to its publishes`,
       );
     }
+    assertNoRunaway(this.cause, reaction.name);
     const id = options.id ?? this.#nextId();
     const encoded = encode(definition, data, { ...options, id }, { source, cause: this.cause });
     if (encoded instanceof Promise) {

@@ -175,6 +175,11 @@ export class ConsumerLoop implements FeedReader {
     );
   }
 
+  /** Something goes on when time passes: an attempt, a claim or a lease under way, a retry, a delay. */
+  get timed(): boolean {
+    return this.inFlight > 0 || this.#aside.timed;
+  }
+
   /** Idle, and everything is committed. */
   get settled(): boolean {
     return this.idle && !this.#committer.busy;

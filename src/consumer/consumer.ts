@@ -105,6 +105,11 @@ export class Consumer {
     return this.#record?.paused !== undefined || (!this.#beginsAnew && (this.#loop?.settled ?? true));
   }
 
+  /** Time alone brings something on. */
+  get timed(): boolean {
+    return this.#record?.paused === undefined && (this.#beginsAnew || (this.#loop?.timed ?? false));
+  }
+
   /** Makes the consumer known to the store and starts it unless it is paused. */
   start(): Promise<void> {
     return this.exclusive(async () => {

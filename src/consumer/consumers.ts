@@ -106,16 +106,16 @@ export class Consumers {
     return found;
   }
 
-  pause(name: string, reason = 'paused by an operator'): Promise<void> {
-    return this.#require(name).pause(reason);
+  async pause(name: string, reason = 'paused by an operator'): Promise<void> {
+    await this.#require(name).pause(reason);
   }
 
-  resume(name: string): Promise<void> {
-    return this.#require(name).resume();
+  async resume(name: string): Promise<void> {
+    await this.#require(name).resume();
   }
 
-  replay(name: string, from: ReplayFrom): Promise<void> {
-    return this.#require(name).replay(from);
+  async replay(name: string, from: ReplayFrom): Promise<void> {
+    await this.#require(name).replay(from);
   }
 
   /** Forgets a consumer that no definition runs any more, with its checkpoint and dead letters, so that retention need not wait for it. */
@@ -138,6 +138,11 @@ export class Consumers {
   /** Whether every consumer has reached the head of the log and committed everything; what waits for time does not count. */
   get atRest(): boolean {
     return this.#all((consumer) => consumer.settled);
+  }
+
+  /** Whether something waits that time alone brings on: an attempt under way, a retry, a delay, a lease. */
+  get waitsForTime(): boolean {
+    return !this.#all((consumer) => !consumer.timed);
   }
 
   /** Commits what waits for company, where nothing else is left to do. */

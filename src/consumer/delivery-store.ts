@@ -71,8 +71,8 @@ export interface DeliveryStore {
   ): Promise<readonly { readonly first: Delivery; readonly count: number }[]>;
   /** Deliveries in state retrying or waiting that are due at or before `untilMs`, by (priority descending, dueMs, position). */
   due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]>;
-  /** The earliest due time of a consumer's deliveries in state retrying or waiting. */
-  nextDueMs(consumer: string): Promise<number | undefined>;
+  /** The earliest due time later than `afterMs` among a consumer's deliveries in state retrying or waiting. */
+  nextDueMs(consumer: string, afterMs: number): Promise<number | undefined>;
   counts(): Promise<readonly DeliveryCount[]>;
   /** Every position that a delivery of any consumer points to, ascending, without repeats. */
   positions(after: Position, limit: number): Promise<readonly Position[]>;

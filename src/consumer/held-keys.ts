@@ -42,6 +42,11 @@ export class HeldKeys {
     return this.#keys.size;
   }
 
+  /** Some key waits for its time. */
+  get timed(): boolean {
+    return this.#cancel !== undefined;
+  }
+
   /** Deliveries set aside over all keys. */
   get total(): number {
     return this.#total;

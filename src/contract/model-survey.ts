@@ -107,7 +107,8 @@ async function surveyDeliveries(deliveries: DeliveryStore): Promise<Readonly<Rec
     heldKeys: await each(CONSUMERS, (consumer) => deliveries.heldKeys(consumer, undefined, EVERYTHING)),
     heldKeysAfter: await each(CONSUMERS, (consumer) => deliveries.heldKeys(consumer, position(3), 2)),
     due: await each(CONSUMERS, (consumer) => deliveries.due(consumer, EVERYTHING, EVERYTHING)),
-    nextDue: await each(CONSUMERS, (consumer) => deliveries.nextDueMs(consumer)),
+    nextDue: await each(CONSUMERS, (consumer) => deliveries.nextDueMs(consumer, -1)),
+    nextDueAfter: await each(CONSUMERS, (consumer) => deliveries.nextDueMs(consumer, 40)),
     pointedTo: await deliveries.positions(START, EVERYTHING),
   };
 }

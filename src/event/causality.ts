@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { LoopStopped } from '../errors.ts';
 import { causeOf } from './create-event.ts';
 import type { Cause } from './create-event.ts';
 import type { RecordedEvent } from './event.ts';
@@ -21,4 +22,20 @@ export function reactingTo<Subject, Result>(
 export function currentCause(): Cause | undefined {
   const event = current.getStore();
   return event === undefined ? undefined : causeOf(event);
+}
+
+/**
+ * Reactions in a row that may lead to an event, at most, whoever publishes it (G12). Automations have a lower limit of their own; this one
+ * ends loops of consumers, which have none. No piece of work is that long.
+ */
+const MAX_CAUSATION_DEPTH = 1_000;
+
+/** Errors: LoopStopped, which no retry mends. */
+export function assertNoRunaway(cause: Cause, reaction: string): void {
+  if (cause.depth < MAX_CAUSATION_DEPTH) return;
+  throw new LoopStopped(
+    reaction,
+    'depth',
+    `${cause.depth} reactions in a row led to event ${cause.id}; what it leads to is not recorded any more`,
+  );
 }

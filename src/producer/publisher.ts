@@ -7,7 +7,7 @@ import {
   StreamVersionConflict,
   describeValue,
 } from '../errors.ts';
-import { currentCause } from '../event/causality.ts';
+import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { EncodedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
@@ -151,7 +151,9 @@ export class Publisher {
   #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {
     const { registry, source } = this.#options;
     registry.assertKnown(definition);
-    const encoded = encode(definition, data, options, { source, cause: currentCause() });
+    const cause = currentCause();
+    if (cause !== undefined) assertNoRunaway(cause, source);
+    const encoded = encode(definition, data, options, { source, cause });
     return encoded instanceof Promise
       ? encoded.then((done) => this.#finish(definition, done))
       : this.#finish(definition, encoded);

@@ -47,7 +47,8 @@ export async function settle(
     // What is due now needs no time to pass.
     await clock.advanceTo(clock.now());
     const { nextMs } = clock;
-    if (nextMs === undefined || nextMs > untilMs || !(await needsTime(consumers))) return untilAtRest(consumers, clock);
+    if (nextMs === undefined || nextMs > untilMs || (consumers.atRest && !consumers.waitsForTime))
+      return untilAtRest(consumers, clock);
     await clock.advanceTo(nextMs);
   }
   throw new WrongState(`not settled after ${TIMERS_AT_MOST} timers: ${await blockedOnes(consumers)}`);
@@ -80,18 +81,12 @@ async function untilAtRest(consumers: Consumers, clock: VirtualClock): Promise<v
   }
 }
 
-/** Whether something is left that time alone will bring on. */
-async function needsTime(consumers: Consumers): Promise<boolean> {
-  return !consumers.atRest || (await consumers.list()).some(isTimed);
-}
-
-function isTimed(status: ConsumerStatus): boolean {
-  if (status.state === 'paused') return false;
-  return status.retrying > 0 || status.inFlight > 0 || (status.mode === 'queue' && status.waiting > 0);
+function isBlocked({ state, inFlight, buffered, retrying, waiting }: ConsumerStatus): boolean {
+  return state !== 'paused' && inFlight + buffered + retrying + waiting > 0;
 }
 
 async function blockedOnes(consumers: Consumers): Promise<string> {
-  const blocked = (await consumers.list()).filter((status) => status.inFlight + status.buffered > 0 || isTimed(status));
+  const blocked = (await consumers.list()).filter(isBlocked);
   return blocked
     .map(
       ({ name, state, inFlight, buffered, retrying }) =>

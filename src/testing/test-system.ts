@@ -113,10 +113,13 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
   published(): readonly RecordedEvent[];
   published<Definition extends EventDefinition>(definition: Definition): readonly EventOf<Definition>[];
   published(definition?: EventDefinition): readonly RecordedEvent[] {
-    return this.recorded(definition).filter(({ position }) => position > this.#mark && !this.#stimuli.has(position));
+    const recorded = definition === undefined ? this.recorded() : this.recorded(definition);
+    return recorded.filter(({ position }) => position > this.#mark && !this.#stimuli.has(position));
   }
 
   /** Every fact from the beginning on, in log order; all, or those of one definition. */
+  recorded(): readonly RecordedEvent[];
+  recorded<Definition extends EventDefinition>(definition: Definition): readonly EventOf<Definition>[];
   recorded(definition?: EventDefinition): readonly RecordedEvent[] {
     return this.#recorded.filter(
       (event) => !isReport(event) && (definition === undefined || event.type === definition.type),

@@ -61,10 +61,10 @@ export class MemoryDeliveryStore implements DeliveryStore {
     return structuredClone(found.slice(0, limit).map(({ delivery }) => delivery));
   }
 
-  async nextDueMs(consumer: string): Promise<number | undefined> {
+  async nextDueMs(consumer: string, afterMs: number): Promise<number | undefined> {
     this.#session.assertOpen();
     let earliest: number | undefined;
-    for (const { dueMs } of this.#timed(consumer)) earliest = Math.min(dueMs, earliest ?? dueMs);
+    for (const { dueMs } of this.#timed(consumer)) if (dueMs > afterMs) earliest = Math.min(dueMs, earliest ?? dueMs);
     return earliest;
   }
 

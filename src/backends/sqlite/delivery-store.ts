@@ -28,7 +28,7 @@ export type DeliveryRow = [
 
 const COLUMNS =
   'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
-/** As in the condition of the index deliveries_by_due. */
+/** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
 
 export class SqliteDeliveryStore implements DeliveryStore {
@@ -86,16 +86,11 @@ export class SqliteDeliveryStore implements DeliveryStore {
     });
   }
 
-  async nextDueMs(consumer: string): Promise<number | undefined> {
-    const sql = `SELECT min(due_ms) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority = ?`;
-    return this.#session.read(() => {
-      let earliest: number | undefined;
-      for (const priority of this.#priorities(consumer)) {
-        const dueMs = this.#database.query<[number | null]>(sql).get(consumer, priority)?.[0];
-        if (typeof dueMs === 'number') earliest = Math.min(dueMs, earliest ?? dueMs);
-      }
-      return earliest;
-    });
+  async nextDueMs(consumer: string, afterMs: number): Promise<number | undefined> {
+    const sql = `SELECT min(due_ms) FROM deliveries WHERE consumer = ? AND ${TIMED} AND due_ms > ?`;
+    return this.#session.read(
+      () => this.#database.query<[number | null]>(sql).get(consumer, afterMs)?.[0] ?? undefined,
+    );
   }
 
   async counts(): Promise<readonly DeliveryCount[]> {
@@ -126,7 +121,7 @@ export class SqliteDeliveryStore implements DeliveryStore {
     const below = this.#database.query<[number | null]>(
       `SELECT max(priority) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority < ?`,
     );
-    let priority = below.get(consumer, Number.MAX_SAFE_INTEGER)?.[0];
+    let priority = below.get(consumer, Number.POSITIVE_INFINITY)?.[0];
     while (typeof priority === 'number') {
       yield priority;
       priority = below.get(consumer, priority)?.[0];

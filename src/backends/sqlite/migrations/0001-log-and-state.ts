@@ -117,13 +117,14 @@ CREATE TABLE deliveries (
   first_failed_ms INTEGER,
   last_failed_ms  INTEGER,
   due_ms          INTEGER,
-  priority        INTEGER NOT NULL,
+  priority        REAL NOT NULL,
   error           TEXT,
   edited          TEXT,
   PRIMARY KEY (consumer, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_by_key ON deliveries (consumer, key, position);
-CREATE INDEX deliveries_by_due ON deliveries (consumer, priority, due_ms, position) WHERE due_ms IS NOT NULL AND state <> 'parked';
+CREATE INDEX deliveries_by_priority ON deliveries (consumer, priority, due_ms, position) WHERE due_ms IS NOT NULL AND state <> 'parked';
+CREATE INDEX deliveries_by_due ON deliveries (consumer, due_ms) WHERE due_ms IS NOT NULL AND state <> 'parked';
 CREATE INDEX deliveries_by_position ON deliveries (position);
 
 CREATE TABLE namespaces (
