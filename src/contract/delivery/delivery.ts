@@ -1,10 +1,16 @@
 import type { ContractSuite } from '../contract-case.ts';
+import { boundingCases } from './bounding.ts';
+import { enduringCases } from './enduring.ts';
+import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
 import { queueingCases } from './queueing.ts';
+import { retainingCases } from './retaining.ts';
 import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
 import { startingCases } from './starting.ts';
+import { steeringCases } from './steering.ts';
+import { stoppingCases } from './stopping.ts';
 
 /** What the delivery engine does on a store; a store passes when all of it holds there as well (G13). */
 export const deliverySuite: ContractSuite = (bench) => [
@@ -14,4 +20,10 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...queueingCases(bench),
   ...retryingCases(bench),
   ...parkingCases(bench),
+  ...steeringCases(bench),
+  ...stoppingCases(bench),
+  ...enduringCases(bench),
+  ...boundingCases(bench),
+  ...retainingCases(bench),
+  ...modellingCases(bench),
 ];

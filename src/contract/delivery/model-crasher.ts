@@ -11,7 +11,8 @@ export interface Crasher {
   readonly dead: boolean;
 }
 
-export function createCrasher(): Crasher {
+/** `latency` passes between the end of each call and the moment its caller hears of it. */
+export function createCrasher(latency: () => Promise<void> = async () => {}): Crasher {
   const never = new Promise<never>(() => {});
   let left = Number.POSITIVE_INFINITY;
   let when: 'before' | 'after' = 'before';
@@ -26,8 +27,14 @@ export function createCrasher(): Crasher {
     if (dead) return never;
     left -= 1;
     if (left > 0) {
-      const answer = await call.proceed();
-      return dead ? never : answer;
+      try {
+        const answer = await call.proceed();
+        await latency();
+        return dead ? await never : answer;
+      } catch (error) {
+        if (dead) return never;
+        throw error;
+      }
     }
     left = Number.POSITIVE_INFINITY;
     if (when === 'before') return die();

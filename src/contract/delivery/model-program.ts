@@ -17,6 +17,13 @@ export const Echoed = defineEvent({
   stream: (data) => `echo-${data.item}`,
 });
 
+/** The one effect of a job. */
+export const Worked = defineEvent({
+  type: 'contract.item.worked',
+  schema: z.object({ item: z.string(), n: z.number() }),
+  stream: (data) => `work-${data.item}`,
+});
+
 /** What the handlers of the model do by chance; the driver turns it off in the end. */
 export interface Whims {
   readonly chance: Random;
@@ -81,6 +88,25 @@ export function modelProgram(whims: Whims) {
       await publish(Echoed, { item: event.data.item, n: event.data.n });
     },
   });
+  const jobs = defineConsumer({
+    name: 'jobs',
+    on: Counted,
+    mode: 'queue',
+    concurrency: 3,
+    retry,
+    priority: ({ data }) => data.n % 2,
+    delay: ({ data }) => (data.n % 5 === 0 ? 15 : 0),
+    publishes: [Worked],
+    async handle({ event, publish }) {
+      const { item, n } = event.data;
+      await dawdle();
+      stumble();
+      // Not the id that follows from the event: an event that is handled twice leaves two facts.
+      await publish(Worked, { item, n }, { id: `${item} ${n} ${whims.chance.next()}` });
+      stumble();
+    },
+  });
+  const claimed = defineConsumer({ name: 'claimed', on: Counted, mode: 'queue', concurrency: 4, retry });
   const history = defineProjection({
     name: 'history',
     key: (event) => event.data.item,
@@ -92,8 +118,8 @@ export function modelProgram(whims: Whims) {
   });
   return {
     program: {
-      events: [Counted, Answered, Echoed],
-      consumers: [answering],
+      events: [Counted, Answered, Echoed, Worked],
+      consumers: [answering, jobs, claimed],
       automations: [echoing],
       projections: [history],
     },

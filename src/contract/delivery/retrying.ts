@@ -281,7 +281,7 @@ export const retryingCases: ContractSuite = (bench) =>
       await count(test, ['a'], 2);
       await test.settled({ advance: true });
       assert.deepEqual(
-        test.published(Answered).map(({ data }) => data.total),
+        test.recorded(Answered).map(({ data }) => data.total),
         [1, 2],
       );
     },

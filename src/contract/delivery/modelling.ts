@@ -1,0 +1,29 @@
+import { seededRandom } from '../../system/random.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { onStage } from './delivery-case.ts';
+import { runModel } from './model-run.ts';
+import { inOrderPerKey } from './ordering.ts';
+
+/** A failure names its seed. */
+const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1);
+
+/** What holds for all programs and all misfortunes, tried at random. */
+export const modellingCases: ContractSuite = (bench) => [
+  {
+    name: 'G5 G6 G7 whatever crashes, fails, is paused, retried or given up when: what came of it follows from the log alone',
+    async run() {
+      for (const seed of SEEDS) await onStage(bench, (stage) => runModel(stage, { seed, steps: 60 }));
+    },
+  },
+  {
+    name: 'G5 PS4 many keys in parallel, each in order, whatever the handlers do and however many run at once',
+    async run() {
+      for (const seed of SEEDS) {
+        const chance = seededRandom(seed);
+        const oneOf = (most: number) => 1 + Math.floor(chance.next() * most);
+        const run = { items: oneOf(24), perItem: oneOf(20), concurrency: oneOf(12), seed };
+        await onStage(bench, (stage) => inOrderPerKey(stage, run));
+      }
+    },
+  },
+];
