@@ -1,4 +1,5 @@
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { rawEvent } from './shop-event.ts';
 
 /** Events a second that plain appends reach, `batch` of them before each fdatasync. */
@@ -18,5 +19,41 @@ export function rawAppendRate(file: string, batch: number, seconds = 1): number 
   } finally {
     closeSync(handle);
     rmSync(file, { force: true });
+  }
+}
+
+/**
+ * Events a second that node:sqlite alone reaches with rows and one unique index of identities, `batch` of them in each synced
+ * transaction: no validation, no ids, no JSON, no streams.
+ */
+export function sqliteAppendRate(file: string, batch: number, seconds = 1): number {
+  const remove = () => {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  };
+  remove();
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    database.exec(
+      'CREATE TABLE events (position INTEGER PRIMARY KEY, stream TEXT, version INTEGER, id TEXT, data TEXT)',
+    );
+    database.exec('CREATE UNIQUE INDEX events_by_id ON events (id)');
+    const insert = database.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?)');
+    const texts = Array.from({ length: batch }, (_, n) => rawEvent(n).toString());
+    let events = 0;
+    const begin = performance.now();
+    const end = begin + seconds * 1_000;
+    while (performance.now() < end) {
+      database.exec('BEGIN IMMEDIATE');
+      for (const text of texts) {
+        events += 1;
+        insert.run(events, `order-${events % 20_000}`, 1, `019ac0de-${events.toString().padStart(28, '0')}`, text);
+      }
+      database.exec('COMMIT');
+    }
+    return (events / (performance.now() - begin)) * 1_000;
+  } finally {
+    database.close();
+    remove();
   }
 }

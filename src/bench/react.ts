@@ -2,13 +2,17 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { defineConsumer, defineProjection, open } from '../index.ts';
-import type { Position, StoreFactory } from '../index.ts';
+import type { Position, PublishOptions, StoreFactory } from '../index.ts';
 import { BenchOrderPlaced, orderNumber } from './shop-event.ts';
 import { figure, percentile, rssMb } from './workload.ts';
 import type { Workload } from './workload.ts';
 
 /** Fills a store with `events` orders. Answers where they begin: a store that was given may hold others. */
-export async function fill(store: string | StoreFactory, events: number): Promise<Position> {
+export async function fill(
+  store: string | StoreFactory,
+  events: number,
+  options: PublishOptions = {},
+): Promise<Position> {
   await using system = await open({ store, events: [BenchOrderPlaced], consume: false });
   const before = await system.events.head();
   const size = 1_000;
@@ -16,6 +20,7 @@ export async function fill(store: string | StoreFactory, events: number): Promis
     const batch = Array.from({ length: Math.min(size, events - from) }, (_, n) => ({
       event: BenchOrderPlaced,
       data: orderNumber(from + n),
+      options,
     }));
     await system.publishAll(batch);
   }
@@ -147,13 +152,17 @@ export const projectCounts: Workload = {
   async run({ store, storePath, scale }) {
     const place = store ?? storePath('p6');
     const events = Math.ceil(100_000 * scale);
-    await fill(place, events);
+    // A store that was given may hold other orders.
+    const run = Date.now();
+    const source = `/bench/${run}`;
+    await fill(place, events, { source });
     const project = async (name: string) => {
       const counts = defineProjection({
         name,
         key: (event) => event.data.customer,
         initial: () => ({ orders: 0 }),
         on: [[BenchOrderPlaced, (row) => ({ orders: row.orders + 1 })]],
+        where: { source: [source] },
       });
       const begin = performance.now();
       await using system = await open({ store: place, projections: [counts] });
@@ -169,11 +178,11 @@ export const projectCounts: Workload = {
       if (sum !== events) throw new Error(`the projection counted ${sum} of ${events} events`);
       return seconds;
     };
-    await project('warm-up');
+    await project(`warm-up-${run}`);
     return figure({
       workload: 'P6',
       events,
-      seconds: await project('counts'),
+      seconds: await project(`counts-${run}`),
       note: '1,000 customers; rows and checkpoint in one transaction',
     });
   },

@@ -52,7 +52,8 @@ export interface StoredEvent extends EncodedEvent {
 /**
  * A fact as every reader gets it. Frozen through and through.
  *
- * Shape     `data` is parsed when first touched: JSON as its value, text as a string, binary as bytes, `undefined` when there is none.
+ * Shape     `data` is parsed when first touched: JSON as its value, text as a string, binary as bytes (anew each time, for they cannot be
+ *           frozen), `undefined` when there is none.
  */
 export interface RecordedEvent<Type extends string = string, Data = unknown> {
   readonly id: string;

@@ -107,7 +107,12 @@ class LazyRecordedEvent implements RecordedEvent {
     return this.stored.position;
   }
   get data(): unknown {
-    if (this.#data === UNPARSED) this.#data = parseData(this.stored);
+    if (this.#data === UNPARSED) {
+      const data = parseData(this.stored);
+      // Bytes cannot be frozen: every reader gets its own.
+      if (data instanceof Uint8Array) return data;
+      this.#data = data;
+    }
     return this.#data;
   }
 

@@ -21,6 +21,7 @@ import { SqliteSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
 import type { IndexPace } from './stream-index.ts';
 import { INDEX_PACE, StreamIndex } from './stream-index.ts';
+import { StreamCache } from './stream-cache.ts';
 import { StreamReader } from './stream-reader.ts';
 import { SqliteUnitOfWork } from './unit-of-work.ts';
 import { WalKeeper } from './wal-keeper.ts';
@@ -33,6 +34,8 @@ export interface OpenOptions {
 }
 
 const BACKEND = 'sqlite';
+/** About 10,000 events of 300 bytes with their parsed data. */
+const STREAM_CACHE_BYTES = 16 * 1_024 * 1_024;
 
 /** Opens the file and joins the parts of a store on it. */
 export async function openStore(path: string, options: OpenOptions, environment: Environment): Promise<Store> {
@@ -76,6 +79,7 @@ class SqliteStore implements Store {
   readonly #watchers: LogWatchers;
   readonly #poll: HeadPoll | undefined;
   readonly #wal: WalKeeper;
+  readonly #streamCache: StreamCache | undefined;
   readonly #holder: StoreHolder;
   #closing: Promise<void> | undefined;
 
@@ -106,7 +110,15 @@ class SqliteStore implements Store {
     this.#poll = options.readOnly
       ? new HeadPoll(clock, this.#watchers, () => session.read(() => reader.head()[0]))
       : undefined;
-    const streams = new StreamReader(database, this.#index, this.#names, path);
+    // Beside a writer in another process a head has to be looked up each time, and what is cached might be from before a removal.
+    this.#streamCache = options.readOnly ? undefined : new StreamCache(STREAM_CACHE_BYTES);
+    const streams = new StreamReader({
+      database,
+      index: this.#index,
+      names: this.#names,
+      store: path,
+      cache: this.#streamCache,
+    });
     this.#retention = new Retention({ database, index: this.#index, names: this.#names, reader, streams });
     this.log = new SqliteEventLog({
       session,
@@ -172,6 +184,7 @@ class SqliteStore implements Store {
   #forget(): void {
     for (const part of [this.#names, this.#index, this.#writer, this.#retention, this.checkpoints, this.rows])
       part.forget();
+    this.#streamCache?.forget();
     this.#wal.relieve();
   }
 

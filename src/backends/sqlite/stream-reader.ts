@@ -6,6 +6,7 @@ import type { Database, Query } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, recordedEvents } from './event-rows.ts';
 import type { InternedNames } from './interned-names.ts';
+import type { StreamCache } from './stream-cache.ts';
 import type { StreamHead, StreamIndex } from './stream-index.ts';
 
 /** From an event (place, version) back along `previous` to version ?3; answers those up to version ?4, newest first. */
@@ -30,19 +31,44 @@ export class StreamReader {
   readonly #index: StreamIndex;
   readonly #names: InternedNames;
   readonly #store: string;
+  readonly #cache: StreamCache | undefined;
   readonly #chain: Query<EventRow>;
 
-  constructor(database: Database, index: StreamIndex, names: InternedNames, store: string) {
+  /** Without a cache: every read is one of the database. */
+  constructor(parts: {
+    database: Database;
+    index: StreamIndex;
+    names: InternedNames;
+    store: string;
+    cache: StreamCache | undefined;
+  }) {
+    const { database, index, names, store, cache } = parts;
     this.#database = database;
     this.#index = index;
     this.#names = names;
     this.#store = store;
+    this.#cache = cache;
     this.#chain = database.query(CHAIN);
   }
 
   read(stream: string, options: ReadStreamOptions): readonly RecordedEvent[] {
     const head = this.#index.head(stream);
     if (head.version === 0) return [];
+    return this.#cache === undefined ? this.#fetch(head, options) : this.#throughCache(this.#cache, head, options);
+  }
+
+  #throughCache(cache: StreamCache, head: StreamHead, options: ReadStreamOptions): readonly RecordedEvent[] {
+    let known = cache.get(head);
+    if (known === undefined || known.length < head.version) {
+      if (!readsWhole(head, options)) return this.#fetch(head, options);
+      const rows = this.rowsBetween(head, (known?.length ?? 0) + 1, head.version).reverse();
+      known = [...(known ?? []), ...recordedEvents(rows, this.#names)];
+      cache.put(head, known);
+    }
+    return partOf(known, options);
+  }
+
+  #fetch(head: StreamHead, options: ReadStreamOptions): readonly RecordedEvent[] {
     const rows = options.direction === 'backward' ? this.#backward(head, options) : this.#forward(head, options);
     return recordedEvents(rows, this.#names);
   }
@@ -133,6 +159,18 @@ export class StreamReader {
     if (itself !== undefined) yield itself[0];
     for (const [name] of between.all(after, `${category}-`, `${category}.`, limit)) yield name;
   }
+}
+
+/** Whether the answer is the stream as it ever was. */
+function readsWhole(head: StreamHead, { direction, fromVersion = 1, limit }: ReadStreamOptions): boolean {
+  return direction !== 'backward' && fromVersion === 1 && head.floor === 1 && limit >= head.version;
+}
+
+/** Of all events of a stream those that were asked for. */
+function partOf(events: readonly RecordedEvent[], { direction, fromVersion, limit }: ReadStreamOptions) {
+  if (direction !== 'backward') return events.slice((fromVersion ?? 1) - 1, (fromVersion ?? 1) - 1 + limit);
+  const end = Math.min(fromVersion ?? events.length, events.length);
+  return events.slice(Math.max(0, end - limit), end).reverse();
 }
 
 /** By code point: the order of UTF-8 bytes, which is that of the table. */

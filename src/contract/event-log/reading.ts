@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import type { ReadStreamOptions } from '../../channel/event-log.ts';
+import type { RecordedEvent } from '../../event/event.ts';
 import { position, START } from '../../event/position.ts';
 import type { Store } from '../../store.ts';
 import type { ContractSuite } from '../contract-case.ts';
@@ -49,6 +51,57 @@ const ofTheLog: Bodies = {
     assert.deepEqual(await store.log.read({ after: position(Number.MAX_SAFE_INTEGER), limit: 10 }), []);
     await recordOne(store, sampleEvent('e2'));
     assert.deepEqual(idsOf(await store.log.read({ after: head, limit: 10 })), ['e2']);
+  },
+
+  'a stream that is read again and again shows at once what was appended to it, refused, removed, and that it is deleted (G3, G5)':
+    async (store) => {
+      const versions = async (options: Partial<ReadStreamOptions> = {}) =>
+        (await store.log.readStream('order-1', { limit: 10, ...options })).map(({ version }) => version);
+      await record(store, ...sampleEvents('e', 2));
+      assert.deepEqual(
+        [await versions(), await versions()],
+        [
+          [1, 2],
+          [1, 2],
+        ],
+      );
+      await record(store, ...sampleEvents('f', 3));
+      assert.deepEqual(
+        [await versions({ fromVersion: 2, limit: 2 }), await versions()],
+        [
+          [2, 3],
+          [1, 2, 3, 4, 5],
+        ],
+      );
+      assert.deepEqual(await versions({ direction: 'backward', fromVersion: 4, limit: 2 }), [4, 3]);
+      assert.deepEqual(await versions({ direction: 'backward' }), [5, 4, 3, 2, 1]);
+      assert.deepEqual(await versions({ fromVersion: 6 }), []);
+      await store.log.append({
+        events: sampleEvents('g', 2),
+        expected: [{ stream: 'order-1', version: 3 }],
+        onDuplicate: 'verify',
+      });
+      assert.deepEqual(await versions(), [1, 2, 3, 4, 5]);
+      await store.log.truncateStream('order-1', 3);
+      assert.deepEqual(
+        [await versions(), await versions({ direction: 'backward' })],
+        [
+          [3, 4, 5],
+          [5, 4, 3],
+        ],
+      );
+      await record(store, sampleEvent('h1'));
+      assert.deepEqual(await versions(), [3, 4, 5, 6]);
+      await store.log.deleteStream('order-1');
+      assert.deepEqual(await versions(), []);
+    },
+
+  'what a reader does with its answer is not seen by the next one': async (store) => {
+    await record(store, ...sampleEvents('e', 3));
+    for (const read of [() => store.log.readStream('order-1', { limit: 10 }), () => store.log.read({ limit: 10 })]) {
+      ((await read()) as RecordedEvent[]).length = 0;
+      assert.deepEqual(idsOf(await read()), ['e1', 'e2', 'e3']);
+    }
   },
 
   'reading does not use anything up (ES27)': async (store) => {
