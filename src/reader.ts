@@ -5,6 +5,7 @@ import type { Selection } from './channel/selection.ts';
 import { subscription } from './channel/subscription.ts';
 import { InvalidInput } from './errors.ts';
 import type { RecordedEvent } from './event/event.ts';
+import { roughBytes } from './event/event-size.ts';
 import { START } from './event/position.ts';
 import type { Position } from './event/position.ts';
 import { assertStreamName } from './event/stream-name.ts';
@@ -38,6 +39,8 @@ export interface SubscribeOptions extends Selection {
 
 const MAX_LIMIT = 1_000;
 const SCAN_PAGE = 1_000;
+/** A page of large events is shorter than was asked for (G10). */
+const PAGE_BYTES = 16 * 1_024 * 1_024;
 /** A page that looks for rare events gives up after so many and says where to go on, so that no request runs without bound. */
 const MAX_SCANNED = 100_000;
 
@@ -61,7 +64,12 @@ export class Reader {
     return this.#log.find(source, id);
   }
 
-  /** A page of events in position order. A page may be empty and still have a `next`: then the search goes on there. */
+  /**
+   * A page of events in position order.
+   *
+   * Shape     A page may be shorter than asked for, even empty, and still have a `next`: then it goes on there. So it is with large events and
+   *           with rare ones.
+   */
   async read(options: ReadEventsOptions = {}): Promise<EventPage> {
     const limit = assertLimit(options.limit ?? 100);
     const forward = options.direction !== 'backward';
@@ -75,29 +83,33 @@ export class Reader {
       ? (Math.max(bounds.after, options.after ?? START) as Position)
       : ((options.after ?? bounds.until + 1) as Position);
     const found: RecordedEvent[] = [];
-    for (let scanned = 0; scanned < MAX_SCANNED;) {
+    let bytes = 0;
+    for (let scanned = 0; scanned < MAX_SCANNED && bytes < PAGE_BYTES;) {
       const page = await this.#log.read({
         after: cursor,
         direction: forward ? 'forward' : 'backward',
         limit: SCAN_PAGE,
+        maxBytes: PAGE_BYTES - bytes,
         ...(options.types === undefined ? {} : { types: options.types }),
         ...(options.correlationid === undefined ? {} : { correlationid: options.correlationid }),
       });
+      if (page.length === 0) return { events: found, next: undefined };
       for (const event of page) {
         if (forward ? event.position > bounds.until : event.position <= bounds.after)
           return { events: found, next: undefined };
         cursor = event.position;
-        if ((options.stream === undefined || event.stream === options.stream) && selection.matches(event))
+        if ((options.stream === undefined || event.stream === options.stream) && selection.matches(event)) {
           found.push(event);
+          bytes += roughBytes(event);
+        }
         if (found.length === limit) return { events: found, next: cursor };
       }
-      if (page.length < SCAN_PAGE) return { events: found, next: undefined };
       scanned += page.length;
     }
     return { events: found, next: cursor };
   }
 
-  /** The history of one entity, in version order. */
+  /** The history of one entity, in version order. Pages of large events are shorter than asked for; `state` tells whether more follows. */
   async readStream(
     stream: string,
     options: {
@@ -111,7 +123,8 @@ export class Reader {
     if (fromVersion !== undefined && (!Number.isSafeInteger(fromVersion) || fromVersion < 1)) {
       throw new InvalidInput({ path: 'fromVersion', expected: 'a whole number from 1', found: fromVersion });
     }
-    const events = await this.#log.readStream(stream, { ...options, limit: assertLimit(options.limit ?? MAX_LIMIT) });
+    const limit = assertLimit(options.limit ?? MAX_LIMIT);
+    const events = await this.#log.readStream(stream, { ...options, limit, maxBytes: PAGE_BYTES });
     return { events, state: await this.#log.streamState(stream) };
   }
 
@@ -119,10 +132,10 @@ export class Reader {
   async *history(stream: string): AsyncGenerator<RecordedEvent, void, undefined> {
     assertStreamName(stream);
     for (let fromVersion = 1; ;) {
-      const page = await this.#log.readStream(stream, { fromVersion, limit: MAX_LIMIT });
+      const page = await this.#log.readStream(stream, { fromVersion, limit: MAX_LIMIT, maxBytes: PAGE_BYTES });
       yield* page;
       const last = page.at(-1);
-      if (last === undefined || page.length < MAX_LIMIT) return;
+      if (last === undefined) return;
       fromVersion = last.version + 1;
     }
   }

@@ -76,6 +76,8 @@ export interface ReadOptions {
   /** Only events of these types; none for an empty list. A backend may use an index; the result is the same. */
   readonly types?: readonly string[];
   readonly correlationid?: string;
+  /** The answer ends with the event that makes it so large (`roughBytes`). A short answer is then not the end of the log; an empty one is. */
+  readonly maxBytes?: number;
 }
 
 export interface ReadStreamOptions {
@@ -83,6 +85,8 @@ export interface ReadStreamOptions {
   readonly fromVersion?: number;
   readonly direction?: 'forward' | 'backward';
   readonly limit: number;
+  /** As of a read of the log. */
+  readonly maxBytes?: number;
 }
 
 /** A stream as it stands. */

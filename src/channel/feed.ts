@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '../event/event.ts';
+import { sumOfBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { START } from '../event/position.ts';
 import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
@@ -33,6 +34,8 @@ const TAIL_EVENTS = 16_384;
 const TAIL_BYTES = 32 * 1_024 * 1_024;
 /** Events read at once when the backend only says that something came. */
 const PAGE = 1_000;
+/** A page of large events ends earlier. */
+const PAGE_BYTES = 8 * 1_024 * 1_024;
 /** After the log could not be read. */
 const FOLLOW_AGAIN_MS = 1_000;
 
@@ -111,11 +114,19 @@ export class Feed {
     const { head } = this.#tail;
     if (cached !== undefined)
       return { events: cached, upTo: cached.length < limit ? head : (cached.at(-1)?.position ?? head) };
-    const read = await this.#log.read({ after, limit, ...(types === undefined ? {} : { types }) });
+    const read = await this.#log.read({
+      after,
+      limit,
+      maxBytes: PAGE_BYTES,
+      ...(types === undefined ? {} : { types }),
+    });
     // What was appended and not dispatched yet comes through `offer`; a reader that had it from here would get it twice.
     const last = read.at(-1);
-    const events = last === undefined || last.position <= head ? read : read.filter((event) => event.position <= head);
-    return { events, upTo: read.length < limit || events.length < read.length ? head : (last?.position ?? head) };
+    if (last === undefined || last.position > head) {
+      return { events: read.filter((event) => event.position <= head), upTo: head };
+    }
+    const ended = read.length < limit && sumOfBytes(read) < PAGE_BYTES;
+    return { events: read, upTo: ended ? head : last.position };
   }
 
   /** Removed events must not be served from memory any more. */
@@ -165,7 +176,7 @@ export class Feed {
     try {
       for (;;) {
         const seen = this.#signals;
-        const events = await this.#log.read({ after: this.#tail.head, limit: PAGE });
+        const events = await this.#log.read({ after: this.#tail.head, limit: PAGE, maxBytes: PAGE_BYTES });
         if (this.#closed) break;
         this.#dispatch(events);
         if (events.length === 0 && this.#signals === seen) break;

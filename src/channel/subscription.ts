@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '../event/event.ts';
+import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import type { Feed, FeedReader } from './feed.ts';
 import type { CompiledSelection } from './selection.ts';
@@ -15,6 +16,7 @@ export interface SubscriptionOptions {
 
 /** Events that wait for a slow reader; above it the feed lets it go, and it reads from the log again. */
 const MAX_WAITING = 1_024;
+const MAX_WAITING_BYTES = 8 * 1_024 * 1_024;
 const PAGE = 500;
 
 /**
@@ -69,6 +71,7 @@ class QueuedReader implements FeedReader {
   readonly selection: CompiledSelection;
   attached = false;
   #waiting: RecordedEvent[] = [];
+  #waitingBytes = 0;
   #wake: (() => void) | undefined;
 
   constructor(selection: CompiledSelection) {
@@ -76,12 +79,13 @@ class QueuedReader implements FeedReader {
   }
 
   offer(event: RecordedEvent): boolean {
-    if (this.#waiting.length >= MAX_WAITING) {
+    if (this.#waiting.length >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES) {
       this.attached = false;
       this.wake();
       return false;
     }
     this.#waiting.push(event);
+    this.#waitingBytes += roughBytes(event);
     this.wake();
     return true;
   }
@@ -91,7 +95,9 @@ class QueuedReader implements FeedReader {
   }
 
   take(): RecordedEvent | undefined {
-    return this.#waiting.shift();
+    const event = this.#waiting.shift();
+    if (event !== undefined) this.#waitingBytes -= roughBytes(event);
+    return event;
   }
 
   wake(): void {

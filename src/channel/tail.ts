@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '../event/event.ts';
+import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 
 /**
@@ -32,7 +33,7 @@ export class Tail {
   append(events: readonly RecordedEvent[]): void {
     for (const event of events) {
       this.#events.push(event);
-      this.#bytes += sizeOf(event);
+      this.#bytes += roughBytes(event);
       this.#head = event.position;
     }
     while (
@@ -41,7 +42,7 @@ export class Tail {
     ) {
       const oldest = this.#events[this.#first];
       if (oldest === undefined) break;
-      this.#bytes -= sizeOf(oldest);
+      this.#bytes -= roughBytes(oldest);
       this.#floor = oldest.position;
       this.#first += 1;
     }
@@ -79,9 +80,4 @@ export class Tail {
     }
     return low;
   }
-}
-
-/** Attributes are about 400 bytes in memory. */
-function sizeOf(event: RecordedEvent): number {
-  return 400 + 2 * (event.stored.data?.length ?? 0);
 }

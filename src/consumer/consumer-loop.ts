@@ -5,6 +5,7 @@ import type { CompiledSelection } from '../channel/selection.ts';
 import { ClaimLost, InvalidInput } from '../errors.ts';
 import { reactingTo } from '../event/causality.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import type { Aside } from './aside.ts';
@@ -56,6 +57,8 @@ export type Outage = 'commits' | 'reads';
 
 /** Events taken and not settled, at most (G10). Above it the feed lets the consumer go, and it reads from the log when it has room. */
 const MAX_SPAN = 4_096;
+/** And what they take in memory: large events are fewer. */
+const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 /** Deliveries set aside, at most, before the consumer takes no new events. */
 const MAX_ASIDE = 100_000;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
@@ -73,7 +76,7 @@ const SPARSE = 8;
  *    effects committed, set aside in the store, expired.
  * 2. Of one key, events are handled in order, one after another; a key that is set aside keeps its order (OrderedAside).
  * 3. Effects, deliveries and checkpoint are committed together (Committer): a crash at any instant is a stop without a last commit.
- * 4. Memory is bounded by MAX_SPAN events, MAX_ASIDE deliveries and MAX_UNCOMMITTED settled events.
+ * 4. Memory is bounded by MAX_SPAN events and MAX_SPAN_BYTES, MAX_ASIDE deliveries and MAX_UNCOMMITTED settled events.
  */
 export class ConsumerLoop implements FeedReader {
   readonly selection: CompiledSelection;
@@ -276,7 +279,10 @@ export class ConsumerLoop implements FeedReader {
 
   #hasRoom(): boolean {
     return (
-      this.#progress.span < MAX_SPAN && this.#aside.total < MAX_ASIDE && this.#committer.uncommitted < MAX_UNCOMMITTED
+      this.#progress.span < MAX_SPAN &&
+      this.#progress.bytes < MAX_SPAN_BYTES &&
+      this.#aside.total < MAX_ASIDE &&
+      this.#committer.uncommitted < MAX_UNCOMMITTED
     );
   }
 
@@ -397,7 +403,7 @@ export class ConsumerLoop implements FeedReader {
 
   #take(event: RecordedEvent): void {
     const known = this.#progress.isKnown(event.position);
-    const pending = this.#progress.take(event.position);
+    const pending = this.#progress.take(event.position, roughBytes(event));
     if (known) {
       this.#progress.settle(pending);
       return;

@@ -6,6 +6,7 @@ export interface Pending {
   readonly position: Position;
   /** Where the consumer stood before it took this event. */
   readonly previous: Position;
+  readonly bytes: number;
   done: boolean;
 }
 
@@ -21,6 +22,7 @@ export class Progress {
   #pending: Pending[] = [];
   #first = 0;
   #cursor: Position;
+  #bytes = 0;
   /** Ranges of the checkpoint that the consumer started from: events in them are settled already. */
   #known: readonly (readonly [from: Position, to: Position])[];
 
@@ -39,6 +41,11 @@ export class Progress {
     return this.#pending.length - this.#first;
   }
 
+  /** What the events take in memory that are taken and not settled. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Everything up to `position` that was not taken does not concern this consumer. */
   passTo(position: Position): void {
     if (position > this.#cursor) this.#cursor = position;
@@ -55,8 +62,9 @@ export class Progress {
     return false;
   }
 
-  take(position: Position): Pending {
-    const pending = { position, previous: this.#cursor, done: false };
+  take(position: Position, bytes: number): Pending {
+    const pending = { position, previous: this.#cursor, bytes, done: false };
+    this.#bytes += bytes;
     this.#pending.push(pending);
     this.#cursor = position;
     return pending;
@@ -64,6 +72,7 @@ export class Progress {
 
   settle(pending: Pending): void {
     pending.done = true;
+    this.#bytes -= pending.bytes;
     while (this.#first < this.#pending.length && this.#pending[this.#first]?.done === true) this.#first += 1;
     if (this.#first === this.#pending.length) {
       this.#pending.length = 0;

@@ -11,6 +11,7 @@ import type {
   TrimRequest,
 } from '../../channel/event-log.ts';
 import type { RecordedEvent } from '../../event/event.ts';
+import { withinBytes } from '../../event/event-size.ts';
 import type { Position } from '../../event/position.ts';
 import { position, START } from '../../event/position.ts';
 import { categoryOf } from '../../event/stream-name.ts';
@@ -47,27 +48,31 @@ export class MemoryEventLog implements EventLog {
 
   async read(options: ReadOptions): Promise<readonly RecordedEvent[]> {
     this.#session.assertOpen();
-    const { after, direction = 'forward', limit, types, correlationid } = options;
+    const { after, direction = 'forward', limit, types, correlationid, maxBytes = Number.POSITIVE_INFINITY } = options;
     const entries =
       correlationid === undefined ? this.#content.entries : (this.#content.correlations.get(correlationid) ?? []);
     const from = direction === 'forward' ? countUpTo(entries, after ?? START) : countBelow(entries, after) - 1;
     const lowest = correlationid === undefined ? this.#content.firstKept : 0;
-    return take(
+    const found = take(
       entries,
       direction === 'forward' ? Math.max(from, lowest) : from,
       direction,
       limit,
       (event) => types?.includes(event.type) ?? true,
     );
+    return withinBytes(found, maxBytes);
   }
 
   async readStream(stream: string, options: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
     this.#session.assertOpen();
-    const { direction = 'forward', limit } = options;
+    const { direction = 'forward', limit, maxBytes = Number.POSITIVE_INFINITY } = options;
     const entries = this.#content.streams.get(stream)?.entries ?? [];
     const fromVersion = options.fromVersion ?? (direction === 'forward' ? 1 : entries.length);
     const from = direction === 'forward' ? Math.max(fromVersion, 1) : Math.min(fromVersion, entries.length);
-    return take(entries, from - 1, direction, limit, () => true);
+    return withinBytes(
+      take(entries, from - 1, direction, limit, () => true),
+      maxBytes,
+    );
   }
 
   async streamState(stream: string): Promise<StreamState> {

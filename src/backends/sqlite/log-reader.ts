@@ -1,5 +1,6 @@
 import type { ReadOptions } from '../../channel/event-log.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import { roughBytes } from '../../event/event-size.ts';
 import type { Database, Query, SqlValue } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, recordedEvents } from './event-rows.ts';
@@ -9,6 +10,9 @@ import type { InternedNames } from './interned-names.ts';
 const MAX_KINDS_BY_INDEX = 16;
 
 const ONE_OF_KINDS = 'e.kind IN (SELECT value FROM json_each(?))';
+
+/** SQLite gives the rows of an answer at once, however large they are: a page that is bounded in bytes is read in parts. */
+const ROWS_AT_ONCE = 64;
 
 const BELOW_EVERYTHING = 0;
 const ABOVE_EVERYTHING = Number.MAX_SAFE_INTEGER;
@@ -34,7 +38,22 @@ export class LogReader {
   }
 
   read(options: ReadOptions): RecordedEvent[] {
-    return recordedEvents(this.#rows(options), this.#names);
+    const { limit, maxBytes } = options;
+    if (maxBytes === undefined) return recordedEvents(this.#rows(options), this.#names);
+    const found: RecordedEvent[] = [];
+    let { after } = options;
+    for (let bytes = 0; bytes < maxBytes && found.length < limit;) {
+      const wanted = Math.min(ROWS_AT_ONCE, limit - found.length);
+      const rows = this.#rows({ ...options, ...(after === undefined ? {} : { after }), limit: wanted });
+      for (const event of recordedEvents(rows, this.#names)) {
+        found.push(event);
+        after = event.position;
+        bytes += roughBytes(event);
+        if (bytes >= maxBytes) break;
+      }
+      if (rows.length < wanted) break;
+    }
+    return found;
   }
 
   find(event: Pick<EncodedEvent, 'source' | 'id'>): RecordedEvent | undefined {

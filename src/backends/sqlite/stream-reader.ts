@@ -1,6 +1,7 @@
 import type { ListStreamsOptions, ReadStreamOptions, StreamState } from '../../channel/event-log.ts';
 import { StoreUnusable } from '../../errors.ts';
 import type { RecordedEvent } from '../../event/event.ts';
+import { sumOfBytes, withinBytes } from '../../event/event-size.ts';
 import { categoryOf } from '../../event/stream-name.ts';
 import type { Database, Query } from './database.ts';
 import type { EventRow } from './event-rows.ts';
@@ -8,6 +9,9 @@ import { EVENT_COLUMNS, recordedEvents } from './event-rows.ts';
 import type { InternedNames } from './interned-names.ts';
 import type { StreamCache } from './stream-cache.ts';
 import type { StreamHead, StreamIndex } from './stream-index.ts';
+
+/** As many rows at once as a walk between two marks; a page that is bounded in bytes is read in such parts. */
+const ROWS_AT_ONCE = 64;
 
 /** From an event (place, version) back along `previous` to version ?3; answers those up to version ?4, newest first. */
 const CHAIN = `
@@ -65,12 +69,29 @@ export class StreamReader {
       known = [...(known ?? []), ...recordedEvents(rows, this.#names)];
       cache.put(head, known);
     }
-    return partOf(known, options);
+    return withinBytes(partOf(known, options), options.maxBytes ?? Number.POSITIVE_INFINITY);
   }
 
   #fetch(head: StreamHead, options: ReadStreamOptions): readonly RecordedEvent[] {
-    const rows = options.direction === 'backward' ? this.#backward(head, options) : this.#forward(head, options);
-    return recordedEvents(rows, this.#names);
+    const backward = options.direction === 'backward';
+    const page = (of: ReadStreamOptions) =>
+      recordedEvents(backward ? this.#backward(head, of) : this.#forward(head, of), this.#names);
+    const { limit, maxBytes } = options;
+    if (maxBytes === undefined || limit <= ROWS_AT_ONCE)
+      return withinBytes(page(options), maxBytes ?? Number.POSITIVE_INFINITY);
+    const found: RecordedEvent[] = [];
+    let bytes = 0;
+    for (let next: ReadStreamOptions = options; bytes < maxBytes && found.length < limit;) {
+      const wanted = Math.min(ROWS_AT_ONCE, limit - found.length);
+      const events = page({ ...next, limit: wanted });
+      const part = withinBytes(events, maxBytes - bytes);
+      found.push(...part);
+      bytes += sumOfBytes(part);
+      const last = part.at(-1);
+      if (last === undefined || events.length < wanted) break;
+      next = { ...options, fromVersion: last.version + (backward ? -1 : 1) };
+    }
+    return found;
   }
 
   state(stream: string): StreamState {
@@ -161,7 +182,7 @@ export class StreamReader {
   }
 }
 
-/** Whether the answer is the stream as it ever was. */
+/** Whether the whole stream is read. */
 function readsWhole(head: StreamHead, { direction, fromVersion = 1, limit }: ReadStreamOptions): boolean {
   return direction !== 'backward' && fromVersion === 1 && head.floor === 1 && limit >= head.version;
 }

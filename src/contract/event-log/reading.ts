@@ -104,6 +104,31 @@ const ofTheLog: Bodies = {
     }
   },
 
+  'a page that is bounded in bytes ends with the event that fills it, and the next one goes on there (G10)': async (
+    store,
+  ) => {
+    // Attributes count too: whatever the exact measure, 40 kB are less than 100,000 bytes and three times that are not.
+    const large = { data: JSON.stringify('x'.repeat(20_000)) };
+    await record(store, ...sampleEvents('e', 150, large));
+    const pages: string[][] = [];
+    for (let after = START; ;) {
+      const page = await store.log.read({ after, limit: 500, maxBytes: 100_000 });
+      if (page.length === 0) break;
+      pages.push([...idsOf(page)]);
+      after = at(page, -1).position;
+    }
+    assert.deepEqual(pages.flat(), idsOf(await store.log.read({ limit: 500 })));
+    assert.deepEqual(new Set(pages.map((page) => page.length)), new Set([3]));
+    const backward = { direction: 'backward', limit: 500, maxBytes: 100_000 } as const;
+    assert.deepEqual(idsOf(await store.log.read(backward)), ['e150', 'e149', 'e148']);
+    assert.deepEqual(idsOf(await store.log.readStream('order-1', backward)), ['e150', 'e149', 'e148']);
+    const long = await store.log.readStream('order-1', { limit: 500, maxBytes: 3_000_000, fromVersion: 10 });
+    assert.deepEqual([at(long, 0).version, long.length, at(long, -1).version], [10, 75, 84]);
+    assert.equal((await store.log.read({ limit: 2, maxBytes: 1 })).length, 1, 'never none where there is one');
+    const rare = { types: ['contract.thing.happened'], correlationid: 'e7', limit: 9, maxBytes: 1 };
+    assert.deepEqual(idsOf(await store.log.read(rare)), ['e7']);
+  },
+
   'reading does not use anything up (ES27)': async (store) => {
     await record(store, ...sampleEvents('e', 3));
     const first = await store.log.read({ limit: 2 });

@@ -1,0 +1,25 @@
+import type { RecordedEvent } from './event.ts';
+
+/** Attributes are about 400 bytes in memory. */
+const ATTRIBUTE_BYTES = 400;
+
+/** What an event takes in memory, roughly: for limits (G10). Parsed data, where somebody asks for it, comes on top. */
+export function roughBytes({ stored }: RecordedEvent): number {
+  return ATTRIBUTE_BYTES + 2 * (stored.data?.length ?? 0);
+}
+
+export function sumOfBytes(events: readonly RecordedEvent[]): number {
+  let bytes = 0;
+  for (const event of events) bytes += roughBytes(event);
+  return bytes;
+}
+
+/** The beginning of a page: ends with the event that reaches `maxBytes`, so that it holds at least one. */
+export function withinBytes(events: readonly RecordedEvent[], maxBytes: number): readonly RecordedEvent[] {
+  let bytes = 0;
+  for (const [index, event] of events.entries()) {
+    bytes += roughBytes(event);
+    if (bytes >= maxBytes) return events.slice(0, index + 1);
+  }
+  return events;
+}
