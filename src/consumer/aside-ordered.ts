@@ -68,10 +68,6 @@ export class OrderedAside implements Aside {
     return this.#held.total;
   }
 
-  get heldKeys(): number {
-    return this.#held.size;
-  }
-
   async load(): Promise<void> {
     const { deliveries, consumer, environment } = this.#options;
     let after: Position | undefined;

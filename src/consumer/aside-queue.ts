@@ -55,10 +55,6 @@ export class QueueAside implements Aside {
     return this.#stored;
   }
 
-  get heldKeys(): number {
-    return 0;
-  }
-
   get busy(): boolean {
     return this.#pumping !== undefined;
   }

@@ -18,7 +18,6 @@ export interface Aside {
   changed(key: string, removed: number): void;
   /** Deliveries set aside, as far as this form counts them. */
   readonly total: number;
-  readonly heldKeys: number;
   /** Something is being done about deliveries right now; those that only wait for their time do not count. */
   readonly busy: boolean;
   /** Deliveries wait that time alone brings on. */

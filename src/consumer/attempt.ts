@@ -12,7 +12,7 @@ import { admit } from '../schema/gate.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
-import type { Reaction } from './reaction.ts';
+import type { Handling, Reaction } from './reaction.ts';
 
 /** What every attempt of one consumer shares. */
 export interface AttemptSetting {
@@ -37,7 +37,7 @@ export interface StateChange {
  * 2. After closing nothing is collected any more: a handler that outlives its attempt gets ClaimLost.
  * 3. The n-th event published by the handling of one event has the same id on every attempt.
  */
-export class Attempt {
+export class Attempt implements Handling {
   readonly event: RecordedEvent;
   /** Counted from 1. */
   readonly number: number;

@@ -17,9 +17,14 @@ export interface Claim {
   /** Done. True when durable; false when the claim was lost before: nothing was changed. */
   ack(): Promise<boolean>;
   /** Not done: to be handled again after the delay (default: the queue's backoff), or parked when attempts are used up. */
-  nack(options?: { readonly delayMs?: number; readonly error?: unknown }): Promise<boolean>;
+  nack(options?: NackOptions): Promise<boolean>;
   /** Keeps the claim for `leaseMs` from now. False when it was lost already. */
   extend(leaseMs: number): boolean;
+}
+
+export interface NackOptions {
+  readonly delayMs?: number;
+  readonly error?: unknown;
 }
 
 export interface ClaimsOptions {
@@ -132,30 +137,19 @@ export class Claims {
       undefined,
     );
     this.#lease(work, attempt, leaseMs);
-    return {
-      event: work.event,
-      attempt: attempt.number,
-      get idempotencyKey() {
-        return attempt.idempotencyKey;
-      },
-      get signal() {
-        return attempt.signal;
-      },
+    return new HeldClaim(attempt, {
       ack: () => this.#settle(attempt, () => this.#options.succeed(work, attempt)),
-      nack: async (nack = {}) => {
-        if (nack.delayMs !== undefined) assertDuration('delayMs', nack.delayMs);
-        return this.#settle(attempt, () => {
+      nack: (error, delayMs) =>
+        this.#settle(attempt, () => {
           attempt.close();
-          this.#options.fail(work, attempt.number, nack.error ?? new Error('not acknowledged'), nack.delayMs);
-        });
-      },
+          this.#options.fail(work, attempt.number, error, delayMs);
+        }),
       extend: (longerMs) => {
-        assertDuration('leaseMs', longerMs);
         if (!this.#release(attempt)) return false;
         this.#lease(work, attempt, longerMs);
         return true;
       },
-    };
+    });
   }
 
   #lease(work: Work, attempt: Attempt, leaseMs: number): void {
@@ -180,6 +174,52 @@ export class Claims {
     act();
     await this.#options.committed();
     return true;
+  }
+}
+
+interface Settling {
+  ack(): Promise<boolean>;
+  nack(error: unknown, delayMs: number | undefined): Promise<boolean>;
+  extend(leaseMs: number): boolean;
+}
+
+class HeldClaim implements Claim {
+  readonly #attempt: Attempt;
+  readonly #settling: Settling;
+
+  constructor(attempt: Attempt, settling: Settling) {
+    this.#attempt = attempt;
+    this.#settling = settling;
+  }
+
+  get event(): RecordedEvent {
+    return this.#attempt.event;
+  }
+
+  get attempt(): number {
+    return this.#attempt.number;
+  }
+
+  get idempotencyKey(): string {
+    return this.#attempt.idempotencyKey;
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
+  }
+
+  ack(): Promise<boolean> {
+    return this.#settling.ack();
+  }
+
+  async nack({ delayMs, error = new Error('not acknowledged') }: NackOptions = {}): Promise<boolean> {
+    if (delayMs !== undefined) assertDuration('delayMs', delayMs);
+    return this.#settling.nack(error, delayMs);
+  }
+
+  extend(leaseMs: number): boolean {
+    assertDuration('leaseMs', leaseMs);
+    return this.#settling.extend(leaseMs);
   }
 }
 

@@ -2,7 +2,7 @@ import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import type { Logger } from '../system/logger.ts';
-import type { Attempt } from './attempt.ts';
+import type { Handling } from './reaction.ts';
 
 /** What a handler may say of an event that it publishes. Correlation and causation are the system's. */
 export type HandlerPublishOptions = Omit<
@@ -46,51 +46,51 @@ type AnyContext = HandlerContext<unknown, EventDefinition, JsonValue>;
  * A class, because an object literal with accessors costs a hidden class of its own each time it is made: measured over 1,000,000
  * events, a tenth of the time and 200 MB of memory.
  */
-class AttemptContext implements AnyContext {
-  readonly #attempt: Attempt;
+class HandlingContext implements AnyContext {
+  readonly #handling: Handling;
   readonly #initial: (() => JsonValue) | undefined;
 
-  constructor(attempt: Attempt, initial: (() => JsonValue) | undefined) {
-    this.#attempt = attempt;
+  constructor(handling: Handling, initial: (() => JsonValue) | undefined) {
+    this.#handling = handling;
     this.#initial = initial;
   }
 
   get event(): unknown {
-    return this.#attempt.event;
+    return this.#handling.event;
   }
 
   get attempt(): number {
-    return this.#attempt.number;
+    return this.#handling.number;
   }
 
   get idempotencyKey(): string {
-    return this.#attempt.idempotencyKey;
+    return this.#handling.idempotencyKey;
   }
 
   get signal(): AbortSignal {
-    return this.#attempt.signal;
+    return this.#handling.signal;
   }
 
   get log(): Logger {
-    return this.#attempt.log;
+    return this.#handling.log;
   }
 
   get state(): KeyState<JsonValue> {
-    const attempt = this.#attempt;
+    const handling = this.#handling;
     return {
       // Null is a state like every other; only what is absent begins anew.
-      get: () => (attempt.state === undefined ? (this.#initial?.() ?? null) : attempt.state),
-      set: (value) => attempt.setState(value),
-      delete: () => attempt.setState(undefined),
+      get: () => (handling.state === undefined ? (this.#initial?.() ?? null) : handling.state),
+      set: (value) => handling.setState(value),
+      delete: () => handling.setState(undefined),
     };
   }
 
   get publish(): AnyContext['publish'] {
-    return (definition, data, options) => this.#attempt.publish(definition, data, options);
+    return (definition, data, options) => this.#handling.publish(definition, data, options);
   }
 }
 
 /** What a handler gets for an attempt. */
-export function handlerContext(attempt: Attempt, initial: (() => JsonValue) | undefined): AnyContext {
-  return new AttemptContext(attempt, initial);
+export function handlerContext(handling: Handling, initial: (() => JsonValue) | undefined): AnyContext {
+  return new HandlingContext(handling, initial);
 }

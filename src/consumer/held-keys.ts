@@ -38,10 +38,6 @@ export class HeldKeys {
     return this.#keys.has(key);
   }
 
-  get size(): number {
-    return this.#keys.size;
-  }
-
   /** Some key waits for its time. */
   get timed(): boolean {
     return this.#cancel !== undefined;

@@ -1,9 +1,11 @@
 import type { CompiledSelection } from '../channel/selection.ts';
+import type { Cause } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
-import type { RecordedEvent } from '../event/event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
-import type { Attempt } from './attempt.ts';
+import type { PublishOptions } from '../schema/encode.ts';
+import type { Logger } from '../system/logger.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
@@ -12,6 +14,23 @@ export type ConsumerStart = 'beginning' | 'end' | { readonly position: Position 
 
 /** How events are told apart for ordering: one after another per key, or each by itself. */
 export type DeliveryMode = 'ordered' | 'queue';
+
+/** One event in the hands of a handler, and what it may ask for. Fulfilled by Attempt. */
+export interface Handling {
+  readonly event: RecordedEvent;
+  /** Attempts at this event so far, this one included. */
+  readonly number: number;
+  readonly key: string;
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly cause: Cause;
+  /** The state of the key, as the handling of the key's earlier events left it. */
+  readonly state: JsonValue | undefined;
+  setState(value: JsonValue | undefined): void;
+  publish(definition: EventDefinition, data: unknown, options?: PublishOptions): Promise<{ readonly id: string }>;
+  append(event: EncodedEvent): void;
+}
 
 /** State that belongs to a key: a row in a namespace, with the row's declared indexes. */
 export interface KeyedState {
@@ -46,7 +65,7 @@ export interface Reaction {
   /** Queue mode: how long after it was recorded an event is to be handled, in milliseconds. */
   readonly delayMsOf: ((event: RecordedEvent) => number) | undefined;
   /** Undefined: events are received and acknowledged one by one through a queue. */
-  readonly handle: ((attempt: Attempt) => void | Promise<void>) | undefined;
+  readonly handle: ((handling: Handling) => void | Promise<void>) | undefined;
 }
 
 /** Consumer names are part of ids, streams and addresses. */

@@ -1,0 +1,157 @@
+import { ClaimLost } from '../errors.ts';
+import { reactingTo } from '../event/causality.ts';
+import type { Position } from '../event/position.ts';
+import { Attempt } from './attempt.ts';
+import type { AttemptSetting } from './attempt.ts';
+import { Deadlines } from './deadlines.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Work } from './lanes.ts';
+import type { StateCache } from './state-cache.ts';
+
+export interface AttemptsOptions {
+  readonly setting: AttemptSetting;
+  readonly states: StateCache | undefined;
+  /** Events whose effects the log refused to take, and why. Their next attempt fails with that reason, without being made. */
+  readonly refusals: Map<Position, Error>;
+  /** Settles the event when its time is over. Answers whether it was. */
+  expire(work: Work): boolean;
+  succeed(work: Work, attempt: Attempt): void;
+  /** Answers the delivery that stands for the event now. */
+  fail(work: Work, attempts: number, error: unknown): Delivery;
+}
+
+/**
+ * Hands events to the handler and waits for what comes of it.
+ *
+ * Invariants
+ * 1. An attempt ends in exactly one of: succeeded, failed, abandoned. After it was abandoned nothing it does counts.
+ * 2. A synchronous handler without state to load is done when `run` returns.
+ */
+export class Attempts {
+  readonly #options: AttemptsOptions;
+  readonly #deadlines: Deadlines | undefined;
+  readonly #underWay = new Set<Attempt>();
+  #stopped = false;
+  #ended: (() => void) | undefined;
+
+  constructor(options: AttemptsOptions) {
+    this.#options = options;
+    const { reaction, environment } = options.setting;
+    this.#deadlines =
+      reaction.timeoutMs === undefined ? undefined : new Deadlines(environment.clock, reaction.timeoutMs);
+  }
+
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
+  /** Handles work whose turn it is. A promise, which never rejects, when it takes time. */
+  run(work: Work): Promise<void> | undefined {
+    const running = this.#handle(work);
+    if (running instanceof Promise) return running.then((failed) => work.ended?.(failed));
+    work.ended?.(running);
+    return undefined;
+  }
+
+  /** Begins nothing more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Resolves when no attempt is under way any more. */
+  ended(): Promise<void> {
+    if (this.#underWay.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#ended = () => {
+        if (this.#underWay.size === 0) resolve();
+      };
+    });
+  }
+
+  /** Attempts under way lose their claim: they are not counted as failed, and their successors settle their events. */
+  abandon(): void {
+    this.#stopped = true;
+    this.#deadlines?.clear();
+    for (const attempt of this.#underWay) attempt.close(new ClaimLost(attempt.consumer, attempt.event.position));
+    this.#underWay.clear();
+    this.#ended?.();
+  }
+
+  /** Answers the delivery that stands for the event when the attempt failed. */
+  #handle(work: Work): Promise<Delivery | undefined> | Delivery | undefined {
+    const { setting, states } = this.#options;
+    if (this.#stopped || this.#options.expire(work)) return undefined;
+    if (states !== undefined && !states.has(work.key)) return this.#loadAndHandle(work, states);
+    const { handle } = setting.reaction;
+    if (handle === undefined) return undefined;
+    const number = (work.delivery?.attempts ?? 0) + 1;
+    const refusal = this.#refusalOf(work);
+    if (refusal !== undefined) return this.#options.fail(work, number, refusal);
+    const attempt = new Attempt(setting, work.event, work.key, number, states?.get(work.key));
+    let running: PromiseLike<unknown> | undefined;
+    try {
+      const answer: unknown = reactingTo(work.event, handle, attempt);
+      if (answer instanceof Promise || isThenable(answer)) running = answer;
+    } catch (error) {
+      attempt.close();
+      return this.#options.fail(work, number, error);
+    }
+    running ??= attempt.unfinished();
+    if (running !== undefined) return this.#await(work, attempt, running);
+    this.#options.succeed(work, attempt);
+    return undefined;
+  }
+
+  #refusalOf(work: Work): Error | undefined {
+    const { refusals } = this.#options;
+    if (refusals.size === 0) return undefined;
+    const refusal = refusals.get(work.event.position);
+    refusals.delete(work.event.position);
+    return refusal;
+  }
+
+  async #loadAndHandle(work: Work, states: StateCache): Promise<Delivery | undefined> {
+    try {
+      await states.load([work.key]);
+    } catch (error) {
+      // Reading the state is part of the attempt: the store may be back for the next one.
+      return this.#stopped ? undefined : this.#options.fail(work, (work.delivery?.attempts ?? 0) + 1, error);
+    }
+    return this.#stopped ? undefined : this.#handle(work);
+  }
+
+  async #await(work: Work, attempt: Attempt, running: PromiseLike<unknown>): Promise<Delivery | undefined> {
+    this.#underWay.add(attempt);
+    const { promise: expired, reject } = Promise.withResolvers<never>();
+    const { timeoutMs } = this.#options.setting.reaction;
+    const watchOver = this.#deadlines?.watch(() => reject(attempt.timedOut(timeoutMs ?? 0)));
+    try {
+      await (watchOver === undefined ? running : Promise.race([running, expired]));
+      await attempt.unfinished();
+      if (!this.#underWay.has(attempt)) return undefined;
+      this.#options.succeed(work, attempt);
+      return undefined;
+    } catch (error) {
+      // An attempt that lost its claim has nothing to say any more; its successor settles the event.
+      if (!this.#underWay.has(attempt)) return undefined;
+      attempt.close(asError(error));
+      return this.#options.fail(work, attempt.number, error);
+    } finally {
+      watchOver?.();
+      if (this.#underWay.delete(attempt)) this.#ended?.();
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** What was thrown may defend itself even against this question. */
+function asError(thrown: unknown): Error | undefined {
+  try {
+    return thrown instanceof Error ? thrown : undefined;
+  } catch {
+    return undefined;
+  }
+}
