@@ -32,7 +32,47 @@ for (const store of [memory(), sqlite('app.db')]) {
 }
 `;
 
+/** The subpaths for tests and for authors of backends; the latter bring fast-check. */
+const TEST_PROGRAM = `
+import * as fc from 'fast-check';
+import { defineEvent, defineProjection } from 'thereupon';
+import { compareWithModel, contractSuites, createBench } from 'thereupon/contract';
+import { memory } from 'thereupon/memory';
+import { createApp } from 'thereupon/server';
+import { testSystem } from 'thereupon/testing';
+import { z } from 'zod';
+
+const Counted = defineEvent({ type: 'item.counted', schema: z.object({ item: z.string() }), stream: (data) => data.item });
+const counts = defineProjection({ name: 'counts', key: (event) => event.data.item, initial: () => 0, on: [[Counted, (row) => row + 1]] });
+await using test = await testSystem({ events: [Counted], projections: [counts] });
+await test.given([Counted, { item: 'a' }]).when(Counted, { item: 'a' });
+const answer = await createApp(test.system, { signal: new AbortController().signal }).request('/views/counts/a');
+const bench = createBench(() => ({ factory: memory() }));
+await compareWithModel(fc, { reference: bench, candidate: createBench(() => ({ factory: memory() })), runs: 2, seed: 1 });
+console.log(await test.row(counts, 'a'), answer.status, contractSuites.length > 5);
+`;
+
 run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], root);
+const { dependencies, peerDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+  dependencies: { zod: string };
+  peerDependencies: { 'fast-check': string };
+};
+const { zod } = dependencies;
+const fastCheck = peerDependencies['fast-check'];
+const tsconfigOf = (file: string, ...libs: string[]) =>
+  JSON.stringify({
+    compilerOptions: {
+      module: 'nodenext',
+      target: 'es2024',
+      lib: ['es2024', 'esnext.disposable', ...libs],
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+      types: ['node'],
+      typeRoots: [path.join(root, 'node_modules/@types')],
+    },
+    files: [file],
+  });
 const place = mkdtempSync(path.join(tmpdir(), 'thereupon-package-'));
 try {
   const packed = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', place], root)) as [
@@ -43,30 +83,14 @@ try {
     .filter((file) => /\\.test\\./.test(file) || (file.endsWith('.ts') && !file.endsWith('.d.ts')));
   if (strays.length > 0) throw new Error(`the package holds files that do not belong in it: ${strays.join(', ')}`);
   writeFileSync(path.join(place, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
-  const zod = (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { dependencies: { zod: string } })
-    .dependencies.zod;
   run(
     'npm',
     ['install', '--no-audit', '--no-fund', '--ignore-scripts', path.join(place, packed[0].filename), `zod@${zod}`],
     place,
   );
   writeFileSync(path.join(place, 'program.ts'), PROGRAM);
-  writeFileSync(
-    path.join(place, 'tsconfig.json'),
-    JSON.stringify({
-      compilerOptions: {
-        module: 'nodenext',
-        target: 'es2024',
-        lib: ['es2024', 'esnext.disposable'],
-        strict: true,
-        noEmit: true,
-        skipLibCheck: false,
-        types: ['node'],
-        typeRoots: [path.join(root, 'node_modules/@types')],
-      },
-      files: ['program.ts'],
-    }),
-  );
+  writeFileSync(path.join(place, 'test-program.ts'), TEST_PROGRAM);
+  writeFileSync(path.join(place, 'tsconfig.json'), tsconfigOf('program.ts'));
   run(process.execPath, [tsc, '-p', place], place);
   const printed = run(process.execPath, [path.join(place, 'program.ts')], place)
     .trim()
@@ -74,6 +98,12 @@ try {
   if (printed.length !== 2 || printed.some((line) => line !== 'shop.order.placed shop.stock.reserved')) {
     throw new Error(`the installed package did not do its work; it printed: ${printed.join(' | ')}`);
   }
+  run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', `fast-check@${fastCheck}`], place);
+  // The types of hono name some of the browser's.
+  writeFileSync(path.join(place, 'tsconfig.json'), tsconfigOf('test-program.ts', 'dom'));
+  run(process.execPath, [tsc, '-p', place], place);
+  const tested = run(process.execPath, [path.join(place, 'test-program.ts')], place).trim();
+  if (tested !== '2 200 true') throw new Error(`the subpaths for tests did not do their work; it printed: ${tested}`);
   const help = run(process.execPath, [path.join(place, 'node_modules/thereupon/dist/cli/main.js'), '--help'], place);
   if (!help.includes('Usage: thereupon')) throw new Error('the installed command does not answer --help');
   if (!existsSync(path.join(place, 'node_modules/thereupon/LICENSE'))) throw new Error('the package has no LICENSE');

@@ -232,14 +232,17 @@ export class StoreUnavailable extends ThereuponError {
 export class StoreHeld extends ThereuponError {
   readonly store: string;
   readonly holder: string;
+  /** Where the server of the holder answers, if it has one. */
+  readonly url: string | undefined;
 
-  constructor(store: string, holder: string) {
+  constructor(store: string, holder: string, url?: string) {
     super(
       { code: 'store-held', retry: 'never', fault: 'environment' },
       `store ${store} is held by ${holder}; stop that process, talk to it over HTTP, or open the store read-only`,
     );
     this.store = store;
     this.holder = holder;
+    this.url = url;
   }
 }
 

@@ -71,6 +71,8 @@ export class Consumer {
   readonly #figures = newFigures();
   readonly #refusals = new Map<Position, Error>();
   #record: ConsumerRecord | undefined;
+  /** Whether reactions run in this process; where they do not, steering changes what the next one that runs them finds. */
+  #runs = false;
   #loop: ConsumerLoop | undefined;
   readonly #outages: Outages;
   /** How often the loop began anew since it last committed something. */
@@ -105,6 +107,12 @@ export class Consumer {
     return this.#record?.paused !== undefined || (!this.#beginsAnew && (this.#loop?.settled ?? true));
   }
 
+  /** Rises with every event that is settled. */
+  get activity(): number {
+    const { handled, failed, heldBack, expired } = this.#figures;
+    return handled + failed + heldBack + expired;
+  }
+
   /** Time alone brings something on. */
   get timed(): boolean {
     return this.#record?.paused === undefined && (this.#beginsAnew || (this.#loop?.timed ?? false));
@@ -113,17 +121,18 @@ export class Consumer {
   /** Makes the consumer known to the store and starts it unless it is paused. */
   start(): Promise<void> {
     return this.exclusive(async () => {
-      this.#record = (await this.#options.stores.checkpoints.load(this.name)) ?? (await this.#create());
+      this.#runs = true;
+      this.#record = await this.#known();
       const begun = begunReplay(this.#record.paused);
       if (begun !== undefined) await this.#carryOut(begun);
       if (this.#record.paused === undefined) await this.#startLoop();
     });
   }
 
-  /** Stops taking events, lets attempts under way finish, remembers the pause. */
+  /** Stops taking events, lets attempts under way finish, remembers the pause. As all steering, also where reactions do not run. */
   pause(reason: string): Promise<void> {
     return this.exclusive(async () => {
-      const record = this.#known();
+      const record = await this.#known();
       if (record.paused !== undefined) return;
       await this.#stopLoop(this.#over.promise);
       try {
@@ -138,7 +147,7 @@ export class Consumer {
 
   resume(): Promise<void> {
     return this.exclusive(async () => {
-      const record = this.#known();
+      const record = await this.#known();
       if (record.paused === undefined) return;
       const begun = begunReplay(record.paused);
       if (begun === undefined) await this.#put({ paused: undefined });
@@ -162,7 +171,7 @@ export class Consumer {
           `${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`,
         );
       }
-      const { paused } = this.#known();
+      const { paused } = await this.#known();
       const begun = {
         place,
         pausedBefore:
@@ -275,7 +284,7 @@ export class Consumer {
   }
 
   async #startLoop(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed || !this.#runs) return;
     const { setting, stores, feed } = this.#options;
     const record = await stores.checkpoints.load(this.name);
     if (record === undefined) throw new NotFound('consumer', this.name);
@@ -375,10 +384,10 @@ export class Consumer {
 
   async #put(change: Partial<Pick<ConsumerRecord, 'paused' | 'checkpoint'>>): Promise<void> {
     const { checkpoints } = this.#options.stores;
-    const current = (await checkpoints.load(this.name)) ?? this.#known();
+    const current = await this.#known();
     const record = { ...current, ...change, updatedMs: this.#nowMs() };
     await checkpoints.put(record);
-    this.#record = record;
+    if (this.#runs) this.#record = record;
   }
 
   async #report(
@@ -395,9 +404,9 @@ export class Consumer {
     await this.#options.stores.log.append({ events: [event], onDuplicate: 'keep-first' });
   }
 
-  #known(): ConsumerRecord {
-    if (this.#record === undefined) throw new WrongState(`consumer ${this.name} was not started`);
-    return this.#record;
+  /** As the store has it, and had it made if need be. */
+  async #known(): Promise<ConsumerRecord> {
+    return (await this.#options.stores.checkpoints.load(this.name)) ?? (await this.#create());
   }
 
   #nowMs(): number {

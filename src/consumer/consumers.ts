@@ -140,6 +140,13 @@ export class Consumers {
     return this.#all((consumer) => consumer.settled);
   }
 
+  /** Rises with every event that is settled: while it does, something goes on. */
+  get activity(): number {
+    let sum = 0;
+    for (const consumer of this.#consumers.values()) sum += consumer.activity;
+    return sum;
+  }
+
   /** Whether something waits that time alone brings on: an attempt under way, a retry, a delay, a lease. */
   get waitsForTime(): boolean {
     return !this.#all((consumer) => !consumer.timed);

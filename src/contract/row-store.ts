@@ -108,6 +108,21 @@ const keeping: Bodies = {
     );
   },
 
+  'clears many rows with their indexes, and what is written meanwhile stays': async (store) => {
+    const many = Array.from({ length: 3_500 }, (_, n) => sampleRow(`k${n}`, n, { i: n, even: n % 2 === 0 }));
+    await putRows(store, ...many);
+    const clearing = store.rows.clear('n');
+    const writing = putRows(store, sampleRow('k7', -7, { i: -7 }), sampleRow('new', 1, { i: 1 }));
+    await Promise.all([clearing, writing]);
+    assert.deepEqual([await store.rows.count('n'), await store.rows.get('n', 'k7')], [2, -7]);
+    assert.deepEqual(
+      await keysOf(store, { orderBy: { index: 'i', direction: 'asc' }, limit: 10 }),
+      ['k7', 'new'],
+      'by an index of theirs',
+    );
+    assert.deepEqual(await keysOf(store, { where: [{ index: 'even', op: '=', value: true }], limit: 10 }), []);
+  },
+
   'clears a namespace with its indexes, and no other': async (store) => {
     await putRows(store, sampleRow('a', 1, { i: 1 }), sampleRow('b', 2, { i: 1 }), sampleRow('a', 3, { i: 1 }, 'n2'));
     await store.rows.clear('n');

@@ -25,7 +25,10 @@ export function takeHolderLock(path: string): HolderLock {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (isBusy(error)) throw new StoreHeld(path, describeHolder(path));
+    if (isBusy(error)) {
+      const holder = tryReadHolder(path);
+      throw new StoreHeld(path, inWords(holder), holder?.url);
+    }
     throw storeError(path, error);
   }
   return { release: () => lock.close() };
@@ -48,8 +51,7 @@ export function writeHolder(database: Database, holder: StoreHolder): void {
   database.change(sql).run(holder.pid, holder.host, holder.sinceMs, holder.url ?? null);
 }
 
-function describeHolder(path: string): string {
-  const holder = tryReadHolder(path);
+function inWords(holder: StoreHolder | undefined): string {
   if (holder === undefined) return 'another process';
   const where = holder.url === undefined ? '' : ` (${holder.url})`;
   return `process ${holder.pid} on ${holder.host}${where} since ${new Date(holder.sinceMs).toISOString()}`;

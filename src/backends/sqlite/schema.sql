@@ -131,7 +131,7 @@ CREATE INDEX deliveries_by_position ON deliveries (position);
 
 CREATE TABLE namespaces (
   namespace INTEGER PRIMARY KEY,
-  name      TEXT NOT NULL UNIQUE
+  name      TEXT UNIQUE -- NULL: it was cleared, and its rows are being removed
 ) STRICT;
 
 CREATE TABLE rows (

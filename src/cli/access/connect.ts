@@ -96,11 +96,6 @@ export async function assertFree(file: string): Promise<void> {
   }
 }
 
-/** Where the program answers that holds a store; undefined when it has no server. */
-export function urlOfHolder(error: StoreHeld): string | undefined {
-  return /\((https?:\/\/[^\s)]+)\)/.exec(error.holder)?.[1];
-}
-
 export function apiKeyOf(
   options: AccessOptions,
   { env }: Pick<Terminal, 'env'>,
@@ -126,7 +121,7 @@ async function throughHolder(
   apiKey: string | undefined,
   file: string,
 ): Promise<Connection | undefined> {
-  const url = urlOfHolder(error);
+  const { url } = error;
   if (url === undefined) return undefined;
   const connection = remote(url, apiKey, file);
   try {

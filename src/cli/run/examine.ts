@@ -4,7 +4,7 @@ import path from 'node:path';
 import { open, StoreHeld } from '../../index.ts';
 import type { Config } from '../../index.ts';
 import { Api, networkTransport } from '../access/api.ts';
-import { apiKeyOf, connect, fileOf, readOnly, urlOfHolder } from '../access/connect.ts';
+import { apiKeyOf, connect, fileOf, readOnly } from '../access/connect.ts';
 import type { AccessOptions, Connection } from '../access/connect.ts';
 import { loadProgram } from '../access/program-file.ts';
 import type { ConsumerJson } from '../commands/consumers.ts';
@@ -142,7 +142,7 @@ async function holderOf(file: string, apiKey: string | undefined): Promise<Findi
         found: (error as Error).message,
         advice: 'give this user the right to write to the file and its folder',
       };
-    const url = urlOfHolder(error);
+    const { url } = error;
     if (url === undefined)
       return { check: 'program', state: 'note', found: `${error.holder} holds the store, without a server` };
     try {

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
+import { z } from 'zod';
 import { defineConsumer } from '../../consumer/define-consumer.ts';
+import { defineEvent } from '../../event/define-event.ts';
 import { LoopStopped, StoreUnavailable } from '../../errors.ts';
 import type { Interceptor } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
 import { Answered, count, Counted, newGate, newReceived, only, recordingConsumer, upTo } from './samples.ts';
+
+const Bulky = defineEvent({
+  type: 'contract.bulk.moved',
+  schema: z.object({ n: z.number(), text: z.string() }),
+  stream: () => 'bulk-1',
+});
 
 /** Every queue and buffer has a limit (G10); nothing is dropped in silence (G8, G11). */
 export const boundingCases: ContractSuite = (bench) =>
@@ -37,6 +45,28 @@ export const boundingCases: ContractSuite = (bench) =>
       gate.open();
       await test.settled();
       assert.deepEqual([received.numbers('a'), received.numbers('b')], [upTo(10_000), upTo(10_000)]);
+    },
+    async 'G10 of large events a stuck consumer holds few: memory is bounded in bytes, and none is lost'(stage) {
+      const gate = newGate();
+      const received: number[] = [];
+      const slow = defineConsumer({
+        name: 'slow',
+        on: Bulky,
+        timeout: '30d',
+        async handle({ event }) {
+          await gate.opened;
+          received.push(event.data.n);
+        },
+      });
+      const test = await stage.start({ events: [Bulky], consumers: [slow] });
+      const text = 'x'.repeat(400_000);
+      for (const n of upTo(150)) await test.system.publish(Bulky, { n, text });
+      await test.clock.advance(1);
+      const { buffered } = await test.consumers.status('slow');
+      assert.ok(buffered < 60, `${buffered} events of 400 kB were held`);
+      gate.open();
+      await test.settled();
+      assert.deepEqual(received, upTo(150));
     },
     async 'G10 a consumer does not run ahead of a store that takes no commits: 60,000 events, few handled, none lost'(
       stage,
