@@ -228,6 +228,7 @@ export class ConsumerLoop {
   }
 
   #committed(): void {
+    this.#options.figures.commits += 1;
     this.#options.outage('commits', undefined);
     this.#states?.trim((key) => this.#committer.hasRow(key));
     if (this.#intake.wantsRoom) this.#madeRoom();

@@ -1,6 +1,6 @@
 import type { StoredError } from './delivery-store.ts';
 
-/** What a consumer counts while it runs. Every settled event is in exactly one of handled, parked, expired and discarded. */
+/** What a consumer counts while it runs. Attempts that failed are counted each; `retried` and `parked` say what became of them. */
 export interface Figures {
   handled: number;
   failed: number;
@@ -9,6 +9,7 @@ export interface Figures {
   expired: number;
   /** Set aside behind an earlier delivery of the same key. */
   heldBack: number;
+  /** Units of work that became durable: effects together with their checkpoint. */
   commits: number;
   lastError: { readonly error: StoredError; readonly atMs: number; readonly eventId: string } | undefined;
   lastHandledMs: number | undefined;

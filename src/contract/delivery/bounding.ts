@@ -121,6 +121,7 @@ export const boundingCases: ContractSuite = (bench) =>
       ]);
       const { figures, waiting } = await test.consumers.status('later');
       assert.deepEqual([figures.handled, figures.expired, waiting], [1, 2, 0]);
+      assert.ok(figures.commits > 0);
     },
     async 'G11 every failure, park, release, pause and replay is an event on the stream of its consumer, with its cause'(
       stage,
