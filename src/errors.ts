@@ -246,6 +246,16 @@ export class StoreHeld extends ThereuponError {
   }
 }
 
+/** The store refused what this package asked of it. Waiting does not mend it: it is a defect of the package, or of the machine below. */
+export class StoreDefect extends ThereuponError {
+  readonly store: string;
+
+  constructor(store: string, reason: string, options?: { cause?: unknown }) {
+    super({ code: 'store-defect', retry: 'never', fault: 'defect' }, `store ${store}: ${reason}`, options);
+    this.store = store;
+  }
+}
+
 /** A file is not a store, is damaged, or belongs to a newer version of this package. It was not touched. */
 export class StoreUnusable extends ThereuponError {
   readonly store: string;
@@ -313,12 +323,12 @@ export class TerminalError extends ThereuponError {
 
 /** A chain of reactions became too deep or too fast (G12). */
 export class LoopStopped extends ThereuponError {
-  readonly automation: string;
+  readonly reaction: string;
   readonly limit: string;
 
-  constructor(automation: string, limit: string, reason: string) {
-    super({ code: 'loop-stopped', retry: 'never', fault: 'caller' }, `automation ${automation}: ${reason}`);
-    this.automation = automation;
+  constructor(reaction: string, limit: string, reason: string) {
+    super({ code: 'loop-stopped', retry: 'never', fault: 'caller' }, `${reaction}: ${reason}`);
+    this.reaction = reaction;
     this.limit = limit;
   }
 }

@@ -33,6 +33,7 @@ export {
   LimitExceeded,
   LoopStopped,
   NotFound,
+  StoreDefect,
   StoreHeld,
   StoreReadOnly,
   StoreUnavailable,

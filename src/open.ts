@@ -26,6 +26,8 @@ import type { ProjectionDefinition } from './projection/define-projection.ts';
 import { Views } from './projection/views.ts';
 import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
+import { DEFAULT_LIMITS } from './schema/event-limits.ts';
+import type { EventLimits } from './schema/event-limits.ts';
 import { SchemaRegistry } from './schema/registry.ts';
 import type { UnknownTypePolicy } from './schema/registry.ts';
 import type { Store, StoreFactory, StoreReport } from './store.ts';
@@ -47,8 +49,8 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** Events of types that nobody defined: default `'reject'`. */
   readonly unknownTypes?: UnknownTypePolicy;
   readonly retention?: readonly RetentionRule[];
-  /** Events in one publish, default 10,000; bytes of one event's data, default 1 MiB. */
-  readonly limits?: { readonly batchEvents?: number; readonly eventBytes?: number };
+  /** Events in one publish or in what one handling publishes, default 10,000; bytes of one event's data, default 1 MiB. */
+  readonly limits?: Partial<EventLimits>;
   /** Whether the reactions run in this process. Default true; a read-only store never runs them. */
   readonly consume?: boolean;
   /** How long `close` waits for attempts under way. Default `'10s'`. */
@@ -101,6 +103,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }) {
     const { options, environment, store, feed, registry } = parts;
     const source = options.source ?? '/thereupon';
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.options = options;
     this.environment = environment;
     this.#store = store;
@@ -111,8 +114,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       registry,
       environment,
       source,
-      maxBatchEvents: options.limits?.batchEvents ?? 10_000,
-      maxEventBytes: options.limits?.eventBytes ?? 1_048_576,
+      limits,
     });
     this.#ingest = new Ingest(this.#publisher, registry, environment);
     this.consumers = new Consumers({
@@ -120,6 +122,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       stores: store,
       feed,
       reactions: parts.reactions,
+      limits,
       sourceOf: (reaction) => `${source}/${encodeURIComponent(reaction.name)}`,
     });
     this.deadLetters = this.consumers.deadLetters;
@@ -376,6 +379,7 @@ function quarantineReaction(registry: SchemaRegistry): Reaction {
     selection: quarantineSelection,
     consumes: [SYSTEM_EVENTS.eventQuarantined],
     publishes: [],
+    loops: undefined,
     start: 'beginning',
     mode: 'queue',
     concurrency: 4,

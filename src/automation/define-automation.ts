@@ -9,7 +9,6 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import { LoopGuard } from './loop-guard.ts';
 
 export interface AutomationOptions<
   Given extends On,
@@ -62,27 +61,20 @@ export function defineAutomation<
   const { runs, per } = options.maxRate ?? { runs: 1_000, per: '1m' };
   if (!Number.isInteger(runs) || runs < 1)
     throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
-  const guard = new LoopGuard({
-    automation: options.name,
-    maxDepth,
-    maxRuns: runs,
-    perMs: durationMs(per, 'maxRate.per'),
-  });
   const initial = options.state?.initial as (() => JsonValue) | undefined;
   const reaction: Reaction = {
     ...reactionOf(options, 'automation'),
     publishes: options.publishes ?? [],
+    loops: { maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per'), fromDepth: 0 },
     mode: 'ordered',
     state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
     keyOf: (options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey,
     priorityOf: undefined,
     delayMsOf: undefined,
-    handle(attempt) {
-      if (attempt.number === 1) guard.check(attempt.event);
-      return options.run(
-        handlerContext(attempt, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>,
-      );
-    },
+    handle: (handling) =>
+      options.run(
+        handlerContext(handling, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>,
+      ),
   };
   return {
     kind: 'automation',

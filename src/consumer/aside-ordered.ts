@@ -1,6 +1,5 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { RecordedEvent } from '../event/event.ts';
-import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
 import type { Aside } from './aside.ts';
@@ -70,7 +69,7 @@ export class OrderedAside implements Aside {
 
   async load(): Promise<void> {
     const { deliveries, consumer, environment } = this.#options;
-    let after: Position | undefined;
+    let after: string | undefined;
     for (;;) {
       const page = await deliveries.heldKeys(consumer, after, KEYS_PAGE);
       for (const { first, count } of page) {
@@ -79,7 +78,7 @@ export class OrderedAside implements Aside {
       }
       const last = page.at(-1);
       if (last === undefined || page.length < KEYS_PAGE) return;
-      after = last.first.position;
+      after = last.first.key;
     }
   }
 

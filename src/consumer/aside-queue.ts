@@ -3,6 +3,7 @@ import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { CancelTimer } from '../system/clock.ts';
+import { instantAfter } from '../system/duration.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
 import type { Aside } from './aside.ts';
@@ -74,9 +75,11 @@ export class QueueAside implements Aside {
   intercept(work: Work): boolean {
     const { reaction, environment, settlement } = this.#options;
     if (reaction.priorityOf === undefined && reaction.delayMsOf === undefined) return false;
+    const nowMs = environment.clock.now();
     const delayMs = reaction.delayMsOf?.(work.event) ?? 0;
-    const dueMs = work.event.recordedMs + Math.max(0, delayMs);
-    if (reaction.priorityOf === undefined && dueMs <= environment.clock.now()) return false;
+    // Recorded time never falls, not even when the clock is set back: without a delay an event is due in any case.
+    const dueMs = instantAfter(Math.min(work.event.recordedMs, nowMs), delayMs);
+    if (reaction.priorityOf === undefined && dueMs <= nowMs) return false;
     const priority: unknown = reaction.priorityOf?.(work.event) ?? 0;
     if (typeof priority !== 'number' || !Number.isFinite(priority))
       throw new InvalidInput({ path: 'priority', expected: 'a finite number', found: priority });

@@ -8,6 +8,8 @@ import type { JsonValue } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
+import { assertCount, assertSize } from '../schema/event-limits.ts';
+import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
@@ -21,6 +23,15 @@ export interface AttemptSetting {
   /** The `source` of what its handlers publish. */
   readonly source: string;
   readonly logger: Logger;
+  /** What the handling of one event may publish. */
+  readonly limits: EventLimits;
+}
+
+/** An event that the attempt wants to be recorded. */
+export interface AttemptAppend {
+  readonly event: EncodedEvent;
+  /** Its id follows from the event that is handled: what a repeated attempt says differently is still the same fact. */
+  readonly derived: boolean;
 }
 
 /** A state that the attempt wants its key to have; `value` undefined removes it. */
@@ -36,6 +47,7 @@ export interface StateChange {
  * 1. Nothing the handler asks for takes effect by itself: effects are collected here and committed with the checkpoint (G6).
  * 2. After closing nothing is collected any more: a handler that outlives its attempt gets ClaimLost.
  * 3. The n-th event published by the handling of one event has the same id on every attempt.
+ * 4. A publication that fails fails the attempt, whether or not the handler waited for it: as a statement that fails, its transaction.
  */
 export class Attempt implements Handling {
   readonly event: RecordedEvent;
@@ -43,12 +55,13 @@ export class Attempt implements Handling {
   readonly number: number;
   readonly key: string;
   readonly #setting: AttemptSetting;
-  readonly appends: EncodedEvent[] = [];
+  readonly appends: AttemptAppend[] = [];
   stateChange: StateChange | undefined;
   #state: JsonValue | undefined;
   #published = 0;
   /** Publications whose schema validates asynchronously; the attempt is not done before they are. */
   #encoding: Promise<unknown>[] | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #controller: AbortController | undefined;
   #closed = false;
   #cause: Cause | undefined;
@@ -119,10 +132,17 @@ export class Attempt implements Handling {
   }
 
   /** Records a fact when the event is done, exactly once, however often the handling is repeated. */
-  async publish(
+  publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
+    const publishing = this.#publish(definition, data, options);
+    // A handler that does not wait for it must not end the process with it.
+    publishing.catch((error: unknown) => this.#publicationFailed(error));
+    return publishing;
+  }
+
+  async #publish(
     definition: EventDefinition,
     data: unknown,
-    options: PublishOptions = {},
+    options: PublishOptions,
   ): Promise<{ readonly id: string }> {
     this.#assertOpen();
     const { reaction, source } = this.#setting;
@@ -136,12 +156,12 @@ export class Attempt implements Handling {
     const id = options.id ?? this.#nextId();
     const encoded = encode(definition, data, { ...options, id }, { source, cause: this.cause });
     if (encoded instanceof Promise) {
-      const appended = encoded.then((done) => this.#admit(definition, done));
+      const appended = encoded.then((done) => this.#admit(definition, done, options.id === undefined));
       this.#encoding ??= [];
       this.#encoding.push(appended);
       await appended;
     } else {
-      this.#admit(definition, encoded);
+      this.#admit(definition, encoded, options.id === undefined);
     }
     return { id };
   }
@@ -149,11 +169,12 @@ export class Attempt implements Handling {
   /** For reactions of the system itself: records an event as it is. */
   append(event: EncodedEvent): void {
     this.#assertOpen();
-    this.#collect(event);
+    this.#collect({ event, derived: false });
   }
 
-  /** What has to settle after the handler did; undefined when there is nothing. */
+  /** What has to settle after the handler did; undefined when there is nothing. Rejects, as the attempt then fails. */
   unfinished(): Promise<unknown> | undefined {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error as Error);
     const encoding = this.#encoding;
     this.#encoding = undefined;
     return encoding === undefined ? undefined : Promise.all(encoding);
@@ -172,13 +193,24 @@ export class Attempt implements Handling {
     return error;
   }
 
-  #admit(definition: EventDefinition, encoded: Encoded): void {
-    for (const event of admit(encoded, definition.onInvalid, this.#setting.environment).events) this.#collect(event);
+  #admit(definition: EventDefinition, encoded: Encoded, derived: boolean): void {
+    for (const event of admit(encoded, definition.onInvalid, this.#setting.environment).events)
+      this.#collect({ event, derived });
   }
 
-  #collect(event: EncodedEvent): void {
+  #collect(append: AttemptAppend): void {
     this.#assertOpen();
-    this.appends.push(event);
+    assertSize(append.event, this.#setting.limits);
+    assertCount(this.appends.length + 1, this.#setting.limits);
+    this.appends.push(append);
+  }
+
+  #publicationFailed(error: unknown): void {
+    this.#failure ??= { error };
+    if (!this.#closed) return;
+    const { logger } = this.#setting;
+    const { position } = this.event;
+    logger.warn({ consumer: this.consumer, position, err: error }, 'a handler published after its attempt was over');
   }
 
   #nextId(): string {

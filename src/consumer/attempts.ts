@@ -6,13 +6,14 @@ import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work } from './lanes.ts';
+import { LoopGuard } from './loop-guard.ts';
 import type { StateCache } from './state-cache.ts';
 
 export interface AttemptsOptions {
   readonly setting: AttemptSetting;
   readonly states: StateCache | undefined;
-  /** Events whose effects the log refused to take, and why. Their next attempt fails with that reason, without being made. */
-  readonly refusals: Map<Position, Error>;
+  /** Events whose effects the store did not take, and why. Their next attempt fails with that reason, without being made. */
+  readonly refusals: ReadonlyMap<Position, Error>;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
   succeed(work: Work, attempt: Attempt): void;
@@ -30,6 +31,8 @@ export interface AttemptsOptions {
 export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #deadlines: Deadlines | undefined;
+  /** Begins anew with each session: what is handled again counts as if for the first time. */
+  readonly #loops: LoopGuard | undefined;
   readonly #underWay = new Set<Attempt>();
   #stopped = false;
   #ended: (() => void) | undefined;
@@ -39,6 +42,7 @@ export class Attempts {
     const { reaction, environment } = options.setting;
     this.#deadlines =
       reaction.timeoutMs === undefined ? undefined : new Deadlines(environment.clock, reaction.timeoutMs);
+    this.#loops = reaction.loops === undefined ? undefined : new LoopGuard(reaction.name, reaction.loops);
   }
 
   get underWay(): number {
@@ -85,13 +89,14 @@ export class Attempts {
     const { handle } = setting.reaction;
     if (handle === undefined) return undefined;
     const number = (work.delivery?.attempts ?? 0) + 1;
-    const refusal = this.#refusalOf(work);
+    const refusal = this.#options.refusals.get(work.event.position);
     if (refusal !== undefined) return this.#options.fail(work, number, refusal);
     const attempt = new Attempt(setting, work.event, work.key, number, states?.get(work.key));
     let running: PromiseLike<unknown> | undefined;
     try {
+      if (number === 1) this.#loops?.check(work.event);
       const answer: unknown = reactingTo(work.event, handle, attempt);
-      if (answer instanceof Promise || isThenable(answer)) running = answer;
+      if (isThenable(answer)) running = answer;
     } catch (error) {
       attempt.close();
       return this.#options.fail(work, number, error);
@@ -100,14 +105,6 @@ export class Attempts {
     if (running !== undefined) return this.#await(work, attempt, running);
     this.#options.succeed(work, attempt);
     return undefined;
-  }
-
-  #refusalOf(work: Work): Error | undefined {
-    const { refusals } = this.#options;
-    if (refusals.size === 0) return undefined;
-    const refusal = refusals.get(work.event.position);
-    refusals.delete(work.event.position);
-    return refusal;
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<Delivery | undefined> {
@@ -144,7 +141,8 @@ export class Attempts {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
+  return value instanceof Promise || typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** What was thrown may defend itself even against this question. */

@@ -1,4 +1,4 @@
-import type { AppendOutcome } from '../channel/event-log.ts';
+import type { AppendOutcome, AppendRequest } from '../channel/event-log.ts';
 import { ThereuponError } from '../errors.ts';
 import type { EncodedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
@@ -23,19 +23,33 @@ export interface Refusal {
   readonly refusal: (AppendOutcome & { ok: false }) | undefined;
 }
 
+/** A unit that is closed: nothing is added to it any more. */
+interface ClosedUnit {
+  readonly unit: Unit;
+  /** Whose effects its appends are, one by one. */
+  readonly owners: readonly Position[];
+  /** The event that it is about, where it is about one only. */
+  readonly position: Position | undefined;
+  /** Settled events and publications in it. */
+  readonly size: number;
+  readonly rows: ReadonlyMap<string, RowWrite>;
+}
+
 export interface CommitterOptions {
   readonly consumer: string;
   readonly unitOfWork: UnitOfWork;
   readonly environment: Environment;
+  /** Every event is a unit of its own, so that one that cannot be committed is found and takes no other with it. */
+  readonly careful: boolean;
   snapshot(): Checkpoint;
   /** While a history is read, effects wait for company too: rows that change many times are then written once. */
   catchingUp(): boolean;
   /** A unit became durable. */
-  committed(): void;
+  committed(unit: Unit): void;
   /** Called once; the committer has stopped by then and nothing of the refused unit was written. */
   refused(refusal: Refusal): void;
-  /** Called once, as `refused`, for a unit that the store cannot take and that waiting does not mend. */
-  failed(error: unknown): void;
+  /** Called once, as `refused`, for a unit that the store cannot take and that waiting does not mend; and whose it is, when careful. */
+  failed(error: unknown, position: Position | undefined): void;
   /** The store does not take commits at present, and why. */
   outage(error: unknown): void;
 }
@@ -50,28 +64,29 @@ export interface CommitterOptions {
  *    the event is settled in one synchronous step, and the snapshot is taken when the unit is closed.
  * 3. A row that is written many times between two commits is written once.
  * 4. A commit that fails because of the medium is repeated as it is; nothing is added to it or taken from it.
+ * 5. While careful, the effects of each event are closed in the step in which it is settled, and committed in that order.
  */
 export class Committer {
   readonly #options: CommitterOptions;
-  #appends: { events: readonly EncodedEvent[]; position: Position }[] = [];
+  #appends: { request: AppendRequest; position: Position }[] = [];
   #rows = new Map<string, RowWrite>();
   #put = new Map<Position, Delivery>();
   #remove = new Set<Position>();
   #settled = 0;
   #appended = 0;
   #dirty = false;
-  /** Units that were closed, and those of them that are durable. */
+  #careful: boolean;
+  /** Units that were closed, those of them that are durable, and those between, in order. */
   #closed = 0;
   #durable = 0;
-  /** What `uncommitted` counts of the unit under way, and its rows. */
-  #underWay = 0;
-  #rowsUnderWay: ReadonlyMap<string, RowWrite> = new Map();
+  #units: ClosedUnit[] = [];
   #running: Promise<void> | undefined;
   #cancelLazy: CancelTimer | undefined;
   readonly #stopping = new AbortController();
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    this.#careful = options.careful;
   }
 
   get stopped(): boolean {
@@ -83,20 +98,41 @@ export class Committer {
     return this.#dirty || this.#running !== undefined;
   }
 
+  get careful(): boolean {
+    return this.#careful;
+  }
+
+  /** What could not be committed is found: events share units again. */
+  relax(): void {
+    this.#careful = false;
+  }
+
   /** Settled events that are not durable yet, and what they published: memory that waits for the store (G10). */
   get uncommitted(): number {
-    return this.#settled + this.#appended + this.#underWay;
+    let sum = this.#settled + this.#appended;
+    for (const { size } of this.#units) sum += size;
+    return sum;
   }
 
   /** Whether a row was written that is not durable yet. */
   hasRow(key: string): boolean {
-    return this.#rows.has(key) || this.#rowsUnderWay.has(key);
+    return this.#rows.has(key) || this.#units.some(({ rows }) => rows.has(key));
   }
 
+  /** Facts whose ids follow from the event at `position`, or that are reports about it: however often they are told, the first one stands. */
   append(events: readonly EncodedEvent[], position: Position): void {
-    if (events.length === 0) return;
-    this.#appends.push({ events, position });
-    this.#appended += events.length;
+    this.#append({ events, onDuplicate: 'keep-first' }, position);
+  }
+
+  /** A fact under an id that the handler chose: another one under the same id is refused (G2). */
+  appendVerified(event: EncodedEvent, position: Position): void {
+    this.#append({ events: [event], onDuplicate: 'verify' }, position);
+  }
+
+  #append(request: AppendRequest, position: Position): void {
+    if (request.events.length === 0) return;
+    this.#appends.push({ request, position });
+    this.#appended += request.events.length;
   }
 
   write(row: RowWrite): void {
@@ -114,10 +150,13 @@ export class Committer {
   }
 
   /** An event was settled: with effects it is committed now, without soon. */
-  settled(urgent: boolean): void {
+  settled(urgent: boolean, position?: Position): void {
     this.#dirty = true;
     this.#settled += 1;
-    if ((urgent && !this.#options.catchingUp()) || this.#settled + this.#appended >= LAZY_EVENTS) this.#start();
+    if (this.#careful) {
+      this.#close(position);
+      this.#start();
+    } else if ((urgent && !this.#options.catchingUp()) || this.#settled + this.#appended >= LAZY_EVENTS) this.#start();
     else this.#startSoon();
   }
 
@@ -157,40 +196,40 @@ export class Committer {
     this.#cancelLazy = undefined;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#dirty) this.#start();
+      if (this.#dirty || this.#units.length > 0) this.#start();
     });
   }
 
   async #run(): Promise<void> {
     // After the present run of synchronous handlers, so that all of them share the commit.
     await Promise.resolve();
-    if (this.stopped || !this.#dirty) return;
-    const { unit, owners } = this.#close();
-    const outcome = await this.#commit(unit);
+    if (this.stopped) return;
+    if (this.#dirty) this.#close(undefined);
+    const [next] = this.#units;
+    if (next === undefined) return;
+    const outcome = await this.#commit(next);
     if (outcome === undefined) return;
     if (outcome.ok) {
       this.#durable += 1;
-      this.#underWay = 0;
-      this.#rowsUnderWay = new Map();
-      this.#options.committed();
+      this.#units.shift();
+      this.#options.committed(next.unit);
     } else if (!this.stopped) {
       this.stop();
-      this.#options.refused({ position: owners[outcome.index], refusal: outcome.refusal });
+      this.#options.refused({ position: next.owners[outcome.index], refusal: outcome.refusal });
     }
   }
 
-  #close(): { unit: Unit; owners: readonly Position[] } {
+  #close(position: Position | undefined): void {
     const unit: Unit = {
       consumer: this.#options.consumer,
       checkpoint: this.#options.snapshot(),
-      appends: this.#appends.map(({ events }) => ({ events, onDuplicate: 'keep-first' })),
+      appends: this.#appends.map(({ request }) => request),
       rows: [...this.#rows.values()],
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
-    const owners = this.#appends.map(({ position }) => position);
+    const owners = this.#appends.map((append) => append.position);
+    this.#units.push({ unit, owners, position, size: this.#settled + this.#appended, rows: this.#rows });
     this.#closed += 1;
-    this.#underWay = this.#settled + this.#appended;
-    this.#rowsUnderWay = this.#rows;
     this.#appends = [];
     this.#rows = new Map();
     this.#put = new Map();
@@ -198,10 +237,9 @@ export class Committer {
     this.#settled = 0;
     this.#appended = 0;
     this.#dirty = false;
-    return { unit, owners };
   }
 
-  async #commit(unit: Unit): Promise<Awaited<ReturnType<UnitOfWork['commit']>> | undefined> {
+  async #commit({ unit, position }: ClosedUnit): Promise<Awaited<ReturnType<UnitOfWork['commit']>> | undefined> {
     const { environment } = this.#options;
     for (let failures = 1; ; failures += 1) {
       try {
@@ -210,7 +248,7 @@ export class Committer {
         if (this.stopped) return undefined;
         if (!(error instanceof ThereuponError) || error.retry === 'never') {
           this.stop();
-          this.#options.failed(error);
+          this.#options.failed(error, position);
           return undefined;
         }
         this.#options.outage(error);

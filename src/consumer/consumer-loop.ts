@@ -23,7 +23,7 @@ import { Progress } from './progress.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
-import type { UnitOfWork } from './unit-of-work.ts';
+import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** The stores that a consumer works with. */
 export interface ConsumerStores {
@@ -42,9 +42,11 @@ export interface ConsumerLoopOptions {
   readonly figures: Figures;
   /** Events whose effects the log refused to take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: Map<Position, Error>;
+  /** Up to here something cannot be committed that is not found yet: until then every event is committed by itself. */
+  readonly carefulUpTo: Position;
   refused(refusal: Refusal): void;
-  /** The loop cannot go on; from its checkpoint another one can. Called at most once. */
-  failed(error: unknown): void;
+  /** The loop cannot go on; from its checkpoint another one can. Called at most once. `position`: the event at fault, where it is known. */
+  failed(error: unknown, position: Position | undefined): void;
   /** The store does not take commits, or does not let the log be read, at present; undefined: it does again. */
   outage(of: Outage, error: unknown): void;
 }
@@ -129,6 +131,11 @@ export class ConsumerLoop {
   checkpoint(): Checkpoint {
     this.#intake.passToHead();
     return this.#progress.snapshot();
+  }
+
+  /** Everything up to here was taken. */
+  get cursor(): Position {
+    return this.#progress.cursor;
   }
 
   /** Fed from the head of the log. */
@@ -227,9 +234,13 @@ export class ConsumerLoop {
     );
   }
 
-  #committed(): void {
-    this.#options.figures.commits += 1;
+  #committed(unit: Unit): void {
+    const { figures, refusals, carefulUpTo } = this.#options;
+    figures.commits += 1;
     this.#options.outage('commits', undefined);
+    // Only now the refusal has a delivery that stands for it: a loop that begins before that meets the refusal again.
+    if (refusals.size > 0) for (const { position } of unit.deliveries.put) refusals.delete(position);
+    if (this.#committer.careful && this.#progress.low >= carefulUpTo) this.#committer.relax();
     this.#states?.trim((key) => this.#committer.hasRow(key));
     if (this.#intake.wantsRoom) this.#madeRoom();
   }
@@ -264,7 +275,7 @@ export class ConsumerLoop {
       return true;
     } catch (error) {
       // A defect: the event may be half taken. The checkpoint is right, so the next loop begins there.
-      this.#options.failed(error);
+      this.#options.failed(error, undefined);
       return false;
     }
   }
@@ -343,9 +354,10 @@ export class ConsumerLoop {
       environment: setting.environment,
       snapshot: () => this.checkpoint(),
       catchingUp: () => !this.live,
-      committed: () => this.#committed(),
+      careful: this.#progress.low < this.#options.carefulUpTo,
+      committed: (unit) => this.#committed(unit),
       refused: (refusal) => this.#options.refused(refusal),
-      failed: (error) => this.#options.failed(error),
+      failed: (error, position) => this.#options.failed(error, position),
       outage: (error) => this.#options.outage('commits', error),
     });
   }

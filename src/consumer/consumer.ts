@@ -1,6 +1,6 @@
 import type { AppendOutcome } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
-import { Closed, InvalidInput, NotFound, StreamDeleted, WrongState } from '../errors.ts';
+import { Closed, EventContentConflict, InvalidInput, NotFound, StreamDeleted, WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
@@ -62,14 +62,15 @@ const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jit
  *           A pause is remembered by the store and outlives the process.
  * Invariants
  * 1. At most one loop runs. Pause, resume, replay and stop are carried out one after another.
- * 2. A commit that the log refused restarts the loop from its checkpoint, as after a crash; the event at fault then fails with the reason.
- *    Every other defect restarts it too, after a while that grows.
+ * 2. A commit that the log refused, or that the store cannot take, restarts the loop from its checkpoint, as after a crash. Then every event is
+ *    committed by itself until the one at fault is found, which fails with the reason (G7). Without progress it restarts after a while that grows.
  */
 export class Consumer {
   readonly reaction: Reaction;
   readonly #options: ConsumerOptions;
   readonly #figures = newFigures();
   readonly #refusals = new Map<Position, Error>();
+  #carefulUpTo: Position = START;
   #record: ConsumerRecord | undefined;
   /** Whether reactions run in this process; where they do not, steering changes what the next one that runs them finds. */
   #runs = false;
@@ -296,8 +297,9 @@ export class Consumer {
       checkpoint: record.checkpoint,
       figures: this.#figures,
       refusals: this.#refusals,
+      carefulUpTo: this.#carefulUpTo,
       refused: (refusal) => this.#refused(loop, refusal),
-      failed: (error) => this.#failed(loop, error),
+      failed: (error, position) => this.#failed(loop, error, position),
       outage: (of, error) => this.#outage(of, error),
     });
     this.#loop = loop;
@@ -319,26 +321,35 @@ export class Consumer {
 
   #refused(loop: ConsumerLoop, { position, refusal }: Refusal): void {
     loop.abort();
+    this.#carefulUpTo = loop.cursor;
     if (position !== undefined && refusal !== undefined) this.#refusals.set(position, refusalError(refusal));
     const { logger } = this.#options.setting;
     logger.warn(
       { consumer: this.name, position, refusal },
       'the log refused what a handler published; the consumer goes back to its checkpoint',
     );
-    this.#beginAnew(loop, 0);
+    this.#beginAnew(loop, this.#delayOfBeginning());
   }
 
-  #failed(loop: ConsumerLoop, error: unknown): void {
-    const { logger, environment } = this.#options.setting;
+  #failed(loop: ConsumerLoop, error: unknown, position: Position | undefined): void {
+    const { logger } = this.#options.setting;
     loop.abort();
+    this.#carefulUpTo = loop.cursor;
     if (error instanceof Closed) {
       if (this.#loop === loop) this.#loop = undefined;
       return;
     }
-    logger.error({ consumer: this.name, err: error }, 'the consumer failed and goes back to its checkpoint');
+    if (position !== undefined) this.#refusals.set(position, error instanceof Error ? error : new Error(String(error)));
+    logger.error({ consumer: this.name, position, err: error }, 'the consumer failed and goes back to its checkpoint');
     this.#outages.changed('commits', error);
+    this.#beginAnew(loop, this.#delayOfBeginning());
+  }
+
+  /** None at first; longer each time that nothing was committed in between. */
+  #delayOfBeginning(): number {
     this.#beginnings += 1;
-    this.#beginAnew(loop, backoffMs(BEGIN_ANEW_BACKOFF, this.#beginnings, environment.random));
+    if (this.#beginnings === 1) return 0;
+    return backoffMs(BEGIN_ANEW_BACKOFF, this.#beginnings - 1, this.#options.setting.environment.random);
   }
 
   #outage(of: Outage, error: unknown): void {
@@ -425,8 +436,9 @@ function refusalError(refusal: AppendOutcome & { ok: false }): Error {
   switch (refusal.reason) {
     case 'stream-deleted':
       return new StreamDeleted(refusal.stream);
-    case 'version-conflict':
     case 'content-conflict':
+      return new EventContentConflict(refusal);
+    case 'version-conflict':
       return new WrongState(`the log refused what the handler published: ${refusal.reason}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { Position } from '../event/position.ts';
+import type { EventLimits } from '../schema/event-limits.ts';
 import type { Environment } from '../system/environment.ts';
 import { waitFor } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
@@ -17,6 +18,7 @@ export interface ConsumersOptions {
   readonly stores: ConsumerStores;
   readonly feed: Feed;
   readonly reactions: readonly Reaction[];
+  readonly limits: EventLimits;
   /** The `source` of what handlers publish: that of the system, followed by the consumer's name. */
   sourceOf(reaction: Reaction): string;
 }
@@ -34,11 +36,12 @@ export class Consumers {
   /** Errors: InvalidDefinition when two reactions have one name. */
   constructor(options: ConsumersOptions) {
     this.#options = options;
-    const { environment, stores, feed } = options;
+    const { environment, stores, feed, limits } = options;
     for (const reaction of options.reactions) {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
-      const setting = { reaction, environment, source: options.sourceOf(reaction), logger: environment.logger };
+      const { logger } = environment;
+      const setting = { reaction, environment, source: options.sourceOf(reaction), logger, limits };
       this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed }));
     }
     this.deadLetters = new DeadLetters({

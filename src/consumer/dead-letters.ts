@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventLog } from '../channel/event-log.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
@@ -85,10 +86,12 @@ export class DeadLetters {
     for (;;) {
       const page = await this.#parked(query, after);
       for (const delivery of page) {
-        const letter = await this.#describe(delivery);
-        if (fits(letter, query)) items.push(letter);
-        if (items.length === limit) return { items, next: letter.id };
+        const event = await this.#eventOf(delivery);
+        if (fits(delivery, event, query)) items.push(await this.#describe(delivery, event));
+        if (items.length === limit) return { items, next: idOf(delivery) };
       }
+      // So that a look at many letters keeps nobody else waiting.
+      await nextTurn();
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return { items, next: undefined };
       after = last;
@@ -96,7 +99,8 @@ export class DeadLetters {
   }
 
   async get(id: string): Promise<DeadLetter> {
-    return this.#describe(await this.#require(id));
+    const delivery = await this.#require(id);
+    return this.#describe(delivery, await this.#eventOf(delivery));
   }
 
   /** Tries one again. */
@@ -135,13 +139,14 @@ export class DeadLetters {
     for (;;) {
       const page = await this.#parked(query, after);
       const chosen: Delivery[] = [];
-      for (const delivery of page) if (fits(await this.#describe(delivery), query)) chosen.push(delivery);
+      for (const delivery of page) if (fits(delivery, await this.#eventOf(delivery), query)) chosen.push(delivery);
       for (const [consumer, deliveries] of Map.groupBy(chosen, (delivery) => delivery.consumer)) {
         changed += await this.#options.exclusive(consumer, () => this.#stillParked(deliveries, act));
       }
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return changed;
       after = last;
+      await nextTurn();
     }
   }
 
@@ -238,11 +243,14 @@ export class DeadLetters {
     return delivery;
   }
 
-  async #describe(delivery: Delivery): Promise<DeadLetter> {
+  async #eventOf(delivery: Delivery): Promise<RecordedEvent | undefined> {
+    return eventOf(this.#options.log, delivery);
+  }
+
+  async #describe(delivery: Delivery, event: RecordedEvent | undefined): Promise<DeadLetter> {
     const { consumer, key, position, attempts, firstFailedMs, lastFailedMs, error } = delivery;
-    const behind = await this.#options.deliveries.list({ consumer, key, states: ['waiting'], limit: 1_000 });
     return {
-      id: `${consumer}~${position}`,
+      id: idOf(delivery),
       consumer,
       key,
       position,
@@ -251,15 +259,19 @@ export class DeadLetters {
       lastFailedMs,
       error,
       edited: delivery.edited !== undefined,
-      waitingBehind: behind.length,
-      event: await eventOf(this.#options.log, delivery),
+      waitingBehind: await this.#options.deliveries.countOfKey(consumer, key, 'waiting'),
+      event,
     };
   }
 }
 
-function fits(letter: DeadLetter, query: DeadLetterQuery): boolean {
-  if (query.type !== undefined && letter.event?.type !== query.type) return false;
-  return query.error === undefined || letter.error?.code === query.error || letter.error?.name === query.error;
+function fits({ error }: Delivery, event: RecordedEvent | undefined, query: DeadLetterQuery): boolean {
+  if (query.type !== undefined && event?.type !== query.type) return false;
+  return query.error === undefined || error?.code === query.error || error?.name === query.error;
+}
+
+function idOf({ consumer, position }: Delivery): string {
+  return `${consumer}~${position}`;
 }
 
 function parseId(id: string): { consumer: string; position: Position } {

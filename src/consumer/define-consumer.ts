@@ -11,6 +11,7 @@ import type { HandlerContext } from './context.ts';
 import { handlerContext } from './context.ts';
 import { CONSUMER_NAME } from './reaction.ts';
 import type { ConsumerStart, Reaction } from './reaction.ts';
+import { CONSUMER_LIMITS } from './loop-guard.ts';
 import { retryPolicy } from './retry-policy.ts';
 import type { RetryOptions } from './retry-policy.ts';
 
@@ -96,6 +97,7 @@ export function defineConsumer<
   const reaction: Reaction = {
     ...common,
     publishes: options.publishes ?? [],
+    loops: (options.publishes ?? []).length === 0 ? undefined : CONSUMER_LIMITS,
     mode,
     state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
     keyOf:
@@ -123,7 +125,7 @@ export function defineConsumer<
 export function reactionOf<Given extends On>(
   options: ReactionOptions<Given>,
   kind: Reaction['kind'],
-): Omit<Reaction, 'publishes' | 'mode' | 'state' | 'keyOf' | 'priorityOf' | 'delayMsOf' | 'handle'> {
+): Omit<Reaction, 'publishes' | 'loops' | 'mode' | 'state' | 'keyOf' | 'priorityOf' | 'delayMsOf' | 'handle'> {
   const name = `${kind} ${describeValue(options.name)}`;
   if (typeof options.name !== 'string' || !CONSUMER_NAME.test(options.name)) {
     throw new InvalidDefinition(name, 'name must be 1 to 200 letters, digits, and . _ : - after the first');

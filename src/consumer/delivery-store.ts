@@ -60,15 +60,14 @@ export interface DeliveryStore {
   get(consumer: string, position: Position): Promise<Delivery | undefined>;
   /** In (consumer, position) order. */
   list(options: ListDeliveriesOptions): Promise<readonly Delivery[]>;
-  /**
-   * For each key of a consumer that has deliveries, its first one and how many there are, in position order of the first;
-   * those whose first one is above `after`.
-   */
+  /** For each key of a consumer that has deliveries, its first one and how many there are, in key order; keys above `after`. */
   heldKeys(
     consumer: string,
-    after: Position | undefined,
+    after: string | undefined,
     limit: number,
   ): Promise<readonly { readonly first: Delivery; readonly count: number }[]>;
+  /** How many deliveries of a key are in a state. */
+  countOfKey(consumer: string, key: string, state: DeliveryState): Promise<number>;
   /** Deliveries in state retrying or waiting that are due at or before `untilMs`, by (priority descending, dueMs, position). */
   due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]>;
   /** The earliest due time later than `afterMs` among a consumer's deliveries in state retrying or waiting. */

@@ -36,6 +36,11 @@ export class Progress {
     return this.#cursor;
   }
 
+  /** Everything up to here is settled. */
+  get low(): Position {
+    return this.#pending[this.#first]?.previous ?? this.#cursor;
+  }
+
   /** How many taken events are not settled, counting settled ones that wait behind an unsettled one. */
   get span(): number {
     return this.#pending.length - this.#first;
@@ -84,8 +89,7 @@ export class Progress {
   }
 
   snapshot(): Checkpoint {
-    const oldest = this.#pending[this.#first];
-    const low = oldest === undefined ? this.#cursor : oldest.previous;
+    const { low } = this;
     const done: (readonly [Position, Position])[] = [];
     let from: Position | undefined;
     let to: Position | undefined;

@@ -6,6 +6,7 @@ import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import type { Logger } from '../system/logger.ts';
+import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
@@ -51,6 +52,8 @@ export interface Reaction {
   /** What the catalog shows: which types it reacts to (undefined: all) and which it publishes. */
   readonly consumes: readonly string[] | undefined;
   readonly publishes: readonly EventDefinition[];
+  /** When its runs are taken for a loop; undefined: never, because it publishes nothing. */
+  readonly loops: LoopLimits | undefined;
   readonly start: ConsumerStart;
   readonly mode: DeliveryMode;
   /** How many keys (queue: events) may be handled at the same time. */

@@ -1,9 +1,11 @@
-import type { RecordedEvent } from '../event/event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
+import type { Position } from '../event/position.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { SYSTEM_EVENTS, isSystemEventType, systemEvent } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
+import { instantAfter } from '../system/duration.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import type { Committer } from './committer.ts';
 import type { Delivery } from './delivery-store.ts';
@@ -42,7 +44,7 @@ export class Settlement {
     attempt.close();
     // First of all, because it may throw: nothing may be added of an event that is not settled.
     const row = this.#rowOf(work, attempt);
-    committer.append(attempt.appends, work.event.position);
+    this.#append(attempt, work.event.position);
     let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
     if (row !== undefined) {
@@ -52,6 +54,22 @@ export class Settlement {
     }
     figures.handled += 1;
     this.#settle(work, urgent);
+  }
+
+  /** In the order in which they were published. */
+  #append({ appends }: Attempt, position: Position): void {
+    const { committer } = this.#parts;
+    let derived: EncodedEvent[] = [];
+    for (const append of appends) {
+      if (append.derived) {
+        derived.push(append.event);
+        continue;
+      }
+      committer.append(derived, position);
+      derived = [];
+      committer.appendVerified(append.event, position);
+    }
+    committer.append(derived, position);
   }
 
   /** Answers the delivery that now stands for the event. `delayMs` replaces the backoff. */
@@ -70,7 +88,7 @@ export class Settlement {
       attempts,
       firstFailedMs,
       lastFailedMs: nowMs,
-      dueMs: parked ? undefined : nowMs + waitMs,
+      dueMs: parked ? undefined : instantAfter(nowMs, waitMs),
       error,
     };
     figures.failed += 1;
@@ -105,7 +123,7 @@ export class Settlement {
   moved(delivery: Delivery, key: string): void {
     const { committer } = this.#parts;
     committer.putDelivery({ ...delivery, key, state: 'waiting', dueMs: undefined });
-    committer.settled(true);
+    committer.settled(true, delivery.position);
   }
 
   expired(work: Work): void {
@@ -144,13 +162,13 @@ export class Settlement {
       delivery.position,
     );
     committer.removeDelivery(delivery.position);
-    committer.settled(true);
+    committer.settled(true, delivery.position);
   }
 
   #settle(work: Work, urgent: boolean): void {
     const { committer, progress } = this.#parts;
     if (work.pending !== undefined) progress.settle(work.pending);
-    committer.settled(urgent);
+    committer.settled(urgent, work.event.position);
   }
 
   #aside(work: Work): Delivery {
@@ -226,7 +244,7 @@ export class Settlement {
       reports.push(
         ...this.#report(SYSTEM_EVENTS.loopStopped, work.event, {
           ...data,
-          automation: thrown.automation,
+          reaction: thrown.reaction,
           limit: thrown.limit,
           reason: thrown.message,
         }),

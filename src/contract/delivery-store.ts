@@ -149,26 +149,42 @@ const listing: Bodies = {
 };
 
 const byKey: Bodies = {
-  'tells for each held key its first delivery and how many there are, in order of the first (G7)': async (store) => {
+  'tells for each held key its first delivery and how many there are, in key order (G7)': async (store) => {
     const held = [
+      sampleDelivery(4, { key: '', state: 'parked' }),
       sampleDelivery(3, { key: 'x', state: 'parked' }),
-      sampleDelivery(4, { key: 'y' }),
       sampleDelivery(5, { key: 'x', state: 'waiting', dueMs: undefined }),
-      sampleDelivery(6, { key: 'z', state: 'waiting' }),
+      sampleDelivery(2, { key: '\u{1f600}', state: 'waiting' }),
       sampleDelivery(70, { key: 'x', state: 'waiting', dueMs: undefined }),
     ];
     await putDeliveries(store, ...held.toReversed(), sampleDelivery(1, { consumer: 'other', key: 'x' }));
     const expected = [
-      { first: at(held, 0), count: 3 },
-      { first: at(held, 1), count: 1 },
+      { first: at(held, 0), count: 1 },
+      { first: at(held, 1), count: 3 },
       { first: at(held, 3), count: 1 },
     ];
     const { deliveries } = store;
     assert.deepEqual(await deliveries.heldKeys('c', undefined, 10), expected);
     assert.deepEqual(await deliveries.heldKeys('c', undefined, 2), expected.slice(0, 2));
-    assert.deepEqual(await deliveries.heldKeys('c', position(3), 10), expected.slice(1));
-    assert.deepEqual(await deliveries.heldKeys('c', position(6), 10), []);
+    assert.deepEqual(await deliveries.heldKeys('c', '', 10), expected.slice(1));
+    assert.deepEqual(await deliveries.heldKeys('c', '\u{1f600}', 10), []);
     assert.deepEqual(await deliveries.heldKeys('nobody', undefined, 10), []);
+    const counts = [
+      await deliveries.countOfKey('c', 'x', 'waiting'),
+      await deliveries.countOfKey('c', 'x', 'parked'),
+      await deliveries.countOfKey('c', 'x', 'retrying'),
+      await deliveries.countOfKey('nobody', 'x', 'waiting'),
+    ];
+    assert.deepEqual(counts, [2, 1, 0, 0]);
+    assert.deepEqual(places(await deliveries.list({ consumer: 'c', key: 'x', limit: 2 })), [
+      ['c', 3],
+      ['c', 5],
+    ]);
+    const after = { consumer: 'c', position: position(3) };
+    assert.deepEqual(places(await deliveries.list({ consumer: 'c', key: 'x', after, limit: 9 })), [
+      ['c', 5],
+      ['c', 70],
+    ]);
   },
 };
 

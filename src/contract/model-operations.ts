@@ -64,7 +64,7 @@ export type Operation =
   | {
       readonly kind: 'held-keys';
       readonly consumer: string;
-      readonly after: number | undefined;
+      readonly after: string | undefined;
       readonly limit: number;
     };
 

@@ -96,11 +96,7 @@ export class ModelSide {
       case 'due':
         return deliveries.due(operation.consumer, operation.untilMs, operation.limit);
       case 'held-keys':
-        return deliveries.heldKeys(
-          operation.consumer,
-          operation.after === undefined ? undefined : position(operation.after),
-          operation.limit,
-        );
+        return deliveries.heldKeys(operation.consumer, operation.after, operation.limit);
     }
   }
 

@@ -2,7 +2,7 @@ import type { EventLog } from '../channel/event-log.ts';
 import type { CheckpointStore } from '../consumer/checkpoint-store.ts';
 import type { DeliveryStore } from '../consumer/delivery-store.ts';
 import type { IndexCondition, RowQuery, RowStore } from '../consumer/row-store.ts';
-import { position, START } from '../event/position.ts';
+import { START } from '../event/position.ts';
 import type { SchemaStore } from '../schema/schema-store.ts';
 import type { Store } from '../store.ts';
 import {
@@ -105,7 +105,7 @@ async function surveyDeliveries(deliveries: DeliveryStore): Promise<Readonly<Rec
       .map(({ consumer, state, count }) => `${consumer} ${state} ${count}`)
       .sort(),
     heldKeys: await each(CONSUMERS, (consumer) => deliveries.heldKeys(consumer, undefined, EVERYTHING)),
-    heldKeysAfter: await each(CONSUMERS, (consumer) => deliveries.heldKeys(consumer, position(3), 2)),
+    heldKeysAfter: await each(CONSUMERS, (consumer) => deliveries.heldKeys(consumer, 'k', 2)),
     due: await each(CONSUMERS, (consumer) => deliveries.due(consumer, EVERYTHING, EVERYTHING)),
     nextDue: await each(CONSUMERS, (consumer) => deliveries.nextDueMs(consumer, -1)),
     nextDueAfter: await each(CONSUMERS, (consumer) => deliveries.nextDueMs(consumer, 40)),

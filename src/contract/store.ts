@@ -57,6 +57,7 @@ const READS: Readonly<Record<string, Call>> = {
   'deliveries.get': ({ deliveries }) => deliveries.get('c', position(1)),
   'deliveries.list': ({ deliveries }) => deliveries.list({ limit: 1 }),
   'deliveries.heldKeys': ({ deliveries }) => deliveries.heldKeys('c', undefined, 1),
+  'deliveries.countOfKey': ({ deliveries }) => deliveries.countOfKey('c', 'k', 'waiting'),
   'deliveries.due': ({ deliveries }) => deliveries.due('c', 1, 1),
   'deliveries.nextDueMs': ({ deliveries }) => deliveries.nextDueMs('c', 0),
   'deliveries.counts': ({ deliveries }) => deliveries.counts(),

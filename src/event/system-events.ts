@@ -1,9 +1,10 @@
+import { InvalidEvent } from '../errors.ts';
 import type { Environment } from '../system/environment.ts';
 import { completeEvent } from './create-event.ts';
 import type { Cause } from './create-event.ts';
 import type { EncodedEvent } from './event.ts';
 import type { JsonValue } from './json.ts';
-import { SYSTEM_CATEGORY } from './stream-name.ts';
+import { SYSTEM_CATEGORY, categoryOf } from './stream-name.ts';
 
 /** What the system reports of itself (G11). Each is written to a stream of the category `thereupon`. */
 export const SYSTEM_EVENTS = {
@@ -29,6 +30,33 @@ export const SYSTEM_SOURCE = 'urn:thereupon:system';
 
 export function isSystemEventType(type: string): boolean {
   return type.startsWith('thereupon.');
+}
+
+/**
+ * Nobody speaks for the system but itself: its reports would be worth nothing.
+ *
+ * Errors    InvalidEvent names the attribute.
+ */
+export function assertNotReserved(event: Pick<EncodedEvent, 'type' | 'source' | 'stream'>): void {
+  if (isSystemEventType(event.type))
+    throw new InvalidEvent({
+      attribute: 'type',
+      expected: 'a type outside thereupon.*, which is the system’s own',
+      found: event.type,
+    });
+  if (event.source === SYSTEM_SOURCE)
+    throw new InvalidEvent({
+      attribute: 'source',
+      expected: 'a source other than the system’s own',
+      found: event.source,
+    });
+  if (categoryOf(event.stream) === SYSTEM_CATEGORY) {
+    throw new InvalidEvent({
+      attribute: 'stream',
+      expected: `a stream outside the category ${SYSTEM_CATEGORY}, which is the system’s own`,
+      found: event.stream,
+    });
+  }
 }
 
 /** A report of the system about the thing `about` (a consumer's name, a category), in its stream `thereupon-<about>`. */

@@ -5,10 +5,9 @@ import type { EventDraft } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { encodeJson } from '../event/json.ts';
 import { schemaUri } from '../event/recorded-event.ts';
-import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
-import { SYSTEM_SOURCE, isSystemEventType } from '../event/system-events.ts';
+import { assertNotReserved } from '../event/system-events.ts';
 import { continueTrace } from '../event/trace-context.ts';
-import { InvalidEvent, InvalidInput, ThereuponError } from '../errors.ts';
+import { InvalidInput, ThereuponError } from '../errors.ts';
 import type { ExpectedVersion, StreamClaim } from '../channel/event-log.ts';
 import { admit } from '../schema/gate.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
@@ -83,7 +82,7 @@ export class Ingest {
   }
 
   #admit(event: IncomingEvent, headers: HeaderFields): Admitted | Promise<Admitted> {
-    assertNotReserved(event);
+    assertNotReserved({ ...event, stream: event.stream ?? event.subject ?? event.source });
     const definition = this.#registry.require(event.type, versionOf(event));
     if (definition === undefined) return this.#record(event, headers);
     const data: unknown = event.payload.encoding === 'none' ? undefined : event.payload.data;
@@ -166,28 +165,4 @@ function versionOf(event: IncomingEvent): number | undefined {
   const prefix = schemaUri(event.type, 0).slice(0, -1);
   const version = dataschema.startsWith(prefix) ? Number(dataschema.slice(prefix.length)) : Number.NaN;
   return Number.isInteger(version) && version > 0 ? version : undefined;
-}
-
-/** Nobody speaks for the system from outside: its reports would be worth nothing. */
-function assertNotReserved(event: IncomingEvent): void {
-  if (isSystemEventType(event.type))
-    throw new InvalidEvent({
-      attribute: 'type',
-      expected: 'a type outside thereupon.*, which is the system’s own',
-      found: event.type,
-    });
-  if (event.source === SYSTEM_SOURCE)
-    throw new InvalidEvent({
-      attribute: 'source',
-      expected: 'a source other than the system’s own',
-      found: event.source,
-    });
-  const stream = event.stream ?? event.subject ?? event.source;
-  if (categoryOf(stream) === SYSTEM_CATEGORY) {
-    throw new InvalidEvent({
-      attribute: 'stream',
-      expected: `a stream outside the category ${SYSTEM_CATEGORY}, which is the system’s own`,
-      found: stream,
-    });
-  }
 }

@@ -1,12 +1,5 @@
 import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
-import {
-  EventContentConflict,
-  InvalidInput,
-  LimitExceeded,
-  StreamDeleted,
-  StreamVersionConflict,
-  describeValue,
-} from '../errors.ts';
+import { EventContentConflict, InvalidInput, StreamDeleted, StreamVersionConflict } from '../errors.ts';
 import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { EncodedEvent } from '../event/event.ts';
@@ -14,6 +7,8 @@ import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
+import { assertCount, assertSize } from '../schema/event-limits.ts';
+import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
 import type { Environment } from '../system/environment.ts';
@@ -46,8 +41,7 @@ export interface PublisherOptions {
   readonly environment: Environment;
   /** The `source` of events whose definition and options name none. */
   readonly source: string;
-  readonly maxBatchEvents: number;
-  readonly maxEventBytes: number;
+  readonly limits: EventLimits;
 }
 
 /** An event that is about to be recorded, and what to tell its publisher. */
@@ -106,8 +100,7 @@ export class Publisher {
     admitted: readonly Admitted[],
     expected?: readonly { stream: string; version: ExpectedVersion }[],
   ): Promise<readonly Published[]> {
-    if (admitted.length > this.#options.maxBatchEvents)
-      throw new LimitExceeded('events in a batch', this.#options.maxBatchEvents, admitted.length);
+    assertCount(admitted.length, this.#options.limits);
     if (admitted.length === 0) return [];
     const events = admitted.flatMap((each) => each.events);
     const outcome = await this.#options.log.append({
@@ -126,12 +119,7 @@ export class Publisher {
 
   /** Errors: LimitExceeded. */
   assertSize(event: EncodedEvent): void {
-    // UTF-8 needs at most three bytes for a unit of UTF-16: most events need no exact count.
-    const { data } = event;
-    if (data === null || data.length * 3 <= this.#options.maxEventBytes) return;
-    const bytes = Buffer.byteLength(data);
-    if (bytes > this.#options.maxEventBytes)
-      throw new LimitExceeded(`data of event ${describeValue(event.id)} in bytes`, this.#options.maxEventBytes, bytes);
+    assertSize(event, this.#options.limits);
   }
 
   async #admitAll(publications: readonly Publication[], stream: string | undefined): Promise<readonly Admitted[]> {

@@ -83,6 +83,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     ...common,
     timeoutMs: undefined,
     publishes: [],
+    loops: undefined,
     mode: 'ordered',
     state: { namespace, initial, indexes: (row) => indexValues(indexes, row) },
     keyOf: (event) => keyOf(event) ?? NO_ROW,

@@ -2,7 +2,7 @@ import { completeEvent } from '../event/create-event.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { SYSTEM_CATEGORY } from '../event/stream-name.ts';
-import { SYSTEM_EVENTS, SYSTEM_SOURCE, systemEvent } from '../event/system-events.ts';
+import { SYSTEM_EVENTS, SYSTEM_SOURCE, assertNotReserved, systemEvent } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Encoded } from './encode.ts';
@@ -17,6 +17,7 @@ export interface Admission {
 /** Turns encoded data into the events to record, by the policy of its type. */
 export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: Environment): Admission {
   const event = completeEvent(encoded.draft, environment);
+  assertNotReserved(event);
   if (encoded.issues === undefined) return { events: [event], quarantined: false };
   const issues = encoded.issues.map(({ path, message }) => ({ path, message }));
   if (policy === 'quarantine') return { events: [quarantineReport(event, issues, environment)], quarantined: true };

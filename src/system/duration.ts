@@ -12,6 +12,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
+/** The last instant that has a date: later ones are as good as never. */
+const LAST_INSTANT_MS = 8_640_000_000_000_000;
+
+/** The instant that lies `delayMs` after another one, whole and with a date, however long the delay. */
+export function instantAfter(ms: number, delayMs: number): number {
+  return Math.min(Math.ceil(ms + delayMs), LAST_INSTANT_MS);
+}
+
 /** The duration in milliseconds. `path` names the option in the error. */
 export function durationMs(duration: Duration, path: string): number {
   if (typeof duration === 'number') {

@@ -33,7 +33,7 @@ describe('no runaway (G12)', () => {
     expect(await test.parked('answer')).toMatchObject([{ error: { code: 'loop-stopped' }, attempts: 1 }]);
     const [report, ...others] = test.reported('thereupon.loop.stopped');
     expect(others).toEqual([]);
-    expect(report?.data).toMatchObject({ automation: 'answer', limit: 'depth' });
+    expect(report?.data).toMatchObject({ reaction: 'answer', limit: 'depth' });
   });
 
   it('would not end without the guard: the depth alone decides where it stops', async () => {

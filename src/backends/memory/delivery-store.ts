@@ -1,4 +1,10 @@
-import type { Delivery, DeliveryCount, DeliveryStore, ListDeliveriesOptions } from '../../consumer/delivery-store.ts';
+import type {
+  Delivery,
+  DeliveryCount,
+  DeliveryState,
+  DeliveryStore,
+  ListDeliveriesOptions,
+} from '../../consumer/delivery-store.ts';
 import type { Position } from '../../event/position.ts';
 import type { Session } from './session.ts';
 import { compareText } from './text-order.ts';
@@ -35,7 +41,7 @@ export class MemoryDeliveryStore implements DeliveryStore {
 
   async heldKeys(
     consumer: string,
-    after: Position | undefined,
+    after: string | undefined,
     limit: number,
   ): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
     this.#session.assertOpen();
@@ -45,8 +51,14 @@ export class MemoryDeliveryStore implements DeliveryStore {
       if (held === undefined) keys.set(delivery.key, { first: delivery, count: 1 });
       else held.count += 1;
     }
-    const found = [...keys.values()].filter(({ first }) => after === undefined || first.position > after);
+    const found = [...keys.values()].filter(({ first }) => after === undefined || compareText(first.key, after) > 0);
+    found.sort((left, right) => compareText(left.first.key, right.first.key));
     return structuredClone(found.slice(0, limit));
+  }
+
+  async countOfKey(consumer: string, key: string, state: DeliveryState): Promise<number> {
+    this.#session.assertOpen();
+    return this.#of(consumer).filter((delivery) => delivery.key === key && delivery.state === state).length;
   }
 
   async due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]> {

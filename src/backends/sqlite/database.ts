@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
 import type { ThereuponError } from '../../errors.ts';
-import { StoreUnavailable, StoreUnusable } from '../../errors.ts';
+import { StoreDefect, StoreUnavailable, StoreUnusable } from '../../errors.ts';
 
 /** What SQLite takes and gives. Integers are safe ones: anything larger is stored as text or real. */
 export type SqlValue = string | number | null;
@@ -153,8 +153,8 @@ export function storeError(store: string, error: unknown): ThereuponError {
   const reason = code === undefined ? undefined : MEDIUM_REASONS.get(code);
   const detail = error instanceof Error ? error.message : String(error);
   const text = reason === undefined ? detail : `${reason} (${detail})`;
-  const unusable = code === CORRUPT || code === NOT_A_DATABASE;
-  return unusable
-    ? new StoreUnusable(store, text, { cause: error })
+  if (code === CORRUPT || code === NOT_A_DATABASE) return new StoreUnusable(store, text, { cause: error });
+  return reason === undefined
+    ? new StoreDefect(store, text, { cause: error })
     : new StoreUnavailable(store, text, { cause: error });
 }

@@ -8,7 +8,7 @@ import type {
 } from '../../consumer/delivery-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Position } from '../../event/position.ts';
-import { position, START } from '../../event/position.ts';
+import { position } from '../../event/position.ts';
 import type { Database, SqlValue } from './database.ts';
 import type { Session } from './session.ts';
 
@@ -30,6 +30,13 @@ const COLUMNS =
   'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
 /** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
+/** So many are found by their due time and sorted (1 ms); where more are due, those in order of priority are mostly due. */
+const FEW = 1_000;
+const COUNT_DUE = `SELECT count(*) FROM (
+  SELECT 1 FROM deliveries INDEXED BY deliveries_by_due WHERE consumer = ? AND ${TIMED} AND due_ms <= ? LIMIT ?)`;
+const DUE = `WHERE consumer = ? AND ${TIMED} AND due_ms <= ? ORDER BY priority DESC, due_ms, position LIMIT ?`;
+const FEW_DUE = `SELECT ${COLUMNS} FROM deliveries INDEXED BY deliveries_by_due ${DUE}`;
+const MANY_DUE = `SELECT ${COLUMNS} FROM deliveries INDEXED BY deliveries_by_priority ${DUE}`;
 
 export class SqliteDeliveryStore implements DeliveryStore {
   readonly #database: Database;
@@ -57,32 +64,39 @@ export class SqliteDeliveryStore implements DeliveryStore {
     if (states !== undefined) demand('state IN (SELECT value FROM json_each(?))', JSON.stringify(states));
     if (after !== undefined) demand('(consumer, position) > (?, ?)', after.consumer, after.position);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    return this.#deliveries(`${where} ORDER BY consumer, position LIMIT ?`, ...parameters, limit);
+    // Left to itself SQLite goes through all deliveries of the consumer, which are in the wanted order, to find those of the key.
+    const ofKey = consumer !== undefined && key !== undefined;
+    const from = ofKey ? 'INDEXED BY deliveries_by_key' : '';
+    const order = ofKey ? 'position' : 'consumer, position';
+    return this.#deliveries(`${from} ${where} ORDER BY ${order} LIMIT ?`, ...parameters, limit);
   }
 
   async heldKeys(
     consumer: string,
-    after: Position | undefined,
+    after: string | undefined,
     limit: number,
   ): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
     const sql = `SELECT ${COLUMNS}, held FROM (
-        SELECT min(position) AS first, count(*) AS held FROM deliveries WHERE consumer = ?1 GROUP BY key HAVING min(position) > ?2
-      ) JOIN deliveries ON consumer = ?1 AND position = first ORDER BY first LIMIT ?3`;
+        SELECT min(position) AS first, count(*) AS held FROM deliveries INDEXED BY deliveries_by_key
+        WHERE consumer = ?1 AND key ${after === undefined ? '>=' : '>'} ?2 GROUP BY key ORDER BY key LIMIT ?3
+      ) CROSS JOIN deliveries ON consumer = ?1 AND position = first ORDER BY key`;
     const rows = this.#session.read(() =>
-      this.#database.query<[...DeliveryRow, held: number]>(sql).all(consumer, after ?? START, limit),
+      this.#database.query<[...DeliveryRow, held: number]>(sql).all(consumer, after ?? '', limit),
     );
     return rows.map((row) => ({ first: fromRow(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
   }
 
+  async countOfKey(consumer: string, key: string, state: DeliveryState): Promise<number> {
+    const sql =
+      'SELECT count(*) FROM deliveries INDEXED BY deliveries_by_key WHERE consumer = ? AND key = ? AND state = ?';
+    return this.#session.read(() => this.#database.query<[number]>(sql).get(consumer, key, state)?.[0] ?? 0);
+  }
+
   async due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]> {
-    const sql = `SELECT ${COLUMNS} FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority = ? AND due_ms <= ? ORDER BY due_ms, position LIMIT ?`;
     return this.#session.read(() => {
-      const rows: DeliveryRow[] = [];
-      for (const priority of this.#priorities(consumer)) {
-        if (rows.length >= limit) break;
-        rows.push(...this.#database.query<DeliveryRow>(sql).all(consumer, priority, untilMs, limit - rows.length));
-      }
-      return rows.map(fromRow);
+      const few = this.#database.query<[number]>(COUNT_DUE).get(consumer, untilMs, FEW)?.[0] ?? 0;
+      const sql = few < FEW ? FEW_DUE : MANY_DUE;
+      return this.#database.query<DeliveryRow>(sql).all(consumer, untilMs, limit).map(fromRow);
     });
   }
 
@@ -114,18 +128,6 @@ export class SqliteDeliveryStore implements DeliveryStore {
       `INSERT OR REPLACE INTO deliveries (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     for (const row of put) replacement.run(...row);
-  }
-
-  /** The priorities of what is attempted by time, highest first. They are few: each is one look into the index. */
-  *#priorities(consumer: string): Iterable<number> {
-    const below = this.#database.query<[number | null]>(
-      `SELECT max(priority) FROM deliveries WHERE consumer = ? AND ${TIMED} AND priority < ?`,
-    );
-    let priority = below.get(consumer, Number.POSITIVE_INFINITY)?.[0];
-    while (typeof priority === 'number') {
-      yield priority;
-      priority = below.get(consumer, priority)?.[0];
-    }
   }
 
   #deliveries(rest: string, ...parameters: readonly SqlValue[]): readonly Delivery[] {

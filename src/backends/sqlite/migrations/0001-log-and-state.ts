@@ -123,7 +123,7 @@ CREATE TABLE deliveries (
   PRIMARY KEY (consumer, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_by_key ON deliveries (consumer, key, position);
-CREATE INDEX deliveries_by_priority ON deliveries (consumer, priority, due_ms, position) WHERE due_ms IS NOT NULL AND state <> 'parked';
+CREATE INDEX deliveries_by_priority ON deliveries (consumer, priority DESC, due_ms, position) WHERE due_ms IS NOT NULL AND state <> 'parked';
 CREATE INDEX deliveries_by_due ON deliveries (consumer, due_ms) WHERE due_ms IS NOT NULL AND state <> 'parked';
 CREATE INDEX deliveries_by_position ON deliveries (position);
 
