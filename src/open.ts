@@ -16,12 +16,20 @@ import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
 import { START } from './event/position.ts';
 import type { Position } from './event/position.ts';
+import { SYSTEM_CATEGORY, assertStreamName, categoryOf } from './event/stream-name.ts';
 import { SYSTEM_EVENTS, systemEvent } from './event/system-events.ts';
 import { Ingest } from './producer/ingest.ts';
 import type { HeaderFields } from './producer/ingest.ts';
 import { Publisher } from './producer/publisher.ts';
 import type { Publication, Published } from './producer/publisher.ts';
-import { QUARANTINE, quarantineSelection, releaseFromQuarantine } from './producer/quarantine.ts';
+import {
+  QUARANTINE,
+  admitEdit,
+  editQuarantined,
+  quarantineSelection,
+  releaseFromQuarantine,
+  shownFromQuarantine,
+} from './producer/quarantine.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
 import { Views } from './projection/views.ts';
 import { Reader } from './reader.ts';
@@ -123,6 +131,11 @@ export class System<Events extends EventDefinition = EventDefinition> {
       feed,
       reactions: parts.reactions,
       limits,
+      editing: {
+        shown: (consumer, event) => (consumer === QUARANTINE ? shownFromQuarantine(event) : event),
+        admit: (consumer, event, data) =>
+          consumer === QUARANTINE ? editQuarantined(registry, event, data) : admitEdit(registry, event.type, data),
+      },
       sourceOf: (reaction) => `${source}/${encodeURIComponent(reaction.name)}`,
     });
     this.deadLetters = this.consumers.deadLetters;
@@ -204,6 +217,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
   /** Removes the events of a stream below a version; their identities stay known. */
   async truncateStream(stream: string, beforeVersion: number): Promise<number> {
     this.#assertWritable();
+    assertStreamName(stream);
+    if (!Number.isSafeInteger(beforeVersion) || beforeVersion < 1)
+      throw new InvalidInput({ path: 'beforeVersion', expected: 'a whole number from 1', found: beforeVersion });
     const removed = await this.#store.log.truncateStream(stream, beforeVersion);
     this.#feed.forget();
     return removed;
@@ -212,6 +228,13 @@ export class System<Events extends EventDefinition = EventDefinition> {
   /** Removes a stream and refuses events for it for ever. */
   async deleteStream(stream: string): Promise<number> {
     this.#assertWritable();
+    assertStreamName(stream);
+    if (categoryOf(stream) === SYSTEM_CATEGORY)
+      throw new InvalidInput({
+        path: 'stream',
+        expected: `a stream outside the category ${SYSTEM_CATEGORY}, where the system goes on reporting`,
+        found: stream,
+      });
     const removed = await this.#store.log.deleteStream(stream);
     this.#feed.forget();
     return removed;

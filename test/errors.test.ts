@@ -21,6 +21,7 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
   LimitExceeded: new face.LimitExceeded('events in a batch', 10, 11),
   LoopStopped: new face.LoopStopped('echo', 'depth', '32 reactions in a row'),
   NotFound: new face.NotFound('consumer', 'mailer', ['other']),
+  StoreDefect: new face.StoreDefect('app.db', 'no such table'),
   StoreHeld: new face.StoreHeld('app.db', 'process 17'),
   StoreReadOnly: new face.StoreReadOnly('app.db'),
   StoreUnavailable: new face.StoreUnavailable('app.db', 'disk full'),

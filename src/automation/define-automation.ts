@@ -67,7 +67,10 @@ export function defineAutomation<
     publishes: options.publishes ?? [],
     loops: { maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per'), fromDepth: 0 },
     mode: 'ordered',
-    state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
+    state:
+      initial === undefined
+        ? undefined
+        : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
     keyOf: (options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey,
     priorityOf: undefined,
     delayMsOf: undefined,

@@ -33,6 +33,8 @@ const READ_AGAIN_MS = 1_000;
 /** What a look at the deliveries of a key has shown: more to do at once; nothing before something happens; nothing at all. */
 type Found = 'more' | 'wait' | 'none';
 const KEYS_PAGE = 1_000;
+/** Keys set aside, at most (G10): each costs some memory. What waits behind them costs none. */
+const MAX_HELD_KEYS = 100_000;
 
 /**
  * Parking per key (G7): behind a failed event the later ones of its key wait, in order; other keys go on.
@@ -63,8 +65,9 @@ export class OrderedAside implements Aside {
     return this.#held.timed;
   }
 
-  get total(): number {
-    return this.#held.total;
+  get full(): string | undefined {
+    if (this.#held.size < MAX_HELD_KEYS) return undefined;
+    return `${this.#held.size} keys are set aside; mend what they fail of and retry their dead letters, or discard them`;
   }
 
   async load(): Promise<void> {
@@ -72,8 +75,8 @@ export class OrderedAside implements Aside {
     let after: string | undefined;
     for (;;) {
       const page = await deliveries.heldKeys(consumer, after, KEYS_PAGE);
-      for (const { first, count } of page) {
-        this.#held.add(first.key, count);
+      for (const { first } of page) {
+        this.#held.hold(first.key);
         this.#held.schedule(first.key, dueOf(first, environment.clock.now()));
       }
       const last = page.at(-1);
@@ -84,22 +87,20 @@ export class OrderedAside implements Aside {
 
   intercept(work: Work): boolean {
     if (!this.#held.has(work.key)) return false;
-    this.#held.add(work.key, 1);
+    this.#held.hold(work.key);
     this.#options.settlement.setAside(work, { dueMs: undefined, priority: 0 });
     return true;
   }
 
   failed(work: Work, delivery: Delivery): void {
     if (work.delivery !== undefined || this.#stopped) return;
-    this.#held.add(work.key, 1);
+    this.#held.hold(work.key);
     this.#held.schedule(work.key, delivery.dueMs);
     this.#setFollowersAside(work.key);
   }
 
-  changed(key: string, removed: number): void {
-    if (!this.#held.has(key)) this.#held.add(key, 1);
-    this.#held.subtract(key, removed);
-    this.#held.touch(key);
+  changed(key: string): void {
+    this.#held.hold(key);
     this.#begin(key);
   }
 
@@ -188,7 +189,6 @@ export class OrderedAside implements Aside {
       const failed = await this.#attempt(event, delivery);
       if (failed !== undefined || this.#stopped) return failed;
     }
-    this.#held.subtract(delivery.key, 1);
     this.#options.settled();
     return undefined;
   }
@@ -205,7 +205,7 @@ export class OrderedAside implements Aside {
   /** The event belongs to another key: the operator edited it, or the key could not be told before. It gets its place there. */
   #move(delivery: Delivery, key: string): undefined {
     this.#options.settlement.moved(delivery, key);
-    this.#held.add(key, 1);
+    this.#held.hold(key);
     this.#setFollowersAside(key);
     this.#begin(key);
   }

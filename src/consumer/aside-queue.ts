@@ -52,9 +52,8 @@ export class QueueAside implements Aside {
     this.#options = options;
   }
 
-  get total(): number {
-    return this.#stored;
-  }
+  /** What is stored costs no memory. */
+  readonly full = undefined;
 
   get busy(): boolean {
     return this.#pumping !== undefined;
@@ -95,6 +94,12 @@ export class QueueAside implements Aside {
     if (work.delivery !== undefined && delivery.state === 'parked') this.#stored -= 1;
     if (delivery.dueMs !== undefined) this.#wake(delivery.dueMs);
     void this.#settled(delivery.position);
+  }
+
+  /** Work under way was written down as a delivery. */
+  adopt(delivery: Delivery): void {
+    this.#stored += 1;
+    this.#inWork.add(delivery.position);
   }
 
   /** Work of a stored delivery succeeded. */

@@ -16,8 +16,8 @@ export interface Aside {
   failed(work: Work, delivery: Delivery): void;
   /** An operator changed stored deliveries of the key; `removed` of them are gone. */
   changed(key: string, removed: number): void;
-  /** Deliveries set aside, as far as this form counts them. */
-  readonly total: number;
+  /** Why nothing more can be set aside, and so no event be taken; undefined: it can. */
+  readonly full: string | undefined;
   /** Something is being done about deliveries right now; those that only wait for their time do not count. */
   readonly busy: boolean;
   /** Deliveries wait that time alone brings on. */

@@ -133,17 +133,20 @@ export class Attempt implements Handling {
 
   /** Records a fact when the event is done, exactly once, however often the handling is repeated. */
   publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
-    const publishing = this.#publish(definition, data, options);
+    let publishing: Promise<{ readonly id: string }>;
+    try {
+      publishing = this.#publish(definition, data, options);
+    } catch (error) {
+      this.#publicationFailed(error);
+      publishing = Promise.reject(error as Error);
+    }
     // A handler that does not wait for it must not end the process with it.
-    publishing.catch((error: unknown) => this.#publicationFailed(error));
+    publishing.catch(() => undefined);
     return publishing;
   }
 
-  async #publish(
-    definition: EventDefinition,
-    data: unknown,
-    options: PublishOptions,
-  ): Promise<{ readonly id: string }> {
+  /** As far as possible at once: a handler that does not wait has published when it returns. */
+  #publish(definition: EventDefinition, data: unknown, options: PublishOptions): Promise<{ readonly id: string }> {
     this.#assertOpen();
     const { reaction, source } = this.#setting;
     if (!reaction.publishes.includes(definition)) {
@@ -157,13 +160,13 @@ export class Attempt implements Handling {
     const encoded = encode(definition, data, { ...options, id }, { source, cause: this.cause });
     if (encoded instanceof Promise) {
       const appended = encoded.then((done) => this.#admit(definition, done, options.id === undefined));
+      appended.catch((error: unknown) => this.#publicationFailed(error));
       this.#encoding ??= [];
       this.#encoding.push(appended);
-      await appended;
-    } else {
-      this.#admit(definition, encoded, options.id === undefined);
+      return appended.then(() => ({ id }));
     }
-    return { id };
+    this.#admit(definition, encoded, options.id === undefined);
+    return Promise.resolve({ id });
   }
 
   /** For reactions of the system itself: records an event as it is. */

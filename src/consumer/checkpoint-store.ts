@@ -15,9 +15,20 @@ export interface Pause {
   readonly reason: string;
 }
 
+/** What a consumer was when it last ran: what its stored state means depends on it. */
+export interface ConsumerForm {
+  readonly kind: 'consumer' | 'projection' | 'automation' | 'system';
+  readonly mode: 'ordered' | 'queue';
+  /** Event types that it takes, in order; undefined: all. */
+  readonly types: readonly string[] | undefined;
+  /** Names of the declared indexes of its rows, in order. */
+  readonly indexes: readonly string[];
+}
+
 /** A named consumer as the store remembers it, running or not. */
 export interface ConsumerRecord {
   readonly consumer: string;
+  readonly form: ConsumerForm;
   readonly checkpoint: Checkpoint;
   readonly paused: Pause | undefined;
   readonly createdMs: number;

@@ -1,6 +1,7 @@
 import { Closed, InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { CancelTimer } from '../system/clock.ts';
+import { instantAfter } from '../system/duration.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { Delivery } from './delivery-store.ts';
@@ -35,6 +36,10 @@ export interface ClaimsOptions {
   fail(work: Work, attempts: number, error: unknown, delayMs?: number): Delivery;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
+  /** A receiver finds nothing to take. */
+  starved(): void;
+  /** Writes a claimed event down as a delivery that is due when the lease is over. Answers the work as it then is. */
+  writeDown(work: Work, dueMs: number): Work;
 }
 
 export interface ReceiveOptions {
@@ -44,6 +49,13 @@ export interface ReceiveOptions {
   readonly leaseMs?: number;
   /** Ends the wait for a first event. */
   readonly signal?: AbortSignal;
+}
+
+/** A live claim. */
+interface Lease {
+  work: Work;
+  readonly endMs: number;
+  readonly cancel: CancelTimer;
 }
 
 /** A claim's time ran out before it was settled. */
@@ -57,11 +69,12 @@ class LeaseExpired extends Error {
  * Invariants
  * 1. An event is in at most one live claim. Settling is done by the live claim alone; a lost one changes nothing (fencing).
  * 2. A lease that runs out counts as a failed attempt.
+ * 3. Claims that keep receivers from later events are written down as deliveries (`writeDown`); they stay claimed as they are.
  */
 export class Claims {
   readonly #options: ClaimsOptions;
   #available: Work[] = [];
-  readonly #held = new Map<Attempt, CancelTimer>();
+  readonly #held = new Map<Attempt, Lease>();
   #waiters: (() => void)[] = [];
   #closed = false;
 
@@ -101,6 +114,7 @@ export class Claims {
       }
       const works = this.#available.splice(0, max).filter((work) => !this.#options.expire(work));
       if (works.length > 0) return works.map((work) => this.#claim(work, leaseMs));
+      if (this.#available.length === 0) this.#options.starved();
       if (this.#available.length === 0) await this.#wait(signal);
     }
   }
@@ -108,12 +122,18 @@ export class Claims {
   close(): void {
     this.#closed = true;
     this.#available = [];
-    for (const [attempt, cancel] of this.#held) {
-      cancel();
+    for (const [attempt, lease] of this.#held) {
+      lease.cancel();
       attempt.close(new Closed(`queue ${this.#options.consumer}`));
     }
     this.#held.clear();
     for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  writeDown(): void {
+    for (const lease of this.#held.values()) {
+      if (lease.work.pending !== undefined) lease.work = this.#options.writeDown(lease.work, lease.endMs);
+    }
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
@@ -138,40 +158,44 @@ export class Claims {
     );
     this.#lease(work, attempt, leaseMs);
     return new HeldClaim(attempt, {
-      ack: () => this.#settle(attempt, () => this.#options.succeed(work, attempt)),
+      ack: () => this.#settle(attempt, (leased) => this.#options.succeed(leased, attempt)),
       nack: (error, delayMs) =>
-        this.#settle(attempt, () => {
+        this.#settle(attempt, (leased) => {
           attempt.close();
-          this.#options.fail(work, attempt.number, error, delayMs);
+          this.#options.fail(leased, attempt.number, error, delayMs);
         }),
       extend: (longerMs) => {
-        if (!this.#release(attempt)) return false;
-        this.#lease(work, attempt, longerMs);
-        return true;
+        const leased = this.#release(attempt);
+        if (leased !== undefined) this.#lease(leased, attempt, longerMs);
+        return leased !== undefined;
       },
     });
   }
 
   #lease(work: Work, attempt: Attempt, leaseMs: number): void {
-    const cancel = this.#options.setting.environment.clock.setTimer(leaseMs, () => {
-      if (!this.#held.delete(attempt)) return;
+    const { clock } = this.#options.setting.environment;
+    const cancel = clock.setTimer(leaseMs, () => {
+      const leased = this.#release(attempt);
+      if (leased === undefined) return;
       const error = new LeaseExpired(`the lease of ${leaseMs} ms ran out before the event was acknowledged`);
       attempt.close(error);
-      this.#options.fail(work, attempt.number, error, 0);
+      this.#options.fail(leased, attempt.number, error, 0);
     });
-    this.#held.set(attempt, cancel);
+    this.#held.set(attempt, { work, endMs: instantAfter(clock.now(), leaseMs), cancel });
   }
 
-  #release(attempt: Attempt): boolean {
-    const cancel = this.#held.get(attempt);
-    if (cancel === undefined) return false;
-    cancel();
-    return this.#held.delete(attempt);
+  /** The work of a claim that was live until now. */
+  #release(attempt: Attempt): Work | undefined {
+    const lease = this.#held.get(attempt);
+    lease?.cancel();
+    this.#held.delete(attempt);
+    return lease?.work;
   }
 
-  async #settle(attempt: Attempt, act: () => void): Promise<boolean> {
-    if (!this.#release(attempt)) return false;
-    act();
+  async #settle(attempt: Attempt, act: (work: Work) => void): Promise<boolean> {
+    const leased = this.#release(attempt);
+    if (leased === undefined) return false;
+    act(leased);
     await this.#options.committed();
     return true;
   }

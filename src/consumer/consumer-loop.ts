@@ -58,8 +58,6 @@ export type Outage = 'commits' | 'reads';
 const MAX_SPAN = 4_096;
 /** And what they take in memory: large events are fewer. */
 const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
-/** Deliveries set aside, at most, before the consumer takes no new events. */
-const MAX_ASIDE = 100_000;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
 const MAX_UNCOMMITTED = 16_384;
 
@@ -72,7 +70,7 @@ const MAX_UNCOMMITTED = 16_384;
  * 1. Every event that is taken ends in exactly one of: handled with its effects committed, set aside in the store, expired.
  * 2. Of one key, events are handled in order, one after another; a key that is set aside keeps its order (OrderedAside).
  * 3. Effects, deliveries and checkpoint are committed together (Committer): a crash at any instant is a stop without a last commit.
- * 4. Memory is bounded by MAX_SPAN events and MAX_SPAN_BYTES, MAX_ASIDE deliveries and MAX_UNCOMMITTED settled events.
+ * 4. Memory is bounded by MAX_SPAN events and MAX_SPAN_BYTES, the keys that are set aside, and MAX_UNCOMMITTED settled events.
  */
 export class ConsumerLoop {
   readonly claims: Claims | undefined;
@@ -87,12 +85,15 @@ export class ConsumerLoop {
   readonly #attempts: Attempts;
   readonly #intake: Intake;
   #stopped = false;
+  /** The low mark of the checkpoint as the store has it. */
+  #savedLow: Position;
 
   constructor(options: ConsumerLoopOptions) {
     const { setting, stores, figures } = options;
     const { reaction } = setting;
     this.#options = options;
     this.#progress = new Progress(options.checkpoint);
+    this.#savedLow = options.checkpoint.low;
     this.#intake = this.#createIntake();
     this.#committer = this.#createCommitter();
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
@@ -138,6 +139,11 @@ export class ConsumerLoop {
     return this.#progress.cursor;
   }
 
+  /** Why no event can be taken until an operator does something; undefined: one can. */
+  get blocked(): string | undefined {
+    return this.#intake.wantsRoom ? this.#aside.full : undefined;
+  }
+
   /** Fed from the head of the log. */
   get live(): boolean {
     return this.#intake.live;
@@ -155,10 +161,13 @@ export class ConsumerLoop {
 
   /** The head of the log is reached; nothing is under way, and nothing waits but for time, a receiver or an operator. */
   get idle(): boolean {
-    if (!this.live || this.#aside.busy) return false;
+    if (this.#aside.busy) return false;
+    if (this.claims !== undefined) return this.live || this.#intake.wantsRoom;
     return (
-      this.claims !== undefined ||
-      (this.#progress.span === 0 && this.#attempts.underWay === 0 && this.#lanes.waiting + this.#lanes.running === 0)
+      this.live &&
+      this.#progress.span === 0 &&
+      this.#attempts.underWay === 0 &&
+      this.#lanes.waiting + this.#lanes.running === 0
     );
   }
 
@@ -204,6 +213,8 @@ export class ConsumerLoop {
     this.#stopTaking();
     await Promise.race([this.#attempts.ended(), deadline]);
     this.#attempts.abandon();
+    // Also where nothing concerned it: whoever looks at the record while it is stopped shall see how far it was.
+    if (this.#progress.low !== this.#savedLow) this.#committer.settled(false);
     if (!this.#committer.stopped) await Promise.race([this.#committer.flush(), deadline]).catch(() => undefined);
     this.#committer.stop();
     await this.#intake.stopped();
@@ -229,7 +240,7 @@ export class ConsumerLoop {
     return (
       this.#progress.span < MAX_SPAN &&
       this.#progress.bytes < MAX_SPAN_BYTES &&
-      this.#aside.total < MAX_ASIDE &&
+      this.#aside.full === undefined &&
       this.#committer.uncommitted < MAX_UNCOMMITTED
     );
   }
@@ -238,6 +249,7 @@ export class ConsumerLoop {
     const { figures, refusals, carefulUpTo } = this.#options;
     figures.commits += 1;
     this.#options.outage('commits', undefined);
+    if (unit.checkpoint !== undefined) this.#savedLow = unit.checkpoint.low;
     // Only now the refusal has a delivery that stands for it: a loop that begins before that meets the refusal again.
     if (refusals.size > 0) for (const { position } of unit.deliveries.put) refusals.delete(position);
     if (this.#committer.careful && this.#progress.low >= carefulUpTo) this.#committer.relax();
@@ -401,6 +413,18 @@ export class ConsumerLoop {
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error, delayMs) => this.#fail(work, attempts, error, delayMs),
       expire: (work) => this.#expire(work),
+      starved: () => {
+        if (this.#progress.span >= MAX_SPAN) this.claims?.writeDown();
+      },
+      writeDown: (work, dueMs) => this.#writeDown(work, dueMs),
     });
+  }
+
+  /** Work that is under way for long leaves the span, so that it does not hold up what comes after it. */
+  #writeDown(work: Work, dueMs: number): Work {
+    const delivery = this.#settlement.setAside(work, { dueMs, priority: 0 });
+    this.#queue?.adopt(delivery);
+    this.#madeRoom();
+    return { ...work, pending: undefined, delivery };
   }
 }

@@ -5,6 +5,7 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
+import { adapt, formOf } from './adapt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Claims } from './claims.ts';
@@ -15,8 +16,8 @@ import { newFigures } from './figures.ts';
 import type { Figures } from './figures.ts';
 import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
-import { begunReplay, forgetAbove, pauseReason, replayMark } from './replay.ts';
-import type { BegunReplay } from './replay.ts';
+import { assertFrom, begunReplay, forgetAbove, pauseReason, replayMark } from './replay.ts';
+import type { BegunReplay, ReplayFrom } from './replay.ts';
 
 export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped';
 
@@ -48,9 +49,9 @@ export interface ConsumerOptions {
   readonly feed: Feed;
 }
 
-/** Where a replay begins. */
-export type ReplayFrom = 'beginning' | { readonly position: Position } | { readonly time: string | Date };
-
+/** So near the head a lag counts the events that concern the consumer; further off, where that would cost too much, all events. */
+const LAG_EXACT_LIMIT = 500;
+const LAG_READ_BYTES = 1_048_576;
 /** Counting further than this is not worth its cost: the lag is then given as the distance of positions. */
 const LAG_COUNT_LIMIT = 10_000;
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
@@ -123,10 +124,14 @@ export class Consumer {
   start(): Promise<void> {
     return this.exclusive(async () => {
       this.#runs = true;
-      this.#record = await this.#known();
-      const begun = begunReplay(this.#record.paused);
+      const { stores, setting } = this.#options;
+      const record = await this.#known();
+      const adapted = await adapt(record, this.reaction, stores, setting.environment);
+      if (adapted) await this.#put({ form: formOf(this.reaction) });
+      else this.#record = record;
+      const begun = begunReplay(record.paused);
       if (begun !== undefined) await this.#carryOut(begun);
-      if (this.#record.paused === undefined) await this.#startLoop();
+      if (this.#record?.paused === undefined) await this.#startLoop();
     });
   }
 
@@ -167,6 +172,7 @@ export class Consumer {
   replay(from: ReplayFrom): Promise<void> {
     return this.exclusive(async () => {
       const place = await this.#place(from);
+      await this.#assertReached(place);
       if (this.reaction.state !== undefined && place !== START) {
         throw new WrongState(
           `${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`,
@@ -248,11 +254,18 @@ export class Consumer {
   async #lag(position: Position, loop: ConsumerLoop | undefined): Promise<{ events: number; seconds: number }> {
     if (loop?.live === true && loop.buffered === 0) return { events: 0, seconds: 0 };
     const { log } = this.#options.stores;
+    const page = await log.read({ after: position, limit: LAG_EXACT_LIMIT, maxBytes: LAG_READ_BYTES });
+    const mine = page.filter((event) => this.reaction.selection.matches(event));
     const head = await log.head();
-    const counted = await log.count(position, head, LAG_COUNT_LIMIT);
-    const events = loop?.live === true ? loop.buffered : counted < LAG_COUNT_LIMIT ? counted : head - position;
-    const [oldest] = await log.read({ after: position, limit: 1 });
+    const ends = (page.at(-1)?.position ?? head) >= head;
+    const events = loop?.live === true ? loop.buffered : ends ? mine.length : await this.#distance(position, head);
+    const oldest = ends ? mine[0] : page[0];
     return { events, seconds: oldest === undefined ? 0 : Math.max(0, this.#nowMs() - oldest.recordedMs) / 1_000 };
+  }
+
+  async #distance(position: Position, head: Position): Promise<number> {
+    const counted = await this.#options.stores.log.count(position, head, LAG_COUNT_LIMIT);
+    return counted < LAG_COUNT_LIMIT ? counted : head - position;
   }
 
   async #create(): Promise<ConsumerRecord> {
@@ -260,6 +273,7 @@ export class Consumer {
     const low = await this.#startPlace();
     const record = {
       consumer: this.name,
+      form: formOf(this.reaction),
       checkpoint: { low, done: [] },
       paused: undefined,
       createdMs: nowMs,
@@ -276,12 +290,16 @@ export class Consumer {
   }
 
   async #place(from: ReplayFrom): Promise<Position> {
+    assertFrom(from);
     if (from === 'beginning') return START;
     if ('position' in from) return from.position;
-    const instant = from.time instanceof Date ? from.time.getTime() : Date.parse(from.time);
-    if (Number.isNaN(instant))
-      throw new InvalidInput({ path: 'time', expected: 'an RFC 3339 timestamp or a Date', found: from.time });
-    return this.#options.stores.log.positionBefore(instant);
+    return this.#options.stores.log.positionBefore(new Date(from.time).getTime());
+  }
+
+  async #assertReached(place: Position): Promise<void> {
+    const head = await this.#options.stores.log.head();
+    if (place > head)
+      throw new InvalidInput({ path: 'from.position', expected: `a position up to the head, ${head}`, found: place });
   }
 
   async #startLoop(): Promise<void> {
@@ -393,7 +411,7 @@ export class Consumer {
     await this.#report(SYSTEM_EVENTS.consumerReplayed, { from: place });
   }
 
-  async #put(change: Partial<Pick<ConsumerRecord, 'paused' | 'checkpoint'>>): Promise<void> {
+  async #put(change: Partial<Pick<ConsumerRecord, 'paused' | 'checkpoint' | 'form'>>): Promise<void> {
     const { checkpoints } = this.#options.stores;
     const current = await this.#known();
     const record = { ...current, ...change, updatedMs: this.#nowMs() };

@@ -6,9 +6,11 @@ import type { Environment } from '../system/environment.ts';
 import { waitFor } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
-import type { ConsumerStatus, ReplayFrom } from './consumer.ts';
+import type { ConsumerStatus } from './consumer.ts';
+import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { DeadLetters } from './dead-letters.ts';
+import type { Editing } from './dead-letters.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { newFigures } from './figures.ts';
 import type { Reaction } from './reaction.ts';
@@ -19,6 +21,7 @@ export interface ConsumersOptions {
   readonly feed: Feed;
   readonly reactions: readonly Reaction[];
   readonly limits: EventLimits;
+  readonly editing: Editing;
   /** The `source` of what handlers publish: that of the system, followed by the consumer's name. */
   sourceOf(reaction: Reaction): string;
 }
@@ -49,6 +52,7 @@ export class Consumers {
       log: stores.log,
       deliveries: stores.deliveries,
       unitOfWork: stores.unitOfWork,
+      editing: options.editing,
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
       exclusive: (consumer, act) => this.#exclusive(consumer, act),

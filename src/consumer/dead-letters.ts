@@ -46,6 +46,13 @@ export interface DeadLetterPage {
   readonly next: string | undefined;
 }
 
+/** How an event that was set aside is shown to operators, and how the data that they give in its place is taken. */
+export interface Editing {
+  shown(consumer: string, event: RecordedEvent): RecordedEvent;
+  /** The data that the consumer is to find. Errors: EventDataInvalid when its handlers must not see such data. */
+  admit(consumer: string, event: RecordedEvent, data: JsonValue): Promise<JsonValue>;
+}
+
 export interface DeadLettersOptions {
   readonly environment: Environment;
   readonly log: EventLog;
@@ -55,6 +62,8 @@ export interface DeadLettersOptions {
   changed(consumer: string, key: string, removed: number): void;
   /** Brings what the running consumer knows into the store. */
   flush(consumer: string): Promise<void>;
+  /** What operators see and say of events, where that is not simply their data. */
+  readonly editing: Editing;
   /** Nothing else steers the consumer or changes its dead letters meanwhile. */
   exclusive<T>(consumer: string, act: () => Promise<T>): Promise<T>;
 }
@@ -108,10 +117,19 @@ export class DeadLetters {
     return this.#one(id, (delivery) => this.#retry([delivery]));
   }
 
-  /** Tries one again with other data in place of the event's. The event itself stays as it is. */
+  /**
+   * Tries one again with other data in place of the event's. The event itself stays as it is.
+   *
+   * Errors    EventDataInvalid when the data does not fit the schema of the event's type either.
+   */
   async retryEdited(id: string, data: JsonValue): Promise<void> {
     assertJson(data, 'data', 0);
-    await this.#one(id, (delivery) => this.#retry([{ ...delivery, edited: { data } }]));
+    await this.#one(id, async (delivery) => {
+      const event = await eventOf(this.#options.log, { ...delivery, edited: undefined });
+      if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
+      const admitted = await this.#options.editing.admit(delivery.consumer, event, data);
+      await this.#retry([{ ...delivery, edited: { data: admitted } }]);
+    });
   }
 
   /** Gives one up; the events that wait behind it go on. */
@@ -244,7 +262,8 @@ export class DeadLetters {
   }
 
   async #eventOf(delivery: Delivery): Promise<RecordedEvent | undefined> {
-    return eventOf(this.#options.log, delivery);
+    const event = await eventOf(this.#options.log, delivery);
+    return event === undefined ? undefined : this.#options.editing.shown(delivery.consumer, event);
   }
 
   async #describe(delivery: Delivery, event: RecordedEvent | undefined): Promise<DeadLetter> {

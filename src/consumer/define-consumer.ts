@@ -12,6 +12,7 @@ import { handlerContext } from './context.ts';
 import { CONSUMER_NAME } from './reaction.ts';
 import type { ConsumerStart, Reaction } from './reaction.ts';
 import { CONSUMER_LIMITS } from './loop-guard.ts';
+import { assertFrom } from './replay.ts';
 import { retryPolicy } from './retry-policy.ts';
 import type { RetryOptions } from './retry-policy.ts';
 
@@ -99,7 +100,10 @@ export function defineConsumer<
     publishes: options.publishes ?? [],
     loops: (options.publishes ?? []).length === 0 ? undefined : CONSUMER_LIMITS,
     mode,
-    state: initial === undefined ? undefined : { namespace: `state:${options.name}`, initial, indexes: () => ({}) },
+    state:
+      initial === undefined
+        ? undefined
+        : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
     keyOf:
       mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),
     priorityOf: options.priority as ((event: RecordedEvent) => number) | undefined,
@@ -137,6 +141,7 @@ export function reactionOf<Given extends On>(
       `concurrency must be a whole number from 1, found ${describeValue(options.concurrency)}`,
     );
   }
+  if (options.from !== undefined && options.from !== 'end') assertFrom(options.from);
   const on = definitionsOf(options.on);
   if (options.on !== undefined && on.length === 0)
     throw new InvalidDefinition(name, 'on is an empty list; leave it out for every event');

@@ -1,8 +1,6 @@
 import type { CancelTimer, Clock } from '../system/clock.ts';
 
 interface HeldKey {
-  /** Deliveries of the key that are set aside. */
-  count: number;
   /** Rises with everything that may give more to do: tells whether something came meanwhile. */
   changes: number;
   /** When the first of them is to be attempted again; undefined while it is parked. */
@@ -27,7 +25,6 @@ export class HeldKeys {
   readonly #keys = new Map<string, HeldKey>();
   #cancel: CancelTimer | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
-  #total = 0;
 
   constructor(clock: Clock, due: (key: string) => void) {
     this.#clock = clock;
@@ -43,45 +40,24 @@ export class HeldKeys {
     return this.#cancel !== undefined;
   }
 
-  /** Deliveries set aside over all keys. */
-  get total(): number {
-    return this.#total;
+  get size(): number {
+    return this.#keys.size;
   }
 
-  /** Holds a key, or counts more deliveries of one that is held. */
-  add(key: string, count: number): void {
+  /** Holds a key, if it is not held; something came that there may be more to do about. */
+  hold(key: string): void {
     const held = this.#keys.get(key);
-    if (held === undefined) this.#keys.set(key, { count, changes: 1, dueMs: undefined, active: false });
-    else {
-      held.count += count;
-      held.changes += 1;
-    }
-    this.#total += count;
+    if (held === undefined) this.#keys.set(key, { changes: 1, dueMs: undefined, active: false });
+    else held.changes += 1;
   }
 
   changes(key: string): number {
     return this.#keys.get(key)?.changes ?? 0;
   }
 
-  /** Something about the key's deliveries was changed from outside. */
-  touch(key: string): void {
-    const held = this.#keys.get(key);
-    if (held !== undefined) held.changes += 1;
-  }
-
   /** The store was seen to hold no delivery of the key any more: it is let go. */
   empty(key: string): void {
-    this.#total -= this.#keys.get(key)?.count ?? 0;
     this.#keys.delete(key);
-  }
-
-  /** Deliveries of the key were settled. It stays held until the store was seen to be empty of it. */
-  subtract(key: string, count: number): void {
-    const held = this.#keys.get(key);
-    if (held === undefined) return;
-    const settled = Math.min(count, held.count);
-    this.#total -= settled;
-    held.count -= settled;
   }
 
   /** Sets when the first delivery of the key is to be attempted; undefined: it is parked. */
@@ -114,7 +90,6 @@ export class HeldKeys {
     this.#cancel = undefined;
     this.#timerMs = Number.POSITIVE_INFINITY;
     this.#keys.clear();
-    this.#total = 0;
   }
 
   #arm(dueMs: number): void {

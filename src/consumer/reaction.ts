@@ -37,6 +37,7 @@ export interface Handling {
 export interface KeyedState {
   readonly namespace: string;
   initial(): JsonValue | undefined;
+  readonly indexNames: readonly string[];
   indexes(value: JsonValue): Readonly<Record<string, IndexValue>>;
 }
 

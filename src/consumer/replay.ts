@@ -1,8 +1,28 @@
+import { InvalidInput } from '../errors.ts';
 import type { Position } from '../event/position.ts';
 import { position } from '../event/position.ts';
 import type { Pause } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import type { Reaction } from './reaction.ts';
+
+/** Where a replay begins. */
+export type ReplayFrom = 'beginning' | { readonly position: Position } | { readonly time: string | Date };
+
+/** Errors: InvalidInput says what of it is no place in the log. */
+export function assertFrom(from: unknown): asserts from is ReplayFrom {
+  if (from === 'beginning') return;
+  const given = typeof from === 'object' && from !== null ? (from as { position?: unknown; time?: unknown }) : {};
+  if (given.position !== undefined) {
+    if (typeof given.position === 'number' && Number.isSafeInteger(given.position) && given.position >= 0) return;
+    throw new InvalidInput({ path: 'from.position', expected: 'a whole number from 0', found: given.position });
+  }
+  if (given.time !== undefined) {
+    const isTime = typeof given.time === 'string' || given.time instanceof Date;
+    if (isTime && !Number.isNaN(new Date(given.time as string | Date).getTime())) return;
+    throw new InvalidInput({ path: 'from.time', expected: 'an RFC 3339 timestamp or a Date', found: given.time });
+  }
+  throw new InvalidInput({ path: 'from', expected: "'beginning', { position } or { time }", found: from });
+}
 
 /** A replay that was begun: rows, deliveries and checkpoint change in several writes, which may have happened in part. */
 export interface BegunReplay {

@@ -112,11 +112,13 @@ export class Settlement {
   }
 
   /** Queues the event behind an earlier delivery of its key, or until it is due. */
-  setAside(work: Work, when: { dueMs: number | undefined; priority: number }): void {
+  setAside(work: Work, when: { dueMs: number | undefined; priority: number }): Delivery {
     const { committer, figures } = this.#parts;
     if (when.dueMs === undefined) figures.heldBack += 1;
-    committer.putDelivery({ ...this.#aside(work), state: 'waiting', dueMs: when.dueMs, priority: when.priority });
+    const delivery: Delivery = { ...this.#aside(work), state: 'waiting', dueMs: when.dueMs, priority: when.priority };
+    committer.putDelivery(delivery);
     this.#settle(work, true);
+    return delivery;
   }
 
   /** The event turned out to belong to another key: it waits for its turn there. */

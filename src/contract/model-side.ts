@@ -1,3 +1,4 @@
+import { sampleConsumer } from './consumer-samples.ts';
 import type { Appended, AppendOutcome, AppendRequest } from '../channel/event-log.ts';
 import type { UnitOutcome } from '../consumer/unit-of-work.ts';
 import { position } from '../event/position.ts';
@@ -133,7 +134,12 @@ export class ModelSide {
   #putConsumer(consumer: string, low: number): Promise<void> {
     const nowMs = this.#bench.clock.now();
     const checkpoint = { low: position(low), done: [] };
-    return this.#store.checkpoints.put({ consumer, checkpoint, paused: undefined, createdMs: nowMs, updatedMs: nowMs });
+    return this.#store.checkpoints.put({
+      ...sampleConsumer(consumer),
+      checkpoint,
+      createdMs: nowMs,
+      updatedMs: nowMs,
+    });
   }
 
   #trim(trim: TrimSketch): Promise<unknown> {

@@ -1,6 +1,8 @@
 import { compileSelection } from '../channel/selection.ts';
 import { quarantinedEvent } from '../schema/gate.ts';
 import { encodeJson } from '../event/json.ts';
+import type { JsonValue } from '../event/json.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
@@ -10,6 +12,36 @@ import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 export const QUARANTINE = 'thereupon.quarantine';
 
 export const quarantineSelection = compileSelection({ types: [SYSTEM_EVENTS.eventQuarantined] });
+
+/** A quarantined event for people: as it is, not as the report that holds it. */
+export function shownFromQuarantine(report: RecordedEvent): RecordedEvent {
+  const { position, version, recordedMs } = report.stored;
+  return recordedEvent(Object.freeze({ ...quarantinedEvent(report), position, version, recordedMs }));
+}
+
+/**
+ * The report as if the event had said what an operator says in its place.
+ *
+ * Errors    EventDataInvalid when that does not fit either.
+ */
+export async function editQuarantined(
+  registry: SchemaRegistry,
+  report: RecordedEvent,
+  data: JsonValue,
+): Promise<JsonValue> {
+  const { event, ...rest } = report.data as { readonly event: { readonly type: string; [member: string]: JsonValue } };
+  const admitted = await admitEdit(registry, event.type, data);
+  return { ...rest, event: { ...event, encoding: 'json', data: encodeJson(admitted, 'data') } };
+}
+
+/** Data that an operator gives in place of an event's, through the same gate. Errors: EventDataInvalid. */
+export async function admitEdit(registry: SchemaRegistry, type: string, data: JsonValue): Promise<JsonValue> {
+  const definition = registry.definitions().findLast((known) => known.type === type);
+  if (definition === undefined || definition.onInvalid === 'warn') return data;
+  const validation = await validate(definition, data);
+  if (!validation.ok) throw dataInvalid(definition, validation.issues);
+  return JSON.parse(encodeJson(validation.data, 'data')) as JsonValue;
+}
 
 /**
  * The event in a quarantine report, if it fits the schema that its type has now: after a new schema, or an edit by an operator.

@@ -85,7 +85,12 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     publishes: [],
     loops: undefined,
     mode: 'ordered',
-    state: { namespace, initial, indexes: (row) => indexValues(indexes, row) },
+    state: {
+      namespace,
+      initial,
+      indexNames: indexes.map(([index]) => index),
+      indexes: (row) => indexValues(indexes, row),
+    },
     keyOf: (event) => keyOf(event) ?? NO_ROW,
     priorityOf: undefined,
     delayMsOf: undefined,

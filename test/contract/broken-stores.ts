@@ -280,6 +280,7 @@ const brokenState: readonly BrokenStore[] = [
           if ((await checkpoints.load(consumer)) === undefined) {
             await checkpoints.put({
               consumer,
+              form: { kind: 'consumer', mode: 'ordered', types: undefined, indexes: [] },
               checkpoint: { low: START, done: [] },
               paused: undefined,
               createdMs: 0,

@@ -76,11 +76,11 @@ describe('the gate (G8)', () => {
     expect(await test.system.ingest([incoming({ value: 400 })])).toMatchObject([
       { quarantined: true, duplicate: true },
     ]);
-    const report = letter?.event?.data as { event: { data: string } };
-    await test.deadLetters.retryEdited(letter?.id ?? '', {
-      ...report,
-      event: { ...report.event, data: '{"value":40}' },
-    });
+    // Operators see the event itself, and what they say in its place goes through the same gate.
+    expect(letter?.event).toMatchObject({ type: Measured.type, id: '1', source: '/lab', data: { value: 400 } });
+    await expect(test.deadLetters.retryEdited(letter?.id ?? '', { value: 'high' })).rejects.toThrow(EventDataInvalid);
+    expect(await test.parked('thereupon.quarantine')).toHaveLength(1);
+    await test.deadLetters.retryEdited(letter?.id ?? '', { value: 40 });
     await test.settled({ advance: true });
     expect(seen).toEqual([{ value: 40, unit: 'C' }]);
     expect(test.recorded(Measured)[0]).toMatchObject({ id: '1', source: '/lab' });

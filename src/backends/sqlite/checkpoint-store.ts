@@ -1,4 +1,4 @@
-import type { Checkpoint, CheckpointStore, ConsumerRecord } from '../../consumer/checkpoint-store.ts';
+import type { Checkpoint, CheckpointStore, ConsumerForm, ConsumerRecord } from '../../consumer/checkpoint-store.ts';
 import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
 import type { Database } from './database.ts';
@@ -8,6 +8,7 @@ import type { Session } from './session.ts';
 
 type ConsumerRow = [
   consumer: string,
+  form: string,
   low: number,
   done: string,
   pausedSinceMs: number | null,
@@ -16,7 +17,7 @@ type ConsumerRow = [
   updatedMs: number,
 ];
 
-const COLUMNS = 'consumer, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
+const COLUMNS = 'consumer, form, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
 /** Roughly what a record holds in memory while it waits. */
 const RECORD_BYTES = 1_024;
 
@@ -51,7 +52,9 @@ export class SqliteCheckpointStore implements CheckpointStore {
   async put(record: ConsumerRecord): Promise<void> {
     const row = toRow(record);
     await writeOnce(this.#writes, RECORD_BYTES, () => {
-      this.#database.change(`INSERT OR REPLACE INTO consumers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`).run(...row);
+      this.#database
+        .change(`INSERT OR REPLACE INTO consumers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+        .run(...row);
       this.#names().add(record.consumer);
     });
   }
@@ -92,13 +95,26 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 }
 
-function toRow({ consumer, checkpoint, paused, createdMs, updatedMs }: ConsumerRecord): ConsumerRow {
-  const done = JSON.stringify(checkpoint.done);
-  return [consumer, checkpoint.low, done, paused?.sinceMs ?? null, paused?.reason ?? null, createdMs, updatedMs];
+function toRow({ consumer, form, checkpoint, paused, createdMs, updatedMs }: ConsumerRecord): ConsumerRow {
+  return [
+    consumer,
+    JSON.stringify(form),
+    checkpoint.low,
+    JSON.stringify(checkpoint.done),
+    paused?.sinceMs ?? null,
+    paused?.reason ?? null,
+    createdMs,
+    updatedMs,
+  ];
 }
 
-function fromRow([consumer, low, done, sinceMs, reason, createdMs, updatedMs]: ConsumerRow): ConsumerRecord {
+function fromRow([consumer, form, low, done, sinceMs, reason, createdMs, updatedMs]: ConsumerRow): ConsumerRecord {
   const checkpoint = { low: position(low), done: JSON.parse(done) as Checkpoint['done'] };
   const paused = sinceMs === null ? undefined : { sinceMs, reason: reason ?? '' };
-  return { consumer, checkpoint, paused, createdMs, updatedMs };
+  return { consumer, form: wholeForm(JSON.parse(form) as ConsumerForm), checkpoint, paused, createdMs, updatedMs };
+}
+
+/** JSON leaves out members that are undefined; the type has them. */
+function wholeForm({ kind, mode, types, indexes }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes };
 }

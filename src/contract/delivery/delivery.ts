@@ -1,6 +1,7 @@
 import type { ContractSuite } from '../contract-case.ts';
 import { boundingCases } from './bounding.ts';
 import { enduringCases } from './enduring.ts';
+import { isolatingCases } from './isolating.ts';
 import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
@@ -24,6 +25,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...stoppingCases(bench),
   ...enduringCases(bench),
   ...boundingCases(bench),
+  ...isolatingCases(bench),
   ...retainingCases(bench),
   ...modellingCases(bench),
 ];

@@ -100,6 +100,7 @@ CREATE TABLE schemas (
 
 CREATE TABLE consumers (
   consumer        TEXT PRIMARY KEY,
+  form            TEXT NOT NULL, -- JSON: what it was when it last ran
   low             INTEGER NOT NULL,
   done            TEXT NOT NULL, -- JSON: [[from, to], ...] above low
   paused_since_ms INTEGER,
