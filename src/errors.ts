@@ -44,11 +44,12 @@ export class InvalidInput extends ThereuponError {
   readonly expected: string;
   readonly found: string;
 
-  constructor(input: { path: string; expected: string; found: unknown }) {
+  constructor(input: { path: string; expected: string; found: unknown }, options?: { cause?: unknown }) {
     const found = describeValue(input.found);
     super(
       { code: 'invalid-input', retry: 'never', fault: 'caller' },
       `${input.path}: expected ${input.expected}, found ${found}`,
+      options,
     );
     this.path = input.path;
     this.expected = input.expected;

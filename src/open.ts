@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { applyRetention, assertRetentionRules } from './channel/retention.ts';
 import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 import type { ExpectedVersion } from './channel/event-log.ts';
@@ -69,6 +70,7 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
 
 /** Retention runs this often while the system is open. */
 const RETENTION_EVERY_MS = 3_600_000;
+const RETENTION_FIRST_MS = 60_000;
 
 /**
  * Opens a system: joins channel, state and features, and starts what reacts.
@@ -76,10 +78,14 @@ const RETENTION_EVERY_MS = 3_600_000;
  * Errors    InvalidDefinition; StoreHeld, StoreUnusable, StoreUnavailable of the backend
  */
 export async function open<const Events extends EventDefinition = EventDefinition>(
-  options: SystemOptions<Events> | StoreFactory,
+  options: SystemOptions<Events> | StoreFactory | string,
 ): Promise<System<Events>> {
-  const given: SystemOptions<Events> = 'open' in options ? { store: options } : options;
-  return System.open(given);
+  if (typeof options === 'string' || isStoreFactory(options)) return System.open({ store: options });
+  return System.open(options);
+}
+
+function isStoreFactory(value: unknown): value is StoreFactory {
+  return typeof (value as Partial<StoreFactory> | null | undefined)?.open === 'function';
 }
 
 /** A system of whatever events: all of it but what is typed by them. */
@@ -145,6 +151,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
   /** See `open`. */
   static async open<Events extends EventDefinition>(options: SystemOptions<Events>): Promise<System<Events>> {
+    if (typeof options !== 'object' || options === null)
+      throw new InvalidInput({ path: 'options', expected: 'a store, or options that name one', found: options });
     const environment = createEnvironment(options.environment);
     assertOptions(options);
     const reactions = reactionsOf(options);
@@ -297,17 +305,18 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
   async #start(): Promise<void> {
     await this.consumers.start();
-    if ((this.options.retention ?? []).length > 0) this.#scheduleRetention();
+    // Soon, for programs that are started anew every day; not at once, when consumers may be far behind.
+    if ((this.options.retention ?? []).length > 0) this.#scheduleRetention(RETENTION_FIRST_MS);
   }
 
-  #scheduleRetention(): void {
-    this.#cancelRetention = this.environment.clock.setTimer(RETENTION_EVERY_MS, () => {
+  #scheduleRetention(delayMs: number): void {
+    this.#cancelRetention = this.environment.clock.setTimer(delayMs, () => {
       this.applyRetention()
         .catch((error: unknown) =>
           this.environment.logger.error({ err: error }, 'retention failed; the next turn tries again'),
         )
         .finally(() => {
-          if (this.#closing === undefined) this.#scheduleRetention();
+          if (this.#closing === undefined) this.#scheduleRetention(RETENTION_EVERY_MS);
         });
     });
   }
@@ -356,12 +365,40 @@ async function factoryOf(store: string): Promise<StoreFactory> {
   if (scheme !== undefined && scheme !== 'file') {
     throw new InvalidInput({ path: 'store', expected: "'memory:' or the path of an SQLite file", found: store });
   }
-  return (await import('./backends/sqlite/sqlite.ts')).sqlite(store.replace(/^file:\/\//, ''));
+  if (store === ':memory:')
+    throw new InvalidInput({
+      path: 'store',
+      expected: "'memory:' for a store in memory, or the path of a file",
+      found: store,
+    });
+  const file = /^file:/i.test(store) ? fileOfUrl(store) : store;
+  return (await import('./backends/sqlite/sqlite.ts')).sqlite(file);
+}
+
+/** The path in a file URL, absolute or not. */
+function fileOfUrl(url: string): string {
+  if (/^file:\/\//i.test(url)) {
+    try {
+      return fileURLToPath(url);
+    } catch (error) {
+      const expected = 'a file URL such as file:///var/lib/app.db, or a path';
+      throw new InvalidInput({ path: 'store', expected, found: url }, { cause: error });
+    }
+  }
+  return decodeURIComponent(url.slice('file:'.length));
 }
 
 function assertOptions(options: SystemOptions): void {
   assertRetentionRules(options.retention ?? []);
-  const { source } = options;
+  const { source, store, unknownTypes } = options;
+  if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))
+    throw new InvalidInput({
+      path: 'store',
+      expected: "a store such as sqlite('app.db'), 'memory:', or the path of an SQLite file",
+      found: store,
+    });
+  if (unknownTypes !== undefined && unknownTypes !== 'reject' && unknownTypes !== 'accept')
+    throw new InvalidInput({ path: 'unknownTypes', expected: "'reject' or 'accept'", found: unknownTypes });
   if (source !== undefined && (source === '' || !isUriReference(source)))
     throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
   for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {

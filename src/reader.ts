@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventLog, ListStreamsOptions, StreamState } from './channel/event-log.ts';
 import type { Feed } from './channel/feed.ts';
 import { compileSelection } from './channel/selection.ts';
-import type { Selection } from './channel/selection.ts';
+import type { CompiledSelection, Selection } from './channel/selection.ts';
 import { subscription } from './channel/subscription.ts';
 import { InvalidInput } from './errors.ts';
 import type { RecordedEvent } from './event/event.ts';
@@ -79,6 +80,8 @@ export class Reader {
         options.categories ?? (options.stream === undefined ? undefined : [options.stream.split('-', 1)[0] ?? '']),
     });
     const bounds = await this.#bounds(options);
+    if (options.stream !== undefined)
+      return this.#readOfStream(options.stream, { ...options, limit }, selection, bounds);
     let cursor = forward
       ? (Math.max(bounds.after, options.after ?? START) as Position)
       : ((options.after ?? bounds.until + 1) as Position);
@@ -98,15 +101,78 @@ export class Reader {
         if (forward ? event.position > bounds.until : event.position <= bounds.after)
           return { events: found, next: undefined };
         cursor = event.position;
-        if ((options.stream === undefined || event.stream === options.stream) && selection.matches(event)) {
+        if (selection.matches(event)) {
           found.push(event);
           bytes += roughBytes(event);
         }
         if (found.length === limit) return { events: found, next: cursor };
       }
       scanned += page.length;
+      // Others have a turn between two pages.
+      await nextTurn();
     }
     return { events: found, next: cursor };
+  }
+
+  /** A page of one stream's events in position order: found through the stream, however long the log is. */
+  async #readOfStream(
+    stream: string,
+    { after, direction, correlationid, limit }: ReadEventsOptions & { readonly limit: number },
+    selection: CompiledSelection,
+    bounds: { readonly after: Position; readonly until: Position },
+  ): Promise<EventPage> {
+    assertStreamName(stream);
+    const forward = direction !== 'backward';
+    const begin = forward
+      ? Math.max(bounds.after, after ?? START)
+      : Math.min(bounds.until + 1, after ?? bounds.until + 1);
+    const { version } = await this.#log.streamState(stream);
+    // The first version whose event lies behind the place where the page begins; versions and positions rise together.
+    let fromVersion = await this.#firstVersion(
+      stream,
+      version,
+      (event) => event.position > (forward ? begin : begin - 1),
+    );
+    if (!forward) fromVersion -= 1;
+    const found: RecordedEvent[] = [];
+    let bytes = 0;
+    for (let scanned = 0; fromVersion >= 1 && fromVersion <= version;) {
+      const page = await this.#log.readStream(stream, {
+        fromVersion,
+        direction: forward ? 'forward' : 'backward',
+        limit: SCAN_PAGE,
+        maxBytes: PAGE_BYTES,
+      });
+      const last = page.at(-1);
+      if (last === undefined) break;
+      for (const event of page) {
+        if (forward ? event.position > bounds.until : event.position <= bounds.after)
+          return { events: found, next: undefined };
+        if (!selection.matches(event) || (correlationid !== undefined && event.correlationid !== correlationid))
+          continue;
+        found.push(event);
+        bytes += roughBytes(event);
+        if (found.length === limit) return { events: found, next: event.position };
+      }
+      scanned += page.length;
+      if (scanned >= MAX_SCANNED || bytes >= PAGE_BYTES) return { events: found, next: last.position };
+      fromVersion = last.version + (forward ? 1 : -1);
+      await nextTurn();
+    }
+    return { events: found, next: undefined };
+  }
+
+  /** The lowest version whose event, or the next one that can be read, fulfils a condition that all later ones fulfil too. */
+  async #firstVersion(stream: string, last: number, holds: (event: RecordedEvent) => boolean): Promise<number> {
+    let low = 1;
+    let high = last + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const [event] = await this.#log.readStream(stream, { fromVersion: middle, limit: 1 });
+      if (event === undefined || holds(event)) high = middle;
+      else low = event.version + 1;
+    }
+    return low;
   }
 
   /** The history of one entity, in version order. Pages of large events are shorter than asked for; `state` tells whether more follows. */

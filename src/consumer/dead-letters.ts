@@ -294,6 +294,8 @@ function idOf({ consumer, position }: Delivery): string {
 }
 
 function parseId(id: string): { consumer: string; position: Position } {
+  if (typeof id !== 'string')
+    throw new InvalidInput({ path: 'dead letter id', expected: 'consumer~position', found: id });
   const separator = id.lastIndexOf('~');
   const place = Number(id.slice(separator + 1));
   if (separator < 1 || !Number.isSafeInteger(place) || place < 1) {

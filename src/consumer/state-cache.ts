@@ -1,9 +1,13 @@
 import type { JsonValue } from '../event/json.ts';
+import { roughJsonBytes } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import type { RowStore } from './row-store.ts';
 
-/** States kept in memory per consumer; the least recently used go first. */
+/** States kept in memory per consumer, and what they take (G10); the least recently used go first. */
 const MAX_STATES = 20_000;
+/** Of a key in the cache, without its state. */
+const KEY_BYTES = 100;
+const MAX_STATES_BYTES = 32 * 1_024 * 1_024;
 
 /**
  * The states of a consumer's keys: what is committed, overlaid with what handled events have changed since.
@@ -15,7 +19,8 @@ const MAX_STATES = 20_000;
 export class StateCache {
   readonly #rows: RowStore;
   readonly #namespace: string;
-  readonly #states = new Map<string, JsonValue | undefined>();
+  readonly #states = new Map<string, { readonly value: JsonValue | undefined; readonly bytes: number }>();
+  #bytes = 0;
   readonly #loading = new Map<string, number>();
 
   constructor(rows: RowStore, namespace: string) {
@@ -28,11 +33,13 @@ export class StateCache {
   }
 
   get(key: string): JsonValue | undefined {
-    return this.#states.get(key);
+    return this.#states.get(key)?.value;
   }
 
   set(key: string, value: JsonValue | undefined): void {
-    this.#states.set(key, value);
+    const bytes = KEY_BYTES + roughJsonBytes(value);
+    this.#bytes += bytes - (this.#states.get(key)?.bytes ?? 0);
+    this.#states.set(key, { value, bytes });
   }
 
   /** Reads the states of keys that are not in memory. */
@@ -56,19 +63,18 @@ export class StateCache {
     for (const [index, key] of missing.entries()) {
       // A handler of the same key may have set it while this was read.
       const value = values[index];
-      if (!this.#states.has(key)) this.#states.set(key, value === undefined ? undefined : sealJson(value, 'state'));
+      if (!this.#states.has(key)) this.set(key, value === undefined ? undefined : sealJson(value, 'state'));
     }
   }
 
   /** Drops states above the limit, but for those that are not committed yet. */
   trim(isUncommitted: (key: string) => boolean): void {
-    if (this.#states.size <= MAX_STATES) return;
-    let excess = this.#states.size - MAX_STATES / 2;
-    for (const key of this.#states.keys()) {
-      if (excess <= 0) break;
+    if (this.#states.size <= MAX_STATES && this.#bytes <= MAX_STATES_BYTES) return;
+    for (const [key, { bytes }] of this.#states) {
+      if (this.#states.size <= MAX_STATES / 2 && this.#bytes <= MAX_STATES_BYTES / 2) break;
       if (isUncommitted(key) || this.#loading.has(key)) continue;
       this.#states.delete(key);
-      excess -= 1;
+      this.#bytes -= bytes;
     }
   }
 }

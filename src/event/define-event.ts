@@ -61,7 +61,6 @@ const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
 export function defineEvent<const Type extends string, Schema extends StandardSchemaV1>(
   options: EventOptions<Type, Schema>,
 ): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
-  type Data = StandardSchemaV1.InferOutput<Schema>;
   const name = `event ${describeValue(options.type)}`;
   if (typeof options.type !== 'string' || !EVENT_TYPE.test(options.type)) {
     throw new InvalidDefinition(
@@ -96,8 +95,32 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
     schema: options.schema,
     onInvalid: policy,
     source: options.source,
-    streamOf: (data: Data) => options.stream?.(data),
-    subjectOf: (data: Data) => options.subject?.(data),
-    partitionKeyOf: (data: Data) => options.partitionKey?.(data),
+    streamOf: derivation(name, 'stream', options.stream),
+    subjectOf: derivation(name, 'subject', options.subject),
+    partitionKeyOf: derivation(name, 'partitionKey', options.partitionKey),
   };
+}
+
+/** What an event says of itself by its data. Errors: InvalidDefinition when the function throws, or gives something else than a string. */
+function derivation<Data>(
+  name: string,
+  option: string,
+  derive: ((data: Data) => string | undefined) | undefined,
+): (data: Data) => string | undefined {
+  if (derive === undefined) return () => undefined;
+  return (data) => {
+    let derived: unknown;
+    try {
+      derived = derive(data);
+    } catch (error) {
+      throw new InvalidDefinition(name, `its ${option} function threw: ${messageOf(error)}`, { cause: error });
+    }
+    if (derived !== undefined && typeof derived !== 'string')
+      throw new InvalidDefinition(name, `its ${option} function must give a string, found ${describeValue(derived)}`);
+    return derived;
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : describeValue(error);
 }

@@ -40,6 +40,7 @@ export function assertJson(value: unknown, path: string, depth: number): void {
           found: value,
         });
       if (Array.isArray(value)) {
+        if (typeof (value as { toJSON?: unknown }).toJSON === 'function') break;
         for (let index = 0; index < value.length; index += 1) {
           const item: unknown = value[index];
           if (typeof item !== 'string') assertJson(item, `${path}[${index}]`, depth + 1);
@@ -79,6 +80,16 @@ export function deepFreeze<T>(value: T): T {
     }
   }
   return value;
+}
+
+/** What a JSON value takes in memory, roughly: for limits (G10). */
+export function roughJsonBytes(value: JsonValue | undefined): number {
+  if (typeof value === 'string') return 16 + value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  let bytes = 32;
+  if (Array.isArray(value)) for (const item of value) bytes += roughJsonBytes(item as JsonValue);
+  else for (const member in value) bytes += 16 + roughJsonBytes((value as Readonly<Record<string, JsonValue>>)[member]);
+  return bytes;
 }
 
 /** Equal as JSON values: order of members does not count, order of items does. */

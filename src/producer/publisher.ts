@@ -124,8 +124,13 @@ export class Publisher {
 
   async #admitAll(publications: readonly Publication[], stream: string | undefined): Promise<readonly Admitted[]> {
     const admitted: Admitted[] = [];
-    for (const [index, { event, data, options = NO_OPTIONS }] of publications.entries()) {
+    if (!Array.isArray(publications))
+      throw new InvalidInput({ path: 'publications', expected: 'a list of { event, data }', found: publications });
+    for (const [index, publication] of (publications as readonly Publication[]).entries()) {
       try {
+        if (typeof (publication as unknown) !== 'object' || (publication as unknown) === null)
+          throw new InvalidInput({ path: 'publication', expected: '{ event, data }', found: publication });
+        const { event, data, options = NO_OPTIONS } = publication;
         const pending = this.#admit(event, data, stream === undefined ? options : { ...options, stream });
         // Most schema libraries answer at once; waiting all the same would cost a turn for each event.
         admitted.push(pending instanceof Promise ? await pending : pending);
@@ -138,6 +143,8 @@ export class Publisher {
 
   #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {
     const { registry, source } = this.#options;
+    if ((definition as EventDefinition | undefined | null)?.kind !== 'event')
+      throw new InvalidInput({ path: 'event', expected: 'what defineEvent gives', found: definition });
     registry.assertKnown(definition);
     const cause = currentCause();
     if (cause !== undefined) assertNoRunaway(cause, source);

@@ -5,6 +5,7 @@ import type { Cause, EventDraft } from '../event/create-event.ts';
 import { checkAttributes } from '../event/cloudevents-attributes.ts';
 import type { RareAttributes } from '../event/event.ts';
 import { encodeJson } from '../event/json.ts';
+import { InvalidInput } from '../errors.ts';
 import type { SchemaIssue } from '../errors.ts';
 
 /** What a publisher may say beyond the data. */
@@ -135,5 +136,8 @@ function rareAttributes(options: PublishOptions, partitionkey: string | undefine
 }
 
 function asTimestamp(time: string | Date | undefined): string | undefined {
-  return time instanceof Date ? time.toISOString() : time;
+  if (!(time instanceof Date)) return time;
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidInput({ path: 'time', expected: 'a date that is one', found: time });
+  return time.toISOString();
 }

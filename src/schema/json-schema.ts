@@ -4,11 +4,11 @@ import type { JsonValue } from '../event/json.ts';
 
 /** The JSON Schema part of Standard Schema, where a library implements it. */
 interface StandardJsonSchema {
-  readonly jsonSchema?: { output(options: { target: 'draft-2020-12' }): unknown };
+  readonly jsonSchema?: { input(options: { target: 'draft-2020-12' }): unknown };
 }
 
 /**
- * The shape of an event's data as JSON Schema 2020-12, where the schema library can say it; else undefined.
+ * What an event's data may be for its producers (its defaults left out, say), as JSON Schema 2020-12, where the schema library can say it; else undefined.
  *
  * Source    standardschema.dev, Standard JSON Schema
  */
@@ -17,7 +17,7 @@ export function jsonSchemaOf(definition: EventDefinition): JsonValue | undefined
   if (standard.jsonSchema === undefined) return undefined;
   try {
     // Through JSON text: what is stored and compared is exactly what is served.
-    return JSON.parse(JSON.stringify(standard.jsonSchema.output({ target: 'draft-2020-12' }))) as JsonValue;
+    return JSON.parse(JSON.stringify(standard.jsonSchema.input({ target: 'draft-2020-12' }))) as JsonValue;
   } catch (error) {
     // Libraries throw for shapes that JSON Schema cannot say (a date, a transform); the schema still validates.
     if (error instanceof Error) return undefined;

@@ -1,34 +1,79 @@
 import type { z } from 'zod';
-import { InvalidInput, LimitExceeded, UnsupportedContent } from '../index.ts';
+import { InvalidInput, LimitExceeded, SystemFull, UnsupportedContent } from '../index.ts';
 import { RequestAborted } from './refusals.ts';
 
 const LIMIT = 'request body in bytes';
 
+/** Larger ones are counted while they come in: a slow sender takes no more room than for what has come. */
+const SMALL_BYTES = 64 * 1_024;
+/** A full budget is free again after so long. */
+const RETRY_AFTER_MS = 1_000;
+
+/** The room that the bodies of all requests under way share (G10). */
+export class BodyBudget {
+  readonly #maximum: number;
+  #used = 0;
+
+  constructor(maximum: number) {
+    this.#maximum = maximum;
+  }
+
+  /** For one request. */
+  share(): BodyShare {
+    let taken = 0;
+    return {
+      take: (bytes) => {
+        if (this.#used + bytes > this.#maximum && this.#used > taken)
+          throw new SystemFull('the room for request bodies', RETRY_AFTER_MS);
+        this.#used += bytes;
+        taken += bytes;
+      },
+      release: () => {
+        this.#used -= taken;
+        taken = 0;
+      },
+    };
+  }
+}
+
+export interface BodyShare {
+  /** Errors: SystemFull when other requests have taken what there is. */
+  take(bytes: number): void;
+  /** The request is answered. */
+  release(): void;
+}
+
 /**
  * The body of a request, counted while it comes in.
  *
- * Errors    LimitExceeded as soon as it is clear that the body is larger; RequestAborted when it ends early.
+ * Errors    LimitExceeded as soon as it is clear that the body is larger; SystemFull; RequestAborted when it ends early.
  */
-export async function readBytes(request: Request, maximum: number): Promise<Uint8Array> {
+export async function readBytes(request: Request, maximum: number, share: BodyShare): Promise<Uint8Array> {
   const length = request.headers.get('content-length');
   if (length !== null && !request.headers.has('transfer-encoding')) {
     if (Number(length) > maximum) throw new LimitExceeded(LIMIT, maximum, Number(length));
-    // The HTTP parser lets no more bytes through than were announced.
-    return new Uint8Array(await request.arrayBuffer().catch(aborted));
+    if (Number(length) <= SMALL_BYTES) {
+      share.take(Number(length));
+      // The HTTP parser lets no more bytes through than were announced.
+      return new Uint8Array(await request.arrayBuffer().catch(aborted));
+    }
   }
-  return request.body === null ? new Uint8Array() : readCounted(request.body, maximum);
+  return request.body === null ? new Uint8Array() : readCounted(request.body, maximum, share);
 }
 
-async function readCounted(body: ReadableStream<Uint8Array>, maximum: number): Promise<Uint8Array> {
+async function readCounted(body: ReadableStream<Uint8Array>, maximum: number, share: BodyShare): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const reader = body.getReader();
   for (let size = 0; ;) {
     const { done, value } = await reader.read().catch(aborted);
     if (done) return Buffer.concat(chunks, size);
     size += value.length;
-    if (size > maximum) {
+    try {
+      if (size > maximum) throw new LimitExceeded(LIMIT, maximum, size);
+      share.take(value.length);
+    } catch (error) {
       reader.cancel().catch(() => undefined);
-      throw new LimitExceeded(LIMIT, maximum, size);
+      throw error;
     }
     chunks.push(value);
   }

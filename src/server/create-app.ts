@@ -6,7 +6,8 @@ import { InvalidInput, NotFound } from '../index.ts';
 import type { ServerOptions } from '../index.ts';
 import { accessOf } from './access.ts';
 import type { Access } from './access.ts';
-import { parseBody, readBytes } from './body.ts';
+import { BodyBudget, parseBody, readBytes } from './body.ts';
+import type { BodyShare } from './body.ts';
 import { LiveStreams } from './live-streams.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
@@ -68,6 +69,9 @@ export function createApp(system: ServedSystem, options: AppOptions = {}): App {
   return app;
 }
 
+/** Bodies of the largest size that fit into memory at a time; smaller ones are more. */
+const BODIES_AT_ONCE = 4;
+
 function servingOf(system: ServedSystem, options: AppOptions): Serving {
   const closing = options.signal ?? new AbortController().signal;
   const live = new LiveStreams({
@@ -77,9 +81,11 @@ function servingOf(system: ServedSystem, options: AppOptions): Serving {
     closing,
   });
   let document: unknown;
+  const maxBodyBytes = count(options.maxBodyBytes ?? 8 * 1_024 * 1_024, 'maxBodyBytes');
   return {
     system,
-    maxBodyBytes: count(options.maxBodyBytes ?? 8 * 1_024 * 1_024, 'maxBodyBytes'),
+    maxBodyBytes,
+    bodies: new BodyBudget(maxBodyBytes * BODIES_AT_ONCE),
     maxBatchEvents: count(options.maxBatchEvents ?? 1_000, 'maxBatchEvents'),
     maxWaitMs: count(options.maxWaitMs ?? 5_000, 'maxWaitMs'),
     live,
@@ -93,11 +99,14 @@ async function serve(route: Route, context: Context<Env>, serving: Serving, acce
   const { environment } = serving.system;
   const startedMs = environment.clock.now();
   let reply: Reply;
+  const share = serving.bodies.share();
   try {
     if (route.open !== true) access(askerOf(context));
-    reply = await route.handle(await requestOf(route, context, serving));
+    reply = await route.handle(await requestOf({ route, context, serving, share }));
   } catch (error) {
     reply = replyOf(error, environment);
+  } finally {
+    share.release();
   }
   serving.metrics.answered({
     method: route.method,
@@ -125,14 +134,20 @@ export function responseOf({ status, headers, body }: Reply): Response {
   return new Response(body, { status, headers });
 }
 
-async function requestOf(
-  route: Route,
-  context: Context<Env>,
-  serving: Serving,
-): Promise<RouteRequest<Readonly<Record<string, unknown>>, unknown>> {
+async function requestOf({
+  route,
+  context,
+  serving,
+  share,
+}: {
+  readonly route: Route;
+  readonly context: Context<Env>;
+  readonly serving: Serving;
+  readonly share: BodyShare;
+}): Promise<RouteRequest<Readonly<Record<string, unknown>>, unknown>> {
   const { raw } = context.req;
   const search = searchOf(raw.url);
-  const bytes = () => readBytes(raw, serving.maxBodyBytes);
+  const bytes = () => readBytes(raw, serving.maxBodyBytes, share);
   const header = (name: string) => raw.headers.get(name) ?? undefined;
   return {
     serving,

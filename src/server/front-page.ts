@@ -28,8 +28,8 @@ export const PAGE = `<!doctype html>
 ${LINKS.map(([path, says]) => `  <li><a href="${path}">${path}</a>: ${says}</li>`).join('\n')}
 </ul>
 <p>Publish a fact and follow what comes of it:</p>
-<pre>curl -X POST localhost:4600/events -H 'content-type: application/cloudevents+json' \\
-  -d '{"specversion":"1.0","id":"1","source":"/me","type":"...","data":{}}'
-curl -N localhost:4600/events -H 'accept: text/event-stream'</pre>
+<pre>thereupon publish --type TYPE --data '{ ... }'
+thereupon tail</pre>
+<p>or, with <code>curl</code>, as <a href="/openapi.json">POST /events</a> and <code>GET /events</code> with <code>accept: text/event-stream</code> at this address.</p>
 </html>
 `;

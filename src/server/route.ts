@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { BodyBudget } from './body.ts';
 import type { LiveStreams } from './live-streams.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryOf, QueryShape } from './query.ts';
@@ -9,6 +10,7 @@ import type { ServedSystem } from './served-system.ts';
 export interface Serving {
   readonly system: ServedSystem;
   readonly maxBodyBytes: number;
+  readonly bodies: BodyBudget;
   readonly maxBatchEvents: number;
   /** How long `after-position` waits at most. */
   readonly maxWaitMs: number;

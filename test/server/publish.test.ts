@@ -170,6 +170,49 @@ describe('publishing over HTTP', () => {
     expect(pulled).toBeLessThan(6);
   });
 
+  it('takes the ETag of a stream as the claim of a writer, and records nothing when it is old (G4)', async () => {
+    const { app, system } = await openApp();
+    await post(app, order({ id: 'a', orderId: '17' }));
+    const etag = (await app.request('/streams/order-17')).headers.get('etag') ?? '';
+    const send = (id: string, match: string) => {
+      const headers = { ...STRUCTURED, 'if-match': match };
+      return app.request('/events', { method: 'POST', headers, body: JSON.stringify(order({ id, orderId: '17' })) });
+    };
+    expect((await send('b', etag)).status).toBe(201);
+    const late = await send('c', etag);
+    expect(late.status).toBe(412);
+    expect(await problemOf(late)).toMatchObject({ code: 'stream-version-conflict', status: 412, actual: 2 });
+    expect((await send('d', '*')).status).toBe(201);
+    expect((await send('e', 'W/"3"')).status).toBe(400);
+    expect(await system.events.head()).toBe(3);
+  });
+
+  it('refuses bodies that together are too large for memory, with a hint when to come again (G10)', async () => {
+    const { app, system } = await openApp({ maxBodyBytes: 400_000 });
+    const held: ReadableStreamDefaultController<Uint8Array>[] = [];
+    const slow = () =>
+      app.request('/events', {
+        method: 'POST',
+        headers: STRUCTURED,
+        body: new ReadableStream<Uint8Array>({
+          start(controller) {
+            controller.enqueue(new Uint8Array(399_000));
+            held.push(controller);
+          },
+        }),
+        duplex: 'half',
+      });
+    const waiting = [slow(), slow(), slow(), slow()];
+    const refused = await slow();
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await problemOf(refused)).toMatchObject({ code: 'system-full' });
+    for (const controller of held.slice(0, 4)) controller.close();
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([400, 400, 400, 400]);
+    expect((await post(app, order({ id: 'after' }))).status).toBe(201);
+    expect(await system.events.head()).toBe(1);
+  });
+
   it.each([
     ['no form of an event', { 'content-type': 'application/json' }, '{}', 415, { code: 'unsupported-content' }],
     ['a compressed body', { ...STRUCTURED, 'content-encoding': 'gzip' }, '', 415, { code: 'unsupported-content' }],

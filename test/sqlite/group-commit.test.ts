@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Database } from '../../src/backends/sqlite/database.ts';
 import type { Write } from '../../src/backends/sqlite/group-commit.ts';
 import { GroupCommit } from '../../src/backends/sqlite/group-commit.ts';
-import { Closed, StoreUnavailable, SystemFull } from '../../src/errors.ts';
+import { Closed, StoreDefect, StoreUnavailable, SystemFull } from '../../src/errors.ts';
 import { append, inFile, onNewPath, sampleEvent, streamEvent, withStore } from './sqlite-bench.ts';
 
 /** A group commit over a table of numbers, and a record of what it did. */
@@ -268,7 +268,7 @@ describe('the store after an injected error', () => {
           append(store, streamEvent('e4', 'order-1')),
         ]);
         expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-        expect((outcomes[1] as PromiseRejectedResult).reason).toBeInstanceOf(StoreUnavailable);
+        expect((outcomes[1] as PromiseRejectedResult).reason).toBeInstanceOf(StoreDefect);
         expect(
           (await store.log.readStream('order-1', { limit: 10 })).map(({ id, version, position }) => [
             id,

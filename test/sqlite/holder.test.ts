@@ -1,7 +1,8 @@
+import { copyFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { sqlite } from '../../src/backends/sqlite/sqlite.ts';
-import { StoreHeld, StoreReadOnly } from '../../src/errors.ts';
+import { StoreHeld, StoreReadOnly, StoreUnusable } from '../../src/errors.ts';
 import { createEnvironment } from '../../src/system/environment.ts';
 import { Child } from './process.ts';
 import { append, onNewPath, openAt, sampleEvent, withStore } from './sqlite-bench.ts';
@@ -28,6 +29,39 @@ describe('one process writes to a file', () => {
       expect(await child.ended()).toEqual({ code: 0, errors: '' });
       await withStore(path, async () => undefined);
     }));
+
+  test('a symbolic link is another name of the same file, not another file', () =>
+    onNewPath(async (path) => {
+      const store = await openAt(path);
+      symlinkSync(path, `${path}-link`);
+      await expect(openAt(`${path}-link`)).rejects.toThrow(StoreHeld);
+      await store.close();
+      await withStore(`${path}-link`, async (linked) => {
+        await append(linked, sampleEvent('through the link'));
+        await expect(openAt(path)).rejects.toThrow(StoreHeld);
+      });
+      await withStore(path, async (direct) => expect(await direct.log.head()).toBe(1));
+    }));
+
+  test.each(['removed', 'renamed', 'replaced'])(
+    'acknowledges nothing any more when the file was %s while it is open (G1)',
+    (how) =>
+      onNewPath(async (path) => {
+        await withStore(path, async (store) => {
+          await append(store, sampleEvent('before'));
+          if (how === 'removed') rmSync(path);
+          else renameSync(path, `${path}-moved`);
+          if (how === 'replaced') copyFileSync(`${path}-moved`, path);
+          // The place is looked at once in a millisecond.
+          const startMs = Date.now();
+          while (Date.now() === startMs);
+          await expect(append(store, sampleEvent('after'))).rejects.toThrow(StoreUnusable);
+          if (how === 'removed') return;
+          renameSync(`${path}-moved`, path);
+          await append(store, sampleEvent('put back'));
+        });
+      }),
+  );
 
   test('the file is free at once when its holder was killed', () =>
     onNewPath(async (path) => {

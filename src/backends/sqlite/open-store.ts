@@ -1,4 +1,7 @@
+import { realpathSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { StoreUnusable } from '../../errors.ts';
 import type { Store, StoreHolder, StoreReport } from '../../store.ts';
 import type { Environment } from '../../system/environment.ts';
 import { SqliteCheckpointStore } from './checkpoint-store.ts';
@@ -38,7 +41,9 @@ const BACKEND = 'sqlite';
 const STREAM_CACHE_BYTES = 16 * 1_024 * 1_024;
 
 /** Opens the file and joins the parts of a store on it. */
-export async function openStore(path: string, options: OpenOptions, environment: Environment): Promise<Store> {
+export async function openStore(given: string, options: OpenOptions, environment: Environment): Promise<Store> {
+  // Under whichever name: two names of one file must not have two locks.
+  const path = realPathOf(given);
   const file = openFile(path, options);
   try {
     return new SqliteStore(path, file, options, environment);
@@ -81,6 +86,8 @@ class SqliteStore implements Store {
   readonly #wal: WalKeeper;
   readonly #streamCache: StreamCache | undefined;
   readonly #holder: StoreHolder;
+  readonly #identity: string;
+  #checkedMs = 0;
   #closing: Promise<void> | undefined;
 
   constructor(path: string, file: OpenFile, options: OpenOptions, environment: Environment) {
@@ -89,6 +96,7 @@ class SqliteStore implements Store {
     this.location = path;
     this.readOnly = options.readOnly;
     this.#file = file;
+    this.#identity = identityOf(path);
     this.#options = options;
     this.#environment = environment;
     this.#holder = { pid: process.pid, host: hostname(), sinceMs: clock.now(), url: undefined };
@@ -166,13 +174,29 @@ class SqliteStore implements Store {
       store: this.location,
       limits: this.#options.limits,
       steps: {
-        begin: () => this.#writer.begin(this.#environment.clock.now(), this.#watchers.any),
+        begin: () => this.#begin(this.#environment.clock.now()),
         finish: () => this.#index.fold(this.#writer.count),
         committed: () => this.#tell(),
         settled: (bytes) => this.#wal.flushed(bytes),
         rolledBack: () => this.#forget(),
       },
     });
+  }
+
+  #begin(nowMs: number): void {
+    // Once in a millisecond, for 2 µs.
+    if (nowMs !== this.#checkedMs) this.#assertInPlace();
+    this.#checkedMs = nowMs;
+    this.#writer.begin(nowMs, this.#watchers.any);
+  }
+
+  /** A file that was removed or replaced goes on taking writes, and loses them when it is closed (G1). */
+  #assertInPlace(): void {
+    if (identityOf(this.location) === this.#identity) return;
+    throw new StoreUnusable(
+      this.location,
+      'the file was removed, renamed or replaced while it was open; nothing more is written to it. Put it back, or close the program',
+    );
   }
 
   #tell(): void {
@@ -209,4 +233,26 @@ class SqliteStore implements Store {
     this.#file.database.close();
     this.#file.lock?.release();
   }
+}
+
+/** The path without symbolic links; where there is no file yet, that of its folder. */
+function realPathOf(path: string): string {
+  for (const [known, rest] of [
+    [path, ''],
+    [dirname(path), basename(path)],
+  ] as const) {
+    try {
+      return join(realpathSync(known), rest);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') break;
+    }
+  }
+  // What is wrong with it is found and said when it is opened.
+  return path;
+}
+
+/** Which file a path leads to; empty when none. */
+function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? '' : `${found.dev} ${found.ino}`;
 }

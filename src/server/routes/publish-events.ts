@@ -3,10 +3,12 @@ import {
   InvalidEvent,
   InvalidInput,
   LimitExceeded,
+  StreamVersionConflict,
   UnsupportedContent,
   decodeHttp,
 } from '../../index.ts';
 import type { ExpectedVersion, HttpEvents, Published } from '../../index.ts';
+import { problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
 import type { Reply } from '../reply.ts';
 import { route } from '../route.ts';
@@ -34,6 +36,8 @@ export const publishEvents = route({
     'ce-type': 'Binary mode.',
     'Thereupon-Expected-Version':
       'The version that the one stream of these events must have: a number, `none`, `exists` or `any`; else 409 and nothing is recorded.',
+    'If-Match':
+      'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*` for a stream that exists; else 412.',
     traceparent: 'W3C trace context, for events that carry none themselves.',
     tracestate: 'W3C trace context.',
   },
@@ -51,6 +55,7 @@ export const publishEvents = route({
       description: 'Durable, but quarantined: the data does not fit the schema.',
       content: { 'application/json': { anyOf: [{ $ref: 'Published' }, { $ref: 'PublishedBatch' }] } },
     },
+    412: { description: 'The stream is not at the version that `If-Match` names; nothing was recorded.' },
   },
   handle,
 });
@@ -62,7 +67,15 @@ async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
   const { mode, events } = decode({ headers, body: await request.bytes() });
   if (events.length > serving.maxBatchEvents)
     throw new LimitExceeded('events in a request', serving.maxBatchEvents, events.length);
-  const results = await system.ingest(events, headers, expectedVersion);
+  let results: readonly Published[];
+  try {
+    results = await system.ingest(events, headers, expectedVersion);
+  } catch (error) {
+    const conflict = request.header('if-match') !== undefined && error instanceof StreamVersionConflict;
+    const document = conflict ? problemOf(error) : undefined;
+    if (document === undefined) throw error;
+    return problemReply({ ...document, status: 412 });
+  }
   for (const each of results) serving.metrics.published(each);
   const status = statusOf(results);
   const [first] = results;
@@ -80,6 +93,14 @@ function assertPlain(request: RouteRequest<unknown, unknown>): void {
 
 /** A claim about the stream that all events of the request belong to. */
 function claimed(request: RouteRequest<unknown, unknown>): ExpectedVersion | undefined {
+  const match = request.header('if-match');
+  if (match !== undefined) {
+    if (match === '*') return 'exists';
+    // The tag of a stream that has lost its beginning names also where it begins now.
+    const version = /^"(\d{1,15})(?:\.\d+)?"$/.exec(match)?.[1];
+    if (version !== undefined) return Number(version);
+    throw new InvalidInput({ path: 'If-Match', expected: 'one ETag of a stream, such as "5", or *', found: match });
+  }
   const text = request.header('thereupon-expected-version');
   if (text === undefined || text === 'none' || text === 'exists' || text === 'any') return text;
   if (/^\d{1,15}$/.test(text)) return Number(text);

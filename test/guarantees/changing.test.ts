@@ -1,0 +1,100 @@
+import { InvalidDefinition, defineConsumer, defineProjection, open } from 'thereupon';
+import type { System } from 'thereupon';
+import { memory } from 'thereupon/memory';
+import { expect, it } from 'vitest';
+import { Answered, Happened } from './things.ts';
+
+async function published(system: Pick<System, 'settled' | 'publish'>, ...things: readonly string[]): Promise<void> {
+  for (const [n, thing] of things.entries()) await system.publish(Happened, { thing, n });
+  await system.settled();
+}
+
+it('refuses a reaction that takes over the name of one of another kind: it would begin where that one ended', async () => {
+  const store = memory();
+  const consumer = defineConsumer({ name: 'counts', on: Happened, handle() {} });
+  const before = await open({ store, events: [Happened], consumers: [consumer] });
+  await published(before, 'a', 'b');
+  await before.close();
+  const projection = defineProjection({
+    name: 'counts',
+    key: (event) => event.data.thing,
+    initial: () => 0,
+    on: [[Happened, (row) => row + 1]],
+  });
+  const program = { store, events: [Happened], projections: [projection] };
+  await expect(open(program)).rejects.toThrow(InvalidDefinition);
+  const operator = await open({ store, consume: false });
+  await operator.consumers.remove('counts');
+  await operator.close();
+  await using after = await open(program);
+  await after.settled();
+  expect(await after.views.get(projection, 'a')).toBe(1);
+});
+
+it('forgets nothing that waits behind a dead letter when the consumer becomes a queue', async () => {
+  const store = memory();
+  let bad = true;
+  const handled: number[] = [];
+  const consumer = (mode: 'ordered' | 'queue') =>
+    defineConsumer({
+      name: 'picky',
+      on: Happened,
+      mode,
+      retry: { attempts: 1 },
+      handle({ event }) {
+        if (bad && event.data.n === 0) throw new Error('bad');
+        handled.push(event.data.n);
+      },
+    });
+  const before = await open({ store, events: [Happened], consumers: [consumer('ordered')] });
+  await published(before, 'a', 'a', 'a');
+  expect(handled).toEqual([]);
+  await before.close();
+  bad = false;
+  await using after = await open({ store, events: [Happened], consumers: [consumer('queue')] });
+  await after.settled();
+  expect(handled).toEqual([1, 2]);
+  await after.deadLetters.retryAll();
+  await after.settled();
+  expect(handled).toEqual([1, 2, 0]);
+  expect(await after.consumers.status('picky')).toMatchObject({ waiting: 0, retrying: 0, parked: 0 });
+});
+
+it('finds rows by an index that was declared after they were written', async () => {
+  const store = memory();
+  const projection = (indexes: Readonly<Record<string, (row: { n: number }) => number>>) =>
+    defineProjection({
+      name: 'things',
+      key: (event) => event.data.thing,
+      initial: () => ({ n: 0 }),
+      on: [[Happened, (_row, event) => ({ n: event.data.n })]],
+      indexes,
+    });
+  const before = await open({ store, events: [Happened], projections: [projection({})] });
+  await published(before, 'a', 'b', 'c', 'd');
+  await before.close();
+  const indexed = projection({ n: ({ n }) => n });
+  await using after = await open({ store, events: [Happened], projections: [indexed] });
+  const { items } = await after.views.query(indexed, { where: [{ index: 'n', op: '>=', value: 2 }], limit: 10 });
+  expect(items.map(({ key }) => key)).toEqual(['c', 'd']);
+});
+
+it('says which earlier events a widened consumer does not get', async () => {
+  const store = memory();
+  const warnings: unknown[] = [];
+  const logger = {
+    ...silent,
+    warn: (fields: unknown) => void warnings.push(fields),
+  };
+  const reader = (on: readonly (typeof Happened | typeof Answered)[]) =>
+    defineConsumer({ name: 'reader', on, handle() {} });
+  const before = await open({ store, events: [Happened, Answered], consumers: [reader([Happened])] });
+  await published(before, 'a');
+  await before.close();
+  const environment = { logger: { ...logger, child: () => logger } };
+  await using after = await open({ store, consumers: [reader([Happened, Answered])], environment });
+  expect(warnings).toMatchObject([{ consumer: 'reader', types: [Answered.type] }]);
+  expect((await after.consumers.status('reader')).state).toBe('running');
+});
+
+const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
