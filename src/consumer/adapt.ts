@@ -81,18 +81,15 @@ async function makeDue(consumer: string, { deliveries, unitOfWork }: ConsumerSto
 }
 
 /** Writes every row with the indexes that are declared now. Answers how many there are. */
-async function indexAnew(
-  consumer: string,
-  { namespace, indexes }: KeyedState,
-  { rows, unitOfWork }: ConsumerStores,
-): Promise<number> {
+async function indexAnew(consumer: string, state: KeyedState, { rows, unitOfWork }: ConsumerStores): Promise<number> {
   let count = 0;
   for (let after: string | undefined; ;) {
+    const { namespace } = state;
     const page = await rows.query(namespace, {
       limit: PAGE,
       ...(after === undefined ? {} : { after: { key: after, value: undefined } }),
     });
-    const written = page.map(({ key, value }) => ({ namespace, key, value, indexes: indexes(value) }));
+    const written = page.map(({ key, value }) => ({ namespace, key, value, indexes: state.indexes(value) }));
     if (written.length > 0) {
       const deliveries = { put: [], remove: [] };
       await unitOfWork.commit({ consumer, checkpoint: undefined, appends: [], rows: written, deliveries });

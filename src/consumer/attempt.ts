@@ -138,7 +138,7 @@ export class Attempt implements Handling {
       publishing = this.#publish(definition, data, options);
     } catch (error) {
       this.#publicationFailed(error);
-      publishing = Promise.reject(error as Error);
+      publishing = Promise.reject(error);
     }
     // A handler that does not wait for it must not end the process with it.
     publishing.catch(() => undefined);
@@ -177,7 +177,7 @@ export class Attempt implements Handling {
 
   /** What has to settle after the handler did; undefined when there is nothing. Rejects, as the attempt then fails. */
   unfinished(): Promise<unknown> | undefined {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure.error as Error);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
     const encoding = this.#encoding;
     this.#encoding = undefined;
     return encoding === undefined ? undefined : Promise.all(encoding);

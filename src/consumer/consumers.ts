@@ -114,15 +114,15 @@ export class Consumers {
   }
 
   async pause(name: string, reason = 'paused by an operator'): Promise<void> {
-    await this.#require(name).pause(reason);
+    await (await this.#steered(name)).pause(reason);
   }
 
   async resume(name: string): Promise<void> {
-    await this.#require(name).resume();
+    await (await this.#steered(name)).resume();
   }
 
   async replay(name: string, from: ReplayFrom): Promise<void> {
-    await this.#require(name).replay(from);
+    await (await this.#steered(name)).replay(from);
   }
 
   /** Forgets a consumer that no definition runs any more, with its checkpoint and dead letters, so that retention need not wait for it. */
@@ -198,6 +198,12 @@ export class Consumers {
     const turn = this.#turn.then(act, act);
     this.#turn = turn.catch(() => undefined);
     return turn;
+  }
+
+  async #steered(name: string): Promise<Consumer> {
+    if (!this.#consumers.has(name) && (await this.#options.stores.checkpoints.load(name)) !== undefined)
+      throw new WrongState(`consumer ${name} has no definition here; name the configuration of its program`);
+    return this.#require(name);
   }
 
   #require(name: string): Consumer {

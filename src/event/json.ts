@@ -87,8 +87,12 @@ export function roughJsonBytes(value: JsonValue | undefined): number {
   if (typeof value === 'string') return 16 + value.length;
   if (typeof value !== 'object' || value === null) return 8;
   let bytes = 32;
-  if (Array.isArray(value)) for (const item of value) bytes += roughJsonBytes(item as JsonValue);
-  else for (const member in value) bytes += 16 + roughJsonBytes((value as Readonly<Record<string, JsonValue>>)[member]);
+  if (Array.isArray(value)) {
+    for (const item of value) bytes += roughJsonBytes(item as JsonValue);
+    return bytes;
+  }
+  const members = value as Readonly<Record<string, JsonValue>>;
+  for (const member in members) bytes += 16 + roughJsonBytes(members[member]);
   return bytes;
 }
 

@@ -119,7 +119,7 @@ export class Ingest {
   #record(event: IncomingEvent, headers: HeaderFields): Admitted {
     const encoded = completeEvent(this.#draft(event, headers), this.#environment);
     this.#publisher.assertSize(encoded);
-    return { events: [encoded], quarantined: false };
+    return { events: [encoded], quarantined: false, event: encoded };
   }
 
   #draft(event: IncomingEvent, headers: HeaderFields): EventDraft {

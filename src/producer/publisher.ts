@@ -10,6 +10,7 @@ import type { Encoded, PublishOptions } from '../schema/encode.ts';
 import { assertCount, assertSize } from '../schema/event-limits.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
+import type { Admission } from '../schema/gate.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
 import type { Environment } from '../system/environment.ts';
 import { isoTime } from '../system/clock.ts';
@@ -45,10 +46,7 @@ export interface PublisherOptions {
 }
 
 /** An event that is about to be recorded, and what to tell its publisher. */
-export interface Admitted {
-  readonly events: readonly EncodedEvent[];
-  readonly quarantined: boolean;
-}
+export type Admitted = Admission;
 
 const NO_OPTIONS: PublishOptions = {};
 
@@ -181,10 +179,9 @@ export function appendedOf(outcome: AppendOutcome): readonly Appended[] {
 }
 
 function publishedOf(admitted: Admitted, appended: readonly Appended[], index: number): Published {
-  const event = admitted.events[0];
+  const { event } = admitted;
   const place = appended[index];
-  if (event === undefined || place === undefined)
-    throw new Error('the log answered for fewer events than it was given');
+  if (place === undefined) throw new Error('the log answered for fewer events than it was given');
   return {
     id: event.id,
     source: event.source,

@@ -12,15 +12,18 @@ import type { InvalidDataPolicy } from '../event/define-event.ts';
 export interface Admission {
   readonly events: readonly EncodedEvent[];
   readonly quarantined: boolean;
+  /** The event that was to be published, which a quarantine holds. */
+  readonly event: EncodedEvent;
 }
 
 /** Turns encoded data into the events to record, by the policy of its type. */
 export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: Environment): Admission {
   const event = completeEvent(encoded.draft, environment);
   assertNotReserved(event);
-  if (encoded.issues === undefined) return { events: [event], quarantined: false };
+  if (encoded.issues === undefined) return { events: [event], quarantined: false, event };
   const issues = encoded.issues.map(({ path, message }) => ({ path, message }));
-  if (policy === 'quarantine') return { events: [quarantineReport(event, issues, environment)], quarantined: true };
+  if (policy === 'quarantine')
+    return { events: [quarantineReport(event, issues, environment)], quarantined: true, event };
   const mismatch = systemEvent(environment, {
     type: SYSTEM_EVENTS.dataMismatched,
     about: 'schemas',
@@ -29,7 +32,7 @@ export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: 
     // The same event told again is the same report.
     id: deterministicId([SYSTEM_EVENTS.dataMismatched, event.source, event.id]),
   });
-  return { events: [event, mismatch], quarantined: false };
+  return { events: [event, mismatch], quarantined: false, event };
 }
 
 /**

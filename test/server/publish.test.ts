@@ -190,7 +190,7 @@ describe('publishing over HTTP', () => {
   it('refuses bodies that together are too large for memory, with a hint when to come again (G10)', async () => {
     const { app, system } = await openApp({ maxBodyBytes: 400_000 });
     const held: ReadableStreamDefaultController<Uint8Array>[] = [];
-    const slow = () =>
+    const slow = async () =>
       app.request('/events', {
         method: 'POST',
         headers: STRUCTURED,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { pathOf } from '../access/api.ts';
 import type { AccessOptions, Connection } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
-import { ApiProblem, CommandFailed, EXIT_OK, UsageError } from '../failure.ts';
+import { EXIT_OK, UsageError } from '../failure.ts';
 import { calendarTime } from '../output/event-line.ts';
 import { sheet, table } from '../output/table.ts';
 import { count, printable, spanOf } from '../output/text.ts';
@@ -63,17 +63,9 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
   const steer =
     (verb: 'pause' | 'resume' | 'replay', body: (options: never) => unknown) =>
     async (name: string, options: AccessOptions) => {
-      await withSystem(options, terminal, 'write', async ({ api, system }) => {
-        const answer = api.post<ConsumerJson>(`/consumers${pathOf(name)}/${verb}`, body(options as never));
-        const standing = await answer.catch((error: unknown) => {
-          // Opened for this command alone, the system runs no consumers, and only what runs can be steered.
-          if (system === undefined || !(error instanceof ApiProblem) || error.code !== 'wrong-state') throw error;
-          throw new CommandFailed(
-            `consumer ${name} cannot be steered while its program does not run: ${error.message}\nstart the program (thereupon start) and ${verb} it then`,
-            { cause: error },
-          );
-        });
-        await show(standing, options, terminal);
+      await withSystem(options, terminal, 'write', async ({ api }) => {
+        const path = `/consumers${pathOf(name)}/${verb}`;
+        await show(await api.post<ConsumerJson>(path, body(options as never)), options, terminal);
       });
       exit(EXIT_OK);
     };

@@ -25,7 +25,14 @@ function shown(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
     .map(
       ([name, value]) =>
-        `${name === 'err' ? '' : `${name}=`}${printable(value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value))}`,
+        `${name === 'err' ? '' : `${name}=`}${printable(name === 'err' ? errorText(value) : typeof value === 'string' ? value : JSON.stringify(value))}`,
     )
     .join(' ');
+}
+
+/** What went wrong in a line; where, the stored dead letter and the structured log know. */
+function errorText(value: unknown): string {
+  const { name, message } = (value ?? {}) as { readonly name?: unknown; readonly message?: unknown };
+  if (typeof message !== 'string') return JSON.stringify(value) ?? String(value);
+  return typeof name === 'string' && name !== 'Error' ? `${name}: ${message}` : message;
 }

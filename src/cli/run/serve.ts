@@ -101,23 +101,25 @@ async function feed(system: System, config: Config, rate: number, terminal: Term
 }
 
 function serverOptions(options: ServeOptions, config: Config, { env }: Terminal): ServerOptions {
-  const port = options.port ?? ifGiven(env['THEREUPON_PORT']);
+  const fromEnv = ifGiven(env['THEREUPON_PORT']);
+  const port = options.port === undefined ? portOf(fromEnv, 'THEREUPON_PORT') : portOf(options.port, '--port');
   const keys = [env['THEREUPON_API_KEY'], ...(env['THEREUPON_API_KEYS'] ?? '').split(',')]
     .map((key) => key?.trim() ?? '')
     .filter((key) => key !== '');
   const host = options.host ?? ifGiven(env['THEREUPON_HOST']);
   return {
     ...config.server,
-    ...(port === undefined ? {} : { port: portOf(port) }),
+    ...(port === undefined ? {} : { port }),
     ...(host === undefined ? {} : { host }),
     ...(keys.length === 0 ? {} : { apiKeys: keys }),
   };
 }
 
-function portOf(text: string): number {
+function portOf(text: string | undefined, named: string): number | undefined {
+  if (text === undefined) return undefined;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
-  throw new UsageError(`--port: expected a number from 0 to 65535, found ${JSON.stringify(text)}`);
+  throw new UsageError(`${named}: expected a number from 0 to 65535, found ${JSON.stringify(text)}`);
 }
 
 /** Events a second; 0: no feed. */

@@ -113,6 +113,13 @@ async function follow(request: Request): Promise<Reply> {
   }
   // Now is when the request came, not when the first byte of the answer could be written.
   const after = lastSeen(request.header('last-event-id')) ?? query.after ?? (await system.events.head());
+  const head = await system.events.head();
+  if (after > head)
+    throw new InvalidInput({
+      path: request.header('last-event-id') === undefined ? 'after' : 'Last-Event-ID',
+      expected: `a position up to the head, ${head}; is this another store than before?`,
+      found: after,
+    });
   const options: SubscribeOptions = { ...selectionOf(query), ...wholeSelection(query), after };
   // A pattern that is wrong is refused here; once the stream has begun, it could only break.
   if (options.where !== undefined) compilePattern(options.where);
