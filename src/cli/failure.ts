@@ -55,6 +55,14 @@ export function describeFailure(error: unknown, verbose: boolean): string {
   return lines.join('\n');
 }
 
+/** An error for a program: a line on the standard error, beside the exit code. */
+export function failureJson(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof ApiProblem) return { ...error.problem, code: error.code, message: error.message };
+  if (error instanceof ThereuponError) return { ...error.details(), code: error.code, message: error.message };
+  if (error instanceof UsageError) return { code: 'usage', message: error.message };
+  return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
+}
+
 /** What to do, where the message does not say it yet. */
 function adviceFor(error: Error): string | undefined {
   switch ((error as { code?: unknown }).code) {

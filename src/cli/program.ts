@@ -11,7 +11,7 @@ import { devCommand, startCommand } from './commands/start.ts';
 import { streamsCommand } from './commands/streams.ts';
 import { tailCommand } from './commands/tail.ts';
 import { viewsCommand } from './commands/views.ts';
-import { describeFailure, EXIT_OK, EXIT_USAGE, exitCodeOf } from './failure.ts';
+import { describeFailure, EXIT_OK, EXIT_USAGE, exitCodeOf, failureJson } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
@@ -40,7 +40,8 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     // Commander has said already what it did not understand.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
     if (terminal.signal.aborted && terminal.signal.reason === 'EPIPE') return EXIT_OK;
-    terminal.note(`${describeFailure(error, args.includes('--verbose'))}\n`);
+    const words = describeFailure(error, args.includes('--verbose'));
+    terminal.note(`${args.includes('--json') ? JSON.stringify({ error: failureJson(error) }) : words}\n`);
     return exitCodeOf(error);
   }
 }

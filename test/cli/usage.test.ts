@@ -32,6 +32,17 @@ describe('the command line', () => {
     }
   });
 
+  it('says what went wrong as JSON where the answer would be JSON', async () => {
+    const usage = await run(['streams', 'list', '--limit', '0', '--json', '--url', 'http://127.0.0.1:1']);
+    expect(usage.code).toBe(2);
+    expect(JSON.parse(usage.stderr)).toMatchObject({
+      error: { code: 'usage', message: expect.stringContaining('--limit') },
+    });
+    const failed = await run(['streams', 'list', '--json', '--url', 'http://127.0.0.1:1']);
+    expect(failed.code).toBe(1);
+    expect(JSON.parse(failed.stderr)).toMatchObject({ error: { code: 'failed' } });
+  });
+
   it('prints its version', async () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });

@@ -1,3 +1,4 @@
+import type { RecordedEvent } from '../../event/event.ts';
 import type { Scalar } from './condition.ts';
 
 /**
@@ -15,7 +16,12 @@ export interface Pattern {
  * An event pattern for events of the shape T: a wrong field name, or an operator that the field's values can never
  * fulfil, does not compile. Where a shape is unknown or any, every {@link Pattern} is accepted.
  */
-export type PatternFor<T> = unknown extends T ? Pattern : T extends object ? ObjectPattern<T> : never;
+export type PatternFor<T> = unknown extends T ? Pattern : T extends object ? ObjectPattern<Attributes<T>> : never;
+
+/** Of a recorded event what is an attribute: its members beside them are for programs, and no pattern finds them. */
+type Attributes<T> = T extends RecordedEvent
+  ? Omit<T, 'attribute' | 'extensions' | 'recordedMs' | 'schemaVersion' | 'stored' | 'toJSON'>
+  : T;
 
 /** Every operator, each alone in its object. */
 export type AnyOperator = Exists | AnythingBut<string | number> | TextOperator | Numeric;

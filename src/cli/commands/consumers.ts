@@ -119,6 +119,7 @@ async function list({ api }: Connection, options: AccessOptions, terminal: Termi
         { title: 'KIND', text: ({ kind, mode }) => (mode === 'queue' && kind === 'consumer' ? 'queue' : kind) },
         { title: 'STATE', text: ({ state }) => state, ink: ({ state }) => inkOf(state) },
         { title: 'LAG', text: lagOf, right: true },
+        { title: 'WAITING', text: ({ waiting }) => blankZero(waiting), right: true },
         { title: 'RETRYING', text: ({ retrying }) => blankZero(retrying), right: true },
         {
           title: 'PARKED',
@@ -156,7 +157,7 @@ async function show(consumer: ConsumerJson, options: AccessOptions, terminal: Te
             : undefined,
           'red',
         ],
-        ['waiting', consumer.waiting > 0 ? `${count(consumer.waiting)} behind these` : undefined],
+        ['waiting', consumer.waiting > 0 ? waitingOf(consumer) : undefined],
         ['last handled', lastHandledTime === undefined ? undefined : calendarTime(lastHandledTime)],
         [
           'last error',
@@ -173,6 +174,10 @@ async function show(consumer: ConsumerJson, options: AccessOptions, terminal: Te
 function lagOf({ lag, state }: ConsumerJson): string {
   if (lag.events === 0) return state === 'stopped' ? '–' : '0';
   return `${count(lag.events)} (${spanOf(lag.seconds)})`;
+}
+
+function waitingOf({ mode, waiting }: ConsumerJson): string {
+  return `${count(waiting)} ${mode === 'queue' ? 'to be handled, now or when they are due' : 'behind these'}`;
 }
 
 function blankZero(value: number): string {
