@@ -16,6 +16,7 @@ export interface AttemptsOptions {
   readonly refusals: ReadonlyMap<Position, Error>;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
+  /** Takes all that the attempt wants, or throws and takes nothing. */
   succeed(work: Work, attempt: Attempt): void;
   /** Answers the delivery that stands for the event now. */
   fail(work: Work, attempts: number, error: unknown): Delivery;
@@ -103,8 +104,13 @@ export class Attempts {
     }
     running ??= attempt.unfinished();
     if (running !== undefined) return this.#await(work, attempt, running);
-    this.#options.succeed(work, attempt);
-    return undefined;
+    try {
+      this.#options.succeed(work, attempt);
+      return undefined;
+    } catch (error) {
+      // What it wants to keep cannot be kept: nothing of it was taken.
+      return this.#options.fail(work, number, error);
+    }
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<Delivery | undefined> {

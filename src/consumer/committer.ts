@@ -1,5 +1,6 @@
 import type { AppendOutcome, AppendRequest } from '../channel/event-log.ts';
 import { ThereuponError } from '../errors.ts';
+import { encodedBytes } from '../event/event-size.ts';
 import type { EncodedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { backoffMs } from '../system/backoff.ts';
@@ -13,8 +14,9 @@ import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** What nobody waits for may wait this long for company: a crash then repeats handlers that changed nothing here. */
 const LAZY_MS = 10;
-/** So many settled events are committed at once in any case. */
+/** So many settled events, or so much of what they change, are committed at once in any case. */
 const LAZY_EVENTS = 4_096;
+const LAZY_BYTES = 4 * 1_024 * 1_024;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 /** A commit that the log refused: which event's effects, and why. `position` undefined: the consumer is no longer known. */
@@ -30,8 +32,9 @@ interface ClosedUnit {
   readonly owners: readonly Position[];
   /** The event that it is about, where it is about one only. */
   readonly position: Position | undefined;
-  /** Settled events and publications in it. */
+  /** Settled events and publications in it, and what it holds in memory. */
   readonly size: number;
+  readonly bytes: number;
   readonly rows: ReadonlyMap<string, RowWrite>;
 }
 
@@ -74,6 +77,7 @@ export class Committer {
   #remove = new Set<Position>();
   #settled = 0;
   #appended = 0;
+  #bytes = 0;
   #dirty = false;
   #careful: boolean;
   /** Units that were closed, those of them that are durable, and those between, in order. */
@@ -114,6 +118,13 @@ export class Committer {
     return sum;
   }
 
+  /** What these hold in memory, roughly. */
+  get uncommittedBytes(): number {
+    let sum = this.#bytes;
+    for (const { bytes } of this.#units) sum += bytes;
+    return sum;
+  }
+
   /** Whether a row was written that is not durable yet. */
   hasRow(key: string): boolean {
     return this.#rows.has(key) || this.#units.some(({ rows }) => rows.has(key));
@@ -133,10 +144,13 @@ export class Committer {
     if (request.events.length === 0) return;
     this.#appends.push({ request, position });
     this.#appended += request.events.length;
+    for (const event of request.events) this.#bytes += encodedBytes(event);
   }
 
-  write(row: RowWrite): void {
+  /** `bytes`: what the value takes, roughly. A row that is written again counts again: the limit is one of work, too. */
+  write(row: RowWrite, bytes: number): void {
     this.#rows.set(row.key, row);
+    this.#bytes += bytes;
   }
 
   putDelivery(delivery: Delivery): void {
@@ -156,8 +170,12 @@ export class Committer {
     if (this.#careful) {
       this.#close(position);
       this.#start();
-    } else if ((urgent && !this.#options.catchingUp()) || this.#settled + this.#appended >= LAZY_EVENTS) this.#start();
+    } else if ((urgent && !this.#options.catchingUp()) || this.#isLarge) this.#start();
     else this.#startSoon();
+  }
+
+  get #isLarge(): boolean {
+    return this.#settled + this.#appended >= LAZY_EVENTS || this.#bytes >= LAZY_BYTES;
   }
 
   /** Resolves when everything added before the call is durable. Rejects when the committer was stopped first. */
@@ -228,7 +246,14 @@ export class Committer {
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
     const owners = this.#appends.map((append) => append.position);
-    this.#units.push({ unit, owners, position, size: this.#settled + this.#appended, rows: this.#rows });
+    this.#units.push({
+      unit,
+      owners,
+      position,
+      size: this.#settled + this.#appended,
+      bytes: this.#bytes,
+      rows: this.#rows,
+    });
     this.#closed += 1;
     this.#appends = [];
     this.#rows = new Map();
@@ -236,6 +261,7 @@ export class Committer {
     this.#remove = new Set();
     this.#settled = 0;
     this.#appended = 0;
+    this.#bytes = 0;
     this.#dirty = false;
   }
 

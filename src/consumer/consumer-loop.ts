@@ -60,6 +60,9 @@ const MAX_SPAN = 4_096;
 const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
 const MAX_UNCOMMITTED = 16_384;
+const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
+/** While an event is looked for that cannot be committed: what comes after it is handled again. */
+const MAX_UNCOMMITTED_CAREFUL = 16;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
@@ -70,7 +73,8 @@ const MAX_UNCOMMITTED = 16_384;
  * 1. Every event that is taken ends in exactly one of: handled with its effects committed, set aside in the store, expired.
  * 2. Of one key, events are handled in order, one after another; a key that is set aside keeps its order (OrderedAside).
  * 3. Effects, deliveries and checkpoint are committed together (Committer): a crash at any instant is a stop without a last commit.
- * 4. Memory is bounded by MAX_SPAN events and MAX_SPAN_BYTES, the keys that are set aside, and MAX_UNCOMMITTED settled events.
+ * 4. Memory is bounded by MAX_SPAN events and MAX_SPAN_BYTES, the keys that are set aside, and MAX_UNCOMMITTED settled events with
+ *    MAX_UNCOMMITTED_BYTES of what they change.
  */
 export class ConsumerLoop {
   readonly claims: Claims | undefined;
@@ -241,7 +245,8 @@ export class ConsumerLoop {
       this.#progress.span < MAX_SPAN &&
       this.#progress.bytes < MAX_SPAN_BYTES &&
       this.#aside.full === undefined &&
-      this.#committer.uncommitted < MAX_UNCOMMITTED
+      this.#committer.uncommitted < (this.#committer.careful ? MAX_UNCOMMITTED_CAREFUL : MAX_UNCOMMITTED) &&
+      this.#committer.uncommittedBytes < MAX_UNCOMMITTED_BYTES
     );
   }
 

@@ -1,6 +1,7 @@
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { causeOf } from '../event/create-event.ts';
+import { roughJsonBytes } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { SYSTEM_EVENTS, isSystemEventType, systemEvent } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
@@ -44,12 +45,13 @@ export class Settlement {
     attempt.close();
     // First of all, because it may throw: nothing may be added of an event that is not settled.
     const row = this.#rowOf(work, attempt);
+    const rowBytes = row === undefined ? 0 : roughJsonBytes(row.value);
     this.#append(attempt, work.event.position);
     let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
     if (row !== undefined) {
-      this.#parts.states?.set(row.key, row.value);
-      committer.write(row);
+      this.#parts.states?.set(row.key, row.value, rowBytes);
+      committer.write(row, rowBytes);
       urgent = true;
     }
     figures.handled += 1;

@@ -36,8 +36,9 @@ export class StateCache {
     return this.#states.get(key)?.value;
   }
 
-  set(key: string, value: JsonValue | undefined): void {
-    const bytes = KEY_BYTES + roughJsonBytes(value);
+  /** `bytes`: what the value takes, as of `roughJsonBytes`. */
+  set(key: string, value: JsonValue | undefined, valueBytes: number): void {
+    const bytes = KEY_BYTES + valueBytes;
     this.#bytes += bytes - (this.#states.get(key)?.bytes ?? 0);
     this.#states.set(key, { value, bytes });
   }
@@ -63,7 +64,8 @@ export class StateCache {
     for (const [index, key] of missing.entries()) {
       // A handler of the same key may have set it while this was read.
       const value = values[index];
-      if (!this.#states.has(key)) this.set(key, value === undefined ? undefined : sealJson(value, 'state'));
+      if (!this.#states.has(key))
+        this.set(key, value === undefined ? undefined : sealJson(value, 'state'), roughJsonBytes(value));
     }
   }
 

@@ -1,11 +1,16 @@
-import type { RecordedEvent } from './event.ts';
+import type { EncodedEvent, RecordedEvent } from './event.ts';
 
 /** Attributes are about 400 bytes in memory. */
 const ATTRIBUTE_BYTES = 400;
 
 /** What an event takes in memory, roughly: for limits (G10). Parsed data, where somebody asks for it, comes on top. */
 export function roughBytes({ stored }: RecordedEvent): number {
-  return ATTRIBUTE_BYTES + 2 * (stored.data?.length ?? 0);
+  return encodedBytes(stored);
+}
+
+/** As `roughBytes`, before the event is recorded. */
+export function encodedBytes({ data }: EncodedEvent): number {
+  return ATTRIBUTE_BYTES + 2 * (data?.length ?? 0);
 }
 
 export function sumOfBytes(events: readonly RecordedEvent[]): number {

@@ -37,6 +37,8 @@ export interface OpenOptions {
 }
 
 const BACKEND = 'sqlite';
+const MOVED =
+  'the file was removed, renamed or replaced while it was open; nothing more is written to it. Put it back, or close the program';
 /** About 10,000 events of 300 bytes with their parsed data. */
 const STREAM_CACHE_BYTES = 16 * 1_024 * 1_024;
 
@@ -158,7 +160,9 @@ class SqliteStore implements Store {
 
   async report(thorough: boolean): Promise<StoreReport> {
     this.#session.assertOpen();
-    return reportOf(this.#file.database, { location: this.location, readOnly: this.readOnly, thorough });
+    const report = reportOf(this.#file.database, { location: this.location, readOnly: this.readOnly, thorough });
+    if (identityOf(this.location) === this.#identity) return report;
+    return { ...report, problems: [...report.problems, MOVED] };
   }
 
   close(): Promise<void> {
@@ -193,10 +197,7 @@ class SqliteStore implements Store {
   /** A file that was removed or replaced goes on taking writes, and loses them when it is closed (G1). */
   #assertInPlace(): void {
     if (identityOf(this.location) === this.#identity) return;
-    throw new StoreUnusable(
-      this.location,
-      'the file was removed, renamed or replaced while it was open; nothing more is written to it. Put it back, or close the program',
-    );
+    throw new StoreUnusable(this.location, MOVED);
   }
 
   #tell(): void {
