@@ -17,6 +17,7 @@ export {
 } from './event/cloudevents-http.ts';
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
 export { BatchRefused } from './producer/ingest.ts';
+export { keepAlive } from './system/keep-alive.ts';
 export { createLogger, silentLogger } from './system/logger.ts';
 export { durationMs } from './system/duration.ts';
 export { InvalidPattern } from './channel/filter/invalid-pattern.ts';

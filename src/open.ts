@@ -42,6 +42,7 @@ import type { UnknownTypePolicy } from './schema/registry.ts';
 import type { Store, StoreFactory, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
 import type { Duration } from './system/duration.ts';
+import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
 import type { Environment } from './system/environment.ts';
 
@@ -347,9 +348,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
   async #close(): Promise<void> {
     this.#cancelRetention?.();
-    await this.consumers.stop(durationMs(this.options.closeGrace ?? '10s', 'closeGrace'));
-    this.#feed.close();
-    await this.#store.close();
+    const release = keepAlive();
+    try {
+      await this.consumers.stop(durationMs(this.options.closeGrace ?? '10s', 'closeGrace'));
+      this.#feed.close();
+      await this.#store.close();
+    } finally {
+      release();
+    }
   }
 
   #assertWritable(): void {

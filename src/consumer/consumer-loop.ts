@@ -56,13 +56,13 @@ export type Outage = 'commits' | 'reads';
 
 /** Events taken and not settled, at most (G10). Above it the feed lets the consumer go, and it reads from the log when it has room. */
 const MAX_SPAN = 4_096;
+/** While an event is looked for that cannot be committed, which is found by handling again what was taken with it. */
+const MAX_CAREFUL = 16;
 /** And what they take in memory: large events are fewer. */
 const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
 const MAX_UNCOMMITTED = 16_384;
 const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
-/** While an event is looked for that cannot be committed: what comes after it is handled again. */
-const MAX_UNCOMMITTED_CAREFUL = 16;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
@@ -241,11 +241,14 @@ export class ConsumerLoop {
   }
 
   #hasRoom(): boolean {
+    const { span } = this.#progress;
+    const { careful, uncommitted } = this.#committer;
+    if (careful && (span >= MAX_CAREFUL || uncommitted >= MAX_CAREFUL)) return false;
     return (
-      this.#progress.span < MAX_SPAN &&
+      span < MAX_SPAN &&
       this.#progress.bytes < MAX_SPAN_BYTES &&
       this.#aside.full === undefined &&
-      this.#committer.uncommitted < (this.#committer.careful ? MAX_UNCOMMITTED_CAREFUL : MAX_UNCOMMITTED) &&
+      uncommitted < MAX_UNCOMMITTED &&
       this.#committer.uncommittedBytes < MAX_UNCOMMITTED_BYTES
     );
   }

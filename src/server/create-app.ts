@@ -124,7 +124,9 @@ async function serve(route: Route, context: Context<Env>, serving: Serving, acce
 function send(reply: Reply, { env }: Context<Env>): Response {
   const outgoing = env?.outgoing;
   if (outgoing === undefined || (reply.body !== null && typeof reply.body !== 'string')) return responseOf(reply);
-  const { status, headers, body } = reply;
+  const { status, body } = reply;
+  // What is still to come of a request that was refused is nobody's: the connection ends with the answer.
+  const headers = env?.incoming?.complete === true ? reply.headers : { ...reply.headers, connection: 'close' };
   outgoing.writeHead(status, body === null ? headers : { ...headers, 'content-length': Buffer.byteLength(body) });
   outgoing.end(body ?? undefined);
   return RESPONSE_ALREADY_SENT;

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { InvalidInput, durationMs } from '../index.ts';
+import { InvalidInput, durationMs, keepAlive } from '../index.ts';
 import type { Duration } from '../index.ts';
 import { isLoopback } from './access.ts';
 import { createApp, responseOf } from './create-app.ts';
@@ -146,7 +146,9 @@ async function shutDown(
     logger.warn({ graceMs: parts.graceMs }, 'requests under way did not end in time and are cut off');
     server.closeAllConnections();
   });
+  const release = keepAlive();
   await ended;
+  release();
   cancel();
 }
 
