@@ -266,7 +266,10 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return outcomes;
   }
 
-  /** Resolves when every reaction has reached the head of the log and everything is committed. */
+  /**
+   * Resolves when every reaction has reached the head of the log and everything is committed. What waits for time, a retry or a delay, is not
+   * waited for; in tests `testSystem` lets time pass.
+   */
   settled(): Promise<void> {
     return this.consumers.settled();
   }
@@ -394,7 +397,21 @@ function fileOfUrl(url: string): string {
   return decodeURIComponent(url.slice('file:'.length));
 }
 
+/** With those of `Config`, which hands all of itself on. */
+const OPTIONS = new Set([
+  ...['store', 'events', 'consumers', 'projections', 'automations', 'source', 'unknownTypes', 'retention', 'limits'],
+  ...['consume', 'closeGrace', 'environment', 'server', 'feed'],
+]);
+
 function assertOptions(options: SystemOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.has(name)) continue;
+    const expected =
+      name === 'readOnly'
+        ? "no such option; say it to the store: sqlite('app.db', { readOnly: true })"
+        : `one of ${[...OPTIONS].join(', ')}`;
+    throw new InvalidInput({ path: `options.${name}`, expected, found: name });
+  }
   assertRetentionRules(options.retention ?? []);
   const { source, store, unknownTypes } = options;
   if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))

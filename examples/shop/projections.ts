@@ -16,15 +16,15 @@ export const salesByCustomer = defineProjection({
   indexes: { totalCents: (row) => row.totalCents, orders: (row) => row.orders },
 });
 
-type OrderRow = { status: 'placed' | 'shipped'; reserved: boolean; paid: boolean; totalCents: number };
+type OrderRow = { status: 'unknown' | 'placed' | 'shipped'; reserved: boolean; paid: boolean; totalCents: number };
 
 export const orderStatus = defineProjection({
   name: 'order-status',
   summary: 'Where each order stands',
   key: (event) => event.data.orderId,
-  initial: (): OrderRow => ({ status: 'placed', reserved: false, paid: false, totalCents: 0 }),
+  initial: (): OrderRow => ({ status: 'unknown', reserved: false, paid: false, totalCents: 0 }),
   on: [
-    [OrderPlaced, (row, event) => ({ ...row, totalCents: event.data.totalCents })],
+    [OrderPlaced, (row, event) => ({ ...row, status: 'placed', totalCents: event.data.totalCents })],
     [StockReserved, (row) => ({ ...row, reserved: true })],
     [PaymentReceived, (row) => ({ ...row, paid: true })],
     [OrderShipped, (row) => ({ ...row, status: 'shipped' })],

@@ -16,7 +16,7 @@ export default defineConfig({
   async feed({ system, rate, signal }) {
     // A store that was fed before goes on with new orders instead of repeating old ones.
     const started = Date.now();
-    const facts = shopFacts(started, started);
+    const facts = shopFacts(started, Math.floor(started / 1_000) % 10_000_000);
     while (!signal.aborted) {
       const fact = facts.next().value;
       if (fact.kind === 'order') await system.publish(OrderPlaced, fact.data);

@@ -18,7 +18,7 @@ import { packageVersion } from './version.ts';
 const EXAMPLES = `
 Examples:
   thereupon dev                                        run ./thereupon.config.ts and watch what happens
-  thereupon publish -t shop.order.placed -d '{"orderId":"17"}'
+  thereupon publish -t shop.payment.received -d '{"orderId":"17","amountCents":4200,"method":"card"}'
   thereupon tail --category order
   thereupon import orders.csv --mapping orders.mapping.json
   thereupon doctor

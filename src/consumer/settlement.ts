@@ -107,7 +107,8 @@ export class Settlement {
       attempts,
       err: error,
     };
-    if (parked) logger.error(fields, 'the event was parked; later events of its key wait behind it');
+    const behind = reaction.mode === 'ordered' ? '; later events of its key wait behind it' : '';
+    if (parked) logger.error(fields, `the event was parked${behind}`);
     else logger.warn({ ...fields, retryInMs: waitMs }, 'the attempt failed and will be repeated');
     this.#settle(work, true);
     return delivery;

@@ -1,6 +1,7 @@
 import type { AttributeValue, DataEncoding, RareAttributes } from './event.ts';
 import type { JsonValue } from './json.ts';
 import { encodeJson } from './json.ts';
+import { defaultContentType, schemaUri } from './recorded-event.ts';
 
 /** The data of an event in a producer's hands. `base64` holds RFC 4648 text with padding. */
 export type Payload =
@@ -48,14 +49,30 @@ const RARE = [
   'causationdepth',
 ] as const;
 
-/** The attributes that an event is stored with beside its columns; undefined when there are none. */
+/**
+ * The attributes that an event is stored with beside its columns; undefined when there are none.
+ *
+ * Guarantee What a reader is told anyway is not stored: a fact is the same in every form of CloudEvents that can say it, and comes back as it
+ *           was exported (G2).
+ */
 export function rareAttributes(event: IncomingEvent): RareAttributes | undefined {
   const attributes: Record<string, AttributeValue> = { ...event.extensions };
   for (const name of RARE) {
     const value = event[name];
     if (value !== undefined) attributes[name] = value;
   }
+  if (attributes['datacontenttype'] === defaultContentType(event.payload.encoding))
+    delete attributes['datacontenttype'];
+  if (schemaVersionOf(event) !== undefined) delete attributes['dataschema'];
   return Object.keys(attributes).length === 0 ? undefined : attributes;
+}
+
+/** The version of the schema that an event names, where it speaks of a schema of ours. */
+export function schemaVersionOf({ type, dataschema }: Pick<IncomingEvent, 'type' | 'dataschema'>): number | undefined {
+  if (dataschema === undefined) return undefined;
+  const prefix = schemaUri(type, 0).slice(0, -1);
+  const digits = dataschema.startsWith(prefix) ? dataschema.slice(prefix.length) : '';
+  return /^[1-9]\d{0,8}$/.test(digits) ? Number(digits) : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { isoTime } from '../system/clock.ts';
-import type { AttributeValue, RecordedEvent, StoredEvent } from './event.ts';
+import type { AttributeValue, DataEncoding, RecordedEvent, StoredEvent } from './event.ts';
 import type { JsonValue } from './json.ts';
 import { deepFreeze } from './json.ts';
 import type { Position } from './position.ts';
@@ -61,9 +61,7 @@ class LazyRecordedEvent implements RecordedEvent {
   }
   get datacontenttype(): string | undefined {
     const given = this.stored.attributes?.datacontenttype;
-    if (given !== undefined) return given;
-    if (this.stored.encoding === 'json') return 'application/json';
-    return this.stored.encoding === 'text' ? 'text/plain' : undefined;
+    return given ?? defaultContentType(this.stored.encoding);
   }
   get dataschema(): string | undefined {
     return (
@@ -180,6 +178,12 @@ class LazyRecordedEvent implements RecordedEvent {
 /** A stored event as readers see it. */
 export function recordedEvent(stored: StoredEvent): RecordedEvent {
   return new LazyRecordedEvent(stored);
+}
+
+/** What the data of an event is that says nothing else. */
+export function defaultContentType(encoding: DataEncoding): string | undefined {
+  if (encoding === 'json') return 'application/json';
+  return encoding === 'text' ? 'text/plain' : undefined;
 }
 
 /** The `dataschema` of events whose schema this system knows. */

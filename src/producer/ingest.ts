@@ -1,10 +1,9 @@
-import { encodePayload, rareAttributes } from '../event/cloudevents-incoming.ts';
+import { encodePayload, rareAttributes, schemaVersionOf } from '../event/cloudevents-incoming.ts';
 import type { IncomingEvent } from '../event/cloudevents-incoming.ts';
 import { completeEvent } from '../event/create-event.ts';
 import type { EventDraft } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { encodeJson } from '../event/json.ts';
-import { schemaUri } from '../event/recorded-event.ts';
 import { assertNotReserved } from '../event/system-events.ts';
 import { continueTrace } from '../event/trace-context.ts';
 import { InvalidInput, ThereuponError } from '../errors.ts';
@@ -83,7 +82,7 @@ export class Ingest {
 
   #admit(event: IncomingEvent, headers: HeaderFields): Admitted | Promise<Admitted> {
     assertNotReserved({ ...event, stream: event.stream ?? event.subject ?? event.source });
-    const definition = this.#registry.require(event.type, versionOf(event));
+    const definition = this.#registry.require(event.type, schemaVersionOf(event));
     if (definition === undefined) return this.#record(event, headers);
     const data: unknown = event.payload.encoding === 'none' ? undefined : event.payload.data;
     const validation = validate(definition, data);
@@ -132,7 +131,7 @@ export class Ingest {
       id: event.id,
       source: event.source,
       type: event.type,
-      schemaVersion: 0,
+      schemaVersion: schemaVersionOf(event) ?? 0,
       stream: event.stream,
       subject: event.subject,
       time: event.time,
@@ -156,13 +155,4 @@ function claim(admitted: readonly Admitted[], version: ExpectedVersion): StreamC
     });
   }
   return { stream, version };
-}
-
-/** The schema version that an event names itself, where it speaks of a schema of ours. */
-function versionOf(event: IncomingEvent): number | undefined {
-  const { dataschema } = event;
-  if (dataschema === undefined) return undefined;
-  const prefix = schemaUri(event.type, 0).slice(0, -1);
-  const version = dataschema.startsWith(prefix) ? Number(dataschema.slice(prefix.length)) : Number.NaN;
-  return Number.isInteger(version) && version > 0 ? version : undefined;
 }

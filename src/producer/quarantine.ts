@@ -60,7 +60,7 @@ export async function releaseFromQuarantine(registry: SchemaRegistry, report: Re
     ...event,
     schemaVersion: definition.version,
     stream: definition.streamOf(validation.data) ?? event.stream,
-    subject: event.subject ?? definition.subjectOf(validation.data),
+    subject: event.subject ?? definition.subjectOf(validation.data) ?? definition.streamOf(validation.data),
     ...(event.encoding === 'json' ? { data: encodeJson(validation.data, 'data') } : {}),
   };
 }

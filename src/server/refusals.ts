@@ -74,7 +74,7 @@ export class UnsafeHost extends ThereuponError {
   constructor(host: string) {
     super(
       { code: 'unsafe-host', retry: 'never', fault: 'caller' },
-      `host ${JSON.stringify(host)} can be reached from other machines and no API key is set; set server.apiKeys, or listen on 127.0.0.1`,
+      `host ${JSON.stringify(host)} can be reached from other machines and no API key is set; set a key in THEREUPON_API_KEY or server.apiKeys, or listen on 127.0.0.1`,
     );
     this.host = host;
   }
@@ -87,7 +87,7 @@ export class AddressUnavailable extends ThereuponError {
   constructor(address: string, cause: Error & { readonly code?: string }) {
     const reason =
       cause.code === 'EADDRINUSE'
-        ? 'another process listens on it; stop that process or set another server.port'
+        ? 'another process listens on it; stop that process or choose another port with --port, THEREUPON_PORT or server.port'
         : cause.message;
     super({ code: 'address-unavailable', retry: 'never', fault: 'environment' }, `address ${address}: ${reason}`, {
       cause,

@@ -54,9 +54,14 @@ export async function importing(folder: ScratchFolder, ...args: readonly string[
   return {
     code,
     stdout,
-    stderr: terminal.stderr(),
+    stderr: terminal.stderr().replace(/^\{"error":.*$/m, inWords),
     result: stdout === '' ? undefined : (JSON.parse(stdout) as Record<string, unknown>),
   };
+}
+
+/** A failure that was told as JSON. */
+function inWords(line: string): string {
+  return `error: ${(JSON.parse(line) as { error: { message: string } }).error.message}`;
 }
 
 export async function eventsIn(folder: ScratchFolder): Promise<readonly RecordedEvent[]> {

@@ -178,10 +178,6 @@ async function verifyDeadLetters(system: AnySystem, moved: readonly RecordedEven
   for (const letter of letters) {
     const events = poisoned.get(letter.key) ?? [];
     assert.equal(letter.position, events[0]?.position, `G7: ${letter.key} is parked at its first event`);
-    assert.equal(
-      letter.waitingBehind,
-      events.length - 1,
-      `G7: all later events of ${letter.key} wait behind it`,
-    );
+    assert.equal(letter.waitingBehind, events.length - 1, `G7: all later events of ${letter.key} wait behind it`);
   }
 }

@@ -124,4 +124,25 @@ describe('the gate (G8)', () => {
     expect(test.reported('thereupon.delivery.expired')[0]?.data).toMatchObject({ consumer: 'reader', id: 'stale' });
     expect((await test.consumers.status('reader')).figures).toMatchObject({ handled: 1, expired: 1 });
   });
+
+  it('knows a fact again in every form that says it, also as it was exported (G2)', async () => {
+    const Measured = measured('reject');
+    await using test = await testSystem({ events: [Measured], unknownTypes: 'accept' });
+    const published = await test.system.publish(Measured, { value: 4 }, { id: 'a', source: '/lab' });
+    const unknown = { specversion: '1.0', id: 'b', source: '/lab', type: 'lab.nobody.knows', data: { n: 1 } };
+    const text = { ...unknown, id: 'c', data: 'text', datacontenttype: 'text/plain' };
+    await test.system.ingest([decodeJsonEvent(unknown), decodeJsonEvent(text)]);
+    const { events } = await test.system.events.read();
+    for (const event of events) {
+      const again = decodeJsonEvent(JSON.parse(JSON.stringify(event)));
+      expect(await test.system.ingest([again])).toMatchObject([{ duplicate: true, position: event.position }]);
+    }
+    const plain = { specversion: '1.0', id: 'a', source: '/lab', type: Measured.type, data: { value: 4, unit: 'C' } };
+    for (const more of [{}, { datacontenttype: 'application/json' }]) {
+      const told = decodeJsonEvent({ ...plain, ...more });
+      expect(await test.system.ingest([told])).toMatchObject([{ duplicate: true, position: published.position }]);
+    }
+    const other = decodeJsonEvent({ ...plain, datacontenttype: 'application/vnd.lab+json' });
+    await expect(test.system.ingest([other])).rejects.toThrow('datacontenttype');
+  });
 });

@@ -73,7 +73,7 @@ describe('without API keys', () => {
       const system = await openShop();
       await expect(startServer(system, { host, port: 0 })).rejects.toMatchObject({
         code: 'unsafe-host',
-        message: expect.stringMatching(/set server\.apiKeys, or listen on 127\.0\.0\.1/) as unknown,
+        message: expect.stringMatching(/server\.apiKeys, or listen on 127\.0\.0\.1/) as unknown,
       });
     },
   );

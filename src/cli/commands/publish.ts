@@ -48,7 +48,7 @@ export function publishCommand(program: Command, terminal: Terminal, exit: (code
   command
     .addHelpText(
       'after',
-      `\nExample:\n  thereupon publish --type shop.order.placed --data '{"orderId":"17","customer":"ann","totalCents":4200}'`,
+      `\nExample:\n  thereupon publish --type shop.payment.received --data '{"orderId":"17","amountCents":4200,"method":"card"}'`,
     )
     .action(async (options: PublishOptions) => {
       const event = await eventFrom(options, terminal);
@@ -113,6 +113,6 @@ function placeOf({ id, stream, version, position, duplicate, quarantined }: Publ
   const place = `${printable(stream)}@${version}, position ${position}`;
   if (duplicate) return `${printable(id)} was recorded before: ${place}`;
   if (quarantined)
-    return `${printable(id)} is quarantined, its data does not fit its schema: see thereupon dead-letters list --consumer thereupon.quarantine`;
+    return `${printable(id)} is quarantined, its data does not fit its schema: while its program runs, thereupon dead-letters list --consumer thereupon.quarantine shows it`;
   return `${printable(id)} recorded: ${place}`;
 }
