@@ -90,15 +90,20 @@ export class LiveLines {
 
   #report(event: RecordedEvent): string {
     const paint = paintFor(this.#terminal.out);
-    const { consumer, reason, error, issues } = (event.data ?? {}) as {
+    const { consumer, position, reason, error, issues } = (event.data ?? {}) as {
       consumer?: string;
+      position?: number;
       reason?: string;
       error?: { message?: string };
       issues?: { path: string; message: string }[];
     };
     const why = error?.message ?? reason ?? issues?.map(({ path, message }) => `${path}: ${message}`).join('; ') ?? '';
+    const parked = event.type === 'thereupon.delivery.parked' && position !== undefined;
+    const advice = parked
+      ? paint('dim', `  → thereupon dead-letters show ${printable(consumer ?? '')}~${position}`)
+      : '';
     const what = event.type.slice('thereupon.'.length).replace('.', ' ');
-    return `${paint('dim', clockTime(event.recordedtime))}  ${paint('red', `  ✗ ${printable(consumer ?? event.stream.replace(/^thereupon-/, ''))}: ${what}`)}  ${printable(why)}`;
+    return `${paint('dim', clockTime(event.recordedtime))}  ${paint('red', `  ✗ ${printable(consumer ?? event.stream.replace(/^thereupon-/, ''))}: ${what}`)}  ${printable(why)}${advice}`;
   }
 }
 

@@ -135,7 +135,7 @@ function feedRate(text: string | undefined, config: Config): number {
 
 function loggerOf(options: ServeOptions, terminal: Terminal): Logger {
   if (options.logLevel !== undefined) return createLogger(options.logLevel);
-  return terminal.err.isTerminal ? consoleLogger(terminal) : createLogger('info');
+  return terminal.err.isTerminal ? consoleLogger(terminal, options.live === true) : createLogger('info');
 }
 
 function ifGiven(text: string | undefined): string | undefined {
