@@ -398,10 +398,11 @@ function fileOfUrl(url: string): string {
 }
 
 /** With those of `Config`, which hands all of itself on. */
-const OPTIONS = new Set([
-  ...['store', 'events', 'consumers', 'projections', 'automations', 'source', 'unknownTypes', 'retention', 'limits'],
-  ...['consume', 'closeGrace', 'environment', 'server', 'feed'],
-]);
+const OPTIONS = new Set(
+  'store events consumers projections automations source unknownTypes retention limits consume closeGrace environment server feed'.split(
+    ' ',
+  ),
+);
 
 function assertOptions(options: SystemOptions): void {
   for (const name of Object.keys(options)) {

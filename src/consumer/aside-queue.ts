@@ -39,6 +39,8 @@ const MARGIN = 64;
 export class QueueAside implements Aside {
   readonly #options: QueueAsideOptions;
   readonly #inWork = new Set<Position>();
+  /** Claims that were written down: in the hands of receivers, who ask for as many as they like. */
+  readonly #adopted = new Set<Position>();
   /** Deliveries that left work since the store was last asked what is due. */
   readonly #left = new Set<Position>();
   #stored = 0;
@@ -99,7 +101,7 @@ export class QueueAside implements Aside {
   /** Work under way was written down as a delivery. */
   adopt(delivery: Delivery): void {
     this.#stored += 1;
-    this.#inWork.add(delivery.position);
+    this.#adopted.add(delivery.position);
   }
 
   /** Work of a stored delivery succeeded. */
@@ -147,7 +149,11 @@ export class QueueAside implements Aside {
       if (this.#room <= 0) return;
       this.#left.clear();
       const nowMs = environment.clock.now();
-      const due = await deliveries.due(reaction.name, nowMs, this.#room + this.#inWork.size + MARGIN);
+      const due = await deliveries.due(
+        reaction.name,
+        nowMs,
+        this.#room + this.#inWork.size + this.#adopted.size + MARGIN,
+      );
       await this.#submit(this.#choose(due));
       const nextMs = await deliveries.nextDueMs(reaction.name, nowMs);
       if (nextMs !== undefined) this.#wake(nextMs);
@@ -165,7 +171,9 @@ export class QueueAside implements Aside {
   #choose(due: readonly Delivery[]): readonly Delivery[] {
     if (this.#stopped) return [];
     const chosen = due
-      .filter(({ position }) => !this.#inWork.has(position) && !this.#left.has(position))
+      .filter(
+        ({ position }) => !this.#inWork.has(position) && !this.#adopted.has(position) && !this.#left.has(position),
+      )
       .slice(0, Math.max(0, this.#room));
     for (const { position } of chosen) this.#inWork.add(position);
     return chosen;
@@ -214,6 +222,7 @@ export class QueueAside implements Aside {
       return;
     }
     this.#inWork.delete(position);
+    this.#adopted.delete(position);
     this.#left.add(position);
     this.pump();
   }

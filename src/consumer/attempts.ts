@@ -129,8 +129,8 @@ export class Attempts {
     const { timeoutMs } = this.#options.setting.reaction;
     const watchOver = this.#deadlines?.watch(() => reject(attempt.timedOut(timeoutMs ?? 0)));
     try {
-      await (watchOver === undefined ? running : Promise.race([running, expired]));
-      await attempt.unfinished();
+      const whole = finished(attempt, running);
+      await (watchOver === undefined ? whole : Promise.race([whole, expired]));
       if (!this.#underWay.has(attempt)) return undefined;
       this.#options.succeed(work, attempt);
       return undefined;
@@ -144,6 +144,12 @@ export class Attempts {
       if (this.#underWay.delete(attempt)) this.#ended?.();
     }
   }
+}
+
+/** Resolves when the handler and everything that it published is done, also what it published meanwhile. */
+async function finished(attempt: Attempt, running: PromiseLike<unknown>): Promise<void> {
+  for (let more: PromiseLike<unknown> | undefined = running; more !== undefined; more = attempt.unfinished())
+    await more;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

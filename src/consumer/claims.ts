@@ -87,6 +87,11 @@ export class Claims {
     return this.#held.size;
   }
 
+  /** Receivers wait, and there is nothing to give them. */
+  get hungry(): boolean {
+    return this.#waiters.length > 0 && this.#available.length === 0;
+  }
+
   offer(work: Work): void {
     if (work.delivery === undefined) this.#available.push(work);
     else this.#available.splice(this.#placeOf(work.delivery), 0, work);

@@ -80,6 +80,7 @@ export class Committer {
   #bytes = 0;
   #dirty = false;
   #careful: boolean;
+  #alone = false;
   /** Units that were closed, those of them that are durable, and those between, in order. */
   #closed = 0;
   #durable = 0;
@@ -163,11 +164,21 @@ export class Committer {
     this.#remove.add(position);
   }
 
+  /**
+   * What is added next belongs to an event that is to be a unit of its own, whose failure is then known for its: one that is tried again. It ends
+   * with `settled`.
+   */
+  beginAlone(): void {
+    if (this.#dirty) this.#close(undefined);
+    this.#alone = true;
+  }
+
   /** An event was settled: with effects it is committed now, without soon. */
   settled(urgent: boolean, position?: Position): void {
     this.#dirty = true;
     this.#settled += 1;
-    if (this.#careful) {
+    if (this.#careful || this.#alone) {
+      this.#alone = false;
       this.#close(position);
       this.#start();
     } else if ((urgent && !this.#options.catchingUp()) || this.#isLarge) this.#start();

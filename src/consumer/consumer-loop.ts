@@ -47,6 +47,8 @@ export interface ConsumerLoopOptions {
   refused(refusal: Refusal): void;
   /** The loop cannot go on; from its checkpoint another one can. Called at most once. `position`: the event at fault, where it is known. */
   failed(error: unknown, position: Position | undefined): void;
+  /** Something was committed that was not there before. */
+  progressed(): void;
   /** The store does not take commits, or does not let the log be read, at present; undefined: it does again. */
   outage(of: Outage, error: unknown): void;
 }
@@ -241,6 +243,14 @@ export class ConsumerLoop {
   }
 
   #hasRoom(): boolean {
+    if (this.#fits()) return true;
+    // Claims that are held for long must not keep what comes after them from those who wait for it.
+    if (this.claims?.hungry !== true) return false;
+    this.claims.writeDown();
+    return this.#fits();
+  }
+
+  #fits(): boolean {
     const { span } = this.#progress;
     const { careful, uncommitted } = this.#committer;
     if (careful && (span >= MAX_CAREFUL || uncommitted >= MAX_CAREFUL)) return false;
@@ -257,12 +267,21 @@ export class ConsumerLoop {
     const { figures, refusals, carefulUpTo } = this.#options;
     figures.commits += 1;
     this.#options.outage('commits', undefined);
+    if (this.#progresses(unit)) this.#options.progressed();
     if (unit.checkpoint !== undefined) this.#savedLow = unit.checkpoint.low;
     // Only now the refusal has a delivery that stands for it: a loop that begins before that meets the refusal again.
     if (refusals.size > 0) for (const { position } of unit.deliveries.put) refusals.delete(position);
     if (this.#committer.careful && this.#progress.low >= carefulUpTo) this.#committer.relax();
     this.#states?.trim((key) => this.#committer.hasRow(key));
     if (this.#intake.wantsRoom) this.#madeRoom();
+  }
+
+  /** Something came of it: it is not only the checkpoint of before, written again. */
+  #progresses({ checkpoint, appends, rows, deliveries }: Unit): boolean {
+    return (
+      appends.length + rows.length + deliveries.put.length + deliveries.remove.length > 0 ||
+      (checkpoint !== undefined && checkpoint.low > this.#savedLow)
+    );
   }
 
   #madeRoom(): void {
@@ -422,7 +441,9 @@ export class ConsumerLoop {
       fail: (work, attempts, error, delayMs) => this.#fail(work, attempts, error, delayMs),
       expire: (work) => this.#expire(work),
       starved: () => {
-        if (this.#progress.span >= MAX_SPAN) this.claims?.writeDown();
+        if (this.#fits()) return;
+        this.claims?.writeDown();
+        this.#madeRoom();
       },
       writeDown: (work, dueMs) => this.#writeDown(work, dueMs),
     });
@@ -432,7 +453,6 @@ export class ConsumerLoop {
   #writeDown(work: Work, dueMs: number): Work {
     const delivery = this.#settlement.setAside(work, { dueMs, priority: 0 });
     this.#queue?.adopt(delivery);
-    this.#madeRoom();
     return { ...work, pending: undefined, delivery };
   }
 }

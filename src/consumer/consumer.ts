@@ -11,7 +11,7 @@ import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Claims } from './claims.ts';
 import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
-import type { ConsumerStores, Outage } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-loop.ts';
 import { newFigures } from './figures.ts';
 import type { Figures } from './figures.ts';
 import { Outages } from './outages.ts';
@@ -158,8 +158,8 @@ export class Consumer {
       const begun = begunReplay(record.paused);
       if (begun === undefined) await this.#put({ paused: undefined });
       else await this.#carryOut({ ...begun, pausedBefore: undefined });
-      await this.#startLoop();
       await this.#report(SYSTEM_EVENTS.consumerResumed, {});
+      await this.#goOn();
     });
   }
 
@@ -192,7 +192,7 @@ export class Consumer {
         throw error;
       }
       await this.#carryOut(begun);
-      if (begun.pausedBefore === undefined) await this.#startLoop();
+      if (begun.pausedBefore === undefined) await this.#goOn();
     });
   }
 
@@ -296,6 +296,17 @@ export class Consumer {
     return this.#options.stores.log.positionBefore(new Date(from.time).getTime());
   }
 
+  /** The record says that the consumer runs: it does so as soon as the store lets it. */
+  async #goOn(): Promise<void> {
+    try {
+      await this.#startLoop();
+    } catch (error) {
+      if (error instanceof NotFound || error instanceof Closed) throw error;
+      this.#outages.changed('reads', error);
+      this.#beginAnew(undefined, this.#delayOfBeginning());
+    }
+  }
+
   async #assertReached(place: Position): Promise<void> {
     const head = await this.#options.stores.log.head();
     if (place > head)
@@ -318,7 +329,8 @@ export class Consumer {
       carefulUpTo: this.#carefulUpTo,
       refused: (refusal) => this.#refused(loop, refusal),
       failed: (error, position) => this.#failed(loop, error, position),
-      outage: (of, error) => this.#outage(of, error),
+      progressed: () => (this.#beginnings = 0),
+      outage: (of, error) => this.#outages.changed(of, error),
     });
     this.#loop = loop;
     try {
@@ -339,7 +351,7 @@ export class Consumer {
 
   #refused(loop: ConsumerLoop, { position, refusal }: Refusal): void {
     loop.abort();
-    this.#carefulUpTo = loop.cursor;
+    if (loop.cursor > this.#carefulUpTo) this.#carefulUpTo = loop.cursor;
     if (position !== undefined && refusal !== undefined) this.#refusals.set(position, refusalError(refusal));
     const { logger } = this.#options.setting;
     logger.warn(
@@ -352,7 +364,7 @@ export class Consumer {
   #failed(loop: ConsumerLoop, error: unknown, position: Position | undefined): void {
     const { logger } = this.#options.setting;
     loop.abort();
-    this.#carefulUpTo = loop.cursor;
+    if (loop.cursor > this.#carefulUpTo) this.#carefulUpTo = loop.cursor;
     if (error instanceof Closed) {
       if (this.#loop === loop) this.#loop = undefined;
       return;
@@ -368,11 +380,6 @@ export class Consumer {
     this.#beginnings += 1;
     if (this.#beginnings === 1) return 0;
     return backoffMs(BEGIN_ANEW_BACKOFF, this.#beginnings - 1, this.#options.setting.environment.random);
-  }
-
-  #outage(of: Outage, error: unknown): void {
-    if (of === 'commits' && error === undefined) this.#beginnings = 0;
-    this.#outages.changed(of, error);
   }
 
   /** Starts from the checkpoint, as after a crash, in place of a loop that is over; again and again until the store lets it. */
@@ -423,14 +430,22 @@ export class Consumer {
     type: (typeof SYSTEM_EVENTS)['consumerPaused' | 'consumerResumed' | 'consumerReplayed'],
     data: Readonly<Record<string, string | number>>,
   ): Promise<void> {
-    const { environment } = this.#options.setting;
-    const event = systemEvent(environment, {
+    const { setting } = this.#options;
+    const event = systemEvent(setting.environment, {
       type,
       about: this.name,
       data: { consumer: this.name, ...data },
       cause: undefined,
     });
-    await this.#options.stores.log.append({ events: [event], onDuplicate: 'keep-first' });
+    try {
+      await this.#options.stores.log.append({ events: [event], onDuplicate: 'keep-first' });
+    } catch (error) {
+      // It is done and written down with the consumer; the report alone is missing.
+      setting.logger.error(
+        { consumer: this.name, type, err: error },
+        'what was done with the consumer could not be reported',
+      );
+    }
   }
 
   /** As the store has it, and had it made if need be. */

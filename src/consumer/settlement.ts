@@ -46,6 +46,7 @@ export class Settlement {
     // First of all, because it may throw: nothing may be added of an event that is not settled.
     const row = this.#rowOf(work, attempt);
     const rowBytes = row === undefined ? 0 : roughJsonBytes(row.value);
+    if (work.delivery !== undefined) committer.beginAlone();
     this.#append(attempt, work.event.position);
     let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);

@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
-import { z } from 'zod';
 import { defineConsumer } from '../../consumer/define-consumer.ts';
-import { defineEvent } from '../../event/define-event.ts';
 import { LoopStopped, StoreUnavailable } from '../../errors.ts';
 import type { Interceptor } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
-import { Answered, count, Counted, newGate, newReceived, only, recordingConsumer, upTo } from './samples.ts';
-
-const Bulky = defineEvent({
-  type: 'contract.bulk.moved',
-  schema: z.object({ n: z.number(), text: z.string() }),
-  stream: () => 'bulk-1',
-});
+import { Answered, Bulky, count, Counted, newGate, newReceived, only, recordingConsumer, upTo } from './samples.ts';
 
 /** Every queue and buffer has a limit (G10); nothing is dropped in silence (G8, G11). */
 export const boundingCases: ContractSuite = (bench) =>

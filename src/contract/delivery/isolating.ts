@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { defineAutomation } from '../../automation/define-automation.ts';
 import { defineConsumer } from '../../consumer/define-consumer.ts';
 import { InvalidInput, LoopStopped, StoreUnavailable } from '../../errors.ts';
+import { defineEvent } from '../../event/define-event.ts';
 import { defineProjection } from '../../projection/define-projection.ts';
 import type { Interceptor } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
-import { Answered, count, Counted, newReceived, only, recordingConsumer, upTo } from './samples.ts';
+import { Answered, Bulky, count, Counted, newReceived, only, recordingConsumer, upTo } from './samples.ts';
 
 /** An event that cannot be handled, however it fails, takes no other event with it (G7). */
 export const isolatingCases: ContractSuite = (bench) =>
@@ -74,6 +75,120 @@ export const isolatingCases: ContractSuite = (bench) =>
       assert.deepEqual([await test.row(counts, 'a'), await test.row(counts, 'b')], [{ n: 3 }, { n: 3 }]);
       assert.equal(only(await test.parked()).error?.message, 'cannot be written');
       assert.equal((await test.consumers.status('counts')).state, 'running');
+    },
+    async 'G7 an event whose effects the store refuses each time is parked, also when it is tried again at the head; meanwhile others go on'(
+      stage,
+    ) {
+      let commits = 0;
+      const intercept: Interceptor = async (call) => {
+        if (call.method !== 'commit') return call.proceed();
+        commits += 1;
+        const [unit] = call.input as [{ rows: { key: string }[] }];
+        if (unit.rows.some(({ key }) => key === 'bad')) throw new RangeError('cannot be stored');
+        return call.proceed();
+      };
+      const counts = defineProjection({
+        name: 'counts',
+        key: (event) => event.data.item,
+        initial: () => 0,
+        on: [[Counted, (row) => row + 1]],
+        retry: { attempts: 3, minDelay: '1s', jitter: 0 },
+      });
+      const test = await stage.start({ events: [Counted], projections: [counts] }, { interceptor: () => intercept });
+      await count(test, ['bad', 'a'], 1);
+      await test.advance('1m');
+      await count(test, ['a', 'b'], 2);
+      await test.settled({ advance: true });
+      const letter = only(await test.parked());
+      assert.deepEqual([letter.error?.message, letter.attempts], ['cannot be stored', 3]);
+      assert.deepEqual([await test.row(counts, 'a'), await test.row(counts, 'b')], [3, 2]);
+      assert.ok(commits < 60, `${commits} commits were tried`);
+      assert.ok(test.reported('thereupon.consumer.stalled').length < 10);
+    },
+    async 'a store that fails in the middle of a replay or a resume is waited for: the consumer goes on, and is not left stopped'(
+      stage,
+    ) {
+      let failing: string | undefined;
+      const intercept: Interceptor = async (call) => {
+        if (`${call.port}.${call.method}` === failing) {
+          failing = undefined;
+          throw new StoreUnavailable('of the case', 'out of order');
+        }
+        return call.proceed();
+      };
+      const received = newReceived();
+      const test = await stage.start(
+        { events: [Counted], consumers: [recordingConsumer('all', received)] },
+        { interceptor: () => intercept },
+      );
+      await count(test, ['a'], 2);
+      await test.settled();
+      failing = 'log.append';
+      await test.consumers.replay('all', 'beginning');
+      await test.settled({ advance: true });
+      assert.deepEqual(received.numbers(), [1, 2, 1, 2]);
+      await test.consumers.pause('all');
+      await count(test, ['a'], 1, 3);
+      failing = 'deliveries.heldKeys';
+      await test.consumers.resume('all');
+      await test.advance('1m');
+      await test.settled();
+      assert.deepEqual([received.numbers(), (await test.consumers.status('all')).state], [[1, 2, 1, 2, 3], 'running']);
+    },
+    async 'an attempt’s time covers what it publishes: a validation that never ends is a failed attempt'(stage) {
+      const endless = {
+        '~standard': { version: 1, vendor: 'case', validate: () => new Promise<never>(() => {}) },
+      } as const;
+      const Stuck = defineEvent({ type: 'contract.item.stuck', schema: endless, stream: () => 'stuck-1' });
+      const publishing = defineConsumer({
+        name: 'publishing',
+        on: Counted,
+        publishes: [Stuck],
+        timeout: '1s',
+        retry: { attempts: 1 },
+        async handle({ publish }) {
+          await Promise.resolve();
+          void publish(Stuck, {} as never);
+        },
+      });
+      const test = await stage.start({ events: [Counted, Stuck], consumers: [publishing] });
+      await count(test, ['a'], 1);
+      await test.settled({ advance: true });
+      assert.equal(only(await test.parked()).error?.code, 'attempt-timeout');
+    },
+    async 'receivers that wait already are given what comes behind many claims, large events too'(stage) {
+      const test = await stage.start({
+        events: [Counted, Bulky],
+        consumers: [
+          defineConsumer({ name: 'many', on: Counted, mode: 'queue' }),
+          defineConsumer({ name: 'large', on: Bulky, mode: 'queue' }),
+        ],
+      });
+      await count(test, ['a'], 4_095);
+      await test.settled();
+      const leaseMs = 36_000_000;
+      const held = await test.consumers.receive('many', { max: 5_000, leaseMs });
+      assert.equal(held.length, 4_095);
+      const waiting = [test.consumers.receive('many', { leaseMs }), test.consumers.receive('many', { leaseMs })];
+      await count(test, ['a'], 2, 4_096);
+      await test.clock.advance(1);
+      assert.deepEqual(
+        (await Promise.all(waiting)).map((claims) => claims.length),
+        [1, 1],
+      );
+      assert.equal(await held[0]?.nack({ delayMs: 1_000 }), true);
+      await test.clock.advance('2s');
+      const [again] = await test.consumers.receive('many', { leaseMs });
+      assert.equal(again?.event.position, held[0]?.event.position);
+      for (const n of upTo(60)) await test.system.publish(Bulky, { n, text: 'x'.repeat(400_000) });
+      await test.settled();
+      const seen: number[] = [];
+      while (seen.length < 60) {
+        const claims = await test.consumers.receive('large', { max: 10, leaseMs });
+        seen.push(...claims.map(({ event }) => (event.data as { n: number }).n));
+        await test.clock.advance(1);
+      }
+      assert.deepEqual(seen, upTo(60));
     },
     async 'G7 a store that fails for long and in every way keeps its consumers waiting longer each time'(stage) {
       let calls = 0;

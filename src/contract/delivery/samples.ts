@@ -30,6 +30,13 @@ export const Ignored = defineEvent({
 export type CountedEvent = EventOf<typeof Counted>;
 export type CountedContext = HandlerContext<CountedEvent, never>;
 
+/** Takes as much memory as a case wants. */
+export const Bulky = defineEvent({
+  type: 'contract.bulk.moved',
+  schema: z.object({ n: z.number(), text: z.string() }),
+  stream: () => 'bulk-1',
+});
+
 /** What a consumer was given, in the order in which it was given it. */
 export interface Received {
   readonly events: CountedEvent[];
