@@ -148,7 +148,7 @@ export const isolatingCases: ContractSuite = (bench) =>
         retry: { attempts: 1 },
         async handle({ publish }) {
           await Promise.resolve();
-          void publish(Stuck, {} as never);
+          void publish(Stuck, {});
         },
       });
       const test = await stage.start({ events: [Counted, Stuck], consumers: [publishing] });
