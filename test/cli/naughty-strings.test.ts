@@ -46,7 +46,7 @@ describe('naughty strings', () => {
             expect(stored).toBe(attribute === 'data' ? JSON.stringify(JSON.parse(given['data'] ?? '')) : string);
             kept += 1;
           } else {
-            expect(stderr).toMatch(new RegExp(`^error: .*(?:${attribute}|reserved)`, 's'));
+            expect(stderr).toMatch(new RegExp(`^(?:error: |{"error":).*(?:${attribute}|reserved)`, 's'));
             expect(stderr).not.toMatch(/not expected|\n\s+at /);
           }
         }
