@@ -9,7 +9,7 @@ const LAYERS = [
   [['producer'], ['consumer']],
   [['projection'], ['workflow']],
   [['automation']],
-  [['open\\.ts', 'reader\\.ts', 'catalog\\.ts', 'config\\.ts', 'index\\.ts', 'store\\.ts']],
+  [['open\\.ts', 'reader\\.ts', 'catalog\\.ts', 'config\\.ts', 'index\\.ts', 'store\\.ts', 'system-options\\.ts']],
 ];
 
 const PORTS =

@@ -1,5 +1,6 @@
 import type { EventDefinition } from './event/define-event.ts';
-import type { System, SystemOptions } from './open.ts';
+import type { System } from './open.ts';
+import type { SystemOptions } from './system-options.ts';
 
 /** How the server listens. */
 export interface ServerOptions {

@@ -77,7 +77,8 @@ export type {
 export type { AttributeValue, RecordedEvent } from './event/event.ts';
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';
-export type { AnySystem, SystemOptions } from './open.ts';
+export type { AnySystem } from './open.ts';
+export type { SystemOptions } from './system-options.ts';
 export type { IngestProblem } from './producer/ingest.ts';
 export type { Publication, Published } from './producer/publisher.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';

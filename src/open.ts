@@ -3,16 +3,13 @@ import { applyRetention, assertRetentionRules } from './channel/retention.ts';
 import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 import type { ExpectedVersion } from './channel/event-log.ts';
 import { Feed } from './channel/feed.ts';
-import type { AutomationDefinition } from './automation/define-automation.ts';
 import { catalogOf } from './catalog.ts';
 import type { Catalog } from './catalog.ts';
 import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
-import type { ConsumerDefinition } from './consumer/define-consumer.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import { retryPolicy } from './consumer/retry-policy.ts';
-import { Closed, InvalidDefinition, InvalidInput, StoreReadOnly, describeValue } from './errors.ts';
-import { isUriReference } from './event/cloudevents-uri.ts';
+import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
 import { START } from './event/position.ts';
@@ -31,43 +28,18 @@ import {
   releaseFromQuarantine,
   shownFromQuarantine,
 } from './producer/quarantine.ts';
-import type { ProjectionDefinition } from './projection/define-projection.ts';
 import { Views } from './projection/views.ts';
 import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
 import { DEFAULT_LIMITS } from './schema/event-limits.ts';
-import type { EventLimits } from './schema/event-limits.ts';
 import { SchemaRegistry } from './schema/registry.ts';
-import type { UnknownTypePolicy } from './schema/registry.ts';
 import type { Store, StoreFactory, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
-import type { Duration } from './system/duration.ts';
 import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
 import type { Environment } from './system/environment.ts';
-
-export interface SystemOptions<Events extends EventDefinition = EventDefinition> {
-  /** A store, `'memory:'`, or the path of an SQLite file. */
-  readonly store: StoreFactory | string;
-  /** The facts that the program itself publishes. Those that reactions name are known without being listed. */
-  readonly events?: readonly Events[];
-  readonly consumers?: readonly ConsumerDefinition[];
-  readonly projections?: readonly ProjectionDefinition[];
-  readonly automations?: readonly AutomationDefinition[];
-  /** The `source` of events that the program publishes, a URI-reference. Default `'/thereupon'`. */
-  readonly source?: string;
-  /** Events of types that nobody defined: default `'reject'`. */
-  readonly unknownTypes?: UnknownTypePolicy;
-  readonly retention?: readonly RetentionRule[];
-  /** Events in one publish or in what one handling publishes, default 10,000; bytes of one event's data, default 1 MiB. */
-  readonly limits?: Partial<EventLimits>;
-  /** Whether the reactions run in this process. Default true; a read-only store never runs them. */
-  readonly consume?: boolean;
-  /** How long `close` waits for attempts under way. Default `'10s'`. */
-  readonly closeGrace?: Duration;
-  /** Clock, chance, ids and log, where they are not to be those of the machine. */
-  readonly environment?: Partial<Environment>;
-}
+import { assertOptions, isStoreFactory } from './system-options.ts';
+import type { SystemOptions } from './system-options.ts';
 
 /** Retention runs this often while the system is open. */
 const RETENTION_EVERY_MS = 3_600_000;
@@ -83,10 +55,6 @@ export async function open<const Events extends EventDefinition = EventDefinitio
 ): Promise<System<Events>> {
   if (typeof options === 'string' || isStoreFactory(options)) return System.open({ store: options });
   return System.open(options);
-}
-
-function isStoreFactory(value: unknown): value is StoreFactory {
-  return typeof (value as Partial<StoreFactory> | null | undefined)?.open === 'function';
 }
 
 /** A system of whatever events: all of it but what is typed by them. */
@@ -395,48 +363,6 @@ function fileOfUrl(url: string): string {
     }
   }
   return decodeURIComponent(url.slice('file:'.length));
-}
-
-/** With those of `Config`, which hands all of itself on. */
-const OPTIONS = new Set(
-  'store events consumers projections automations source unknownTypes retention limits consume closeGrace environment server feed'.split(
-    ' ',
-  ),
-);
-
-function assertOptions(options: SystemOptions): void {
-  for (const name of Object.keys(options)) {
-    if (OPTIONS.has(name)) continue;
-    const expected =
-      name === 'readOnly'
-        ? "no such option; say it to the store: sqlite('app.db', { readOnly: true })"
-        : `one of ${[...OPTIONS].join(', ')}`;
-    throw new InvalidInput({ path: `options.${name}`, expected, found: name });
-  }
-  assertRetentionRules(options.retention ?? []);
-  const { source, store, unknownTypes } = options;
-  if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))
-    throw new InvalidInput({
-      path: 'store',
-      expected: "a store such as sqlite('app.db'), 'memory:', or the path of an SQLite file",
-      found: store,
-    });
-  if (unknownTypes !== undefined && unknownTypes !== 'reject' && unknownTypes !== 'accept')
-    throw new InvalidInput({ path: 'unknownTypes', expected: "'reject' or 'accept'", found: unknownTypes });
-  if (source !== undefined && (source === '' || !isUriReference(source)))
-    throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
-  for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {
-    for (const [index, definition] of (options[kind] ?? []).entries()) {
-      const expected = kind.slice(0, -1);
-      const define = `define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
-      const found = (definition as { kind?: unknown } | undefined)?.kind;
-      if (found !== expected)
-        throw new InvalidDefinition(
-          `${kind}[${index}]`,
-          `expected what ${define} gives, found ${describeValue(definition)}`,
-        );
-    }
-  }
 }
 
 function reactionsOf(options: SystemOptions): readonly Reaction[] {

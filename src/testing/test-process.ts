@@ -1,7 +1,8 @@
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { open } from '../open.ts';
-import type { System, SystemOptions } from '../open.ts';
+import type { System } from '../open.ts';
+import type { SystemOptions } from '../system-options.ts';
 import type { StoreFactory } from '../store.ts';
 import type { Environment } from '../system/environment.ts';
 import { createMortality, interceptedStore } from './intercepted-store.ts';

@@ -1,0 +1,82 @@
+import { assertRetentionRules } from './channel/retention.ts';
+import type { RetentionRule } from './channel/retention.ts';
+import type { AutomationDefinition } from './automation/define-automation.ts';
+import type { ConsumerDefinition } from './consumer/define-consumer.ts';
+import { InvalidDefinition, InvalidInput, describeValue } from './errors.ts';
+import { isUriReference } from './event/cloudevents-uri.ts';
+import type { EventDefinition } from './event/define-event.ts';
+import type { ProjectionDefinition } from './projection/define-projection.ts';
+import type { EventLimits } from './schema/event-limits.ts';
+import type { UnknownTypePolicy } from './schema/registry.ts';
+import type { StoreFactory } from './store.ts';
+import type { Duration } from './system/duration.ts';
+import type { Environment } from './system/environment.ts';
+
+export interface SystemOptions<Events extends EventDefinition = EventDefinition> {
+  /** A store, `'memory:'`, or the path of an SQLite file. */
+  readonly store: StoreFactory | string;
+  /** The facts that the program itself publishes. Those that reactions name are known without being listed. */
+  readonly events?: readonly Events[];
+  readonly consumers?: readonly ConsumerDefinition[];
+  readonly projections?: readonly ProjectionDefinition[];
+  readonly automations?: readonly AutomationDefinition[];
+  /** The `source` of events that the program publishes, a URI-reference. Default `'/thereupon'`. */
+  readonly source?: string;
+  /** Events of types that nobody defined: default `'reject'`. */
+  readonly unknownTypes?: UnknownTypePolicy;
+  readonly retention?: readonly RetentionRule[];
+  /** Events in one publish or in what one handling publishes, default 10,000; bytes of one event's data, default 1 MiB. */
+  readonly limits?: Partial<EventLimits>;
+  /** Whether the reactions run in this process. Default true; a read-only store never runs them. */
+  readonly consume?: boolean;
+  /** How long `close` waits for attempts under way. Default `'10s'`. */
+  readonly closeGrace?: Duration;
+  /** Clock, chance, ids and log, where they are not to be those of the machine. */
+  readonly environment?: Partial<Environment>;
+}
+
+export function isStoreFactory(value: unknown): value is StoreFactory {
+  return typeof (value as Partial<StoreFactory> | null | undefined)?.open === 'function';
+}
+
+/** With those of `Config`, which hands all of itself on. */
+const OPTIONS = new Set(
+  'store events consumers projections automations source unknownTypes retention limits consume closeGrace environment server feed'.split(
+    ' ',
+  ),
+);
+
+export function assertOptions(options: SystemOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.has(name)) continue;
+    const expected =
+      name === 'readOnly'
+        ? "no such option; say it to the store: sqlite('app.db', { readOnly: true })"
+        : `one of ${[...OPTIONS].join(', ')}`;
+    throw new InvalidInput({ path: `options.${name}`, expected, found: name });
+  }
+  assertRetentionRules(options.retention ?? []);
+  const { source, store, unknownTypes } = options;
+  if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))
+    throw new InvalidInput({
+      path: 'store',
+      expected: "a store such as sqlite('app.db'), 'memory:', or the path of an SQLite file",
+      found: store,
+    });
+  if (unknownTypes !== undefined && unknownTypes !== 'reject' && unknownTypes !== 'accept')
+    throw new InvalidInput({ path: 'unknownTypes', expected: "'reject' or 'accept'", found: unknownTypes });
+  if (source !== undefined && (source === '' || !isUriReference(source)))
+    throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
+  for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {
+    for (const [index, definition] of (options[kind] ?? []).entries()) {
+      const expected = kind.slice(0, -1);
+      const define = `define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
+      const found = (definition as { kind?: unknown } | undefined)?.kind;
+      if (found !== expected)
+        throw new InvalidDefinition(
+          `${kind}[${index}]`,
+          `expected what ${define} gives, found ${describeValue(definition)}`,
+        );
+    }
+  }
+}
