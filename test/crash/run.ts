@@ -19,8 +19,8 @@ if (!Number.isInteger(seed) || !Number.isInteger(kills) || kills < 1) {
 const root = path.resolve(import.meta.dirname, '../..');
 mkdirSync(path.join(root, '.tmp'), { recursive: true });
 const folder = mkdtempSync(path.join(root, '.tmp', 'crash-'));
-const store = path.join(folder, 'store.db');
-const acks = path.join(folder, 'acknowledged.tsv');
+/** So many kills one store lives through; then comes a new one, for every restart verifies the whole log again. */
+const KILLS_PER_STORE = 20;
 const random = mulberry32(seed);
 
 interface Life {
@@ -32,15 +32,19 @@ interface Life {
 const HANG_MS = 120_000;
 
 /** One life of the child. It is killed `killAfterMs` after `from`, or runs to its end. */
-function live(number: number, kill: { afterMs: number; from: 'start' | 'verified' } | undefined): Promise<Life> {
+function live(
+  number: number,
+  store: string,
+  kill: { afterMs: number; from: 'start' | 'verified' } | undefined,
+): Promise<Life> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
       [
         '--conditions=thereupon-source',
         path.join(import.meta.dirname, 'child.ts'),
-        store,
-        acks,
+        path.join(folder, `${store}.db`),
+        path.join(folder, `${store}-acknowledged.tsv`),
         String(seed + number),
         kill === undefined ? 'verify' : 'publish',
       ],
@@ -80,29 +84,36 @@ function live(number: number, kill: { afterMs: number; from: 'start' | 'verified
 
 const begin = performance.now();
 let verifications = 0;
+let events = 0;
+let acknowledged = 0;
 try {
   for (let number = 1; number <= kills; number += 1) {
+    const store = `store-${Math.ceil(number / KILLS_PER_STORE)}`;
     // Most lives are killed while they work; some while they open, recover or catch up.
     const kill =
       random() < 0.75
         ? { from: 'verified' as const, afterMs: 20 + random() * 500 }
         : { from: 'start' as const, afterMs: random() * 900 };
-    const life = await live(number, kill);
+    const life = await live(number, store, kill);
     if (life.verified !== undefined) verifications += 1;
     if (number % 10 === 0)
       process.stdout.write(
         `  ${number} kills, ${verifications} full verifications, ${life.verified?.events ?? '?'} events\n`,
       );
+    if (number % KILLS_PER_STORE !== 0 && number !== kills) continue;
+    const last = await live(kills + number, store, undefined);
+    verifications += 1;
+    events += last.verified?.events ?? 0;
+    acknowledged += last.verified?.acknowledged ?? 0;
   }
-  const last = await live(kills + 1, undefined);
   const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
   process.stdout.write(
-    `crash test: ${kills} kills, ${verifications + 1} restarts verified in full, ${last.verified?.acknowledged} acknowledged events of ${last.verified?.events}, all as promised (seed ${seed}, ${seconds} s)\n`,
+    `crash test: ${kills} kills, ${verifications} restarts verified in full, ${acknowledged} acknowledged events of ${events}, all as promised (seed ${seed}, ${seconds} s)\n`,
   );
   rmSync(folder, { recursive: true });
 } catch (error) {
   process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\ncrash test failed; again with: npm run test:crash -- --seed ${seed} --kills ${kills}\nthe store is kept in ${folder}\n`,
+    `${error instanceof Error ? error.message : String(error)}\ncrash test failed; again with: npm run test:crash -- --seed ${seed} --kills ${kills}\nthe stores are kept in ${folder}\n`,
   );
   process.exit(1);
 }
