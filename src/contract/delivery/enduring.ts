@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { defineConsumer } from '../../consumer/define-consumer.ts';
 import { StoreUnavailable } from '../../errors.ts';
-import { defineProjection } from '../../projection/define-projection.ts';
 import type { Interceptor } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
-import { Answered, count, Counted, newReceived, only, recordingConsumer, upTo } from './samples.ts';
+import { Answered, count, Counted, newReceived, only, recordingConsumer, sums, upTo } from './samples.ts';
 
 /** What fails while a case wants it to. */
 interface Weakness {
@@ -23,13 +22,6 @@ function newWeakness(error: () => Error = () => new StoreUnavailable('of the cas
   };
   return { failing, newInterceptor: () => intercept, error };
 }
-
-const sums = defineProjection({
-  name: 'sums',
-  key: (event) => event.data.item,
-  initial: () => 0,
-  on: [[Counted, (row, event) => row + event.data.n]],
-});
 
 /** A store that is out of order for a while, or refuses what a handler published (G6, G11). */
 export const enduringCases: ContractSuite = (bench) =>

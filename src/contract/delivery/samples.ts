@@ -4,6 +4,7 @@ import { defineConsumer } from '../../consumer/define-consumer.ts';
 import type { ConsumerDefinition, ConsumerOptions } from '../../consumer/define-consumer.ts';
 import type { HandlerContext } from '../../consumer/context.ts';
 import { defineEvent } from '../../event/define-event.ts';
+import { defineProjection } from '../../projection/define-projection.ts';
 import type { EventOf } from '../../event/define-event.ts';
 
 /** The n-th thing that happened to an item. */
@@ -35,6 +36,14 @@ export const Bulky = defineEvent({
   type: 'contract.bulk.moved',
   schema: z.object({ n: z.number(), text: z.string() }),
   stream: () => 'bulk-1',
+});
+
+/** The sum of each item's numbers: shows what was lost or counted twice. */
+export const sums = defineProjection({
+  name: 'sums',
+  key: (event) => event.data.item,
+  initial: () => 0,
+  on: [[Counted, (row, event) => row + event.data.n]],
 });
 
 /** What a consumer was given, in the order in which it was given it. */

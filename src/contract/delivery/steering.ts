@@ -2,19 +2,11 @@ import assert from 'node:assert/strict';
 import { defineConsumer } from '../../consumer/define-consumer.ts';
 import { NotFound, TerminalError, WrongState } from '../../errors.ts';
 import { position } from '../../event/position.ts';
-import { defineProjection } from '../../projection/define-projection.ts';
 import type { TestSystem } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
 import { createCrasher } from './model-crasher.ts';
-import { Answered, count, Counted, newGate, newReceived, only, recordingConsumer, upTo } from './samples.ts';
-
-const sums = defineProjection({
-  name: 'sums',
-  key: (event) => event.data.item,
-  initial: () => 0,
-  on: [[Counted, (row, event) => row + event.data.n]],
-});
+import { Answered, count, Counted, newGate, newReceived, only, recordingConsumer, sums, upTo } from './samples.ts';
 
 /** Pause, resume, replay, lag. */
 export const steeringCases: ContractSuite = (bench) =>
