@@ -85,6 +85,8 @@ export class Committer {
   #closed = 0;
   #durable = 0;
   #units: ClosedUnit[] = [];
+  /** What the units hold together. */
+  #waiting = { size: 0, bytes: 0 };
   #running: Promise<void> | undefined;
   #cancelLazy: CancelTimer | undefined;
   readonly #stopping = new AbortController();
@@ -114,16 +116,12 @@ export class Committer {
 
   /** Settled events that are not durable yet, and what they published: memory that waits for the store (G10). */
   get uncommitted(): number {
-    let sum = this.#settled + this.#appended;
-    for (const { size } of this.#units) sum += size;
-    return sum;
+    return this.#waiting.size + this.#settled + this.#appended;
   }
 
   /** What these hold in memory, roughly. */
   get uncommittedBytes(): number {
-    let sum = this.#bytes;
-    for (const { bytes } of this.#units) sum += bytes;
-    return sum;
+    return this.#waiting.bytes + this.#bytes;
   }
 
   /** Whether a row was written that is not durable yet. */
@@ -241,6 +239,8 @@ export class Committer {
     if (outcome.ok) {
       this.#durable += 1;
       this.#units.shift();
+      this.#waiting.size -= next.size;
+      this.#waiting.bytes -= next.bytes;
       this.#options.committed(next.unit);
     } else if (!this.stopped) {
       this.stop();
@@ -257,14 +257,10 @@ export class Committer {
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
     const owners = this.#appends.map((append) => append.position);
-    this.#units.push({
-      unit,
-      owners,
-      position,
-      size: this.#settled + this.#appended,
-      bytes: this.#bytes,
-      rows: this.#rows,
-    });
+    const size = this.#settled + this.#appended;
+    this.#units.push({ unit, owners, position, size, bytes: this.#bytes, rows: this.#rows });
+    this.#waiting.size += size;
+    this.#waiting.bytes += this.#bytes;
     this.#closed += 1;
     this.#appends = [];
     this.#rows = new Map();

@@ -11,8 +11,12 @@ const MAX_KINDS_BY_INDEX = 16;
 
 const ONE_OF_KINDS = 'e.kind IN (SELECT value FROM json_each(?))';
 
-/** SQLite gives the rows of an answer at once, however large they are: a page that is bounded in bytes is read in parts. */
+/**
+ * SQLite gives the rows of an answer at once, however large they are: a page that is bounded in bytes is read in parts. Each part costs
+ * as much as 15 rows; where the last page was far from its bound, a page is one part.
+ */
 const ROWS_AT_ONCE = 64;
+const FAR_FROM_BOUND = 8;
 
 const BELOW_EVERYTHING = 0;
 const ABOVE_EVERYTHING = Number.MAX_SAFE_INTEGER;
@@ -24,6 +28,8 @@ export class LogReader {
   readonly #forward: Query<EventRow>;
   readonly #backward: Query<EventRow>;
   readonly #byIdentity: Query<EventRow>;
+  /** On average, in the last page that was bounded. Unknown at first: then rows are taken for large. */
+  #bytesPerRow = Number.POSITIVE_INFINITY;
 
   constructor(database: Database, names: InternedNames) {
     this.#database = database;
@@ -42,8 +48,10 @@ export class LogReader {
     if (maxBytes === undefined) return recordedEvents(this.#rows(options), this.#names);
     const found: RecordedEvent[] = [];
     let { after } = options;
-    for (let bytes = 0; bytes < maxBytes && found.length < limit;) {
-      const wanted = Math.min(ROWS_AT_ONCE, limit - found.length);
+    let bytes = 0;
+    while (bytes < maxBytes && found.length < limit) {
+      const atOnce = Math.max(ROWS_AT_ONCE, Math.floor(maxBytes / FAR_FROM_BOUND / this.#bytesPerRow));
+      const wanted = Math.min(atOnce, limit - found.length);
       const rows = this.#rows({ ...options, ...(after === undefined ? {} : { after }), limit: wanted });
       for (const event of recordedEvents(rows, this.#names)) {
         found.push(event);
@@ -51,6 +59,7 @@ export class LogReader {
         bytes += roughBytes(event);
         if (bytes >= maxBytes) break;
       }
+      if (found.length > 0) this.#bytesPerRow = bytes / found.length;
       if (rows.length < wanted) break;
     }
     return found;
