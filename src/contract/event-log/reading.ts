@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ReadStreamOptions } from '../../channel/event-log.ts';
 import type { RecordedEvent } from '../../event/event.ts';
+import { sumOfBytes } from '../../event/event-size.ts';
 import { position, START } from '../../event/position.ts';
 import type { Store } from '../../store.ts';
 import type { ContractSuite } from '../contract-case.ts';
@@ -127,6 +128,25 @@ const ofTheLog: Bodies = {
     assert.equal((await store.log.read({ limit: 2, maxBytes: 1 })).length, 1, 'never none where there is one');
     const rare = { types: ['contract.thing.happened'], correlationid: 'e7', limit: 9, maxBytes: 1 };
     assert.deepEqual(idsOf(await store.log.read(rare)), ['e7']);
+  },
+
+  'a bound in bytes holds whatever was read before: nothing, many small events, then large ones (G10)': async (
+    store,
+  ) => {
+    const bounded = { limit: 500, maxBytes: 1_000_000 } as const;
+    assert.deepEqual(await store.log.read(bounded), []);
+    assert.deepEqual(await store.log.read(bounded), []);
+    await record(store, ...sampleEvents('small', 300));
+    assert.equal((await store.log.read(bounded)).length, 300);
+    await record(store, ...sampleEvents('large', 200, { data: JSON.stringify('x'.repeat(50_000)) }));
+    for (const types of [undefined, ['contract.thing.happened']]) {
+      const more = types === undefined ? bounded : { ...bounded, types };
+      const whole = await store.log.read(more);
+      const [before, bytes] = [sumOfBytes(whole.slice(0, -1)), sumOfBytes(whole)];
+      assert.ok(before < 1_000_000 && bytes >= 1_000_000, `${before} and then ${bytes} bytes`);
+      const rest = await store.log.read({ ...more, after: at(whole, -1).position });
+      assert.equal(rest[0]?.position, at(whole, -1).position + 1);
+    }
   },
 
   'reading does not use anything up (ES27)': async (store) => {
