@@ -12,7 +12,8 @@ import type { Position } from '../event/position.ts';
 export class Tail {
   readonly #maxEvents: number;
   readonly #maxBytes: number;
-  #events: RecordedEvent[] = [];
+  /** Those that no longer count are let go at once: `undefined`. */
+  #events: (RecordedEvent | undefined)[] = [];
   /** Index of the oldest event that still counts; the array is cut when half of it is stale. */
   #first = 0;
   #bytes = 0;
@@ -44,6 +45,7 @@ export class Tail {
       if (oldest === undefined) break;
       this.#bytes -= roughBytes(oldest);
       this.#floor = oldest.position;
+      this.#events[this.#first] = undefined;
       this.#first += 1;
     }
     if (this.#first > 1_024 && this.#first * 2 > this.#events.length) {
@@ -66,7 +68,7 @@ export class Tail {
     if (after < this.#floor) return undefined;
     if (after >= this.#head) return [];
     const from = this.#indexAfter(after);
-    return this.#events.slice(from, from + limit);
+    return this.#events.slice(from, from + limit).filter((event) => event !== undefined);
   }
 
   #indexAfter(after: Position): number {

@@ -12,11 +12,10 @@ const MAX_KINDS_BY_INDEX = 16;
 const ONE_OF_KINDS = 'e.kind IN (SELECT value FROM json_each(?))';
 
 /**
- * SQLite gives the rows of an answer at once, however large they are: a page that is bounded in bytes is read in parts. Each part costs
- * as much as 15 rows; where the last page was far from its bound, a page is one part.
+ * SQLite gives the rows of an answer at once, however large they are: a page that is bounded in bytes is read in parts, of at most so many
+ * rows and, where they were large lately, of fewer. Never of more, however small they were: the next ones may be large.
  */
 const ROWS_AT_ONCE = 64;
-const FAR_FROM_BOUND = 8;
 
 const BELOW_EVERYTHING = 0;
 const ABOVE_EVERYTHING = Number.MAX_SAFE_INTEGER;
@@ -28,8 +27,8 @@ export class LogReader {
   readonly #forward: Query<EventRow>;
   readonly #backward: Query<EventRow>;
   readonly #byIdentity: Query<EventRow>;
-  /** On average, in the last page that was bounded. Unknown at first: then rows are taken for large. */
-  #bytesPerRow = Number.POSITIVE_INFINITY;
+  /** On average, in the last page that was bounded. */
+  #bytesPerRow = 0;
 
   constructor(database: Database, names: InternedNames) {
     this.#database = database;
@@ -50,8 +49,8 @@ export class LogReader {
     let { after } = options;
     let bytes = 0;
     while (bytes < maxBytes && found.length < limit) {
-      const atOnce = Math.max(ROWS_AT_ONCE, Math.floor(maxBytes / FAR_FROM_BOUND / this.#bytesPerRow));
-      const wanted = Math.min(atOnce, limit - found.length);
+      const missing = Math.ceil((maxBytes - bytes) / Math.max(1, this.#bytesPerRow));
+      const wanted = Math.min(ROWS_AT_ONCE, missing, limit - found.length);
       const rows = this.#rows({ ...options, ...(after === undefined ? {} : { after }), limit: wanted });
       for (const event of recordedEvents(rows, this.#names)) {
         found.push(event);
