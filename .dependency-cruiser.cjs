@@ -45,7 +45,8 @@ module.exports = {
       from: { path: '^src/(server|cli|bench)/', pathNot: TEST },
       to: {
         path: '^src/',
-        pathNot: '^src/((index|config)\\.ts$|server/|cli/|bench/|backends/(memory/memory|sqlite/sqlite)\\.ts$)',
+        pathNot:
+          '^src/((index|config)\\.ts$|server/|cli/|bench/|backends/(memory/memory|postgres/postgres|sqlite/sqlite)\\.ts$)',
       },
     },
     {
@@ -85,14 +86,15 @@ module.exports = {
       from: { path: '^examples/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(index|testing/index|server/index|backends/(memory/memory|sqlite/sqlite))\\.ts$',
+        pathNot:
+          '^src/(index|testing/index|server/index|backends/(memory/memory|postgres/postgres|sqlite/sqlite))\\.ts$',
       },
     },
     {
       name: 'production-code-needs-no-dev-dependency',
       severity: 'error',
       from: { path: '^src/', pathNot: TEST },
-      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only', 'npm-peer'] },
     },
   ],
   options: {

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   // Examples and tests import the package by its name; in this repository that is its source.
   resolve: { conditions: ['thereupon-source'] },
-  ssr: { resolve: { conditions: ['thereupon-source', 'node', 'import', 'module', 'default'] } },
+  ssr: { resolve: { conditions: ['thereupon-source', 'node', 'default'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
     pool: 'forks',

@@ -335,12 +335,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }
 }
 
-/** Names a store by text: `'memory:'` or the path of an SQLite file. */
+/** Names a store by text: `'memory:'`, the address of a PostgreSQL database, or the path of an SQLite file. */
 async function factoryOf(store: string): Promise<StoreFactory> {
   if (store === 'memory:') return (await import('./backends/memory/memory.ts')).memory();
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(store)?.[1];
+  if (scheme !== undefined && /^postgres(?:ql)?$/i.test(scheme)) return postgresStore(store);
   if (scheme !== undefined && scheme !== 'file') {
-    throw new InvalidInput({ path: 'store', expected: "'memory:' or the path of an SQLite file", found: store });
+    const expected = "'memory:', postgres://… or the path of an SQLite file";
+    throw new InvalidInput({ path: 'store', expected, found: store });
   }
   if (store === ':memory:')
     throw new InvalidInput({
@@ -350,6 +352,16 @@ async function factoryOf(store: string): Promise<StoreFactory> {
     });
   const file = /^file:/i.test(store) ? fileOfUrl(store) : store;
   return (await import('./backends/sqlite/sqlite.ts')).sqlite(file);
+}
+
+async function postgresStore(address: string): Promise<StoreFactory> {
+  try {
+    return (await import('./backends/postgres/postgres.ts')).postgres(address);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    const expected = 'the package pg beside thereupon, for a store in PostgreSQL (npm install pg)';
+    throw new InvalidInput({ path: 'store', expected, found: undefined }, { cause: error });
+  }
 }
 
 /** The path in a file URL, absolute or not. */

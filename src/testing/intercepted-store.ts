@@ -66,27 +66,37 @@ const SYNCHRONOUS = new Set(['watch']);
 export interface Mortality {
   readonly intercept: Interceptor;
   readonly dead: boolean;
+  /** Calls that were made and not answered yet. */
+  readonly underWay: number;
   die(): void;
 }
 
 export function createMortality(): Mortality {
   let dead = false;
+  let underWay = 0;
   const never = new Promise<never>(() => {});
   return {
     get dead() {
       return dead;
     },
+    get underWay() {
+      return underWay;
+    },
     die() {
       dead = true;
+      underWay = 0;
     },
     async intercept(call) {
       if (dead) return never;
+      underWay += 1;
       try {
         const answer = await call.proceed();
         return dead ? await never : answer;
       } catch (error) {
         if (dead) return never;
         throw error;
+      } finally {
+        if (!dead) underWay -= 1;
       }
     },
   };

@@ -20,48 +20,62 @@ export interface SettledOptions {
 const LOOKS = 3;
 /** A handler that waits for the clock never comes to rest by turns alone. */
 const TURNS_AT_MOST = 64;
+/** Real time for a store that answers from elsewhere. One that a test holds back by the clock is not waited for longer. */
+const STORE_PATIENCE_MS = 250;
 /** Real time in which nothing may happen, while handlers wait for things outside of the clock. */
 const PATIENCE_MS = 2_000;
 const LONGEST_MS = durationMs('30d', 'advance');
 /** A system that sets more timers than this is running away. */
 const TIMERS_AT_MOST = 100_000;
 
+/** What is to come to rest. */
+export interface AtWork {
+  readonly system: { readonly consumers: Consumers };
+  /** Calls of the store that were made and not answered yet. */
+  readonly storeCalls: number;
+}
+
 /** Some turns of the event loop: until everything is at rest, or nothing but time will help. */
-export async function turnsToRest(consumers: Consumers | undefined): Promise<void> {
-  for (let turns = 0, looks = 0; looks < LOOKS && turns < TURNS_AT_MOST; turns += 1) {
+export async function turnsToRest(process: AtWork | undefined): Promise<void> {
+  const untilMs = systemClock.now() + STORE_PATIENCE_MS;
+  for (let turns = 0, looks = 0; looks < LOOKS && turns < TURNS_AT_MOST;) {
     await nextTurn();
-    consumers?.hurry();
-    looks = consumers?.atRest === false ? 0 : looks + 1;
+    process?.system.consumers.hurry();
+    const waitsForStore = (process?.storeCalls ?? 0) > 0 && systemClock.now() < untilMs;
+    if (waitsForStore) looks = 0;
+    else {
+      looks = process?.system.consumers.atRest === false ? 0 : looks + 1;
+      turns += 1;
+    }
   }
 }
 
 /** See `TestSystem.settled`. */
-export async function settle(
-  consumers: Consumers,
-  clock: VirtualClock,
-  { advance = false }: SettledOptions,
-): Promise<void> {
-  if (advance === false) return untilAtRest(consumers, clock);
+export async function settle(process: AtWork, clock: VirtualClock, { advance = false }: SettledOptions): Promise<void> {
+  const { consumers } = process.system;
+  if (advance === false) return untilAtRest(process, clock);
   const untilMs = clock.now() + (advance === true ? LONGEST_MS : durationMs(advance, 'advance'));
   for (let timers = 0; timers < TIMERS_AT_MOST; timers += 1) {
     // What is due now needs no time to pass.
     await clock.advanceTo(clock.now());
     const { nextMs } = clock;
     if (nextMs === undefined || nextMs > untilMs || (consumers.atRest && !consumers.waitsForTime))
-      return untilAtRest(consumers, clock);
+      return untilAtRest(process, clock);
     await clock.advanceTo(nextMs);
   }
   throw new WrongState(`not settled after ${TIMERS_AT_MOST} timers: ${await blockedOnes(consumers)}`);
 }
 
 /** Errors: WrongState names who is still at work. */
-async function untilAtRest(consumers: Consumers, clock: VirtualClock): Promise<void> {
+async function untilAtRest(process: AtWork, clock: VirtualClock): Promise<void> {
+  const { consumers } = process.system;
   let activity = consumers.activity;
   let sinceMs = systemClock.now();
   for (let looks = 0; looks < LOOKS;) {
     await nextTurn();
     consumers.hurry();
-    looks = consumers.atRest ? looks + 1 : 0;
+    const waitsForStore = process.storeCalls > 0 && systemClock.now() - sinceMs < STORE_PATIENCE_MS;
+    looks = consumers.atRest && !waitsForStore ? looks + 1 : 0;
     if (clock.nextMs !== undefined && clock.nextMs <= clock.now()) {
       // What is due now needs no time to pass.
       await clock.advanceTo(clock.now());

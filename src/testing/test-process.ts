@@ -24,6 +24,8 @@ export interface TestProcessOptions<Events extends EventDefinition> {
 /** One incarnation of a system: from its start to its orderly end or its crash. */
 export interface TestProcess<Events extends EventDefinition> {
   readonly system: System<Events>;
+  /** Calls of the store that were made and not answered yet. */
+  readonly storeCalls: number;
   /** In order: attempts under way may finish. */
   close(): Promise<void>;
   /** As after SIGKILL: what is not durable is lost, and nothing of this process happens any more. */
@@ -53,6 +55,9 @@ export async function startProcess<Events extends EventDefinition>(
   });
   return {
     system,
+    get storeCalls() {
+      return mortality.underWay;
+    },
     async close() {
       const closing = system.close().finally(() => session.end());
       await untilDone(closing, clock);

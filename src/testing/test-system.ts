@@ -143,7 +143,7 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
 
   /** Resolves when every reaction has done what it can do now, or, with `advance`, what there is to do at all. */
   settled(options: SettledOptions = {}): Promise<void> {
-    return settle(this.consumers, this.clock, options);
+    return settle(this.#process, this.clock, options);
   }
 
   /** Lets time pass; what comes due on the way happens in its order. */
@@ -155,14 +155,14 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
   async restart(): Promise<void> {
     await this.#process.close();
     this.#process = await this.#start();
-    await turnsToRest(this.consumers);
+    await turnsToRest(this.#process);
   }
 
   /** Dies in the middle of whatever it does, and starts again on the same store. */
   async crash(): Promise<void> {
     await this.#process.crash();
     this.#process = await this.#start();
-    await turnsToRest(this.consumers);
+    await turnsToRest(this.#process);
   }
 
   /** Attempts under way get their grace time, which passes at once. */
@@ -219,7 +219,7 @@ export async function testSystem<const Events extends EventDefinition = EventDef
   let present: TestProcess<Events> | undefined;
   const clock = createVirtualClock({
     startMs: now === undefined ? DEFAULT_START_MS : new Date(now).getTime(),
-    rest: () => turnsToRest(present?.system.consumers),
+    rest: () => turnsToRest(present),
   });
   const environment = createEnvironment({
     clock,
@@ -238,7 +238,7 @@ export async function testSystem<const Events extends EventDefinition = EventDef
   };
   const process = await start();
   const test = new TestSystem<Events>({ clock, recorded, process, start });
-  await turnsToRest(test.consumers);
+  await turnsToRest(process);
   return test;
 }
 

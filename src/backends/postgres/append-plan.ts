@@ -1,0 +1,158 @@
+import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
+import { contentDigest } from '../../event/content-digest.ts';
+import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import { position, START } from '../../event/position.ts';
+import { recordedEvent } from '../../event/recorded-event.ts';
+import type { PlacedEvent } from './event-rows.ts';
+
+type Refused = AppendOutcome & { readonly ok: false };
+
+/** The first event of an identity that the log knows. */
+export interface Known {
+  readonly place: Omit<Appended, 'duplicate'>;
+  /** The event, or the digest of its content when it was removed. */
+  readonly content: EncodedEvent | string;
+}
+
+/** Of the log, what the requests of one transaction are about. */
+export interface LogExcerpt {
+  readonly head: number;
+  readonly recordedMs: number;
+  /** Streams that exist or are deleted; the others have no events. */
+  readonly streams: ReadonlyMap<string, { readonly version: number; readonly deleted: boolean }>;
+  /** By `identityOf`. */
+  readonly known: ReadonlyMap<string, Known>;
+}
+
+/** An event that will be written, unless its write is refused. */
+interface Planned extends PlacedEvent {
+  readonly identity: string;
+}
+
+export function identityOf({ source, id }: Pick<EncodedEvent, 'source' | 'id'>): string {
+  return JSON.stringify([source, id]);
+}
+
+/**
+ * What one transaction is going to append: requests are added one after the other, each is checked against the log with those before
+ * it, and nothing is written before all are planned.
+ *
+ * Invariants 1. Positions follow the head without a gap, versions the last one of their stream.
+ *            2. What was planned since a `mark` is gone after `takeBack`.
+ */
+export class AppendPlan {
+  readonly #excerpt: LogExcerpt;
+  readonly recordedMs: number;
+  readonly #planned: Planned[] = [];
+  readonly #byIdentity = new Map<string, Planned>();
+  readonly #versions = new Map<string, number>();
+
+  constructor(excerpt: LogExcerpt, nowMs: number) {
+    this.#excerpt = excerpt;
+    this.recordedMs = Math.max(nowMs, excerpt.recordedMs);
+  }
+
+  get events(): readonly PlacedEvent[] {
+    return this.#planned;
+  }
+
+  /** The last version of each stream that is written to. */
+  get ends(): ReadonlyMap<string, number> {
+    const ends = new Map<string, number>();
+    for (const { event, version } of this.#planned) ends.set(event.stream, version);
+    return ends;
+  }
+
+  /** The events as they will be read, in the order of the log. */
+  recorded(): readonly RecordedEvent[] {
+    const { recordedMs } = this;
+    return this.#planned.map(({ event, position: place, version }) => {
+      const attributes = event.attributes === undefined ? undefined : Object.freeze({ ...event.attributes });
+      const data = event.encoding === 'none' ? null : event.data;
+      return recordedEvent(
+        Object.freeze({ ...event, attributes, data, position: position(place), version, recordedMs }),
+      );
+    });
+  }
+
+  /** Where a write begins. */
+  mark(): number {
+    return this.#planned.length;
+  }
+
+  takeBack(mark: number): void {
+    for (const { event, version, identity } of this.#planned.splice(mark).reverse()) {
+      this.#byIdentity.delete(identity);
+      this.#versions.set(event.stream, version - 1);
+    }
+  }
+
+  /** Plans one request of the write that began at `mark`. After a refusal the write is to be taken back. */
+  add(request: AppendRequest, mark: number): AppendOutcome {
+    const before = this.#planned.length;
+    const versionsBefore = new Map(
+      (request.expected ?? []).map(({ stream }) => [stream, this.#versionOf(stream)] as const),
+    );
+    const lifted = new Set<string>();
+    const events: Appended[] = [];
+    for (const event of request.events) {
+      const identity = identityOf(event);
+      const planned = this.#byIdentity.get(identity);
+      const known = planned === undefined ? this.#excerpt.known.get(identity) : this.#asKnown(planned);
+      if (known === undefined) {
+        if (this.#excerpt.streams.get(event.stream)?.deleted === true)
+          return { ok: false, reason: 'stream-deleted', stream: event.stream };
+        events.push({ ...this.#asKnown(this.#plan(event, identity)).place, duplicate: false });
+        continue;
+      }
+      if (request.onDuplicate === 'verify') {
+        // The first one of a refused write is never recorded: it has no position.
+        const unwritten = known.place.position > this.#excerpt.head + mark;
+        const conflict = contentConflict(known, event, unwritten ? START : known.place.position);
+        if (conflict !== undefined) return conflict;
+      }
+      const ofRequest = known.place.position > this.#excerpt.head + before;
+      if (!ofRequest) lifted.add(event.stream);
+      events.push({ ...known.place, duplicate: true });
+    }
+    for (const claim of request.expected ?? []) {
+      const refusal = lifted.has(claim.stream) ? undefined : this.#refused(claim, versionsBefore);
+      if (refusal !== undefined) return refusal;
+    }
+    return { ok: true, events };
+  }
+
+  #plan(event: EncodedEvent, identity: string): Planned {
+    const version = this.#versionOf(event.stream) + 1;
+    const planned = { event, identity, version, position: this.#excerpt.head + this.#planned.length + 1 };
+    this.#versions.set(event.stream, version);
+    this.#planned.push(planned);
+    this.#byIdentity.set(identity, planned);
+    return planned;
+  }
+
+  #asKnown({ event, version, position: place }: Planned): Known {
+    const { recordedMs } = this;
+    return { place: { stream: event.stream, version, position: position(place), recordedMs }, content: event };
+  }
+
+  #versionOf(stream: string): number {
+    return this.#versions.get(stream) ?? this.#excerpt.streams.get(stream)?.version ?? 0;
+  }
+
+  #refused({ stream, version: expected }: StreamClaim, before: ReadonlyMap<string, number>): Refused | undefined {
+    if (expected === 'any') return undefined;
+    if (this.#excerpt.streams.get(stream)?.deleted === true) return { ok: false, reason: 'stream-deleted', stream };
+    const actual = before.get(stream) ?? 0;
+    const holds = expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
+    return holds ? undefined : { ok: false, reason: 'version-conflict', stream, expected, actual };
+  }
+}
+
+function contentConflict({ content }: Known, event: EncodedEvent, place: Appended['position']): Refused | undefined {
+  const trimmed = () => (content === contentDigest(event) ? [] : DIFFERS_FROM_TRIMMED);
+  const differs = typeof content === 'string' ? trimmed() : contentDifference(content, event);
+  if (differs.length === 0) return undefined;
+  return { ok: false, reason: 'content-conflict', source: event.source, id: event.id, position: place, differs };
+}

@@ -1,0 +1,220 @@
+import { Pool, types as parsers } from 'pg';
+import type { PoolClient, QueryResult } from 'pg';
+import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '../../errors.ts';
+import { waitFor } from '../../system/clock.ts';
+import type { Environment } from '../../system/environment.ts';
+
+/** What PostgreSQL takes. Arrays become arrays of the type that the statement casts them to. */
+export type SqlValue = string | number | boolean | null | readonly (string | number | boolean | null)[];
+
+/** Where statements run: any connection, or the one of a transaction. Rows are arrays, 64-bit integers numbers. */
+export interface Queries {
+  query<Row extends readonly unknown[]>(text: string, values?: readonly SqlValue[]): Promise<Row[]>;
+  /** Answers how many rows were changed. */
+  change(text: string, values?: readonly SqlValue[]): Promise<number>;
+  /** Several statements without values. */
+  script(text: string): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly schema: string;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+}
+
+/** How often a server that was lost in a commit is asked what became of it, and how long to wait in between: 6 s in all. */
+const ASK_AGAIN_MS = [10, 50, 200, 500, 1_000, 2_000, 2_000];
+
+const INT8 = 20;
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8) return Number;
+    return parsers.getTypeParser(oid, format ?? 'text') as (text: string) => unknown;
+  },
+};
+
+/** The one door to PostgreSQL: a pool of connections whose search path is the schema of the store. */
+export class Database implements Queries {
+  readonly #pool: Pool;
+  readonly #environment: Environment;
+  readonly store: string;
+
+  constructor(options: DatabaseOptions, store: string, environment: Environment) {
+    const { logger } = environment;
+    this.store = store;
+    this.#environment = environment;
+    this.#pool = new Pool({
+      connectionString: options.url,
+      options: `-c search_path=${options.schema}`,
+      max: options.maxConnections,
+      connectionTimeoutMillis: options.connectTimeoutMs,
+      application_name: 'thereupon',
+      types,
+    });
+    this.#pool.on('error', (error) => {
+      logger.warn({ err: error, store }, 'a connection to the store was lost; another one is made when it is needed');
+    });
+  }
+
+  async query<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[] = []): Promise<Row[]> {
+    try {
+      const { rows } = await this.#pool.query<unknown[]>({ text, values: [...values], rowMode: 'array' });
+      return rows as unknown as Row[];
+    } catch (error) {
+      throw storeError(this.store, error);
+    }
+  }
+
+  async change(text: string, values: readonly SqlValue[] = []): Promise<number> {
+    try {
+      const { rowCount } = await this.#pool.query({ text, values: [...values], rowMode: 'array' });
+      return rowCount ?? 0;
+    } catch (error) {
+      throw storeError(this.store, error);
+    }
+  }
+
+  async script(text: string): Promise<void> {
+    try {
+      await this.#pool.query(text);
+    } catch (error) {
+      throw storeError(this.store, error);
+    }
+  }
+
+  /**
+   * Runs the work in one transaction (READ COMMITTED), begun with `begin`, which may hold several statements; the work is given the first row
+   * of the last one.
+   *
+   * Guarantee Where that row names the transaction (`xact`, as of `pg_current_xact_id`) and the connection is lost while it commits, the server
+   *           is asked what became of it: an error means that nothing was written, as long as the server answers again in time.
+   */
+  async transaction<Result>(
+    begin: string,
+    work: (queries: Queries, begun: Readonly<Record<string, unknown>>) => Promise<Result>,
+  ): Promise<Result> {
+    const client = await this.#connect();
+    // Lost between two statements: the next one fails, and says so.
+    const lost = (error: Error) =>
+      this.#environment.logger.debug({ err: error, store: this.store }, 'a connection was lost');
+    client.on('error', lost);
+    let failure: Error | undefined;
+    let begun: Readonly<Record<string, unknown>> = {};
+    let done: { readonly result: Result } | undefined;
+    try {
+      begun = firstRow(await client.query(begin));
+      done = { result: await work(new Transaction(client), begun) };
+      await client.query('COMMIT');
+      return done.result;
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+      const problem = storeError(this.store, error);
+      const { xact } = begun;
+      if (done === undefined || problem.fault !== 'environment' || typeof xact !== 'string') throw problem;
+      if (await this.#wasCommitted(xact, problem)) return done.result;
+      throw problem;
+    } finally {
+      // A connection that cannot be rolled back is not used again.
+      const broken = failure !== undefined && !(await rolledBack(client));
+      client.off('error', lost);
+      client.release(broken ? failure : undefined);
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw storeError(this.store, error);
+    }
+  }
+
+  /** What became of a transaction whose connection was lost in its commit. Errors `problem` when the server does not say. */
+  async #wasCommitted(xact: string, problem: ThereuponError): Promise<boolean> {
+    for (const delayMs of ASK_AGAIN_MS) {
+      try {
+        const [row] = await this.query<[string | null]>('SELECT pg_xact_status($1::text::xid8)', [xact]);
+        if (row?.[0] === 'committed') return true;
+        if (row?.[0] === 'aborted') return false;
+      } catch (error) {
+        this.#environment.logger.debug(
+          { err: error, store: this.store },
+          'the server does not say yet what it committed',
+        );
+      }
+      await waitFor(this.#environment.clock, delayMs);
+    }
+    throw problem;
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+}
+
+function firstRow(answer: QueryResult | QueryResult[]): Readonly<Record<string, unknown>> {
+  const last = Array.isArray(answer) ? answer.at(-1) : answer;
+  return (last?.rows[0] ?? {}) as Readonly<Record<string, unknown>>;
+}
+
+async function rolledBack(client: PoolClient): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK');
+    return true;
+  } catch {
+    // The connection is gone, and the server ends its transaction by itself.
+    return false;
+  }
+}
+
+/** The statements of one transaction. Errors are put into this package's words by `Database.transaction`. */
+class Transaction implements Queries {
+  readonly #client: PoolClient;
+
+  constructor(client: PoolClient) {
+    this.#client = client;
+  }
+
+  async query<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[] = []): Promise<Row[]> {
+    const { rows } = await this.#client.query<unknown[]>({ text, values: [...values], rowMode: 'array' });
+    return rows as unknown as Row[];
+  }
+
+  async change(text: string, values: readonly SqlValue[] = []): Promise<number> {
+    const { rowCount } = await this.#client.query({ text, values: [...values], rowMode: 'array' });
+    return rowCount ?? 0;
+  }
+
+  async script(text: string): Promise<void> {
+    await this.#client.query(text);
+  }
+}
+
+/**
+ * Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) that speak of the server, not of the statement:
+ * connection, out of resources, operator intervention, system error; and transactions that the server gave up for others.
+ */
+const MEDIUM_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57', '58', '40']);
+const CORRUPT_CLASS = 'XX';
+/** program_limit_exceeded: of what a store writes, an entry of an index that does not fit into a third of a page. */
+const TOO_LARGE = '54000';
+/** The role, the password or the database are wrong: waiting does not mend it. */
+const UNUSABLE_CLASSES: ReadonlySet<string> = new Set(['28', '3D', '42']);
+
+/** An error of the driver or the server in the words of this package. */
+export function storeError(store: string, error: unknown): ThereuponError {
+  if (error instanceof ThereuponError) return error;
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const sqlState = typeof code === 'string' && /^[0-9A-Z]{5}$/u.test(code) ? code : undefined;
+  // The driver's own errors have no SQLSTATE: the connection could not be made, or was lost.
+  if (sqlState === undefined) return new StoreUnavailable(store, message, { cause: error });
+  const kind = sqlState.slice(0, 2);
+  if (MEDIUM_CLASSES.has(kind)) return new StoreUnavailable(store, `${message} (${sqlState})`, { cause: error });
+  if (UNUSABLE_CLASSES.has(kind) || kind === CORRUPT_CLASS)
+    return new StoreUnusable(store, `${message} (${sqlState})`, { cause: error });
+  const what =
+    sqlState === TOO_LARGE ? 'a key, an index value or a name is longer than PostgreSQL can index (2,600 bytes): ' : '';
+  return new StoreDefect(store, `${what}${message} (${sqlState})`, { cause: error });
+}

@@ -1,0 +1,122 @@
+import type { DataEncoding, EncodedEvent, RareAttributes, RecordedEvent, StoredEvent } from '../../event/event.ts';
+import { position } from '../../event/position.ts';
+import { recordedEvent } from '../../event/recorded-event.ts';
+import { categoryOf } from '../../event/stream-name.ts';
+import type { Queries, SqlValue } from './database.ts';
+import { fromText, toText } from './text.ts';
+
+/** The columns of a read, in the order of `EventRow`; `events` is `e`. */
+export const EVENT_COLUMNS =
+  'e.position, e.stream, e.version, e.type, e.schema_version, e.source, e.id, e.subject, e."time", e.recorded_ms, e.correlationid, e.causationid, e.encoding, e.attributes, e.data';
+
+export type EventRow = [
+  position: number,
+  stream: string,
+  version: number,
+  type: string,
+  schemaVersion: number,
+  source: string,
+  id: string,
+  subject: string | null,
+  time: string,
+  recordedMs: number,
+  correlationid: string,
+  causationid: string | null,
+  encoding: DataEncoding,
+  attributes: string | null,
+  data: string | null,
+];
+
+export function storedEvent(row: EventRow): StoredEvent {
+  return Object.freeze({
+    position: position(row[0]),
+    stream: fromText(row[1]),
+    version: row[2],
+    type: fromText(row[3]),
+    schemaVersion: row[4],
+    source: fromText(row[5]),
+    id: fromText(row[6]),
+    subject: row[7] === null ? undefined : fromText(row[7]),
+    time: fromText(row[8]),
+    recordedMs: row[9],
+    correlationid: fromText(row[10]),
+    causationid: row[11] === null ? undefined : fromText(row[11]),
+    encoding: row[12],
+    attributes: row[13] === null ? undefined : (Object.freeze(JSON.parse(row[13])) as RareAttributes),
+    data: row[14] === null ? null : fromText(row[14]),
+  });
+}
+
+export function recordedEvents(rows: readonly EventRow[]): RecordedEvent[] {
+  return rows.map((row) => recordedEvent(storedEvent(row)));
+}
+
+/** An event with the place that it gets. */
+export interface PlacedEvent {
+  readonly event: EncodedEvent;
+  readonly position: number;
+  readonly version: number;
+}
+
+const INSERT = `WITH placed AS (
+  INSERT INTO events (position, stream, version, category, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data)
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+), identified AS (
+  INSERT INTO identities (id, source, position) SELECT * FROM unnest($8::text[], $7::text[], $1::bigint[])
+), ended AS (
+  INSERT INTO streams (stream, category, version) SELECT * FROM unnest($17::text[], $18::text[], $19::bigint[])
+  ON CONFLICT (stream) DO UPDATE SET version = excluded.version
+)
+UPDATE log_head SET position = $20::bigint, recorded_ms = $21::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
+
+/** Writes events at the end of the log, whose head is locked. `ends`: the last version of each stream that they belong to. */
+export async function insertEvents(
+  queries: Queries,
+  events: readonly PlacedEvent[],
+  ends: ReadonlyMap<string, number>,
+  recordedMs: number,
+): Promise<void> {
+  const last = events.at(-1);
+  if (last === undefined) return;
+  const columns: (string | number | null)[][] = Array.from({ length: 16 }, () => []);
+  for (const { event, position: place, version } of events) {
+    const values = valuesOf(event, place, version, recordedMs);
+    for (const [index, value] of values.entries()) columns[index]?.push(value);
+  }
+  const streams = [...ends.keys()];
+  const parameters: SqlValue[] = [
+    ...columns,
+    streams.map(toText),
+    streams.map((stream) => toText(categoryOf(stream))),
+    [...ends.values()],
+    last.position,
+    recordedMs,
+  ];
+  await queries.change(INSERT, parameters);
+}
+
+function valuesOf(
+  event: EncodedEvent,
+  place: number,
+  version: number,
+  recordedMs: number,
+): readonly (string | number | null)[] {
+  return [
+    place,
+    toText(event.stream),
+    version,
+    toText(categoryOf(event.stream)),
+    toText(event.type),
+    event.schemaVersion,
+    toText(event.source),
+    toText(event.id),
+    event.subject === undefined ? null : toText(event.subject),
+    toText(event.time),
+    recordedMs,
+    toText(event.correlationid),
+    event.causationid === undefined ? null : toText(event.causationid),
+    event.encoding,
+    event.attributes === undefined ? null : JSON.stringify(event.attributes),
+    event.data === null || event.encoding === 'none' ? null : toText(event.data),
+  ];
+}

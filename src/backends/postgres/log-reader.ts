@@ -1,0 +1,157 @@
+import type { ListStreamsOptions, ReadOptions, ReadStreamOptions, StreamState } from '../../channel/event-log.ts';
+import type { RecordedEvent } from '../../event/event.ts';
+import { roughBytes } from '../../event/event-size.ts';
+import type { Queries, SqlValue } from './database.ts';
+import type { EventRow } from './event-rows.ts';
+import { EVENT_COLUMNS, recordedEvents } from './event-rows.ts';
+import { fromText, toText } from './text.ts';
+
+/** Of a page that is bounded in bytes, rows asked for at once: an answer is in memory as a whole. */
+const ROWS_AT_ONCE = 256;
+
+/** Reads the log and its streams. */
+export class LogReader {
+  readonly #queries: Queries;
+
+  constructor(queries: Queries) {
+    this.#queries = queries;
+  }
+
+  async read(options: ReadOptions): Promise<readonly RecordedEvent[]> {
+    const { direction = 'forward', types, correlationid } = options;
+    const backward = direction === 'backward';
+    const conditions: string[] = [];
+    const values: SqlValue[] = [];
+    const demand = (condition: (parameter: string) => string, value: SqlValue) => {
+      values.push(value);
+      conditions.push(condition(`$${values.length}`));
+    };
+    if (types !== undefined) demand((parameter) => `e.type = ANY(${parameter}::text[])`, types.map(toText));
+    if (correlationid !== undefined) demand((parameter) => `e.correlationid = ${parameter}`, toText(correlationid));
+    return this.#pages({
+      conditions,
+      values,
+      by: 'e.position',
+      backward,
+      from: options.after,
+      inclusive: false,
+      limit: options.limit,
+      maxBytes: options.maxBytes,
+      placeOf: (event) => event.position,
+    });
+  }
+
+  async readStream(stream: string, options: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
+    return this.#pages({
+      conditions: ['e.stream = $1'],
+      values: [toText(stream)],
+      by: 'e.version',
+      backward: options.direction === 'backward',
+      from: options.fromVersion,
+      inclusive: true,
+      limit: options.limit,
+      maxBytes: options.maxBytes,
+      placeOf: (event) => event.version,
+    });
+  }
+
+  async find(source: string, id: string): Promise<RecordedEvent | undefined> {
+    const rows = await this.#queries.query<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM identities AS i JOIN events AS e ON e.position = i.position WHERE i.id = $1 AND i.source = $2`,
+      [toText(id), toText(source)],
+    );
+    return recordedEvents(rows)[0];
+  }
+
+  async head(): Promise<readonly [position: number, recordedMs: number]> {
+    const [row] = await this.#queries.query<[number, number]>('SELECT position, recorded_ms FROM log_head');
+    return row ?? [0, 0];
+  }
+
+  async streamState(stream: string): Promise<StreamState> {
+    const [row] = await this.#queries.query<[version: number, deleted: boolean, first: number | null]>(
+      'SELECT s.version, s.deleted, (SELECT min(e.version) FROM events AS e WHERE e.stream = s.stream) FROM streams AS s WHERE s.stream = $1',
+      [toText(stream)],
+    );
+    const [version, deleted, first] = row ?? [0, false, null];
+    return { stream, version, firstVersion: first ?? version + 1, deleted };
+  }
+
+  async listStreams({ category, after, limit }: ListStreamsOptions): Promise<readonly StreamState[]> {
+    const rows = await this.#queries.query<[stream: string, version: number, deleted: boolean, first: number | null]>(
+      `SELECT s.stream, s.version, s.deleted, (SELECT min(e.version) FROM events AS e WHERE e.stream = s.stream) FROM streams AS s
+WHERE s.version > 0 AND ($1::text IS NULL OR s.category = $1) AND s.stream > $2 ORDER BY s.stream LIMIT $3`,
+      [category === undefined ? null : toText(category), after === undefined ? '' : toText(after), limit],
+    );
+    return rows.map(([stream, version, deleted, first]) => ({
+      stream: fromText(stream),
+      version,
+      firstVersion: first ?? version + 1,
+      deleted,
+    }));
+  }
+
+  /** By halving: recorded times never fall from one position to the next. */
+  async positionBefore(recordedMs: number): Promise<number> {
+    const [headPosition, headMs] = await this.head();
+    if (headMs < recordedMs) return headPosition;
+    let low = 0;
+    let high = headPosition;
+    // Every event at or below `low` is older, every one above `high` is not.
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const [next] = await this.#queries.query<[position: number, recordedMs: number]>(
+        'SELECT position, recorded_ms FROM events WHERE position > $1 ORDER BY position LIMIT 1',
+        [middle],
+      );
+      if (next === undefined || next[1] >= recordedMs) high = middle;
+      else low = next[0];
+    }
+    return low;
+  }
+
+  async count(after: number, upTo: number, limit: number): Promise<number> {
+    const [row] = await this.#queries.query<[number]>(
+      'SELECT count(*) FROM (SELECT 1 FROM events WHERE position > $1 AND position <= $2 LIMIT $3) AS counted',
+      [after, upTo, limit],
+    );
+    return row?.[0] ?? 0;
+  }
+
+  async #pages(question: Question): Promise<readonly RecordedEvent[]> {
+    const { conditions, values, by, backward, limit, maxBytes = Number.POSITIVE_INFINITY } = question;
+    const [compare, order] = backward ? ['<', 'DESC'] : ['>', 'ASC'];
+    const found: RecordedEvent[] = [];
+    let { from, inclusive } = question;
+    for (let bytes = 0; bytes < maxBytes && found.length < limit;) {
+      const wanted = Math.min(limit - found.length, maxBytes === Number.POSITIVE_INFINITY ? limit : ROWS_AT_ONCE);
+      const bounds = from === undefined ? [] : [`${by} ${compare}${inclusive ? '=' : ''} $${values.length + 1}`];
+      const where = [...conditions, ...bounds];
+      const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT ${wanted}`;
+      const rows = await this.#queries.query<EventRow>(sql, from === undefined ? values : [...values, from]);
+      for (const event of recordedEvents(rows)) {
+        found.push(event);
+        from = question.placeOf(event);
+        bytes += roughBytes(event);
+        if (bytes >= maxBytes) break;
+      }
+      inclusive = false;
+      if (rows.length < wanted) break;
+    }
+    return found;
+  }
+}
+
+interface Question {
+  readonly conditions: readonly string[];
+  readonly values: readonly SqlValue[];
+  /** The column that gives the order. */
+  readonly by: string;
+  readonly backward: boolean;
+  readonly from: number | undefined;
+  /** Whether `from` itself is wanted. */
+  readonly inclusive: boolean;
+  readonly limit: number;
+  readonly maxBytes: number | undefined;
+  placeOf(event: RecordedEvent): number;
+}

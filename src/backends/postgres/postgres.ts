@@ -1,0 +1,67 @@
+import { InvalidInput } from '../../errors.ts';
+import type { StoreFactory } from '../../store.ts';
+import { openStore } from './open-store.ts';
+import type { WaitingLimits } from './write-queue.ts';
+
+export interface PostgresOptions {
+  /** Opens beside a writer in another process, for reading. Writes fail with StoreReadOnly. Default false. */
+  readonly readOnly?: boolean;
+  /** What may wait to be written (G10). Default 20,000 requests, 64 MiB. */
+  readonly maxWaiting?: Partial<WaitingLimits>;
+  /** Connections at once, at most; one more listens. Default 10. */
+  readonly maxConnections?: number;
+  /** How long a connection may take to be made. Default 5,000 ms. */
+  readonly connectTimeoutMs?: number;
+}
+
+const DEFAULT_MAX_REQUESTS = 20_000;
+const DEFAULT_MAX_BYTES = 64 * 1_024 * 1_024;
+const DEFAULT_SCHEMA = 'thereupon';
+/** What needs no quotes in SQL. */
+const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,49}$/u;
+
+/**
+ * A store in a schema of a PostgreSQL database, 15 or later.
+ *
+ * Shape     `url`: `postgres://user:password@host:port/database?schema=name`; the schema is `thereupon` unless it is named.
+ * Guarantee Durable on acknowledgement, as far as the server's `synchronous_commit` is (G1). One process writes, any number read.
+ * Errors    On opening: StoreHeld names the process that writes to it; StoreUnusable when the schema is not a store or belongs to a
+ *           newer version; StoreUnavailable when the server does not answer.
+ */
+export function postgres(url: string, options: PostgresOptions = {}): StoreFactory {
+  const { address, schema } = parse(url);
+  const { readOnly = false, maxWaiting = {}, maxConnections = 10, connectTimeoutMs = 5_000 } = options;
+  const limits = {
+    requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS,
+    bytes: maxWaiting.bytes ?? DEFAULT_MAX_BYTES,
+  };
+  const location = `${address.host}${address.pathname}, schema ${schema}`;
+  return {
+    backend: 'postgres',
+    location,
+    open: (environment) =>
+      openStore(
+        { url: address.href, schema, location, readOnly, limits, maxConnections, connectTimeoutMs },
+        environment,
+      ),
+  };
+}
+
+function parse(url: string): { readonly address: URL; readonly schema: string } {
+  let address: URL;
+  try {
+    address = new URL(url);
+  } catch {
+    throw new InvalidInput({ path: 'store', expected: 'postgres://user:password@host:port/database', found: url });
+  }
+  const schema = address.searchParams.get('schema') ?? DEFAULT_SCHEMA;
+  if (!SCHEMA_NAME.test(schema)) {
+    throw new InvalidInput({
+      path: 'schema of the store',
+      expected: 'a name of at most 50 lower-case letters, digits and _, not beginning with a digit',
+      found: schema,
+    });
+  }
+  address.searchParams.delete('schema');
+  return { address, schema };
+}

@@ -1,0 +1,91 @@
+import type { TrimOutcome, TrimRequest } from '../../channel/event-log.ts';
+import { contentDigest } from '../../event/content-digest.ts';
+import { categoryOf } from '../../event/stream-name.ts';
+import type { Queries } from './database.ts';
+import type { EventRow } from './event-rows.ts';
+import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
+import { LogReader } from './log-reader.ts';
+import { toText } from './text.ts';
+
+/** Events of one stream removed in one transaction. */
+const MAX_STEP = 1_000;
+
+/** A step of removing the events of a stream below a version. Runs in a transaction that holds the head of the log. */
+export async function truncateStep(
+  queries: Queries,
+  stream: string,
+  beforeVersion: number,
+): Promise<{ readonly removed: number; readonly more: boolean }> {
+  const removed = await remove(
+    queries,
+    `SELECT position FROM events WHERE stream = $1 AND version < $2 ORDER BY version LIMIT ${MAX_STEP}`,
+    [toText(stream), beforeVersion],
+  );
+  return { removed, more: removed === MAX_STEP };
+}
+
+/** From now on the stream takes no events. Answers its version. */
+export async function markDeleted(queries: Queries, stream: string): Promise<number> {
+  const sql = `INSERT INTO streams (stream, category, version, deleted) VALUES ($1, $2, 0, true)
+ON CONFLICT (stream) DO UPDATE SET deleted = true RETURNING version`;
+  const [row] = await queries.query<[number]>(sql, [toText(stream), toText(categoryOf(stream))]);
+  return row?.[0] ?? 0;
+}
+
+/** One step of a rule. Runs in a transaction that holds the head of the log. */
+export async function trim(queries: Queries, request: TrimRequest): Promise<TrimOutcome> {
+  const category = toText(request.category);
+  const boundary = await boundaryOf(queries, category, request);
+  const removableUpTo = Math.min(boundary, request.notAbove);
+  const [counts] = await queries.query<[named: number, removable: number]>(
+    `SELECT count(*), count(*) FILTER (WHERE position <= $3 AND NOT position = ANY($4::bigint[])) FROM events WHERE category = $1 AND position <= $2`,
+    [category, boundary, removableUpTo, request.keep],
+  );
+  const [named, removable] = counts ?? [0, 0];
+  const removed = await remove(
+    queries,
+    'SELECT position FROM events WHERE category = $1 AND position <= $2 AND NOT position = ANY($3::bigint[]) ORDER BY position LIMIT $4',
+    [category, removableUpTo, request.keep, request.limit],
+  );
+  return { removed, more: removed < removable, protected: named - removable };
+}
+
+/** The position up to which the rule names the events of the category: always its oldest ones. */
+async function boundaryOf(
+  queries: Queries,
+  category: string,
+  { recordedBeforeMs, keepNewest }: TrimRequest,
+): Promise<number> {
+  const byAge = recordedBeforeMs === undefined ? 0 : await new LogReader(queries).positionBefore(recordedBeforeMs);
+  if (keepNewest === undefined) return byAge;
+  const [row] = await queries.query<[number]>(
+    'SELECT position FROM events WHERE category = $1 ORDER BY position DESC OFFSET $2 LIMIT 1',
+    [category, keepNewest],
+  );
+  return Math.max(byAge, row?.[0] ?? 0);
+}
+
+/** Removes events for good. Their identities stay, with a digest of what they said (G2). */
+async function remove(
+  queries: Queries,
+  positions: string,
+  values: readonly (string | number | readonly number[])[],
+): Promise<number> {
+  const rows = await queries.query<EventRow>(
+    `DELETE FROM events AS e WHERE e.position IN (${positions}) RETURNING ${EVENT_COLUMNS}`,
+    values,
+  );
+  if (rows.length === 0) return 0;
+  const sql = `UPDATE identities AS i SET stream = r.stream, version = r.version, recorded_ms = r.recorded_ms, digest = r.digest
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS r (id, source, stream, version, recorded_ms, digest)
+WHERE i.id = r.id AND i.source = r.source`;
+  await queries.change(sql, [
+    rows.map((row) => row[6]),
+    rows.map((row) => row[5]),
+    rows.map((row) => row[1]),
+    rows.map((row) => row[2]),
+    rows.map((row) => row[9]),
+    rows.map((row) => contentDigest(storedEvent(row))),
+  ]);
+  return rows.length;
+}

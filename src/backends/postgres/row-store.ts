@@ -1,0 +1,307 @@
+import type { IndexValue, Row, RowQuery, RowStore, RowWrite } from '../../consumer/row-store.ts';
+import type { JsonValue } from '../../event/json.ts';
+import type { Database, Queries, SqlValue } from './database.ts';
+import type { StoredIndexValue } from './row-index-value.ts';
+import { indexesJson, NULL, rowText, sameIndexValue, storedIndexes, valueIn } from './row-index-value.ts';
+import type { FoundRow } from './row-query.ts';
+import { pageStatement } from './row-query.ts';
+import type { Session } from './session.ts';
+import { fromText } from './text.ts';
+import type { Writes } from './write-queue.ts';
+
+/** A row to set, or to remove where `json` is undefined, detached from the objects of its writer. Names are as stored. */
+export interface PreparedRow {
+  readonly namespace: string;
+  readonly key: string;
+  readonly json: string | undefined;
+  /** JSON; null: none declared. */
+  readonly indexes: string | null;
+}
+
+export function prepareRow({ namespace, key, value, indexes }: RowWrite): PreparedRow {
+  return {
+    namespace: rowText(namespace),
+    key: rowText(key),
+    json: value === undefined ? undefined : JSON.stringify(value),
+    indexes: value === undefined ? null : indexesJson(indexes),
+  };
+}
+
+const CLEAR_BYTES = 1_024;
+/** Of a namespace that was cleared: some milliseconds of work. */
+const ROWS_AT_ONCE = 1_000;
+const REMOVE_SOME_ENTRIES = `DELETE FROM row_index_entries WHERE ctid = ANY(ARRAY(
+  SELECT e.ctid FROM row_index_entries AS e WHERE e.row_index = $1 LIMIT $2))`;
+const REMOVE_SOME_ROWS = `DELETE FROM rows WHERE ctid = ANY(ARRAY(
+  SELECT r.ctid FROM rows AS r WHERE r.namespace = $1 LIMIT $2))`;
+const GET_MANY = `SELECT w.place, r.value FROM unnest($2::text[]) WITH ORDINALITY AS w (key, place)
+  JOIN rows AS r ON r.namespace = (SELECT namespace FROM namespaces WHERE name = $1) AND r.key = w.key`;
+const OF_NAMESPACE = 'FROM rows AS r JOIN namespaces AS n USING (namespace) WHERE n.name = $1';
+
+/**
+ * Rows in one table, their declared indexes in another.
+ *
+ * Invariants 1. Every row of a namespace has one entry in every index that the namespace knows; without a value it is null. An
+ *               index becomes known with the first row that declares it, and entries for the rows before it are added then.
+ *            2. `rows.indexes` says which entries a row has.
+ *            3. Every answer is one statement: it sees one state of the tables, which other processes change.
+ */
+export class PostgresRowStore implements RowStore {
+  readonly #database: Database;
+  readonly #writes: Writes;
+  readonly #session: Session;
+
+  constructor(database: Database, writes: Writes, session: Session) {
+    this.#database = database;
+    this.#writes = writes;
+    this.#session = session;
+  }
+
+  async get(namespace: string, key: string): Promise<JsonValue | undefined> {
+    this.#session.assertOpen();
+    const sql = `SELECT r.value ${OF_NAMESPACE} AND r.key = $2`;
+    const [row] = await this.#database.query<[string]>(sql, [rowText(namespace), rowText(key)]);
+    return row === undefined ? undefined : (JSON.parse(row[0]) as JsonValue);
+  }
+
+  async getMany(namespace: string, keys: readonly string[]): Promise<readonly (JsonValue | undefined)[]> {
+    this.#session.assertOpen();
+    if (keys.length === 0) return [];
+    const rows = await this.#database.query<[number, string]>(GET_MANY, [rowText(namespace), keys.map(rowText)]);
+    const found = new Map(rows);
+    return keys.map((_key, index) => {
+      const json = found.get(index + 1);
+      return json === undefined ? undefined : (JSON.parse(json) as JsonValue);
+    });
+  }
+
+  async query(
+    namespace: string,
+    query: RowQuery,
+  ): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]> {
+    this.#session.assertOpen();
+    const { text, values } = pageStatement(namespace, query);
+    const { orderBy } = query;
+    return (await this.#database.query<FoundRow>(text, values)).map(([key, json, indexes]) => ({
+      key: fromText(key),
+      value: JSON.parse(json) as JsonValue,
+      orderValue: orderBy === undefined ? undefined : valueIn(indexes, orderBy.index),
+    }));
+  }
+
+  async count(namespace: string): Promise<number> {
+    this.#session.assertOpen();
+    const [row] = await this.#database.query<[number]>(`SELECT count(*) ${OF_NAMESPACE}`, [rowText(namespace)]);
+    return row?.[0] ?? 0;
+  }
+
+  /** All rows go in one step, with the name. Then they are removed a few at a time, so that many of them hold up nobody. */
+  async clear(namespace: string): Promise<void> {
+    const name = rowText(namespace);
+    await this.#writes.alone(CLEAR_BYTES, (queries) =>
+      queries.change('UPDATE namespaces SET name = NULL WHERE name = $1', [name]),
+    );
+    // Also what an earlier process left behind when it died in the middle.
+    while (await this.#writes.alone(CLEAR_BYTES, removeSome));
+  }
+}
+
+/** Removes some rows of namespaces that were cleared. Answers false when there are none. */
+async function removeSome(queries: Queries): Promise<boolean> {
+  const [cleared] = await queries.query<[number]>('SELECT namespace FROM namespaces WHERE name IS NULL LIMIT 1');
+  if (cleared === undefined) return false;
+  const [namespace] = cleared;
+  const indexes = await queries.query<[number]>('SELECT row_index FROM row_indexes WHERE namespace = $1', [namespace]);
+  for (const [index] of indexes)
+    if ((await queries.change(REMOVE_SOME_ENTRIES, [index, ROWS_AT_ONCE])) > 0) return true;
+  if ((await queries.change(REMOVE_SOME_ROWS, [namespace, ROWS_AT_ONCE])) > 0) return true;
+  await queries.change('DELETE FROM row_indexes WHERE namespace = $1', [namespace]);
+  await queries.change('DELETE FROM namespaces WHERE namespace = $1', [namespace]);
+  return true;
+}
+
+/** A namespace as the tables know it, changes of the present transaction included. */
+interface KnownNamespace {
+  readonly namespace: number;
+  /** The numbers of its indexes, by name. */
+  readonly indexes: Map<string, number>;
+  readonly rows: PreparedRow[];
+}
+
+type Entry = readonly [index: number, value: StoredIndexValue, key: string];
+
+const KNOWN = `SELECT n.name, n.namespace, i.name, i.row_index FROM namespaces AS n LEFT JOIN row_indexes AS i USING (namespace)
+  WHERE n.name = ANY($1::text[])`;
+const CREATE = 'INSERT INTO namespaces (name) SELECT unnest($1::text[]) RETURNING name, namespace';
+const DECLARE = `WITH declared AS (
+    INSERT INTO row_indexes (namespace, name) SELECT * FROM unnest($1::bigint[], $2::text[]) RETURNING *
+  ), filled AS (
+    INSERT INTO row_index_entries SELECT d.row_index, 0, 0, '', r.key FROM declared AS d JOIN rows AS r USING (namespace)
+  )
+  SELECT namespace, name, row_index FROM declared`;
+const BEFORE = `SELECT r.namespace, r.key, r.indexes FROM unnest($1::bigint[], $2::text[]) AS w (namespace, key)
+  JOIN rows AS r ON r.namespace = w.namespace AND r.key = w.key`;
+
+/** Part of a unit, while the head of the log is locked: of several writes to one row the last stands. */
+export async function writeRows(queries: Queries, rows: readonly PreparedRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const namespaces = await knownNamespaces(queries, lastOfEach(rows));
+  await declareIndexes(queries, namespaces);
+  const { removed, added } = await entryChanges(queries, namespaces);
+  await change(queries, namespaces, removed, added);
+}
+
+function lastOfEach(rows: readonly PreparedRow[]): ReadonlyMap<string, ReadonlyMap<string, PreparedRow>> {
+  const namespaces = new Map<string, Map<string, PreparedRow>>();
+  for (const row of rows) {
+    const ofNamespace = namespaces.get(row.namespace) ?? new Map<string, PreparedRow>();
+    namespaces.set(row.namespace, ofNamespace.set(row.key, row));
+  }
+  return namespaces;
+}
+
+/** The namespaces that are written to; new ones are created. */
+async function knownNamespaces(
+  queries: Queries,
+  rows: ReadonlyMap<string, ReadonlyMap<string, PreparedRow>>,
+): Promise<readonly KnownNamespace[]> {
+  const known = new Map<string, KnownNamespace>();
+  const remember = (name: string, namespace: number) => {
+    const made = { namespace, indexes: new Map<string, number>(), rows: [...(rows.get(name)?.values() ?? [])] };
+    known.set(name, made);
+    return made;
+  };
+  type KnownRow = [name: string, namespace: number, index: string | null, number: number | null];
+  for (const [name, namespace, index, number] of await queries.query<KnownRow>(KNOWN, [[...rows.keys()]])) {
+    const { indexes } = known.get(name) ?? remember(name, namespace);
+    if (index !== null && number !== null) indexes.set(index, number);
+  }
+  const missing = [...rows.keys()].filter((name) => !known.has(name));
+  if (missing.length > 0)
+    for (const [name, namespace] of await queries.query<[string, number]>(CREATE, [missing])) remember(name, namespace);
+  return [...known.values()];
+}
+
+/** Makes the indexes known that rows declare for the first time. */
+async function declareIndexes(queries: Queries, namespaces: readonly KnownNamespace[]): Promise<void> {
+  const missing: [namespace: number, name: string][] = [];
+  for (const { namespace, indexes, rows } of namespaces) {
+    const names = new Set<string>();
+    for (const row of rows)
+      if (row.indexes !== null)
+        for (const name of storedIndexes(row.indexes).keys()) if (!indexes.has(name)) names.add(name);
+    for (const name of names) missing.push([namespace, name]);
+  }
+  if (missing.length === 0) return;
+  const byNumber = new Map(namespaces.map((known) => [known.namespace, known]));
+  const declared = await queries.query<[number, string, number]>(DECLARE, [
+    missing.map(([namespace]) => namespace),
+    missing.map(([, name]) => name),
+  ]);
+  for (const [namespace, name, number] of declared) byNumber.get(namespace)?.indexes.set(name, number);
+}
+
+/** How the entries of the rows are to change. */
+async function entryChanges(
+  queries: Queries,
+  namespaces: readonly KnownNamespace[],
+): Promise<{ readonly removed: readonly Entry[]; readonly added: readonly Entry[] }> {
+  const removed: Entry[] = [];
+  const added: Entry[] = [];
+  const indexed = namespaces.filter(({ indexes }) => indexes.size > 0);
+  if (indexed.length === 0) return { removed, added };
+  const before = new Map<string, string | null>();
+  const found = await queries.query<[number, string, string | null]>(BEFORE, placesOf(indexed));
+  for (const [namespace, key, json] of found) before.set(`${namespace} ${key}`, json);
+  for (const { namespace, indexes, rows } of indexed) {
+    for (const { key, json, indexes: declared } of rows) {
+      const oldJson = before.get(`${namespace} ${key}`);
+      const old = oldJson === undefined ? undefined : storedIndexes(oldJson);
+      const next = json === undefined ? undefined : storedIndexes(declared);
+      for (const [name, number] of indexes) {
+        const oldValue = old === undefined ? undefined : (old.get(name) ?? NULL);
+        const nextValue = next === undefined ? undefined : (next.get(name) ?? NULL);
+        if (oldValue !== undefined && nextValue !== undefined && sameIndexValue(oldValue, nextValue)) continue;
+        if (oldValue !== undefined) removed.push([number, oldValue, key]);
+        if (nextValue !== undefined) added.push([number, nextValue, key]);
+      }
+    }
+  }
+  return { removed, added };
+}
+
+/** Changes rows and entries in one statement, whose parts touch different ones. */
+async function change(
+  queries: Queries,
+  namespaces: readonly KnownNamespace[],
+  removed: readonly Entry[],
+  added: readonly Entry[],
+): Promise<void> {
+  const parts: string[] = [];
+  const values: SqlValue[] = [];
+  const bind = (value: SqlValue, type: string) => `$${values.push(value)}::${type}[]`;
+  const entries = (list: readonly Entry[]) =>
+    [
+      bind(
+        list.map(([index]) => index),
+        'bigint',
+      ),
+      bind(
+        list.map(([, [kind]]) => kind),
+        'smallint',
+      ),
+      bind(
+        list.map(([, [, number]]) => number),
+        'double precision',
+      ),
+      bind(
+        list.map(([, [, , string]]) => string),
+        'text',
+      ),
+      bind(
+        list.map(([, , key]) => key),
+        'text',
+      ),
+    ].join(', ');
+  if (removed.length > 0)
+    parts.push(`DELETE FROM row_index_entries AS e USING unnest(${entries(removed)}) AS w (row_index, kind, number, string, key)
+      WHERE e.row_index = w.row_index AND e.kind = w.kind AND e.number = w.number AND e.string = w.string AND e.key = w.key`);
+  if (added.length > 0) parts.push(`INSERT INTO row_index_entries SELECT * FROM unnest(${entries(added)})`);
+  const gone = withRows(namespaces, ({ json }) => json === undefined);
+  if (gone.length > 0) {
+    const [numbers, keys] = placesOf(gone);
+    parts.push(`DELETE FROM rows AS r USING unnest(${bind(numbers, 'bigint')}, ${bind(keys, 'text')}) AS w (namespace, key)
+      WHERE r.namespace = w.namespace AND r.key = w.key`);
+  }
+  const set = withRows(namespaces, ({ json }) => json !== undefined);
+  if (set.length > 0) {
+    const [numbers, keys] = placesOf(set);
+    const rows = set.flatMap((known) => known.rows);
+    const jsons = rows.map(({ json }) => json ?? null);
+    const indexes = rows.map((row) => row.indexes);
+    const columns = `${bind(numbers, 'bigint')}, ${bind(keys, 'text')}, ${bind(jsons, 'text')}, ${bind(indexes, 'text')}`;
+    parts.push(`INSERT INTO rows (namespace, key, value, indexes) SELECT * FROM unnest(${columns})
+      ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, indexes = excluded.indexes`);
+  }
+  const last = parts.pop();
+  if (last === undefined) return;
+  const others = parts.map((part, index) => `part${index} AS (${part})`).join(', ');
+  await queries.change(others === '' ? last : `WITH ${others} ${last}`, values);
+}
+
+function withRows(
+  namespaces: readonly KnownNamespace[],
+  wanted: (row: PreparedRow) => boolean,
+): readonly KnownNamespace[] {
+  return namespaces
+    .map((known) => ({ ...known, rows: known.rows.filter(wanted) }))
+    .filter(({ rows }) => rows.length > 0);
+}
+
+/** The numbers of their namespaces and the keys of all rows. */
+function placesOf(namespaces: readonly KnownNamespace[]): [namespaces: number[], keys: string[]] {
+  return [
+    namespaces.flatMap(({ namespace, rows }) => rows.map(() => namespace)),
+    namespaces.flatMap(({ rows }) => rows.map(({ key }) => key)),
+  ];
+}

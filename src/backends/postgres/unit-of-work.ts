@@ -1,0 +1,52 @@
+import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
+import { deliveryRow } from './delivery-store.ts';
+import { bytesOf, detached } from './event-log.ts';
+import type { PreparedUnit } from './flush.ts';
+import { prepareRow } from './row-store.ts';
+import type { Writes } from './write-queue.ts';
+
+/** Of a unit, beside its appends and rows. */
+const UNIT_BYTES = 1_024;
+
+export class PostgresUnitOfWork implements UnitOfWork {
+  readonly #writes: Writes;
+
+  constructor(writes: Writes) {
+    this.#writes = writes;
+  }
+
+  async commit(unit: Unit): Promise<UnitOutcome> {
+    const prepared = prepare(unit);
+    const requests = unit.appends.map(detached);
+    return new Promise((resolve, reject) => {
+      this.#writes.together({
+        bytes: bytesOfUnit(prepared, unit),
+        requests,
+        unit: prepared,
+        settle(outcome) {
+          if (outcome === undefined) reject(new Error('a unit without an outcome'));
+          else resolve(outcome);
+        },
+        fail: reject,
+      });
+    });
+  }
+}
+
+/** Copies what the caller may change while the unit waits. */
+function prepare({ consumer, checkpoint, rows, deliveries }: Unit): PreparedUnit {
+  return {
+    consumer,
+    checkpoint: checkpoint && { low: checkpoint.low, done: JSON.stringify(checkpoint.done) },
+    rows: rows.map(prepareRow),
+    remove: [...deliveries.remove],
+    put: deliveries.put.map(deliveryRow),
+  };
+}
+
+function bytesOfUnit({ rows }: PreparedUnit, { appends }: Unit): number {
+  let bytes = UNIT_BYTES;
+  for (const request of appends) bytes += bytesOf(request);
+  for (const { json } of rows) bytes += json?.length ?? 0;
+  return bytes;
+}

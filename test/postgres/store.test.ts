@@ -1,0 +1,155 @@
+import { Client } from 'pg';
+import type { QueryResult } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { postgres } from '../../src/backends/postgres/postgres.ts';
+import type { PostgresOptions } from '../../src/backends/postgres/postgres.ts';
+import { StoreHeld, StoreUnavailable, StoreUnusable } from '../../src/errors.ts';
+import type { Store } from '../../src/store.ts';
+import { systemClock, waitFor } from '../../src/system/clock.ts';
+import { createEnvironment } from '../../src/system/environment.ts';
+import { allIds, append, sampleEvent, sampleEvents, streamEvent } from '../sqlite/sqlite-bench.ts';
+import type { PostgresServer } from './server.ts';
+import { startPostgres } from './server.ts';
+
+let server: PostgresServer;
+let schemas = 0;
+
+beforeAll(async () => {
+  server = await startPostgres();
+}, 120_000);
+
+afterAll(() => server.stop());
+
+const newSchema = () => `store_${(schemas += 1)}`;
+const openAt = (schema: string, options?: PostgresOptions): Promise<Store> =>
+  postgres(`${server.url}?schema=${schema}`, options).open(createEnvironment());
+
+/** As an operator, past the store. */
+async function asOperator(sql: string, values: readonly unknown[] = []): Promise<QueryResult<Record<string, unknown>>> {
+  const client = new Client({ connectionString: server.url });
+  await client.connect();
+  try {
+    return await client.query(sql, [...values]);
+  } finally {
+    await client.end();
+  }
+}
+
+const TERMINATE = `SELECT count(pg_terminate_backend(pid))::int AS count FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()`;
+
+describe('a store in PostgreSQL', () => {
+  test('has one writer: a second one is told who it is, and gets in when the first one is gone', async () => {
+    const schema = newSchema();
+    const first = await openAt(schema);
+    await first.announce('http://127.0.0.1:4600');
+    const refused = await openAt(schema).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(StoreHeld);
+    expect((refused as StoreHeld).message).toContain(`process ${process.pid} on `);
+    expect((refused as StoreHeld).url).toBe('http://127.0.0.1:4600');
+    await first.close();
+    await (await openAt(schema)).close();
+  });
+
+  test('refuses what an earlier writer still sends after it lost its place (G5)', async () => {
+    const schema = newSchema();
+    const first = await openAt(schema);
+    await append(first, sampleEvent('e1'));
+    await asOperator(TERMINATE, ['thereupon-writer']);
+    const second = await openAt(schema);
+    await expect(append(first, sampleEvent('late'))).rejects.toBeInstanceOf(StoreHeld);
+    await append(second, sampleEvent('e2'));
+    expect(await allIds(second)).toEqual(['e1', 'e2']);
+    await first.close();
+    await second.close();
+  });
+
+  test('loses nothing and repeats nothing while its connections are cut again and again (G1, G2, G3)', async () => {
+    const store = await openAt(newSchema());
+    let cut = 0;
+    const stopping = new AbortController();
+    const cutting = (async () => {
+      for (; !stopping.signal.aborted; await waitFor(systemClock, 20)) {
+        const { rows } = await asOperator(TERMINATE, ['thereupon']);
+        cut += Number(rows[0]?.['count']);
+      }
+    })();
+    const callers = Array.from({ length: 8 }, async (_, caller) => {
+      for (let n = 0; n < 40; n += 1) {
+        const batch = [0, 1, 2].map((part) => streamEvent(`${caller}/${n}/${part}`, `s-${caller}`));
+        // What failed may have been written: the same facts again are the same facts.
+        for (let done = false; !done;) {
+          try {
+            const outcome = await store.log.append({ events: batch, onDuplicate: 'verify' });
+            expect(outcome.ok).toBe(true);
+            done = true;
+          } catch (error) {
+            expect(error).toBeInstanceOf(StoreUnavailable);
+          }
+        }
+      }
+    });
+    await Promise.all(callers);
+    stopping.abort();
+    await cutting;
+    expect(cut).toBeGreaterThan(5);
+    const ids = await allIds(store).catch(() => allIds(store));
+    expect(ids.length).toBe(8 * 40 * 3);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (let index = 0; index < ids.length; index += 3) {
+      const batch = ids[index]?.slice(0, -2);
+      expect(ids.slice(index, index + 3)).toEqual([0, 1, 2].map((part) => `${batch}/${part}`));
+    }
+    expect((await store.report(true)).problems).toEqual([]);
+    await store.close();
+  });
+
+  test('tells a reader in another process of what is appended, also after its connection was cut', async () => {
+    const schema = newSchema();
+    const writer = await openAt(schema);
+    const reader = await openAt(schema, { readOnly: true });
+    const heads: number[] = [];
+    let woken: (() => void) | undefined;
+    reader.log.watch((head) => {
+      heads.push(head);
+      woken?.();
+    });
+    const reached = async (head: number) => {
+      while ((heads.at(-1) ?? 0) < head) await new Promise<void>((resolve) => (woken = resolve));
+    };
+    await append(writer, ...sampleEvents('a', 3));
+    await reached(3);
+    await asOperator(TERMINATE, ['thereupon-wakeups']);
+    await append(writer, ...sampleEvents('b', 2));
+    await reached(5);
+    expect(await allIds(reader)).toEqual(['a1', 'a2', 'a3', 'b1', 'b2']);
+    await reader.close();
+    await writer.close();
+  });
+
+  test('does not touch a schema of another program, nor one of a newer version', async () => {
+    const foreign = newSchema();
+    await asOperator(`CREATE SCHEMA ${foreign}; CREATE TABLE ${foreign}.invoices (id int)`);
+    await expect(openAt(foreign)).rejects.toThrow(StoreUnusable);
+    await expect(openAt(foreign)).rejects.toThrow(/another program/);
+    const newer = newSchema();
+    await (await openAt(newer)).close();
+    await asOperator(`INSERT INTO ${newer}.migrations (number) VALUES (99)`);
+    await expect(openAt(newer)).rejects.toThrow(/version 99.*update thereupon/);
+    await expect(openAt(newSchema(), { readOnly: true })).rejects.toThrow(/empty; open it for writing once/);
+  });
+
+  test('says so when the server does not answer', async () => {
+    const nowhere = postgres('postgres://nobody@127.0.0.1:1/nothing', { connectTimeoutMs: 1_000 });
+    await expect(nowhere.open(createEnvironment())).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(() => postgres('postgres://h/d?schema=Bad"Name')).toThrow(/schema of the store/);
+  });
+
+  test('many processes may migrate at once', async () => {
+    const schema = newSchema();
+    const opened = await Promise.allSettled(Array.from({ length: 6 }, () => openAt(schema)));
+    const stores = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(stores.length).toBe(1);
+    for (const result of opened) if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(StoreHeld);
+    for (const store of stores) await store.close();
+  });
+});
