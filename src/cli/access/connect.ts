@@ -51,7 +51,7 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
   if (file === undefined) {
     if (config.store === 'memory:')
       throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
-    return local(program, undefined);
+    return elsewhere(program, apiKeyOf(options, terminal, config));
   }
   const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
   if (need === 'read' && !existsSync(file))
@@ -116,10 +116,21 @@ function remote(url: string, apiKey: string | undefined, storeFile: string | und
   };
 }
 
+/** The store of a server: of the program that writes to it, where one runs, else directly. */
+async function elsewhere(program: Program, apiKey: string | undefined): Promise<Connection> {
+  try {
+    return await local(program, undefined);
+  } catch (error) {
+    const answered = error instanceof StoreHeld ? await throughHolder(error, apiKey, undefined) : undefined;
+    if (answered === undefined) throw error;
+    return answered;
+  }
+}
+
 async function throughHolder(
   error: StoreHeld,
   apiKey: string | undefined,
-  file: string,
+  file: string | undefined,
 ): Promise<Connection | undefined> {
   const { url } = error;
   if (url === undefined) return undefined;

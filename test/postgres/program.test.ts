@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { programFolder, runCli, startCli, untilOutput } from '../cli/spawn-cli.ts';
+import type { ScratchFolder } from '../cli/spawn-cli.ts';
+import { SHOP } from '../cli/shop-program.ts';
+import type { PostgresServer } from './server.ts';
+import { startPostgres } from './server.ts';
+
+let server: PostgresServer;
+let program: ScratchFolder;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  program = programFolder(SHOP);
+}, 120_000);
+
+afterAll(async () => {
+  program[Symbol.dispose]();
+  await server.stop();
+});
+
+describe('a program whose store is in PostgreSQL', () => {
+  test('runs as with a file, is reached by commands through its store, and goes on where it was (G1, G13)', async () => {
+    const store = `${server.url}?schema=program`;
+    const options = { cwd: program.path, env: { THEREUPON_STORE: store } };
+    const running = startCli(['start', '--live', '--port', '0', '--feed', '5'], options);
+    try {
+      await untilOutput(running.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
+      const data = '{"orderId":"17","total":3}';
+      const published = await runCli(
+        ['publish', '-t', 'shop.order.placed', '-d', data, '--id', 'one', '--json'],
+        options,
+      );
+      expect(published.code, published.stderr).toBe(0);
+      const shown = await runCli(['views', 'show', 'totals', '17', '--json'], options);
+      expect(shown.stdout).toContain('"total":3');
+    } finally {
+      running.kill('SIGTERM');
+      await once(running, 'exit');
+    }
+    // Nobody holds it any more: the same commands read the store themselves.
+    const streams = await runCli(['streams', '--json'], options);
+    expect(streams.code, streams.stderr).toBe(0);
+    expect(streams.stdout).toContain('order-17');
+    const again = await runCli(
+      ['publish', '-t', 'shop.order.placed', '-d', '{"orderId":"17","total":3}', '--id', 'one', '--json'],
+      options,
+    );
+    expect(again.stdout).toContain('"duplicate":true');
+    // What a person sees names the place, never the password.
+    expect(shownBy(again)).not.toContain('thereupon@');
+  });
+});
+
+function shownBy({ stdout, stderr }: { stdout: string; stderr: string }): string {
+  return stdout + stderr;
+}
