@@ -16,7 +16,7 @@ import type { Position } from '../../event/position.ts';
 import { position, START } from '../../event/position.ts';
 import { categoryOf } from '../../event/stream-name.ts';
 import type { Clock } from '../../system/clock.ts';
-import type { Announcer } from './announcer.ts';
+import type { LogWatchers } from '../../channel/log-watchers.ts';
 import { AppendPlan } from './append-plan.ts';
 import type { LogContent, LogEntry } from './log-content.ts';
 import { removeEvents, streamContent, streamVersion } from './log-content.ts';
@@ -28,13 +28,13 @@ import { trimLog } from './trim.ts';
 export class MemoryEventLog implements EventLog {
   readonly #content: LogContent;
   readonly #clock: Clock;
-  readonly #announcer: Announcer;
+  readonly #watchers: LogWatchers;
   readonly #session: Session;
 
-  constructor(content: LogContent, clock: Clock, announcer: Announcer, session: Session) {
+  constructor(content: LogContent, clock: Clock, watchers: LogWatchers, session: Session) {
     this.#content = content;
     this.#clock = clock;
-    this.#announcer = announcer;
+    this.#watchers = watchers;
     this.#session = session;
   }
 
@@ -42,7 +42,7 @@ export class MemoryEventLog implements EventLog {
     this.#session.assertOpen();
     const plan = new AppendPlan(this.#content, this.#clock.now());
     const outcome = plan.add(request);
-    if (outcome.ok) this.#announcer.announce(plan.write());
+    if (outcome.ok) this.#watchers.appended(plan.write());
     return outcome;
   }
 
@@ -122,7 +122,7 @@ export class MemoryEventLog implements EventLog {
 
   watch(listener: AppendListener): () => void {
     this.#session.assertOpen();
-    return this.#announcer.watch(listener);
+    return this.#watchers.watch(listener);
   }
 
   async truncateStream(stream: string, beforeVersion: number): Promise<number> {

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { StoreHeld } from '../../errors.ts';
 import type { Capabilities, Store, StoreFactory, StoreHolder, StoreReport } from '../../store.ts';
 import type { Environment } from '../../system/environment.ts';
-import { Announcer } from './announcer.ts';
+import { LogWatchers } from '../../channel/log-watchers.ts';
 import { MemoryCheckpointStore } from './checkpoint-store.ts';
 import type { MemoryContent } from './content.ts';
 import { createContent } from './content.ts';
@@ -59,18 +59,18 @@ interface Hold {
 function openStore(content: MemoryContent, environment: Environment, hold: Hold): Store {
   const { clock, logger } = environment;
   const session = new Session(BACKEND);
-  const announcer = new Announcer(logger);
+  const watchers = new LogWatchers(logger);
   return {
     backend: BACKEND,
     location: LOCATION,
     readOnly: false,
     capabilities: CAPABILITIES,
-    log: new MemoryEventLog(content.log, clock, announcer, session),
+    log: new MemoryEventLog(content.log, clock, watchers, session),
     schemas: new MemorySchemaStore(content.schemas, session),
     checkpoints: new MemoryCheckpointStore(content.consumers, content.deliveries, session),
     deliveries: new MemoryDeliveryStore(content.deliveries, session),
     rows: new MemoryRowStore(content.rows, session),
-    unitOfWork: new MemoryUnitOfWork(content, clock, announcer, session),
+    unitOfWork: new MemoryUnitOfWork(content, clock, watchers, session),
     // Every write is done when its call returns, so that none ever waits (G10).
     pressure: () => ({ waiting: 0, limit: 1 }),
     async announce(url) {
@@ -83,7 +83,7 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     },
     async close() {
       if (!session.close()) return;
-      announcer.close();
+      watchers.close();
       hold.release();
     },
   };

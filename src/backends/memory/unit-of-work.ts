@@ -4,7 +4,7 @@ import type { Delivery } from '../../consumer/delivery-store.ts';
 import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { Position } from '../../event/position.ts';
 import type { Clock } from '../../system/clock.ts';
-import type { Announcer } from './announcer.ts';
+import type { LogWatchers } from '../../channel/log-watchers.ts';
 import { AppendPlan } from './append-plan.ts';
 import type { MemoryContent } from './content.ts';
 import { prepareRow, writeRow } from './row-store.ts';
@@ -14,13 +14,13 @@ import type { Session } from './session.ts';
 export class MemoryUnitOfWork implements UnitOfWork {
   readonly #content: MemoryContent;
   readonly #clock: Clock;
-  readonly #announcer: Announcer;
+  readonly #watchers: LogWatchers;
   readonly #session: Session;
 
-  constructor(content: MemoryContent, clock: Clock, announcer: Announcer, session: Session) {
+  constructor(content: MemoryContent, clock: Clock, watchers: LogWatchers, session: Session) {
     this.#content = content;
     this.#clock = clock;
-    this.#announcer = announcer;
+    this.#watchers = watchers;
     this.#session = session;
   }
 
@@ -41,7 +41,7 @@ export class MemoryUnitOfWork implements UnitOfWork {
     this.#replaceCheckpoint(unit.consumer, checkpoint);
     for (const row of rows) writeRow(this.#content.rows, row);
     this.#writeDeliveries(unit.consumer, deliveries);
-    this.#announcer.announce(events);
+    this.#watchers.appended(events);
     return { ok: true, appends };
   }
 

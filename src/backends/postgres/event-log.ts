@@ -17,7 +17,7 @@ import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
 import type { Database } from './database.ts';
 import { LogReader } from './log-reader.ts';
-import type { LogWatchers } from './log-watchers.ts';
+import type { LogWatchers } from '../../channel/log-watchers.ts';
 import { markDeleted, trim, truncateStep } from './retention.ts';
 import type { Session } from './session.ts';
 import type { Writes } from './write-queue.ts';

@@ -7,7 +7,7 @@ import { PostgresDeliveryStore } from './delivery-store.ts';
 import { PostgresEventLog } from './event-log.ts';
 import { Holder } from './holder.ts';
 import { LogReader } from './log-reader.ts';
-import { LogWatchers } from './log-watchers.ts';
+import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
@@ -104,7 +104,7 @@ class PostgresStore implements Store {
             database,
             clock,
             limits: options.limits,
-            appended: (events) => this.#watchers.announce(events.at(-1)?.position ?? 0, events),
+            appended: (events) => this.#watchers.appended(events),
             assertWriter: (writer) => holder.assertWriter(writer),
           });
     this.#writes = writes;
@@ -157,7 +157,7 @@ class PostgresStore implements Store {
   #tell(head: number): void {
     if (head <= this.#told) return;
     this.#told = head;
-    this.#watchers.announce(head, undefined);
+    this.#watchers.reached(head);
   }
 
   async #close(): Promise<void> {

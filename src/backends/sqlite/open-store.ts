@@ -14,7 +14,8 @@ import { GroupCommit, NoWrites, writeOnce } from './group-commit.ts';
 import { writeHolder } from './holder-lock.ts';
 import { InternedNames } from './interned-names.ts';
 import { LogReader } from './log-reader.ts';
-import { HeadPoll, LogWatchers } from './log-watchers.ts';
+import { HeadPoll } from './head-poll.ts';
+import { LogWatchers } from '../../channel/log-watchers.ts';
 import type { OpenFile } from './open-file.ts';
 import { openFile } from './open-file.ts';
 import { reportOf } from './report.ts';
@@ -201,9 +202,7 @@ class SqliteStore implements Store {
   }
 
   #tell(): void {
-    const appended = this.#writer.count > 0;
-    const events = this.#writer.commit();
-    if (appended) this.#watchers.announce(this.#writer.head, events);
+    this.#watchers.appended(this.#writer.commit());
   }
 
   #forget(): void {

@@ -1,13 +1,13 @@
-import type { AppendListener } from '../../channel/event-log.ts';
-import type { RecordedEvent } from '../../event/event.ts';
-import type { Position } from '../../event/position.ts';
-import { position } from '../../event/position.ts';
-import type { Logger } from '../../system/logger.ts';
+import type { AppendListener } from './event-log.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { Position } from '../event/position.ts';
+import { position } from '../event/position.ts';
+import type { Logger } from '../system/logger.ts';
 
 type Announcement = readonly [head: Position, events: readonly RecordedEvent[] | undefined];
 
 /**
- * Tells listeners what was appended.
+ * Tells the listeners of a log what was appended: what every backend has behind `watch`.
  *
  * Invariants 1. Listeners hear of writes in log order: what is appended by a listener is told after the write at hand.
  *            2. What a listener throws reaches neither the writer nor another listener.
@@ -33,17 +33,29 @@ export class LogWatchers {
     return () => this.#listeners.delete(watcher);
   }
 
-  announce(head: number, events: readonly RecordedEvent[] | undefined): void {
+  /** These are durable and visible now. */
+  appended(events: readonly RecordedEvent[]): void {
+    const last = events.at(-1);
+    if (last !== undefined) this.#announce([last.position, events]);
+  }
+
+  /** Something was appended elsewhere, up to here. */
+  reached(head: number): void {
+    this.#announce([position(head), undefined]);
+  }
+
+  /** Nobody is told any more. */
+  close(): void {
+    this.#listeners.clear();
+  }
+
+  #announce(announcement: Announcement): void {
     if (this.#listeners.size === 0) return;
-    this.#untold.push([position(head), events]);
+    this.#untold.push(announcement);
     if (this.#telling) return;
     this.#telling = true;
     for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) this.#tell(...next);
     this.#telling = false;
-  }
-
-  close(): void {
-    this.#listeners.clear();
   }
 
   #tell(head: Position, events: readonly RecordedEvent[] | undefined): void {
