@@ -1,5 +1,5 @@
 import { open } from '../index.ts';
-import { rawAppendRate, sqliteAppendRate } from './raw-limit.ts';
+import { rawAppendRate, sqliteAppendRate, validatedAppendRate } from './raw-limit.ts';
 import { BenchOrderPlaced, orderNumber } from './shop-event.ts';
 import { figure, percentile } from './workload.ts';
 import type { Workload } from './workload.ts';
@@ -80,6 +80,7 @@ export const publishBatches: Workload = {
     const size = 500;
     const batches = Math.ceil(800 * scale);
     const limit = rawAppendRate(`${place}.raw`, size);
+    const validated = validatedAppendRate(`${place}.validated`, size);
     const alone = sqliteAppendRate(`${place}.alone`, size);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });
     const publish = (batch: number) =>
@@ -95,7 +96,7 @@ export const publishBatches: Workload = {
       events: batches * size,
       seconds,
       limit,
-      note: `limit: append + fdatasync of 500 events at a time; node:sqlite alone, rows and an index of identities: ${Math.round(alone)}/s`,
+      note: `limit: append + fdatasync of 500 events at a time; validated and written as JSON first: ${Math.round(validated)}/s; node:sqlite alone, rows and an index of identities: ${Math.round(alone)}/s`,
     });
   },
 };
