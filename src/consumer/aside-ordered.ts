@@ -6,7 +6,7 @@ import type { Aside } from './aside.ts';
 import type { Committer } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import { HeldKeys } from './held-keys.ts';
-import type { Lanes, Work } from './lanes.ts';
+import type { KeyQueues, Work } from './key-queues.ts';
 import type { Settlement } from './settlement.ts';
 
 export interface OrderedAsideOptions {
@@ -16,8 +16,8 @@ export interface OrderedAsideOptions {
   readonly log: EventLog;
   readonly committer: Committer;
   readonly settlement: Settlement;
-  readonly lanes: Lanes;
-  /** Keys worked off at once; the handlers themselves share the slots of the lanes. */
+  readonly queues: KeyQueues;
+  /** Keys worked off at once; the handlers themselves share the slots of the queues. */
   readonly concurrency: number;
   keyOf(event: RecordedEvent): { readonly key: string; readonly error: unknown };
   /** What is to become of an attempt that could not be made. */
@@ -125,7 +125,7 @@ export class OrderedAside implements Aside {
   }
 
   #setFollowersAside(key: string): void {
-    for (const follower of this.#options.lanes.take(key)) {
+    for (const follower of this.#options.queues.take(key)) {
       if (follower.delivery === undefined) this.intercept(follower);
       // It is looked for again: another event of the key may have come to stand before it.
       else follower.ended?.(follower.delivery);
@@ -199,7 +199,7 @@ export class OrderedAside implements Aside {
     // The key could not be told when the event came, and still cannot: it must not be handled under a wrong one.
     if (error !== undefined) return this.#options.fail(work, delivery.attempts + 1, error);
     if (key !== delivery.key) return this.#move(delivery, key);
-    return new Promise((resolve) => this.#options.lanes.submit({ ...work, ended: resolve }));
+    return new Promise((resolve) => this.#options.queues.submit({ ...work, ended: resolve }));
   }
 
   /** The event belongs to another key: the operator edited it, or the key could not be told before. It gets its place there. */

@@ -9,7 +9,7 @@ import { eventOf } from './aside.ts';
 import type { Aside } from './aside.ts';
 import type { Committer } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
-import type { Work } from './lanes.ts';
+import type { Work } from './key-queues.ts';
 import type { Reaction } from './reaction.ts';
 import type { Settlement } from './settlement.ts';
 

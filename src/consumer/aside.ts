@@ -4,7 +4,7 @@ import { encodeJson } from '../event/json.ts';
 import { justBefore } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import type { Delivery } from './delivery-store.ts';
-import type { Work } from './lanes.ts';
+import type { Work } from './key-queues.ts';
 
 /** What a consumer does with the deliveries that it has set aside. One form for ordered consumers, one for queues. */
 export interface Aside {

@@ -5,7 +5,7 @@ import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Delivery } from './delivery-store.ts';
-import type { Work } from './lanes.ts';
+import type { Work } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
 import type { StateCache } from './state-cache.ts';
 

@@ -5,7 +5,7 @@ import { instantAfter } from '../system/duration.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { Delivery } from './delivery-store.ts';
-import type { Work } from './lanes.ts';
+import type { Work } from './key-queues.ts';
 
 /** One event in the hands of one of several competing consumers, for a time. */
 export interface Claim {

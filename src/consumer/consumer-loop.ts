@@ -17,8 +17,8 @@ import type { Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
-import { Lanes } from './lanes.ts';
-import type { Work } from './lanes.ts';
+import { KeyQueues } from './key-queues.ts';
+import type { Work } from './key-queues.ts';
 import { Progress } from './progress.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
@@ -68,7 +68,7 @@ const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
- * (Intake), keep order (Lanes, Aside), let them be handled (Attempts, Claims), and record what came of it (Settlement, Committer).
+ * (Intake), keep order (KeyQueues, Aside), let them be handled (Attempts, Claims), and record what came of it (Settlement, Committer).
  *
  * States    loading → running → stopped.
  * Invariants
@@ -84,7 +84,7 @@ export class ConsumerLoop {
   readonly #progress: Progress;
   readonly #committer: Committer;
   readonly #settlement: Settlement;
-  readonly #lanes: Lanes;
+  readonly #queues: KeyQueues;
   readonly #aside: Aside;
   readonly #queue: QueueAside | undefined;
   readonly #states: StateCache | undefined;
@@ -118,7 +118,7 @@ export class ConsumerLoop {
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
     });
-    this.#lanes = new Lanes({
+    this.#queues = new KeyQueues({
       concurrency: reaction.concurrency,
       run: (work) => this.#attempts.run(work),
       idle: () => this.#madeRoom(),
@@ -173,7 +173,7 @@ export class ConsumerLoop {
       this.live &&
       this.#progress.span === 0 &&
       this.#attempts.underWay === 0 &&
-      this.#lanes.waiting + this.#lanes.running === 0
+      this.#queues.waiting + this.#queues.running === 0
     );
   }
 
@@ -238,7 +238,7 @@ export class ConsumerLoop {
     this.#intake.stop();
     this.#attempts.stop();
     this.#aside.stop();
-    this.#lanes.clear();
+    this.#queues.clear();
     this.claims?.close();
   }
 
@@ -341,7 +341,7 @@ export class ConsumerLoop {
 
   #submit(work: Work): void {
     if (this.claims !== undefined) this.claims.offer(work);
-    else this.#lanes.submit(work);
+    else this.#queues.submit(work);
   }
 
   /** Settles an event that has outlived its use, maybe while it had to wait. */
@@ -410,7 +410,7 @@ export class ConsumerLoop {
       log: stores.log,
       committer: this.#committer,
       settlement: this.#settlement,
-      lanes: this.#lanes,
+      queues: this.#queues,
       concurrency: setting.reaction.concurrency,
       keyOf: (event) => this.#keyOf(event),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),

@@ -11,7 +11,7 @@ import type { Attempt, AttemptSetting } from './attempt.ts';
 import type { Committer } from './committer.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
-import type { Work } from './lanes.ts';
+import type { Work } from './key-queues.ts';
 import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';

@@ -22,12 +22,12 @@ export interface Work {
  * 2. At most `concurrency` pieces of asynchronous work run. Synchronous work runs to its end when it is its turn.
  * 3. A key costs memory only while work of it runs or waits.
  */
-export class Lanes {
+export class KeyQueues {
   readonly #concurrency: number;
   /** Returns undefined when done, or a promise that never rejects. */
   readonly #run: (work: Work) => Promise<void> | undefined;
   readonly #idle: () => void;
-  readonly #lanes = new Map<string, Work[]>();
+  readonly #queues = new Map<string, Work[]>();
   /** Keys with waiting work that do not run because all slots are taken, first come first served. */
   #ready: string[] = [];
   #running = 0;
@@ -53,12 +53,12 @@ export class Lanes {
   }
 
   submit(work: Work): void {
-    const lane = this.#lanes.get(work.key);
-    if (lane !== undefined) {
-      lane.push(work);
+    const queue = this.#queues.get(work.key);
+    if (queue !== undefined) {
+      queue.push(work);
       this.#waiting += 1;
     } else if (this.#running >= this.#concurrency) {
-      this.#lanes.set(work.key, [work]);
+      this.#queues.set(work.key, [work]);
       this.#ready.push(work.key);
       this.#waiting += 1;
     } else {
@@ -68,15 +68,15 @@ export class Lanes {
 
   /** Takes the waiting work of a key away: the key was set aside. */
   take(key: string): readonly Work[] {
-    const lane = this.#lanes.get(key);
-    if (lane === undefined) return [];
-    this.#waiting -= lane.length;
-    return lane.splice(0);
+    const queue = this.#queues.get(key);
+    if (queue === undefined) return [];
+    this.#waiting -= queue.length;
+    return queue.splice(0);
   }
 
   /** Drops everything that has not begun. */
   clear(): void {
-    for (const lane of this.#lanes.values()) lane.length = 0;
+    for (const queue of this.#queues.values()) queue.length = 0;
     this.#ready = [];
     this.#waiting = 0;
   }
@@ -84,7 +84,7 @@ export class Lanes {
   #begin(work: Work): void {
     const running = this.#run(work);
     if (running === undefined) return;
-    if (!this.#lanes.has(work.key)) this.#lanes.set(work.key, []);
+    if (!this.#queues.has(work.key)) this.#queues.set(work.key, []);
     this.#occupy(work.key, running);
   }
 
@@ -100,8 +100,8 @@ export class Lanes {
 
   /** After work of a key ended: the next key's turn. A key with much to do takes its place behind those that wait for the slot. */
   #goOn(key: string): void {
-    const lane = this.#lanes.get(key);
-    if (lane !== undefined && lane.length > 0 && this.#ready.length > 0) this.#ready.push(key);
+    const queue = this.#queues.get(key);
+    if (queue !== undefined && queue.length > 0 && this.#ready.length > 0) this.#ready.push(key);
     else this.#workOff(key);
     while (this.#running < this.#concurrency) {
       const ready = this.#ready.shift();
@@ -112,9 +112,9 @@ export class Lanes {
   }
 
   #workOff(key: string): void {
-    const lane = this.#lanes.get(key);
-    if (lane === undefined) return;
-    for (let next = lane.shift(); next !== undefined; next = lane.shift()) {
+    const queue = this.#queues.get(key);
+    if (queue === undefined) return;
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       this.#waiting -= 1;
       const running = this.#run(next);
       if (running !== undefined) {
@@ -122,6 +122,6 @@ export class Lanes {
         return;
       }
     }
-    this.#lanes.delete(key);
+    this.#queues.delete(key);
   }
 }
