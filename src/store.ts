@@ -1,5 +1,6 @@
 import type { EventLog } from './channel/event-log.ts';
 import type { CheckpointStore } from './consumer/checkpoint-store.ts';
+import type { Cluster } from './consumer/cluster.ts';
 import type { DeliveryStore } from './consumer/delivery-store.ts';
 import type { RowStore } from './consumer/row-store.ts';
 import type { UnitOfWork } from './consumer/unit-of-work.ts';
@@ -49,6 +50,8 @@ export interface Store {
   readonly deliveries: DeliveryStore;
   readonly rows: RowStore;
   readonly unitOfWork: UnitOfWork;
+  /** Where several processes write and share the work; undefined: one process alone does. */
+  readonly cluster: Cluster | undefined;
   /** Writes waiting for their turn, and the most that may wait (G10). */
   pressure(): { readonly waiting: number; readonly limit: number };
   /** Lets other processes know where this one's server answers. */

@@ -64,6 +64,8 @@ export class Feed {
   #waiting: RecordedEvent[] = [];
   #dispatching = false;
   #following = false;
+  /** The backend said that something came, and it has not all been read yet. */
+  #behind = false;
   /** How often the backend said that something came, without saying what. */
   #signals = 0;
   #cancelFollow: CancelTimer | undefined;
@@ -96,6 +98,11 @@ export class Feed {
   /** The position up to which attached readers were served. */
   get head(): Position {
     return this.#tail.head;
+  }
+
+  /** Something was appended that is being read from the log. */
+  get behind(): boolean {
+    return this.#behind;
   }
 
   /** True: the reader now gets everything after `position`. False: it is behind and has to read up to `head` first. */
@@ -153,7 +160,9 @@ export class Feed {
   }
 
   #appended(events: readonly RecordedEvent[] | undefined): void {
-    if (events === undefined) {
+    // While something has to be read from the log, what comes is read there too: here it could come before that.
+    if (events === undefined || this.#behind) {
+      this.#behind = true;
       this.#signals += 1;
       if (this.#opened) void this.#follow();
       return;
@@ -183,7 +192,10 @@ export class Feed {
         const events = await this.#log.read({ after: this.#tail.head, limit: PAGE, maxBytes: PAGE_BYTES });
         if (this.#closed) break;
         this.#dispatch(events);
-        if (events.length === 0 && this.#signals === seen) break;
+        if (events.length === 0 && this.#signals === seen) {
+          this.#behind = false;
+          break;
+        }
       }
     } catch (error) {
       if (this.#closed) return;
@@ -198,6 +210,8 @@ export class Feed {
   #dispatch(events: readonly RecordedEvent[]): void {
     const served = new Set<FeedReader>();
     for (const event of events) {
+      // Backends may say that something came, and what came, of the same events.
+      if (event.position <= this.#tail.head) continue;
       if (this.#attached.size > 0) this.#offer(event, served);
       // One by one, so that a reader which was let go in the middle finds the head where it stopped being served.
       this.#tail.append([event]);

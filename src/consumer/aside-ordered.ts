@@ -20,6 +20,8 @@ export interface OrderedAsideOptions {
   /** Keys worked off at once; the handlers themselves share the slots of the queues. */
   readonly concurrency: number;
   keyOf(event: RecordedEvent): { readonly key: string; readonly error: unknown };
+  /** Whether this node handles the events of a key. */
+  isMine(key: string): boolean;
   /** What is to become of an attempt that could not be made. */
   fail(work: Work, attempts: number, error: unknown): Delivery;
   /** There may be room for more deliveries. */
@@ -76,6 +78,7 @@ export class OrderedAside implements Aside {
     for (;;) {
       const page = await deliveries.heldKeys(consumer, after, KEYS_PAGE);
       for (const { first } of page) {
+        if (!this.#options.isMine(first.key)) continue;
         this.#held.hold(first.key);
         this.#held.schedule(first.key, dueOf(first, environment.clock.now()));
       }
@@ -205,6 +208,8 @@ export class OrderedAside implements Aside {
   /** The event belongs to another key: the operator edited it, or the key could not be told before. It gets its place there. */
   #move(delivery: Delivery, key: string): undefined {
     this.#options.settlement.moved(delivery, key);
+    // Who holds the lane of that key is told by the store, when it takes the lane from it.
+    if (!this.#options.isMine(key)) return;
     this.#held.hold(key);
     this.#setFollowersAside(key);
     this.#begin(key);

@@ -8,6 +8,7 @@ import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
 import type { Aside } from './aside.ts';
 import type { Committer } from './committer.ts';
+import type { DueDeliveries } from './cluster.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import type { Work } from './key-queues.ts';
 import type { Reaction } from './reaction.ts';
@@ -17,6 +18,8 @@ export interface QueueAsideOptions {
   readonly reaction: Reaction;
   readonly environment: Environment;
   readonly deliveries: DeliveryStore;
+  /** Those of the lanes that this node has. */
+  readonly due: DueDeliveries;
   readonly log: EventLog;
   readonly committer: Committer;
   readonly settlement: Settlement;
@@ -143,19 +146,15 @@ export class QueueAside implements Aside {
   }
 
   async #pump(): Promise<void> {
-    const { reaction, deliveries, environment, committer } = this.#options;
+    const { reaction, due: waiting, environment, committer } = this.#options;
     try {
       await committer.flush();
       if (this.#room <= 0) return;
       this.#left.clear();
       const nowMs = environment.clock.now();
-      const due = await deliveries.due(
-        reaction.name,
-        nowMs,
-        this.#room + this.#inWork.size + this.#adopted.size + MARGIN,
-      );
+      const due = await waiting.due(reaction.name, nowMs, this.#room + this.#inWork.size + this.#adopted.size + MARGIN);
       await this.#submit(this.#choose(due));
-      const nextMs = await deliveries.nextDueMs(reaction.name, nowMs);
+      const nextMs = await waiting.nextDueMs(reaction.name, nowMs);
       if (nextMs !== undefined) this.#wake(nextMs);
     } catch (error) {
       if (this.#stopped || committer.stopped) return;

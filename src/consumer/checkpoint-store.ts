@@ -35,17 +35,25 @@ export interface ConsumerRecord {
   readonly updatedMs: number;
 }
 
+/** What of a record is to become another; `paused: undefined`: it is paused no longer. */
+export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 'paused'>>;
+
 /**
  * Remembers consumers. Checkpoints that belong to effects go through UnitOfWork instead.
  *
- * Guarantee Each call atomic and durable on return; safe concurrently; later calls win.
+ * Guarantee Each call atomic and durable on return; safe concurrently; later calls win. Where nodes share consumers, `put`, `change` and
+ *           `remove` take all lanes from their holders; the checkpoint of a record is then what all lanes have in common.
  */
 export interface CheckpointStore {
   load(consumer: string): Promise<ConsumerRecord | undefined>;
   /** By name, ascending. */
   list(): Promise<readonly ConsumerRecord[]>;
+  /** Makes a consumer known, or leaves it as it is. Answers what the store knows then. */
+  create(record: ConsumerRecord): Promise<ConsumerRecord>;
   /** Creates or replaces. */
   put(record: ConsumerRecord): Promise<void>;
+  /** Changes what is given, and when it was changed. Answers the record as it is then; undefined: the consumer is not known. */
+  change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined>;
   /** Forgets the consumer, its checkpoint and its deliveries. Answers whether it was known. */
   remove(consumer: string): Promise<boolean>;
 }

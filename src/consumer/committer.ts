@@ -7,7 +7,6 @@ import { backoffMs } from '../system/backoff.ts';
 import { waitFor } from '../system/clock.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
-import type { Checkpoint } from './checkpoint-store.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { RowWrite } from './row-store.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
@@ -19,7 +18,7 @@ const LAZY_EVENTS = 4_096;
 const LAZY_BYTES = 4 * 1_024 * 1_024;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
-/** A commit that the log refused: which event's effects, and why. `position` undefined: the consumer is no longer known. */
+/** A commit that the log refused: which event's effects, and why. `refusal` undefined: the consumer is no longer known, or its lanes went to another node. */
 export interface Refusal {
   readonly position: Position | undefined;
   readonly refusal: (AppendOutcome & { ok: false }) | undefined;
@@ -44,7 +43,7 @@ export interface CommitterOptions {
   readonly environment: Environment;
   /** Every event is a unit of its own, so that one that cannot be committed is found and takes no other with it. */
   readonly careful: boolean;
-  snapshot(): Checkpoint;
+  snapshot(): Pick<Unit, 'checkpoint' | 'lease'>;
   /** While a history is read, effects wait for company too: rows that change many times are then written once. */
   catchingUp(): boolean;
   /** A unit became durable. */
@@ -251,7 +250,7 @@ export class Committer {
   #close(position: Position | undefined): void {
     const unit: Unit = {
       consumer: this.#options.consumer,
-      checkpoint: this.#options.snapshot(),
+      ...this.#options.snapshot(),
       appends: this.#appends.map(({ request }) => request),
       rows: [...this.#rows.values()],
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },

@@ -11,6 +11,7 @@ import { QueueAside } from './aside-queue.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import { Attempts } from './attempts.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
+import type { Cluster, DueDeliveries } from './cluster.ts';
 import { Claims } from './claims.ts';
 import { Committer } from './committer.ts';
 import type { Refusal } from './committer.ts';
@@ -19,6 +20,8 @@ import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
 import type { Work } from './key-queues.ts';
+import { commonCheckpoint, laneOf } from './lanes.ts';
+import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { Progress } from './progress.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
@@ -32,13 +35,18 @@ export interface ConsumerStores {
   readonly deliveries: DeliveryStore;
   readonly rows: RowStore;
   readonly unitOfWork: UnitOfWork;
+  /** Where several nodes share the work; undefined: this process alone runs the consumers of the store. */
+  readonly cluster: Cluster | undefined;
 }
 
 export interface ConsumerLoopOptions {
   readonly setting: AttemptSetting;
   readonly stores: ConsumerStores;
   readonly feed: Feed;
-  readonly checkpoint: Checkpoint;
+  /** The lanes that it handles, and where it goes on in each. At least one group. */
+  readonly groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[];
+  /** What its commits carry; undefined: nobody else runs the consumer, and its groups hold all lanes. */
+  readonly token: number | undefined;
   readonly figures: Figures;
   /** Events whose effects the log refused to take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: Map<Position, Error>;
@@ -90,6 +98,8 @@ export class ConsumerLoop {
   readonly #states: StateCache | undefined;
   readonly #attempts: Attempts;
   readonly #intake: Intake;
+  /** The lanes whose events it handles; undefined: all. */
+  readonly #laneSet: ReadonlySet<number> | undefined;
   #stopped = false;
   /** The low mark of the checkpoint as the store has it. */
   #savedLow: Position;
@@ -98,8 +108,9 @@ export class ConsumerLoop {
     const { setting, stores, figures } = options;
     const { reaction } = setting;
     this.#options = options;
-    this.#progress = new Progress(options.checkpoint);
-    this.#savedLow = options.checkpoint.low;
+    this.#progress = new Progress(options.groups);
+    this.#savedLow = this.#progress.low;
+    if (options.token !== undefined) this.#laneSet = new Set(options.groups.flatMap(({ lanes }) => lanes));
     this.#intake = this.#createIntake();
     this.#committer = this.#createCommitter();
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
@@ -134,10 +145,25 @@ export class ConsumerLoop {
     this.#intake.start();
   }
 
-  /** What a restart would begin from, were it committed now. */
-  checkpoint(): Checkpoint {
+  /** The token of its lanes; undefined: nobody else runs the consumer. */
+  get token(): number | undefined {
+    return this.#options.token;
+  }
+
+  /** Everything up to here is settled. */
+  get low(): Position {
     this.#intake.passToHead();
-    return this.#progress.snapshot();
+    return this.#progress.low;
+  }
+
+  /** What a restart would begin from, were it committed now. */
+  #checkpoints(): { readonly checkpoint: Checkpoint | undefined; readonly lease: LeaseCommit | undefined } {
+    this.#intake.passToHead();
+    const { groups, token } = this.#options;
+    const checkpoints = this.#progress.snapshot();
+    if (token === undefined) return { checkpoint: checkpoints[0], lease: undefined };
+    const named = checkpoints.map((checkpoint, index) => ({ lane: groups[index]?.lanes[0] ?? 0, checkpoint }));
+    return { checkpoint: commonCheckpoint(named), lease: { token, checkpoints: named } };
   }
 
   /** Everything up to here was taken. */
@@ -189,7 +215,7 @@ export class ConsumerLoop {
 
   /** An operator changed stored deliveries of a key. */
   deliveriesChanged(key: string, removed: number): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#isMine(key)) return;
     this.#aside.changed(key, removed);
     this.#madeRoom();
   }
@@ -291,7 +317,7 @@ export class ConsumerLoop {
 
   async #prefetch(events: readonly RecordedEvent[]): Promise<void> {
     if (this.#states === undefined || events.length === 0) return;
-    await this.#states.load(events.map((event) => this.#keyOf(event).key));
+    await this.#states.load(events.map((event) => this.#keyOf(event).key).filter((key) => this.#isMine(key)));
   }
 
   #keyOf(event: RecordedEvent): { key: string; error: unknown } {
@@ -320,13 +346,18 @@ export class ConsumerLoop {
   }
 
   #take(event: RecordedEvent): void {
-    const known = this.#progress.isKnown(event.position);
+    const { key, error } = this.#keyOf(event);
+    const lane = this.#laneSet === undefined ? 0 : laneOf(key);
+    if (this.#laneSet?.has(lane) === false) {
+      this.#progress.passTo(event.position);
+      return;
+    }
+    const known = this.#progress.isKnown(event.position, lane);
     const pending = this.#progress.take(event.position, roughBytes(event));
     if (known) {
       this.#progress.settle(pending);
       return;
     }
-    const { key, error } = this.#keyOf(event);
     const work: Work = { event, key, pending, delivery: undefined, ended: undefined };
     if (this.#expire(work)) return;
     try {
@@ -337,6 +368,20 @@ export class ConsumerLoop {
     }
     if (error !== undefined) this.#fail(work, 1, error);
     else this.#submit(work);
+  }
+
+  #isMine(key: string): boolean {
+    return this.#laneSet === undefined || this.#laneSet.has(laneOf(key));
+  }
+
+  #dueDeliveries(): DueDeliveries {
+    const { cluster, deliveries } = this.#options.stores;
+    if (cluster === undefined || this.#laneSet === undefined) return deliveries;
+    const lanes = [...this.#laneSet];
+    return {
+      due: (consumer, untilMs, limit) => cluster.due(consumer, lanes, untilMs, limit),
+      nextDueMs: (consumer, afterMs) => cluster.nextDueMs(consumer, lanes, afterMs),
+    };
   }
 
   #submit(work: Work): void {
@@ -391,7 +436,7 @@ export class ConsumerLoop {
       consumer: setting.reaction.name,
       unitOfWork: stores.unitOfWork,
       environment: setting.environment,
-      snapshot: () => this.checkpoint(),
+      snapshot: () => this.#checkpoints(),
       catchingUp: () => !this.live,
       careful: this.#progress.low < this.#options.carefulUpTo,
       committed: (unit) => this.#committed(unit),
@@ -413,6 +458,7 @@ export class ConsumerLoop {
       queues: this.#queues,
       concurrency: setting.reaction.concurrency,
       keyOf: (event) => this.#keyOf(event),
+      isMine: (key) => this.#isMine(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
       settled: () => this.#madeRoom(),
     });
@@ -424,6 +470,7 @@ export class ConsumerLoop {
       reaction: setting.reaction,
       environment: setting.environment,
       deliveries: stores.deliveries,
+      due: this.#dueDeliveries(),
       log: stores.log,
       committer: this.#committer,
       settlement: this.#settlement,

@@ -13,6 +13,9 @@ import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { newFigures } from './figures.ts';
+import { wholeGroup } from './lanes.ts';
+import type { LeaseCommit } from './lanes.ts';
+import type { Membership } from './membership.ts';
 import type { Figures } from './figures.ts';
 import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
@@ -46,6 +49,8 @@ export interface ConsumerStatus {
 export interface ConsumerOptions {
   readonly setting: AttemptSetting;
   readonly stores: ConsumerStores;
+  /** Where several nodes share the work: what this one has of it. */
+  readonly lanes: Membership | undefined;
   readonly feed: Feed;
 }
 
@@ -63,7 +68,8 @@ const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jit
  *           A pause is remembered by the store and outlives the process.
  * Invariants
  * 1. At most one loop runs. Pause, resume, replay and stop are carried out one after another.
- * 2. A commit that the log refused, or that the store cannot take, restarts the loop from its checkpoint, as after a crash. Then every event is
+ * 2. Where nodes share the work, a loop runs for the lanes that this node holds, and ends when they change hands.
+ * 3. A commit that the log refused, or that the store cannot take, restarts the loop from its checkpoint, as after a crash. Then every event is
  *    committed by itself until the one at fault is found, which fails with the reason (G7). Without progress it restarts after a while that grows.
  */
 export class Consumer {
@@ -196,6 +202,12 @@ export class Consumer {
     });
   }
 
+  /** The lanes that its loop handles here, for what an operator at this node changes; undefined: none, or nodes do not share the work. */
+  get lease(): LeaseCommit | undefined {
+    const token = this.#loop?.token;
+    return token === undefined ? undefined : { token, checkpoints: [] };
+  }
+
   /** An operator changed stored deliveries of a key. */
   deliveriesChanged(key: string, removed: number): void {
     this.#loop?.deliveriesChanged(key, removed);
@@ -223,17 +235,21 @@ export class Consumer {
     return this.exclusive(() => this.#stopLoop(deadline));
   }
 
-  async status(counts: { retrying: number; parked: number; waiting: number }): Promise<ConsumerStatus> {
+  /** `elsewhere`: other nodes handle its events too, or alone. */
+  async status(
+    counts: { retrying: number; parked: number; waiting: number },
+    elsewhere: boolean,
+  ): Promise<ConsumerStatus> {
     const loop = this.#loop;
     // Where reactions do not run in this process, the store still knows how far they have come.
     const record = this.#record ?? (await this.#options.stores.checkpoints.load(this.name));
-    const position = loop?.checkpoint().low ?? record?.checkpoint.low ?? START;
+    const position = await this.#position(loop, record);
     return {
       name: this.name,
       kind: this.reaction.kind,
       mode: this.reaction.mode,
       summary: this.reaction.summary,
-      ...this.#stateAndReason(record),
+      ...this.#stateAndReason(record, elsewhere),
       live: loop?.live ?? false,
       position,
       lag: await this.#lag(position, loop),
@@ -244,9 +260,13 @@ export class Consumer {
     };
   }
 
-  #stateAndReason(record: ConsumerRecord | undefined): { state: ConsumerState; reason: string | undefined } {
+  #stateAndReason(
+    record: ConsumerRecord | undefined,
+    elsewhere: boolean,
+  ): { state: ConsumerState; reason: string | undefined } {
     if (record?.paused !== undefined) return { state: 'paused', reason: record.paused.reason };
-    if (this.#loop === undefined && !this.#beginsAnew) return { state: 'stopped', reason: undefined };
+    if (this.#loop === undefined && !this.#beginsAnew)
+      return { state: elsewhere ? 'running' : 'stopped', reason: undefined };
     const { reason } = this.#outages;
     return reason === undefined ? { state: 'running', reason } : { state: 'stalled', reason };
   }
@@ -279,8 +299,7 @@ export class Consumer {
       createdMs: nowMs,
       updatedMs: nowMs,
     };
-    await this.#options.stores.checkpoints.put(record);
-    return record;
+    return this.#options.stores.checkpoints.create(record);
   }
 
   async #startPlace(): Promise<Position> {
@@ -313,17 +332,70 @@ export class Consumer {
       throw new InvalidInput({ path: 'from.position', expected: `a position up to the head, ${head}`, found: place });
   }
 
+  /** How far the consumer is, on all nodes. */
+  async #position(loop: ConsumerLoop | undefined, record: ConsumerRecord | undefined): Promise<Position> {
+    if (this.#options.lanes === undefined) return loop?.low ?? record?.checkpoint.low ?? START;
+    const stored = (await this.#options.stores.checkpoints.load(this.name))?.checkpoint.low ?? START;
+    // What this node has of it may be further than the store knows; lanes of others are not.
+    return loop !== undefined && this.#options.lanes.holdsAll(this.name) && loop.low > stored ? loop.low : stored;
+  }
+
+  /**
+   * Takes the lanes that this node is to have, and lets go of those it has too much: the loop ends in order and another one begins. To be
+   * called when nodes or lanes changed.
+   */
+  rebalance(): Promise<void> {
+    return this.exclusive(async () => {
+      const { lanes } = this.#options;
+      if (lanes === undefined || this.#closed || !this.#runs || this.#beginsAnew) return;
+      if (this.#loop?.token === lanes.tokenOf(this.name)) {
+        if (!lanes.isUnbalanced(this.name)) return;
+      } else if (this.#loop !== undefined) {
+        this.#drop(this.#loop);
+      }
+      const stopped = new AbortController();
+      await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]));
+      stopped.abort();
+      await this.#goOn();
+    });
+  }
+
+  /** This node is no member any more: what it held is others'. */
+  expelled(): void {
+    if (this.#loop?.token !== undefined) this.#drop(this.#loop);
+  }
+
+  /** As after a crash: another node may already be handling what this loop has in hand. */
+  #drop(loop: ConsumerLoop): void {
+    loop.abort();
+    if (this.#loop === loop) this.#loop = undefined;
+  }
+
+  #lostLanes(loop: ConsumerLoop): void {
+    const { logger } = this.#options.setting;
+    logger.warn(
+      { consumer: this.name },
+      'lanes of the consumer went to another node; what was not committed is theirs',
+    );
+    this.#drop(loop);
+    this.#options.lanes?.look();
+  }
+
   async #startLoop(): Promise<void> {
     if (this.#closed || !this.#runs) return;
     const { setting, stores, feed } = this.#options;
     const record = await stores.checkpoints.load(this.name);
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
+    if (record.paused !== undefined) return;
+    const lease = await this.#options.lanes?.take(this.name);
+    if (this.#options.lanes !== undefined && lease === undefined) return;
     const loop: ConsumerLoop = new ConsumerLoop({
       setting,
       stores,
       feed,
-      checkpoint: record.checkpoint,
+      groups: lease?.groups ?? [wholeGroup(record.checkpoint, 0)],
+      token: lease?.token,
       figures: this.#figures,
       refusals: this.#refusals,
       carefulUpTo: this.#carefulUpTo,
@@ -351,6 +423,10 @@ export class Consumer {
 
   #refused(loop: ConsumerLoop, { position, refusal }: Refusal): void {
     loop.abort();
+    if (refusal === undefined && loop.token !== undefined) {
+      this.#lostLanes(loop);
+      return;
+    }
     if (loop.cursor > this.#carefulUpTo) this.#carefulUpTo = loop.cursor;
     if (position !== undefined && refusal !== undefined) this.#refusals.set(position, refusalError(refusal));
     const { logger } = this.#options.setting;
@@ -421,9 +497,8 @@ export class Consumer {
   async #put(change: Partial<Pick<ConsumerRecord, 'paused' | 'checkpoint' | 'form'>>): Promise<void> {
     const { checkpoints } = this.#options.stores;
     const current = await this.#known();
-    const record = { ...current, ...change, updatedMs: this.#nowMs() };
-    await checkpoints.put(record);
-    if (this.#runs) this.#record = record;
+    const record = await checkpoints.change(this.name, change, this.#nowMs());
+    if (this.#runs) this.#record = record ?? current;
   }
 
   async #report(

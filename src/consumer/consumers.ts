@@ -11,8 +11,11 @@ import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { Editing } from './dead-letters.ts';
+import type { Cluster } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { newFigures } from './figures.ts';
+import type { NodeId } from './lanes.ts';
+import { Membership } from './membership.ts';
 import type { Reaction } from './reaction.ts';
 
 export interface ConsumersOptions {
@@ -34,18 +37,21 @@ export class Consumers {
   readonly deadLetters: DeadLetters;
   readonly #options: ConsumersOptions;
   readonly #consumers = new Map<string, Consumer>();
+  /** Where several nodes share the work. */
+  readonly #membership: Membership | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** Errors: InvalidDefinition when two reactions have one name. */
   constructor(options: ConsumersOptions) {
     this.#options = options;
     const { environment, stores, feed, limits } = options;
+    this.#membership = stores.cluster && this.#createMembership(stores.cluster);
     for (const reaction of options.reactions) {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
       const { logger } = environment;
       const setting = { reaction, environment, source: options.sourceOf(reaction), logger, limits };
-      this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed }));
+      this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed, lanes: this.#membership }));
     }
     this.deadLetters = new DeadLetters({
       environment,
@@ -54,6 +60,7 @@ export class Consumers {
       unitOfWork: stores.unitOfWork,
       editing: options.editing,
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
+      leaseOf: (consumer) => this.#consumers.get(consumer)?.lease,
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
       exclusive: (consumer, act) => this.#exclusive(consumer, act),
     });
@@ -66,6 +73,7 @@ export class Consumers {
   /** All or none: when one cannot be started, those that were are stopped. */
   async start(): Promise<void> {
     try {
+      await this.#membership?.join();
       for (const consumer of this.#consumers.values()) await consumer.start();
     } catch (error) {
       await this.stop(0);
@@ -79,13 +87,17 @@ export class Consumers {
     const deadline = waitFor(this.#options.environment.clock, graceMs, over.signal).catch(() => undefined);
     await Promise.all([...this.#consumers.values()].map((consumer) => consumer.stop(deadline)));
     over.abort();
+    await this.#membership?.leave();
   }
 
   /** By name. Those that the store remembers and no definition runs are stopped. */
   async list(): Promise<readonly ConsumerStatus[]> {
     const counts = await this.#options.stores.deliveries.counts();
+    const held = await this.#heldByNodes();
     const running = await Promise.all(
-      [...this.#consumers.values()].map((consumer) => consumer.status(countsOf(counts, consumer.name))),
+      [...this.#consumers.values()].map((consumer) =>
+        consumer.status(countsOf(counts, consumer.name), held.has(consumer.name)),
+      ),
     );
     const records = await this.#options.stores.checkpoints.list();
     const others = records.filter((record) => !this.#consumers.has(record.consumer));
@@ -94,8 +106,9 @@ export class Consumers {
       kind: 'consumer',
       mode: 'ordered',
       summary: undefined,
-      state: 'stopped',
-      reason: 'no definition with this name is running',
+      ...(held.has(record.consumer)
+        ? { state: 'running', reason: undefined }
+        : { state: 'stopped', reason: 'no definition with this name is running' }),
       live: false,
       position: record.checkpoint.low,
       lag: { events: 0, seconds: 0 },
@@ -144,7 +157,9 @@ export class Consumers {
 
   /** Whether every consumer has reached the head of the log and committed everything; what waits for time does not count. */
   get atRest(): boolean {
-    return this.#all((consumer) => consumer.settled);
+    return (
+      !this.#options.feed.behind && (this.#membership?.allHeld ?? true) && this.#all((consumer) => consumer.settled)
+    );
   }
 
   /** Rises with every event that is settled: while it does, something goes on. */
@@ -166,10 +181,11 @@ export class Consumers {
 
   /** Resolves when every consumer has reached the head of the log and committed everything, and nothing came meanwhile. */
   async settled(): Promise<void> {
+    const { feed, stores } = this.#options;
     for (let looks = 0; looks < SETTLED_LOOKS;) {
       await new Promise<void>((resolve) => setImmediate(resolve));
       this.hurry();
-      looks = this.atRest ? looks + 1 : 0;
+      looks = this.atRest && feed.head >= (await stores.log.head()) ? looks + 1 : 0;
     }
   }
 
@@ -184,6 +200,40 @@ export class Consumers {
     const [first, ...others] = records.map((record) => record.checkpoint.low);
     if (first === undefined) return this.#options.stores.log.head();
     return others.reduce((lowest, low) => (low < lowest ? low : lowest), first);
+  }
+
+  #createMembership(cluster: Cluster): Membership {
+    return new Membership({
+      cluster,
+      environment: this.#options.environment,
+      consumers: this.#options.reactions.map(({ name }) => name),
+      changed: () => this.#rebalance(),
+      expelled: () => {
+        for (const consumer of this.#consumers.values()) consumer.expelled();
+      },
+    });
+  }
+
+  /** The consumers whose events a node handles, whichever it is. */
+  async #heldByNodes(): Promise<ReadonlySet<string>> {
+    const view = await this.#options.stores.cluster?.view();
+    const isMember = (id: NodeId | undefined) => view?.nodes.some((node) => node.id === id);
+    return new Set(
+      [...(view?.lanes ?? [])]
+        .filter(([, groups]) => groups.some(({ holder }) => isMember(holder)))
+        .map(([consumer]) => consumer),
+    );
+  }
+
+  async #rebalance(): Promise<void> {
+    const { logger } = this.#options.environment;
+    await Promise.all(
+      [...this.#consumers.values()].map((consumer) =>
+        consumer.rebalance().catch((error: unknown) => {
+          logger.warn({ consumer: consumer.name, err: error }, 'the lanes of a consumer could not be looked after');
+        }),
+      ),
+    );
   }
 
   #all(holds: (consumer: Consumer) => boolean): boolean {

@@ -11,6 +11,7 @@ import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
+import type { LeaseCommit } from './lanes.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
 /** A set-aside event with its reason. */
@@ -62,6 +63,8 @@ export interface DeadLettersOptions {
   changed(consumer: string, key: string, removed: number): void;
   /** Brings what the running consumer knows into the store. */
   flush(consumer: string): Promise<void>;
+  /** What of the consumer's lanes this node holds, without their checkpoints. */
+  leaseOf(consumer: string): LeaseCommit | undefined;
   /** What operators see and say of events, where that is not simply their data. */
   readonly editing: Editing;
   /** Nothing else steers the consumer or changes its dead letters meanwhile. */
@@ -214,6 +217,7 @@ export class DeadLetters {
     const outcome = await this.#options.unitOfWork.commit({
       consumer: first.consumer,
       checkpoint: undefined,
+      lease: this.#options.leaseOf(first.consumer),
       appends: [{ events, onDuplicate: 'keep-first' }],
       rows: [],
       deliveries: change,

@@ -1,5 +1,6 @@
 import type { Position } from '../event/position.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
+import type { LaneGroup } from './lanes.ts';
 
 /** An event that a consumer has taken and not settled yet. */
 export interface Pending {
@@ -10,25 +11,36 @@ export interface Pending {
   done: boolean;
 }
 
+type Range = readonly [from: Position, to: Position];
+
 /**
  * Which of the events that a consumer took are done: a low mark and the ones above it.
  *
  * Invariants
- * 1. Everything at or below `low` that the consumer's selection matches is settled.
+ * 1. Everything at or below `low` that the consumer's selection matches, and whose key is in its lanes, is settled.
  * 2. `snapshot()` names exactly the settled events: restarting from it repeats nothing and skips nothing.
  * 3. Events are taken in position order; they may be settled in any order.
+ * 4. Groups of lanes that started from different checkpoints have the same one when all of these are passed.
  */
 export class Progress {
   #pending: Pending[] = [];
   #first = 0;
   #cursor: Position;
   #bytes = 0;
-  /** Ranges of the checkpoint that the consumer started from: events in them are settled already. */
-  #known: readonly (readonly [from: Position, to: Position])[];
+  /** For each group, ranges above the lowest checkpoint that the consumer started from: events in them are settled already. */
+  readonly #known: (readonly Range[])[];
+  /** The group of each lane; undefined: there is one group. */
+  readonly #groupOf: ReadonlyMap<number, number> | undefined;
 
-  constructor(checkpoint: Checkpoint) {
-    this.#cursor = checkpoint.low;
-    this.#known = checkpoint.done;
+  /** `groups`: at least one. */
+  constructor(groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[]) {
+    const low = Math.min(...groups.map(({ checkpoint }) => checkpoint.low)) as Position;
+    this.#cursor = low;
+    this.#known = groups.map(({ checkpoint }) =>
+      checkpoint.low === low ? checkpoint.done : [[(low + 1) as Position, checkpoint.low], ...checkpoint.done],
+    );
+    if (groups.length > 1)
+      this.#groupOf = new Map(groups.flatMap(({ lanes }, group) => lanes.map((lane) => [lane, group] as const)));
   }
 
   /** Everything up to here was taken or passed over. */
@@ -57,12 +69,13 @@ export class Progress {
   }
 
   /** True when the event was settled before the consumer was restarted: take it and settle it, without handling it. */
-  isKnown(position: Position): boolean {
-    while (this.#known.length > 0) {
-      const range = this.#known[0];
+  isKnown(position: Position, lane: number): boolean {
+    const group = this.#groupOf?.get(lane) ?? 0;
+    for (let known = this.#known[group] ?? []; known.length > 0; this.#known[group] = known) {
+      const range = known[0];
       if (range === undefined || position < range[0]) return false;
       if (position <= range[1]) return true;
-      this.#known = this.#known.slice(1);
+      known = known.slice(1);
     }
     return false;
   }
@@ -88,9 +101,19 @@ export class Progress {
     }
   }
 
-  snapshot(): Checkpoint {
+  /** The checkpoint of each group, in their order. */
+  snapshot(): readonly Checkpoint[] {
     const { low } = this;
-    const done: (readonly [Position, Position])[] = [];
+    const done = this.#done();
+    // Ranges of the earlier checkpoint that were not reached again yet still hold.
+    return this.#known.map((known) => ({
+      low,
+      done: merge([...done, ...known.flatMap((range) => above(low, range))]),
+    }));
+  }
+
+  #done(): readonly Range[] {
+    const done: Range[] = [];
     let from: Position | undefined;
     let to: Position | undefined;
     for (let index = this.#first; index < this.#pending.length; index += 1) {
@@ -104,13 +127,16 @@ export class Progress {
       }
     }
     if (from !== undefined && to !== undefined) done.push([from, to]);
-    // Ranges of the earlier checkpoint that were not reached again yet still hold.
-    for (const range of this.#known) if (range[1] > low) done.push(range);
-    return { low, done: merge(done) };
+    return done;
   }
 }
 
-function merge(ranges: readonly (readonly [Position, Position])[]): readonly (readonly [Position, Position])[] {
+function above(low: Position, [from, to]: Range): readonly Range[] {
+  if (to <= low) return [];
+  return [[from > low ? from : ((low + 1) as Position), to]];
+}
+
+function merge(ranges: readonly Range[]): readonly Range[] {
   if (ranges.length < 2) return ranges;
   const sorted = [...ranges].sort((left, right) => left[0] - right[0]);
   const merged: [Position, Position][] = [];

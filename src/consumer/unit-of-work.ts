@@ -2,6 +2,7 @@ import type { AppendOutcome, AppendRequest } from '../channel/event-log.ts';
 import type { Position } from '../event/position.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
 import type { Delivery } from './delivery-store.ts';
+import type { LeaseCommit } from './lanes.ts';
 import type { RowWrite } from './row-store.ts';
 
 /** Everything that handling some events changes: recorded together or not at all (G6). */
@@ -9,6 +10,11 @@ export interface Unit {
   readonly consumer: string;
   /** Replaces the checkpoint of the consumer, where given; `updatedMs` becomes the present. */
   readonly checkpoint: Checkpoint | undefined;
+  /**
+   * Where nodes share the consumer, from the holder of lanes: their checkpoints, in place of the one above. One without checkpoints, of
+   * an operator at that node, takes all other lanes from their holders; none at all takes all.
+   */
+  readonly lease?: LeaseCommit | undefined;
   /** In order: each is checked against the log with those before it. */
   readonly appends: readonly AppendRequest[];
   /** In order: of two writes to one key the later stands. */
@@ -24,7 +30,10 @@ export type UnitOutcome =
   | { readonly ok: true; readonly appends: readonly (AppendOutcome & { ok: true })[] }
   /** An append of the unit was refused; nothing of the unit was written. */
   | { readonly ok: false; readonly index: number; readonly refusal: AppendOutcome & { ok: false } }
-  /** The store does not know the consumer (it was removed); nothing was written. Comes before every refusal. */
+  /**
+   * The store does not know the consumer (it was removed), or the lanes of the lease have another holder by now; nothing was written. Comes
+   * before every refusal.
+   */
   | { readonly ok: false; readonly index: -1; readonly refusal: undefined };
 
 /**

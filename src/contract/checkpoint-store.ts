@@ -69,6 +69,46 @@ export const checkpointStoreSuite: ContractSuite = (bench) => [
       assert.deepEqual(await checkpoints.list(), [second]);
     },
 
+    'creating makes a consumer known and leaves one that is known as it is': async ({ checkpoints }) => {
+      const first = sampleConsumer('c', { checkpoint: { low: position(9), done: [] } });
+      assert.deepEqual(await checkpoints.create(first), first);
+      const second = sampleConsumer('c', { paused: { sinceMs: 5, reason: 'r' }, createdMs: 1 });
+      assert.deepEqual(await checkpoints.create(second), first);
+      assert.deepEqual(await checkpoints.list(), [first]);
+    },
+
+    'of many who create a consumer at once one does, and all are answered what it made (G6)': async ({
+      checkpoints,
+    }) => {
+      const made = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => checkpoints.create(sampleConsumer('c', { createdMs: index }))),
+      );
+      const known = await checkpoints.load('c');
+      for (const record of made) assert.deepEqual(record, known);
+    },
+
+    'changing replaces what is given and nothing else': async ({ checkpoints }) => {
+      const record = sampleConsumer('c', {
+        checkpoint: { low: position(9), done: [[position(11), position(12)]] },
+        paused: { sinceMs: 5, reason: 'r' },
+      });
+      assert.equal(await checkpoints.change('c', { paused: undefined }, 6), undefined);
+      await checkpoints.put(record);
+      const changes = [
+        {},
+        { checkpoint: { low: position(3), done: [] } },
+        { paused: undefined },
+        { paused: { sinceMs: 7, reason: '' } },
+        { form: { ...record.form, indexes: ['other'] } },
+      ];
+      let expected = record;
+      for (const [index, change] of changes.entries()) {
+        expected = { ...expected, ...change, updatedMs: 100 + index };
+        assert.deepEqual(await checkpoints.change('c', change, 100 + index), expected);
+        assert.deepEqual(await checkpoints.load('c'), expected);
+      }
+    },
+
     'later calls win, also when they are not waited for': async ({ checkpoints }) => {
       await Promise.all(
         Array.from({ length: 20 }, (_, index) => checkpoints.put(sampleConsumer('c', { updatedMs: index }))),

@@ -1,7 +1,7 @@
 import type { Store, StoreFactory } from '../store.ts';
 
 /** The ports of a store that do input and output. */
-export type PortName = 'log' | 'schemas' | 'checkpoints' | 'deliveries' | 'rows' | 'unitOfWork';
+export type PortName = 'log' | 'schemas' | 'checkpoints' | 'deliveries' | 'rows' | 'unitOfWork' | 'cluster';
 
 /** One call of a port: what is called, with what, and how to let it happen. */
 export interface PortCall {
@@ -28,6 +28,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     deliveries: interceptedPort('deliveries', store.deliveries, intercept),
     rows: interceptedPort('rows', store.rows, intercept),
     unitOfWork: interceptedPort('unitOfWork', store.unitOfWork, intercept),
+    cluster: store.cluster === undefined ? undefined : interceptedPort('cluster', store.cluster, intercept),
     pressure: () => store.pressure(),
     announce: (url) => store.announce(url),
     report: (thorough) => store.report(thorough),

@@ -391,6 +391,30 @@ const brokenState: readonly BrokenStore[] = [
     }),
   },
   {
+    fault: 'makes a known consumer anew',
+    port: 'checkpoint-store',
+    cites: 'leaves one that is known',
+    break: ({ checkpoints }) => ({
+      checkpoints: but(checkpoints, {
+        async create(record) {
+          await checkpoints.put(record);
+          return record;
+        },
+      }),
+    }),
+  },
+  {
+    fault: 'forgets that a consumer is paused when its checkpoint changes',
+    port: 'checkpoint-store',
+    cites: 'nothing else',
+    break: ({ checkpoints }) => ({
+      checkpoints: but(checkpoints, {
+        change: (consumer, change, updatedMs) =>
+          checkpoints.change(consumer, 'checkpoint' in change ? { paused: undefined, ...change } : change, updatedMs),
+      }),
+    }),
+  },
+  {
     fault: 'goes on after close',
     port: 'store',
     cites: 'after close',

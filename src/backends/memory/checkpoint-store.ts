@@ -1,4 +1,4 @@
-import type { CheckpointStore, ConsumerRecord } from '../../consumer/checkpoint-store.ts';
+import type { CheckpointStore, ConsumerRecord, RecordChange } from '../../consumer/checkpoint-store.ts';
 import type { DeliveryContent } from './delivery-store.ts';
 import type { Session } from './session.ts';
 import { compareText } from './text-order.ts';
@@ -29,9 +29,24 @@ export class MemoryCheckpointStore implements CheckpointStore {
     );
   }
 
+  async create(record: ConsumerRecord): Promise<ConsumerRecord> {
+    this.#session.assertOpen();
+    if (!this.#content.has(record.consumer)) this.#content.set(record.consumer, structuredClone(record));
+    return structuredClone(this.#content.get(record.consumer) ?? record);
+  }
+
   async put(record: ConsumerRecord): Promise<void> {
     this.#session.assertOpen();
     this.#content.set(record.consumer, structuredClone(record));
+  }
+
+  async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    this.#session.assertOpen();
+    const record = this.#content.get(consumer);
+    if (record === undefined) return undefined;
+    const changed = { ...record, ...structuredClone(change), updatedMs };
+    this.#content.set(consumer, changed);
+    return structuredClone(changed);
   }
 
   async remove(consumer: string): Promise<boolean> {

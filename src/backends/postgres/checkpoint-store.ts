@@ -1,6 +1,16 @@
-import type { Checkpoint, CheckpointStore, ConsumerForm, ConsumerRecord } from '../../consumer/checkpoint-store.ts';
-import { position } from '../../event/position.ts';
-import type { Database } from './database.ts';
+import type {
+  Checkpoint,
+  CheckpointStore,
+  ConsumerForm,
+  ConsumerRecord,
+  RecordChange,
+} from '../../consumer/checkpoint-store.ts';
+import { commonCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
+import type { LaneGroup } from '../../consumer/lanes.ts';
+import { START } from '../../event/position.ts';
+import { laneGroup, replaceLanes, TELL_NODES } from './cluster.ts';
+import type { LaneRow } from './cluster.ts';
+import type { Database, Queries } from './database.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
 import type { Writes } from './write-queue.ts';
@@ -8,23 +18,22 @@ import type { Writes } from './write-queue.ts';
 type ConsumerRow = [
   consumer: string,
   form: string,
-  low: number,
-  done: string,
   pausedSinceMs: number | null,
   pausedReason: string | null,
   createdMs: number,
-  updatedMs: number,
 ];
 
-const COLUMNS = 'consumer, form, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
-const PUT = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-  ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, low = excluded.low, done = excluded.done,
-    paused_since_ms = excluded.paused_since_ms, paused_reason = excluded.paused_reason,
-    created_ms = excluded.created_ms, updated_ms = excluded.updated_ms`;
+const COLUMNS = 'consumer, form, paused_since_ms, paused_reason, created_ms';
+const INSERT = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5)`;
+const CREATE = `${INSERT} ON CONFLICT (consumer) DO NOTHING`;
+const PUT = `${INSERT} ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, paused_since_ms = excluded.paused_since_ms,
+  paused_reason = excluded.paused_reason, created_ms = excluded.created_ms`;
+/** Tokens that a sequence gives are so far apart: in between they rise by one whenever lanes change hands. */
+const TOKENS = 1_048_576;
 /** Roughly what a record holds in memory while it waits. */
 const RECORD_BYTES = 1_024;
 
-/** Consumers as rows. */
+/** Consumers as rows, and their lanes with the checkpoints. */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly #database: Database;
   readonly #writes: Writes;
@@ -38,51 +47,108 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async load(consumer: string): Promise<ConsumerRecord | undefined> {
     this.#session.assertOpen();
-    const sql = `SELECT ${COLUMNS} FROM consumers WHERE consumer = $1`;
-    const [row] = await this.#database.query<ConsumerRow>(sql, [toText(consumer)]);
-    return row === undefined ? undefined : fromRow(row);
+    return (await records(this.#database, toText(consumer)))[0];
   }
 
   async list(): Promise<readonly ConsumerRecord[]> {
     this.#session.assertOpen();
-    return (await this.#database.query<ConsumerRow>(`SELECT ${COLUMNS} FROM consumers ORDER BY consumer`)).map(fromRow);
+    return records(this.#database, undefined);
+  }
+
+  async create(record: ConsumerRecord): Promise<ConsumerRecord> {
+    const row = toRow(record);
+    const checkpoint = structuredClone(record.checkpoint);
+    return this.#writes.alone(RECORD_BYTES, async (queries) => {
+      if ((await queries.change(CREATE, row)) > 0) await putCheckpoint(queries, row[0], checkpoint, record.updatedMs);
+      return (await records(queries, row[0]))[0] ?? record;
+    });
   }
 
   async put(record: ConsumerRecord): Promise<void> {
     const row = toRow(record);
-    await this.#writes.alone(RECORD_BYTES, (queries) => queries.change(PUT, row));
+    const checkpoint = structuredClone(record.checkpoint);
+    await this.#writes.alone(RECORD_BYTES, async (queries) => {
+      await queries.change(PUT, row);
+      await putCheckpoint(queries, row[0], checkpoint, record.updatedMs);
+    });
+  }
+
+  async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    const name = toText(consumer);
+    const wanted = structuredClone(change);
+    return this.#writes.alone(RECORD_BYTES, async (queries) => {
+      const [record] = await records(queries, name);
+      if (record === undefined) return undefined;
+      const changed = { ...record, ...wanted, updatedMs };
+      await queries.change(PUT, toRow(changed));
+      if (wanted.checkpoint === undefined) {
+        await queries.change('UPDATE lanes SET updated_ms = $2 WHERE consumer = $1', [name, updatedMs]);
+        await releaseLanes(queries, name);
+      } else await putCheckpoint(queries, name, wanted.checkpoint, updatedMs);
+      return changed;
+    });
   }
 
   async remove(consumer: string): Promise<boolean> {
     const name = toText(consumer);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
       await queries.change('DELETE FROM deliveries WHERE consumer = $1', [name]);
+      await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
+      await queries.query(TELL_NODES);
       return (await queries.change('DELETE FROM consumers WHERE consumer = $1', [name])) !== 0;
     });
   }
 }
 
-function toRow({ consumer, form, checkpoint, paused, createdMs, updatedMs }: ConsumerRecord): ConsumerRow {
+/** One checkpoint for all lanes, which nobody holds then. */
+async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Checkpoint, nowMs: number): Promise<void> {
+  const [row] = await queries.query<[number]>(`SELECT nextval('lane_tokens')`);
+  await replaceLanes(queries, consumer, [wholeGroup(checkpoint, (row?.[0] ?? 0) * TOKENS)], nowMs);
+}
+
+/** Takes all lanes of a consumer from their holders: what these commit from now on is refused. */
+export async function releaseLanes(queries: Queries, consumer: string): Promise<void> {
+  await queries.change('UPDATE lanes SET holder = NULL, token = token + 1 WHERE consumer = $1', [consumer]);
+  await queries.query(TELL_NODES);
+}
+
+/** By name; one, or all. */
+async function records(queries: Queries, consumer: string | undefined): Promise<readonly ConsumerRecord[]> {
+  const where = consumer === undefined ? '' : 'WHERE c.consumer = $1';
+  const rows = await queries.query<[...ConsumerRow, ...LaneRow, updatedMs: number]>(
+    `SELECT c.consumer, c.form, c.paused_since_ms, c.paused_reason, c.created_ms, l.lanes, l.low, l.done, l.holder, l.token, l.updated_ms
+FROM consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consumer, l.first_lane`,
+    consumer === undefined ? [] : [consumer],
+  );
+  return [...Map.groupBy(rows, ([name]) => name).values()].map((ofOne) => {
+    const groups = ofOne.map(([, , , , , ...lane]) => laneGroup(lane.slice(0, LANE_WIDTH) as LaneRow));
+    return fromRow(ofOne[0] as unknown as ConsumerRow, groups, Math.max(...ofOne.map((row) => row[UPDATED])));
+  });
+}
+
+const LANE_WIDTH = 5;
+const UPDATED = 10;
+
+function toRow({ consumer, form, paused, createdMs }: ConsumerRecord): ConsumerRow {
   return [
     toText(consumer),
     JSON.stringify(form),
-    checkpoint.low,
-    JSON.stringify(checkpoint.done),
     paused?.sinceMs ?? null,
     paused === undefined ? null : toText(paused.reason),
     createdMs,
-    updatedMs,
   ];
 }
 
-function fromRow([consumer, form, low, done, sinceMs, reason, createdMs, updatedMs]: ConsumerRow): ConsumerRecord {
-  const checkpoint = { low: position(low), done: JSON.parse(done) as Checkpoint['done'] };
-  const paused = sinceMs === null ? undefined : { sinceMs, reason: fromText(reason ?? '') };
+function fromRow(
+  [consumer, form, sinceMs, reason, createdMs]: ConsumerRow,
+  groups: readonly LaneGroup[],
+  updatedMs: number,
+): ConsumerRecord {
   return {
     consumer: fromText(consumer),
     form: wholeForm(JSON.parse(form) as ConsumerForm),
-    checkpoint,
-    paused,
+    checkpoint: commonCheckpoint(groups) ?? { low: START, done: [] },
+    paused: sinceMs === null ? undefined : { sinceMs, reason: fromText(reason ?? '') },
     createdMs,
     updatedMs,
   };

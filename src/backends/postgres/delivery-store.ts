@@ -6,6 +6,7 @@ import type {
   ListDeliveriesOptions,
   StoredError,
 } from '../../consumer/delivery-store.ts';
+import { laneOf } from '../../consumer/lanes.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
@@ -17,6 +18,7 @@ export type DeliveryRow = [
   consumer: string,
   position: number,
   key: string,
+  lane: number,
   state: DeliveryState,
   attempts: number,
   firstFailedMs: number | null,
@@ -28,26 +30,26 @@ export type DeliveryRow = [
 ];
 
 const COLUMNS =
-  'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
+  'consumer, position, key, lane, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
 /** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
 /** So many are found by their due time and sorted; where more are due, those in order of priority are mostly due. */
 const FEW = 1_000;
 const BY_PRIORITY = 'ORDER BY priority DESC, due_ms, position';
-const DUE = `WITH earliest AS MATERIALIZED (
-    SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ORDER BY due_ms LIMIT ${FEW}
+const DUE = (lanes: string) => `WITH earliest AS MATERIALIZED (
+    SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ${lanes} ORDER BY due_ms LIMIT ${FEW}
   )
   SELECT ${COLUMNS} FROM (
     (SELECT ${COLUMNS} FROM earliest WHERE (SELECT count(*) FROM earliest) < ${FEW} ${BY_PRIORITY} LIMIT $3)
     UNION ALL
-    (SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2
+    (SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ${lanes}
       AND (SELECT count(*) FROM earliest) >= ${FEW} ${BY_PRIORITY} LIMIT $3)
   ) AS due ${BY_PRIORITY}`;
 const REMOVE = 'DELETE FROM deliveries WHERE consumer = $1 AND position = ANY($2::bigint[])';
 const PUT = `INSERT INTO deliveries (${COLUMNS})
-  SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::double precision[], $10::text[], $11::text[])
-  ON CONFLICT (consumer, position) DO UPDATE SET key = excluded.key, state = excluded.state,
+  SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::integer[], $7::bigint[],
+    $8::bigint[], $9::bigint[], $10::double precision[], $11::text[], $12::text[])
+  ON CONFLICT (consumer, position) DO UPDATE SET key = excluded.key, lane = excluded.lane, state = excluded.state,
     attempts = excluded.attempts, first_failed_ms = excluded.first_failed_ms, last_failed_ms = excluded.last_failed_ms,
     due_ms = excluded.due_ms, priority = excluded.priority, error = excluded.error, edited = excluded.edited`;
 
@@ -103,13 +105,31 @@ export class PostgresDeliveryStore implements DeliveryStore {
   }
 
   async due(consumer: string, untilMs: number, limit: number): Promise<readonly Delivery[]> {
-    return this.#deliveries(DUE, [toText(consumer), untilMs, limit]);
+    return this.#deliveries(DUE(''), [toText(consumer), untilMs, limit]);
+  }
+
+  /** As `due`, of keys in these lanes. */
+  async dueIn(
+    consumer: string,
+    lanes: readonly number[],
+    untilMs: number,
+    limit: number,
+  ): Promise<readonly Delivery[]> {
+    return this.#deliveries(DUE('AND lane = ANY($4::smallint[])'), [toText(consumer), untilMs, limit, lanes]);
   }
 
   async nextDueMs(consumer: string, afterMs: number): Promise<number | undefined> {
     this.#session.assertOpen();
     const sql = `SELECT min(due_ms) FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms > $2`;
     const [row] = await this.#database.query<[number | null]>(sql, [toText(consumer), afterMs]);
+    return row?.[0] ?? undefined;
+  }
+
+  /** As `nextDueMs`, of keys in these lanes. */
+  async nextDueMsIn(consumer: string, lanes: readonly number[], afterMs: number): Promise<number | undefined> {
+    this.#session.assertOpen();
+    const sql = `SELECT min(due_ms) FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms > $2 AND lane = ANY($3::smallint[])`;
+    const [row] = await this.#database.query<[number | null]>(sql, [toText(consumer), afterMs, lanes]);
     return row?.[0] ?? undefined;
   }
 
@@ -152,14 +172,15 @@ function columnsOf(rows: readonly DeliveryRow[]): readonly SqlValue[] {
     rows.map(([consumer]) => consumer),
     rows.map(([, place]) => place),
     rows.map(([, , key]) => key),
-    rows.map(([, , , state]) => state),
-    rows.map(([, , , , attempts]) => attempts),
-    rows.map(([, , , , , firstFailedMs]) => firstFailedMs),
-    rows.map(([, , , , , , lastFailedMs]) => lastFailedMs),
-    rows.map(([, , , , , , , dueMs]) => dueMs),
-    rows.map(([, , , , , , , , priority]) => priority),
-    rows.map(([, , , , , , , , , error]) => error),
-    rows.map(([, , , , , , , , , , edited]) => edited),
+    rows.map(([, , , lane]) => lane),
+    rows.map(([, , , , state]) => state),
+    rows.map(([, , , , , attempts]) => attempts),
+    rows.map(([, , , , , , firstFailedMs]) => firstFailedMs),
+    rows.map(([, , , , , , , lastFailedMs]) => lastFailedMs),
+    rows.map(([, , , , , , , , dueMs]) => dueMs),
+    rows.map(([, , , , , , , , , priority]) => priority),
+    rows.map(([, , , , , , , , , , error]) => error),
+    rows.map(([, , , , , , , , , , , edited]) => edited),
   ];
 }
 
@@ -182,6 +203,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
     toText(consumer),
     place,
     toText(key),
+    laneOf(key),
     state,
     attempts,
     firstFailedMs ?? null,
@@ -194,7 +216,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
 }
 
 function fromRow(row: DeliveryRow): Delivery {
-  const [consumer, place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
+  const [consumer, place, key, , state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
   return {
     consumer: fromText(consumer),
     position: position(place),

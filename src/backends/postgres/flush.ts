@@ -1,8 +1,11 @@
 import type { AppendOutcome, AppendRequest } from '../../channel/event-log.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { RecordedEvent } from '../../event/event.ts';
-import { position } from '../../event/position.ts';
+import { wholeGroup } from '../../consumer/lanes.ts';
+import { position, START } from '../../event/position.ts';
 import type { Position } from '../../event/position.ts';
+import { releaseLanes } from './checkpoint-store.ts';
+import { TELL_NODES } from './cluster.ts';
 import { AppendPlan, identityOf } from './append-plan.ts';
 import type { Known, LogExcerpt } from './append-plan.ts';
 import type { Queries } from './database.ts';
@@ -14,10 +17,22 @@ import type { PreparedRow } from './row-store.ts';
 import { writeRows } from './row-store.ts';
 import { fromText, toText } from './text.ts';
 
+export interface PreparedCheckpoint {
+  readonly low: Position;
+  readonly done: string;
+}
+
+/** From the holder of lanes: the checkpoint of each group, which its first lane names. */
+export interface PreparedLease {
+  readonly token: number;
+  readonly checkpoints: readonly (PreparedCheckpoint & { readonly lane: number })[];
+}
+
 /** A unit beside its appends, detached from the objects of its writer. */
 export interface PreparedUnit {
   readonly consumer: string;
-  readonly checkpoint: { readonly low: Position; readonly done: string } | undefined;
+  readonly checkpoint: PreparedCheckpoint | undefined;
+  readonly lease: PreparedLease | undefined;
   readonly rows: readonly PreparedRow[];
   readonly remove: readonly Position[];
   readonly put: readonly DeliveryRow[];
@@ -44,14 +59,17 @@ export interface Flushed {
 /** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log. */
 export async function flush(queries: Queries, writes: readonly Appending[], nowMs: number): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
-  const consumers = await knownConsumers(queries, writes);
+  const tokens = await tokensOf(queries, writes);
   const plan = new AppendPlan(await excerpt(queries, requests), nowMs);
   const units: PreparedUnit[] = [];
   const outcomes = writes.map((write): UnitOutcome => {
-    if (write.unit !== undefined && !consumers.has(write.unit.consumer))
+    if (write.unit !== undefined && !isHolder(write.unit, tokens.get(write.unit.consumer)))
       return { ok: false, index: -1, refusal: undefined };
     const outcome = planned(plan, write.requests);
-    if (outcome.ok && write.unit !== undefined) units.push(write.unit);
+    if (outcome.ok && write.unit !== undefined) {
+      units.push(write.unit);
+      if (takesLanes(write.unit)) tokens.set(write.unit.consumer, new Map());
+    }
     return outcome;
   });
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
@@ -73,14 +91,37 @@ function planned(plan: AppendPlan, requests: readonly AppendRequest[]): UnitOutc
   return { ok: true, appends };
 }
 
-async function knownConsumers(queries: Queries, writes: readonly Appending[]): Promise<ReadonlySet<string>> {
+/** Of the consumers that units are about, as far as they are known: the token of each group of lanes, by its first lane. */
+async function tokensOf(
+  queries: Queries,
+  writes: readonly Appending[],
+): Promise<Map<string, ReadonlyMap<number, number>>> {
   const named = new Set<string>();
   for (const { unit } of writes) if (unit !== undefined) named.add(unit.consumer);
-  if (named.size === 0) return named;
-  const rows = await queries.query<[string]>('SELECT consumer FROM consumers WHERE consumer = ANY($1::text[])', [
-    [...named].map(toText),
-  ]);
-  return new Set(rows.map(([consumer]) => fromText(consumer)));
+  if (named.size === 0) return new Map();
+  const rows = await queries.query<[consumer: string, lane: number, token: number]>(
+    'SELECT consumer, first_lane, token FROM lanes WHERE consumer = ANY($1::text[])',
+    [[...named].map(toText)],
+  );
+  const tokens = new Map<string, Map<number, number>>();
+  for (const [name, lane, token] of rows) {
+    const consumer = fromText(name);
+    const ofConsumer = tokens.get(consumer);
+    if (ofConsumer === undefined) tokens.set(consumer, new Map([[lane, token]]));
+    else ofConsumer.set(lane, token);
+  }
+  return tokens;
+}
+
+/** Whether the consumer is known, and where the unit is a holder's, all of its lanes are still the holder's. */
+function isHolder({ lease }: PreparedUnit, tokens: ReadonlyMap<number, number> | undefined): boolean {
+  if (tokens === undefined) return false;
+  return lease === undefined || lease.checkpoints.every(({ lane }) => tokens.get(lane) === lease.token);
+}
+
+/** Whether it changes what the holders of lanes have in memory. */
+function takesLanes({ lease, checkpoint, rows, put, remove }: PreparedUnit): boolean {
+  return lease === undefined && (checkpoint !== undefined || rows.length + put.length + remove.length > 0);
 }
 
 type KnownRow = [
@@ -149,29 +190,77 @@ function knownOf(row: KnownRow): Known {
 
 async function writeUnits(queries: Queries, units: readonly PreparedUnit[], nowMs: number): Promise<void> {
   const rows = new Map<string, PreparedRow>();
-  const checkpoints = new Map<string, NonNullable<PreparedUnit['checkpoint']>>();
-  for (const { consumer, checkpoint, rows: written, remove, put } of units) {
+  const held = new Map<string, HeldCheckpoint>();
+  for (const unit of units) {
+    const { consumer, checkpoint, lease, rows: written, remove, put } = unit;
     // Of two writes to one key the later stands.
     for (const row of written) rows.set(JSON.stringify([row.namespace, row.key]), row);
-    if (checkpoint !== undefined) checkpoints.set(consumer, checkpoint);
     if (remove.length + put.length > 0) await writeDeliveries(queries, consumer, remove, put);
+    if (lease === undefined) {
+      if (takesLanes(unit)) await takeLanes(queries, toText(consumer), checkpoint, nowMs);
+      continue;
+    }
+    if (lease.checkpoints.length === 0) await takeOtherLanes(queries, toText(consumer), lease.token, ALL_LANES);
+    for (const { lane, low, done } of lease.checkpoints)
+      held.set(`${lane} ${consumer}`, { consumer: toText(consumer), lane, low, done });
+    if (put.length > 0) await takeOtherLanes(queries, toText(consumer), lease.token, lanesOf(put));
   }
   if (rows.size > 0) await writeRows(queries, [...rows.values()]);
-  if (checkpoints.size > 0) await writeCheckpoints(queries, checkpoints, nowMs);
+  if (held.size > 0) await writeCheckpoints(queries, [...held.values()], nowMs);
 }
+
+type HeldCheckpoint = PreparedCheckpoint & { readonly consumer: string; readonly lane: number };
 
 async function writeCheckpoints(
   queries: Queries,
-  checkpoints: ReadonlyMap<string, NonNullable<PreparedUnit['checkpoint']>>,
+  checkpoints: readonly HeldCheckpoint[],
   nowMs: number,
 ): Promise<void> {
-  const sql = `UPDATE consumers AS c SET low = n.low, done = n.done, updated_ms = $4
-FROM unnest($1::text[], $2::bigint[], $3::text[]) AS n (consumer, low, done) WHERE c.consumer = n.consumer`;
-  const values = [...checkpoints.values()];
+  const sql = `UPDATE lanes AS l SET low = n.low, done = n.done, updated_ms = $5
+FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::text[]) AS n (consumer, first_lane, low, done)
+WHERE l.consumer = n.consumer AND l.first_lane = n.first_lane`;
   await queries.change(sql, [
-    [...checkpoints.keys()].map(toText),
-    values.map(({ low }) => low),
-    values.map(({ done }) => done),
+    checkpoints.map(({ consumer }) => consumer),
+    checkpoints.map(({ lane }) => lane),
+    checkpoints.map(({ low }) => low),
+    checkpoints.map(({ done }) => done),
     nowMs,
   ]);
 }
+
+async function takeLanes(
+  queries: Queries,
+  consumer: string,
+  checkpoint: PreparedCheckpoint | undefined,
+  nowMs: number,
+): Promise<void> {
+  if (checkpoint !== undefined)
+    await queries.change('UPDATE lanes SET low = $2, done = $3, updated_ms = $4 WHERE consumer = $1', [
+      consumer,
+      checkpoint.low,
+      checkpoint.done,
+      nowMs,
+    ]);
+  await releaseLanes(queries, consumer);
+}
+
+/** Something of these lanes changed: who else holds them does not know of it. */
+async function takeOtherLanes(
+  queries: Queries,
+  consumer: string,
+  token: number,
+  lanes: readonly number[],
+): Promise<void> {
+  const taken = await queries.change(
+    'UPDATE lanes SET holder = NULL, token = token + 1 WHERE consumer = $1 AND token <> $2 AND lanes && $3::smallint[]',
+    [consumer, token, lanes],
+  );
+  if (taken > 0) await queries.query(TELL_NODES);
+}
+
+function lanesOf(put: readonly DeliveryRow[]): readonly number[] {
+  return [...new Set(put.map((row) => row[LANE]))];
+}
+
+const LANE = 3;
+const ALL_LANES = wholeGroup({ low: START, done: [] }, 0).lanes;

@@ -1,20 +1,20 @@
 import { StoreUnusable } from '../../errors.ts';
 import type { Store, StoreReport } from '../../store.ts';
+import type { RecordedEvent } from '../../event/event.ts';
 import type { Environment } from '../../system/environment.ts';
 import { PostgresCheckpointStore } from './checkpoint-store.ts';
+import { PostgresCluster } from './cluster.ts';
 import { Database } from './database.ts';
 import { PostgresDeliveryStore } from './delivery-store.ts';
 import { PostgresEventLog } from './event-log.ts';
-import { Holder } from './holder.ts';
-import { LogReader } from './log-reader.ts';
 import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, SCHEMA_VERSION, versionOf } from './migrate.ts';
+import { Presence } from './presence.ts';
 import { reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
 import { PostgresSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
 import { PostgresUnitOfWork } from './unit-of-work.ts';
-import { Wakeups } from './wakeups.ts';
 import type { WaitingLimits, Writes } from './write-queue.ts';
 import { NoWrites, WriteQueue } from './write-queue.ts';
 
@@ -26,23 +26,19 @@ export interface OpenOptions {
   readonly limits: WaitingLimits;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
+  readonly leaseMs: number;
 }
 
 const BACKEND = 'postgres';
 
-/** Brings the schema to the present form, takes the right to write, and joins the parts of a store on it. */
+/** Brings the schema to the present form, and joins the parts of a store on it. */
 export async function openStore(options: OpenOptions, environment: Environment): Promise<Store> {
   const database = new Database(options, options.location, environment);
-  let holder: Holder | undefined;
   try {
     if (options.readOnly) await assertReadable(database, options.schema);
-    else {
-      await migrate(database, options.schema);
-      holder = await Holder.take(database, options, environment);
-    }
-    return new PostgresStore(database, holder, options, environment);
+    else await migrate(database, options.schema);
+    return new PostgresStore(database, options, environment);
   } catch (error) {
-    await holder?.release();
     await database.close();
     throw error;
   }
@@ -63,7 +59,8 @@ async function assertReadable(database: Database, schema: string): Promise<void>
  * One open store.
  *
  * States     open; closing (what was accepted is being written); closed.
- * Invariants 1. Listeners hear of an append before its writer does, and both after it is durable.
+ * Invariants 1. Listeners hear of an append of this process before its writer does, and both after it is durable.
+ *            2. Listeners are told what was appended only where they were told of everything before it; else that something was.
  */
 class PostgresStore implements Store {
   readonly backend = BACKEND;
@@ -77,65 +74,65 @@ class PostgresStore implements Store {
   readonly rows: PostgresRowStore;
   readonly unitOfWork: PostgresUnitOfWork;
   readonly #database: Database;
-  readonly #holder: Holder | undefined;
   readonly #options: OpenOptions;
   readonly #session: Session;
   readonly #writes: Writes;
   readonly #watchers: LogWatchers;
-  readonly #wakeups: Wakeups;
-  /** Beside a writer in another process: what listeners were told of. */
+  readonly #presence: Presence;
+  readonly cluster: PostgresCluster;
+  /** What listeners were told of. */
   #told = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(database: Database, holder: Holder | undefined, options: OpenOptions, environment: Environment) {
+  constructor(database: Database, options: OpenOptions, environment: Environment) {
     const { clock, logger } = environment;
     this.location = options.location;
     this.readOnly = options.readOnly;
     this.#database = database;
-    this.#holder = holder;
     this.#options = options;
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
-    const writes: Writes =
-      holder === undefined
-        ? new NoWrites(options.location, session)
-        : new WriteQueue({
-            database,
-            clock,
-            limits: options.limits,
-            appended: (events) => this.#watchers.appended(events),
-            assertWriter: (writer) => holder.assertWriter(writer),
-          });
+    const writes: Writes = options.readOnly
+      ? new NoWrites(options.location, session)
+      : new WriteQueue({ database, clock, limits: options.limits, appended: (events) => this.#appended(events) });
     this.#writes = writes;
-    this.#wakeups = new Wakeups({
-      url: options.url,
-      channel: `thereupon_${options.schema}`,
+    this.#presence = new Presence({
+      ...options,
+      store: options.location,
       environment,
-      look: async () => this.#tell((await new LogReader(database).head())[0]),
-      heard: (head) => this.#tell(head),
+      heard: (head) => void this.#heard(head),
     });
     this.log = new PostgresEventLog({
       session,
       database,
       writes,
       watchers: this.#watchers,
-      watched: () => this.#watched(),
+      watched: () => this.#presence.start(),
     });
     this.schemas = new PostgresSchemaStore(database, writes, session);
     this.checkpoints = new PostgresCheckpointStore(database, writes, session);
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
     this.unitOfWork = new PostgresUnitOfWork(writes);
+    this.cluster = new PostgresCluster({
+      database,
+      writes,
+      session,
+      presence: this.#presence,
+      deliveries: this.deliveries,
+      leaseMs: options.leaseMs,
+      now: () => clock.now(),
+    });
   }
 
   pressure(): { readonly waiting: number; readonly limit: number } {
     return { waiting: this.#writes.waiting, limit: this.#options.limits.requests };
   }
 
-  async announce(url: string): Promise<void> {
+  /** Nobody finds this store held: others open it beside this process. */
+  async announce(): Promise<void> {
     this.#session.assertOpen();
-    await this.#holder?.announce(this.#database, url);
   }
 
   async report(thorough: boolean): Promise<StoreReport> {
@@ -149,12 +146,23 @@ class PostgresStore implements Store {
     return this.#closing;
   }
 
-  /** Where this process writes, it alone appends; beside a writer, notices tell. */
-  #watched(): void {
-    if (this.readOnly) this.#wakeups.start();
+  #appended(events: readonly RecordedEvent[]): void {
+    const [first] = events;
+    const last = events.at(-1);
+    if (first === undefined || last === undefined) return;
+    if (first.position === this.#told + 1) {
+      this.#told = last.position;
+      this.#watchers.appended(events);
+    } else this.#reached(last.position);
   }
 
-  #tell(head: number): void {
+  /** The server tells of every append, also of those of this process, maybe before their transaction answers. */
+  async #heard(head: number): Promise<void> {
+    if (head > this.#told) await this.#writes.transacted();
+    this.#reached(head);
+  }
+
+  #reached(head: number): void {
     if (head <= this.#told) return;
     this.#told = head;
     this.#watchers.reached(head);
@@ -164,8 +172,7 @@ class PostgresStore implements Store {
     this.#session.close();
     await this.#writes.close();
     this.#watchers.close();
-    await this.#wakeups.close();
-    await this.#holder?.release();
+    await this.#presence.close();
     await this.#database.close();
   }
 }

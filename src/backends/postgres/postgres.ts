@@ -1,21 +1,26 @@
 import { InvalidInput } from '../../errors.ts';
 import type { StoreFactory } from '../../store.ts';
+import { durationMs } from '../../system/duration.ts';
+import type { Duration } from '../../system/duration.ts';
 import { openStore } from './open-store.ts';
 import type { WaitingLimits } from './write-queue.ts';
 
 export interface PostgresOptions {
-  /** Opens beside a writer in another process, for reading. Writes fail with StoreReadOnly. Default false. */
+  /** Opens for reading. Writes fail with StoreReadOnly. Default false. */
   readonly readOnly?: boolean;
   /** What may wait to be written (G10). Default 20,000 requests, 64 MiB. */
   readonly maxWaiting?: Partial<WaitingLimits>;
   /** Connections at once, at most; one more listens. Default 10. */
   readonly maxConnections?: number;
+  /** How long a node that gives no sign of life keeps the lanes of its consumers, 1s to 10m. Default 10s. */
+  readonly lease?: Duration;
   /** How long a connection may take to be made. Default 5,000 ms. */
   readonly connectTimeoutMs?: number;
 }
 
 const DEFAULT_MAX_REQUESTS = 20_000;
 const DEFAULT_MAX_BYTES = 64 * 1_024 * 1_024;
+const LEASE_MS = { least: 1_000, most: 600_000 };
 const DEFAULT_SCHEMA = 'thereupon';
 /** What needs no quotes in SQL. */
 const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,49}$/u;
@@ -23,9 +28,9 @@ const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,49}$/u;
 /**
  * A store in a schema of a PostgreSQL database, 15 or later.
  *
- * Shape     `url`: `postgres://user:password@host:port/database?schema=name`; the schema is `thereupon` unless it is named.
- * Guarantee Durable on acknowledgement, as far as the server's `synchronous_commit` is (G1). One process writes, any number read.
- * Errors    On opening: StoreHeld names the process that writes to it; StoreUnusable when the schema is not a store or belongs to a
+ * Shape     `url`: `postgres://user:password@host:port/database?schema=name&lease=10s`; the schema is `thereupon` unless it is named.
+ * Guarantee Durable on acknowledgement, as far as the server's `synchronous_commit` is (G1). Any number of processes write and read.
+ * Errors    InvalidInput names what of the address or the options is wrong. On opening: StoreUnusable when the schema is not a store or belongs to a
  *           newer version; StoreUnavailable when the server does not answer.
  */
 export function postgres(url: string, options: PostgresOptions = {}): StoreFactory {
@@ -35,13 +40,17 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
     requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS,
     bytes: maxWaiting.bytes ?? DEFAULT_MAX_BYTES,
   };
+  const leaseMs = durationMs(options.lease ?? ((address.searchParams.get('lease') ?? '10s') as Duration), 'lease');
+  if (leaseMs < LEASE_MS.least || leaseMs > LEASE_MS.most)
+    throw new InvalidInput({ path: 'lease', expected: '1s to 10m', found: options.lease ?? leaseMs });
+  address.searchParams.delete('lease');
   const location = `${address.host}${address.pathname}, schema ${schema}`;
   return {
     backend: 'postgres',
     location,
     open: (environment) =>
       openStore(
-        { url: address.href, schema, location, readOnly, limits, maxConnections, connectTimeoutMs },
+        { url: address.href, schema, location, readOnly, limits, maxConnections, connectTimeoutMs, leaseMs },
         environment,
       ),
   };

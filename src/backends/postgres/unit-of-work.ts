@@ -1,7 +1,8 @@
+import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
 import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
 import { deliveryRow } from './delivery-store.ts';
 import { bytesOf, detached } from './event-log.ts';
-import type { PreparedUnit } from './flush.ts';
+import type { PreparedCheckpoint, PreparedUnit } from './flush.ts';
 import { prepareRow } from './row-store.ts';
 import type { Writes } from './write-queue.ts';
 
@@ -34,14 +35,22 @@ export class PostgresUnitOfWork implements UnitOfWork {
 }
 
 /** Copies what the caller may change while the unit waits. */
-function prepare({ consumer, checkpoint, rows, deliveries }: Unit): PreparedUnit {
+function prepare({ consumer, checkpoint, lease, rows, deliveries }: Unit): PreparedUnit {
   return {
     consumer,
-    checkpoint: checkpoint && { low: checkpoint.low, done: JSON.stringify(checkpoint.done) },
+    checkpoint: checkpoint && prepareCheckpoint(checkpoint),
+    lease: lease && {
+      token: lease.token,
+      checkpoints: lease.checkpoints.map(({ lane, checkpoint: ofLane }) => ({ lane, ...prepareCheckpoint(ofLane) })),
+    },
     rows: rows.map(prepareRow),
     remove: [...deliveries.remove],
     put: deliveries.put.map(deliveryRow),
   };
+}
+
+function prepareCheckpoint({ low, done }: Checkpoint): PreparedCheckpoint {
+  return { low, done: JSON.stringify(done) };
 }
 
 function bytesOfUnit({ rows }: PreparedUnit, { appends }: Unit): number {

@@ -9,7 +9,7 @@ import { flush } from './flush.ts';
 import type { Session } from './session.ts';
 
 /** Where the ports put their writes. */
-export type Writes = Pick<WriteQueue, 'together' | 'alone' | 'waiting' | 'close'>;
+export type Writes = Pick<WriteQueue, 'together' | 'alone' | 'waiting' | 'transacted' | 'close'>;
 
 export interface WaitingLimits {
   readonly requests: number;
@@ -32,7 +32,7 @@ const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
 /** A full queue of small writes is gone after so long. */
 const RETRY_AFTER_MS = 100;
 /** The head of the log stays locked until the transaction ends: writers take turns, and positions become visible in order. */
-const LOCK_HEAD = 'BEGIN; SELECT writer, pg_current_xact_id()::text AS xact FROM log_head FOR UPDATE';
+const LOCK_HEAD = 'BEGIN; SELECT pg_current_xact_id()::text AS xact FROM log_head FOR UPDATE';
 
 /**
  * The writer of this process: writes that arrive while one transaction is under way share the next one.
@@ -47,10 +47,10 @@ export class WriteQueue {
   readonly #clock: Clock;
   readonly #limits: WaitingLimits;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
-  readonly #assertWriter: (writer: unknown) => void;
   #waiting: Waiting[] = [];
   #bytes = 0;
   #flushing: Promise<void> | undefined;
+  #transacting: Promise<unknown> | undefined;
   #closed = false;
 
   constructor(options: {
@@ -59,18 +59,20 @@ export class WriteQueue {
     limits: WaitingLimits;
     /** Something was appended, and is visible; told before the writes are settled. */
     appended: (events: readonly RecordedEvent[]) => void;
-    /** Throws when the store has another writer by now; `writer`: as of log_head. */
-    assertWriter: (writer: unknown) => void;
   }) {
     this.#database = options.database;
     this.#clock = options.clock;
     this.#limits = options.limits;
     this.#appended = options.appended;
-    this.#assertWriter = options.assertWriter;
   }
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Resolves when the transaction under way has ended, and what it appended was told of. */
+  async transacted(): Promise<void> {
+    await this.#transacting;
   }
 
   /** Appends, and maybe a unit around them, beside others in one transaction. */
@@ -124,9 +126,11 @@ export class WriteQueue {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const [first] = this.#waiting;
-      if (first !== undefined && 'alone' in first) await this.#runAlone(this.#take(1)[0] ?? first);
-      else await this.#runTogether();
+      this.#transacting =
+        first !== undefined && 'alone' in first ? this.#runAlone(this.#take(1)[0] ?? first) : this.#runTogether();
+      await this.#transacting;
     }
+    this.#transacting = undefined;
     // In the same step in which nothing waits: who comes now starts anew.
     this.#flushing = undefined;
   }
@@ -173,10 +177,7 @@ export class WriteQueue {
   }
 
   #transaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
-    return this.#database.transaction(LOCK_HEAD, (queries, { writer }) => {
-      this.#assertWriter(writer);
-      return work(queries);
-    });
+    return this.#database.transaction(LOCK_HEAD, (queries) => work(queries));
   }
 
   #countTogether(): number {
@@ -215,6 +216,10 @@ export class NoWrites implements Writes {
 
   alone<Result>(): Promise<Result> {
     return Promise.reject(this.#refusal());
+  }
+
+  async transacted(): Promise<void> {
+    // Nothing is ever under way.
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,10 @@
-import type { Checkpoint, CheckpointStore, ConsumerForm, ConsumerRecord } from '../../consumer/checkpoint-store.ts';
+import type {
+  Checkpoint,
+  CheckpointStore,
+  ConsumerForm,
+  ConsumerRecord,
+  RecordChange,
+} from '../../consumer/checkpoint-store.ts';
 import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
 import type { Database } from './database.ts';
@@ -39,9 +45,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   async load(consumer: string): Promise<ConsumerRecord | undefined> {
-    const sql = `SELECT ${COLUMNS} FROM consumers WHERE consumer = ?`;
-    const row = this.#session.read(() => this.#database.query<ConsumerRow>(sql).get(consumer));
-    return row === undefined ? undefined : fromRow(row);
+    return this.#session.read(() => this.#load(consumer));
   }
 
   async list(): Promise<readonly ConsumerRecord[]> {
@@ -49,13 +53,27 @@ export class SqliteCheckpointStore implements CheckpointStore {
     return this.#session.read(() => this.#database.query<ConsumerRow>(sql).all()).map(fromRow);
   }
 
+  create(record: ConsumerRecord): Promise<ConsumerRecord> {
+    const row = toRow(record);
+    return writeOnce(this.#writes, RECORD_BYTES, () => {
+      const known = this.#load(record.consumer);
+      if (known === undefined) this.#put(row);
+      return known ?? fromRow(row);
+    });
+  }
+
   async put(record: ConsumerRecord): Promise<void> {
     const row = toRow(record);
-    await writeOnce(this.#writes, RECORD_BYTES, () => {
-      this.#database
-        .change(`INSERT OR REPLACE INTO consumers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
-        .run(...row);
-      this.#names().add(record.consumer);
+    await writeOnce(this.#writes, RECORD_BYTES, () => this.#put(row));
+  }
+
+  change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    return writeOnce(this.#writes, RECORD_BYTES, () => {
+      const record = this.#load(consumer);
+      if (record === undefined) return undefined;
+      const changed = { ...record, ...change, updatedMs };
+      this.#put(toRow(changed));
+      return changed;
     });
   }
 
@@ -65,6 +83,16 @@ export class SqliteCheckpointStore implements CheckpointStore {
       this.#names().delete(consumer);
       return this.#database.change('DELETE FROM consumers WHERE consumer = ?').run(consumer).changes !== 0;
     });
+  }
+
+  #load(consumer: string): ConsumerRecord | undefined {
+    const row = this.#database.query<ConsumerRow>(`SELECT ${COLUMNS} FROM consumers WHERE consumer = ?`).get(consumer);
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  #put(row: ConsumerRow): void {
+    this.#database.change(`INSERT OR REPLACE INTO consumers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`).run(...row);
+    this.#names().add(row[0]);
   }
 
   /** Part of a unit. */

@@ -75,6 +75,7 @@ class SqliteStore implements Store {
   readonly deliveries: SqliteDeliveryStore;
   readonly rows: SqliteRowStore;
   readonly unitOfWork: SqliteUnitOfWork;
+  readonly cluster = undefined;
   readonly #file: OpenFile;
   readonly #options: OpenOptions;
   readonly #environment: Environment;

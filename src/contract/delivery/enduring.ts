@@ -154,7 +154,7 @@ export const enduringCases: ContractSuite = (bench) =>
         { events: [Counted], projections: [sums] },
         { interceptor: weakness.newInterceptor },
       );
-      weakness.failing.add('checkpoints.put');
+      weakness.failing.add('checkpoints.change');
       await assert.rejects(test.consumers.pause('sums'), StoreUnavailable);
       await assert.rejects(test.consumers.replay('sums', 'beginning'), StoreUnavailable);
       weakness.failing.clear();

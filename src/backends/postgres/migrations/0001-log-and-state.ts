@@ -8,10 +8,9 @@ export const logAndState = `
 CREATE TABLE log_head (
   one         integer PRIMARY KEY CHECK (one = 1),
   position    bigint NOT NULL,
-  recorded_ms bigint NOT NULL,
-  writer      bigint NOT NULL -- rises with every process that becomes the writer: what an earlier one still sends is refused
+  recorded_ms bigint NOT NULL
 );
-INSERT INTO log_head VALUES (1, 0, 0, 0);
+INSERT INTO log_head VALUES (1, 0, 0);
 
 CREATE TABLE events (
   position       bigint PRIMARY KEY,
@@ -70,18 +69,40 @@ CREATE TABLE schemas (
 CREATE TABLE consumers (
   consumer        text COLLATE "C" PRIMARY KEY,
   form            text COLLATE "C" NOT NULL, -- JSON: what it was when it last ran
-  low             bigint NOT NULL,
-  done            text COLLATE "C" NOT NULL, -- JSON: [[from, to], ...] above low
   paused_since_ms bigint,
   paused_reason   text COLLATE "C",
-  created_ms      bigint NOT NULL,
-  updated_ms      bigint NOT NULL
+  created_ms      bigint NOT NULL
+);
+
+-- The lanes of each consumer, in groups that have one checkpoint and one holder.
+CREATE TABLE lanes (
+  consumer   text COLLATE "C" NOT NULL,
+  first_lane smallint NOT NULL,
+  lanes      smallint[] NOT NULL,
+  low        bigint NOT NULL,
+  done       text COLLATE "C" NOT NULL, -- JSON: [[from, to], ...] above low
+  holder     integer,                   -- a node; NULL or one that is not there any more: nobody
+  token      bigint NOT NULL,           -- what an earlier holder commits is refused
+  updated_ms bigint NOT NULL,
+  PRIMARY KEY (consumer, first_lane)
+) WITH (fillfactor = 50);
+-- Of consumers that are forgotten and made again the tokens go on to rise.
+CREATE SEQUENCE lane_tokens;
+
+CREATE SEQUENCE node_numbers AS integer CYCLE;
+CREATE TABLE nodes (
+  node      integer PRIMARY KEY,
+  host      text NOT NULL,
+  pid       integer NOT NULL,
+  consumers text[] NOT NULL,
+  until     timestamptz NOT NULL -- by the clock of the server
 ) WITH (fillfactor = 50);
 
 CREATE TABLE deliveries (
   consumer        text COLLATE "C" NOT NULL,
   position        bigint NOT NULL,
   key             text COLLATE "C" NOT NULL,
+  lane            smallint NOT NULL,
   state           text COLLATE "C" NOT NULL,
   attempts        integer NOT NULL,
   first_failed_ms bigint,
@@ -125,13 +146,5 @@ CREATE TABLE row_index_entries (
   string    text COLLATE "C" NOT NULL, -- of a string; else empty
   key       text COLLATE "C" NOT NULL,
   PRIMARY KEY (row_index, kind, number, string, key)
-);
-
-CREATE TABLE holder (
-  one      integer PRIMARY KEY CHECK (one = 1),
-  pid      integer NOT NULL,
-  host     text NOT NULL,
-  since_ms bigint NOT NULL,
-  url      text
 );
 `;

@@ -1,0 +1,131 @@
+import type { Cluster, ClusterView, ClusterWatcher } from '../../consumer/cluster.ts';
+import type { Delivery } from '../../consumer/delivery-store.ts';
+import type { ClusterNode, LaneGroup, NodeId } from '../../consumer/lanes.ts';
+import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
+import { position } from '../../event/position.ts';
+import type { Database, Queries } from './database.ts';
+import type { PostgresDeliveryStore } from './delivery-store.ts';
+import type { Presence } from './presence.ts';
+import type { Session } from './session.ts';
+import { fromText, toText } from './text.ts';
+import type { Writes } from './write-queue.ts';
+
+/** Roughly what a change of lanes holds in memory while it waits. */
+const CHANGE_BYTES = 4_096;
+
+export type LaneRow = [lanes: number[], low: number, done: string, holder: number | null, token: number];
+
+const LANES_OF_RUNNING = `SELECT l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
+JOIN consumers AS c USING (consumer) WHERE c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane`;
+const NODES = 'SELECT node, consumers FROM nodes WHERE until > clock_timestamp() ORDER BY node';
+const INSERT = `INSERT INTO lanes (consumer, first_lane, lanes, low, done, holder, token, updated_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
+export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
+
+/** Nodes and lanes as rows; every change holds the head of the log, as every commit does. */
+export class PostgresCluster implements Cluster {
+  readonly leaseMs: number;
+  readonly #parts: {
+    readonly database: Database;
+    readonly writes: Writes;
+    readonly session: Session;
+    readonly presence: Presence;
+    readonly deliveries: PostgresDeliveryStore;
+    readonly leaseMs: number;
+    now(): number;
+  };
+
+  constructor(parts: {
+    readonly database: Database;
+    readonly writes: Writes;
+    readonly session: Session;
+    readonly presence: Presence;
+    readonly deliveries: PostgresDeliveryStore;
+    readonly leaseMs: number;
+    now(): number;
+  }) {
+    this.#parts = parts;
+    this.leaseMs = parts.leaseMs;
+  }
+
+  async join(consumers: readonly string[], watcher: ClusterWatcher): Promise<NodeId> {
+    this.#parts.session.assertOpen();
+    return this.#parts.presence.join(consumers.map(toText), watcher);
+  }
+
+  leave(): Promise<void> {
+    return this.#parts.presence.leave();
+  }
+
+  async view(): Promise<ClusterView> {
+    const { database, session } = this.#parts;
+    session.assertOpen();
+    const [nodes, rows] = await Promise.all([
+      database.query<[node: number, consumers: string[]]>(NODES),
+      database.query<[consumer: string, ...LaneRow]>(LANES_OF_RUNNING),
+    ]);
+    const lanes = new Map<string, LaneGroup[]>();
+    for (const [name, ...row] of rows) {
+      const consumer = fromText(name);
+      const groups = lanes.get(consumer);
+      if (groups === undefined) lanes.set(consumer, [laneGroup(row)]);
+      else groups.push(laneGroup(row));
+    }
+    return { nodes: nodes.map(([id, names]): ClusterNode => ({ id, consumers: names.map(fromText) })), lanes };
+  }
+
+  changeLanes(
+    consumer: string,
+    change: (groups: readonly LaneGroup[]) => readonly LaneGroup[],
+  ): Promise<readonly LaneGroup[]> {
+    const name = toText(consumer);
+    return this.#parts.writes.alone(CHANGE_BYTES, async (queries) => {
+      const before = await runningLanes(queries, name);
+      const after = change(before);
+      if (before.length > 0) await replaceLanes(queries, name, after, this.#parts.now());
+      return after;
+    });
+  }
+
+  due(consumer: string, lanes: readonly number[], untilMs: number, limit: number): Promise<readonly Delivery[]> {
+    return this.#parts.deliveries.dueIn(consumer, lanes, untilMs, limit);
+  }
+
+  nextDueMs(consumer: string, lanes: readonly number[], afterMs: number): Promise<number | undefined> {
+    return this.#parts.deliveries.nextDueMsIn(consumer, lanes, afterMs);
+  }
+}
+
+async function runningLanes(queries: Queries, consumer: string): Promise<readonly LaneGroup[]> {
+  const rows = await queries.query<LaneRow>(
+    `SELECT l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l JOIN consumers AS c USING (consumer)
+WHERE l.consumer = $1 AND c.paused_since_ms IS NULL ORDER BY l.first_lane`,
+    [consumer],
+  );
+  return rows.map(laneGroup);
+}
+
+/** In place of all lanes of a consumer; the head of the log is locked. */
+export async function replaceLanes(
+  queries: Queries,
+  consumer: string,
+  groups: readonly LaneGroup[],
+  nowMs: number,
+): Promise<void> {
+  await queries.change('DELETE FROM lanes WHERE consumer = $1', [consumer]);
+  for (const { lanes, checkpoint, holder, token } of groups) {
+    const { low, done } = checkpoint;
+    const first = lanes[0] ?? 0;
+    await queries.change(INSERT, [consumer, first, lanes, low, JSON.stringify(done), holder ?? null, token, nowMs]);
+  }
+  await queries.query(TELL_NODES);
+}
+
+export function laneGroup([lanes, low, done, holder, token]: LaneRow): LaneGroup {
+  return {
+    lanes,
+    checkpoint: { low: position(low), done: JSON.parse(done) as Checkpoint['done'] },
+    holder: holder ?? undefined,
+    token,
+  };
+}

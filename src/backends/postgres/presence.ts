@@ -1,0 +1,273 @@
+import { hostname } from 'node:os';
+import { Client } from 'pg';
+import type { ClusterWatcher } from '../../consumer/cluster.ts';
+import type { NodeId } from '../../consumer/lanes.ts';
+import { Closed } from '../../errors.ts';
+import { backoffMs } from '../../system/backoff.ts';
+import { systemClock, waitFor } from '../../system/clock.ts';
+import type { CancelTimer } from '../../system/clock.ts';
+import type { Environment } from '../../system/environment.ts';
+import { storeError } from './database.ts';
+
+/** "Thpo": beside the number of a node and the hash of the schema's name, a lock that ends with the node's connection. */
+const NODE_LOCK = 0x5468706f;
+/** What is appended while the connection is down, or whose notice is lost, is found so late. */
+const SAFETY_POLL_MS = 5_000;
+/** So often within the length of a lease it is renewed. */
+const RENEWALS = 3;
+const RECONNECT = { minDelayMs: 100, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
+
+/** The classid of the node locks of a schema: one number of two. */
+const LOCK_CLASS = `(${NODE_LOCK} # hashtext(current_schema()))`;
+const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = 2
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.classid = (${LOCK_CLASS}::bigint & 4294967295)::oid AND l.objid = nodes.node::oid)`;
+const TELL = `pg_notify('thereupon_' || current_schema(), 'nodes')`;
+const JOIN = `WITH gone AS (
+  DELETE FROM nodes WHERE node <> $1 AND (until < clock_timestamp() OR NOT ${LOCKED})
+)
+INSERT INTO nodes (node, host, pid, consumers, until)
+VALUES ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond') RETURNING ${TELL}`;
+const RENEW = `WITH gone AS (
+  DELETE FROM nodes WHERE node <> $1 AND until < clock_timestamp() RETURNING node
+), renewed AS (
+  UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE node = $1 RETURNING node
+)
+SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position FROM log_head`;
+const LEAVE = `WITH released AS (
+  UPDATE lanes SET holder = NULL, token = token + 1 WHERE holder = $1
+)
+DELETE FROM nodes WHERE node = $1 RETURNING ${TELL}`;
+
+export interface PresenceOptions {
+  readonly url: string;
+  readonly schema: string;
+  readonly store: string;
+  readonly connectTimeoutMs: number;
+  readonly leaseMs: number;
+  /** Leases are counted in real time, whatever clock the system has: from here come the logger and chance. */
+  readonly environment: Environment;
+  /** The head of the log, as the server says. */
+  heard(head: number): void;
+}
+
+interface Member {
+  readonly consumers: readonly string[];
+  readonly watcher: ClusterWatcher;
+  /** Undefined: the lease ran out, and it is joining again. */
+  node: NodeId | undefined;
+}
+
+/**
+ * This process as the others know it, on a connection of its own: hears what they append, and keeps the lease of a node.
+ *
+ * States     idle → connected ⇄ waiting to connect again → closed; beside it: no member → member ⇄ expelled.
+ * Invariants 1. After `start` every append is told of within the safety poll, whatever becomes of the connection.
+ *            2. A member whose lease was not renewed in time by this process' own measure is told so; it began to count before the server.
+ */
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #closing = new AbortController();
+  #client: Client | undefined;
+  #connected = Promise.withResolvers<Client>();
+  #running: Promise<void> | undefined;
+  #cancelBeat: CancelTimer | undefined;
+  #cancelExpiry: CancelTimer | undefined;
+  #beating: Promise<void> | undefined;
+  #member: Member | undefined;
+  #failures = 0;
+  /** Ends the wait for the end of the present connection. */
+  #gone: () => void = () => {};
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#connected.promise.catch(() => undefined);
+  }
+
+  start(): void {
+    if (this.#running !== undefined || this.#closing.signal.aborted) return;
+    this.#running = this.#run();
+    this.#beatSoon();
+  }
+
+  /** Rejects with StoreUnavailable when the server cannot be reached. */
+  async join(consumers: readonly string[], watcher: ClusterWatcher): Promise<NodeId> {
+    this.start();
+    const member: Member = { consumers, watcher, node: undefined };
+    try {
+      const node = await this.#join(await this.#connected.promise, member);
+      this.#member = member;
+      this.#cancelBeat?.();
+      this.#beatSoon();
+      return node;
+    } catch (error) {
+      throw storeError(this.#options.store, error);
+    }
+  }
+
+  async leave(): Promise<void> {
+    const node = this.#member?.node;
+    this.#member = undefined;
+    this.#cancelExpiry?.();
+    if (node === undefined || this.#client === undefined) return;
+    try {
+      await this.#client.query(LEAVE, [node]);
+    } catch (error) {
+      throw storeError(this.#options.store, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Closed(`store ${this.#options.store}`));
+    this.#cancelBeat?.();
+    this.#cancelExpiry?.();
+    this.#connected.reject(this.#closing.signal.reason);
+    void this.#client?.end().catch(() => undefined);
+    this.#gone();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    const { environment } = this.#options;
+    while (!signal.aborted) {
+      try {
+        const { ended } = await this.#connect();
+        await ended;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failures += 1;
+        environment.logger.warn({ err: error }, 'notices of the store cannot be heard; connecting again');
+        if (this.#failures === 1) this.#connected.reject(error);
+      }
+      this.#client = undefined;
+      this.#connected = Promise.withResolvers<Client>();
+      this.#connected.promise.catch(() => undefined);
+      if (signal.aborted) return;
+      const delayMs = backoffMs(RECONNECT, Math.max(1, this.#failures), environment.random);
+      await waitFor(systemClock, delayMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Resolves when it listens; `ended`: when the connection does not any more. */
+  async #connect(): Promise<{ readonly ended: Promise<void> }> {
+    const { url, schema, connectTimeoutMs, leaseMs } = this.#options;
+    const client = new Client({
+      connectionString: url,
+      options: `-c search_path=${schema}`,
+      application_name: 'thereupon-presence',
+      connectionTimeoutMillis: connectTimeoutMs,
+      // A server that does not answer within half a lease is as good as gone: another connection may reach it.
+      query_timeout: Math.max(250, leaseMs / 2),
+      keepAlive: true,
+    });
+    const ended = new Promise<void>((resolve) => {
+      client.on('error', () => resolve());
+      client.on('end', () => resolve());
+      this.#gone = resolve;
+    });
+    client.on('notification', ({ payload }) => this.#notified(payload ?? ''));
+    try {
+      await client.connect();
+      await client.query(`LISTEN thereupon_${schema}`);
+      // Before this the others may take it for dead; then it finds itself expelled.
+      if (this.#member?.node !== undefined) await lock(client, this.#member.node);
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+    this.#failures = 0;
+    this.#client = client;
+    this.#connected.resolve(client);
+    // Whatever came while nobody listened.
+    this.#beat();
+    return { ended };
+  }
+
+  #notified(payload: string): void {
+    if (payload === 'nodes') this.#member?.watcher.changed();
+    else this.#options.heard(Number(payload));
+  }
+
+  #beatSoon(): void {
+    if (this.#closing.signal.aborted) return;
+    const everyMs = this.#member === undefined ? SAFETY_POLL_MS : this.#options.leaseMs / RENEWALS;
+    this.#cancelBeat = systemClock.setTimer(everyMs, () => {
+      this.#beat();
+      this.#beatSoon();
+    });
+  }
+
+  /** Renews the lease and looks at the head of the log, unless it is doing so already. */
+  #beat(): void {
+    const client = this.#client;
+    if (client === undefined || this.#beating !== undefined) return;
+    this.#beating = this.#beatOn(client)
+      .catch((error: unknown) => {
+        if (this.#closing.signal.aborted) return;
+        this.#options.environment.logger.warn({ err: error }, 'the store did not answer in time; connecting again');
+        void client.end().catch(() => undefined);
+        this.#gone();
+      })
+      .finally(() => {
+        this.#beating = undefined;
+      });
+  }
+
+  async #beatOn(client: Client): Promise<void> {
+    const member = this.#member;
+    if (member === undefined) {
+      const { rows } = await client.query<{ position: string }>('SELECT position FROM log_head');
+      this.#options.heard(Number(rows[0]?.position));
+      return;
+    }
+    if (member.node === undefined) {
+      member.watcher.joined(await this.#join(client, member));
+      return;
+    }
+    const { node } = member;
+    const sinceMs = performance.now();
+    const { rows } = await client.query<[string, string, string]>({
+      text: RENEW,
+      values: [node, this.#options.leaseMs],
+      rowMode: 'array',
+    });
+    const [renewed, , head] = rows[0] ?? [];
+    if (member !== this.#member) return;
+    if (Number(renewed) === 0) {
+      if (member.node === node) this.#expel(member);
+      member.watcher.joined(await this.#join(client, member));
+    } else if (member.node === node) this.#holdsFrom(member, sinceMs);
+    this.#options.heard(Number(head));
+    // A notice may have been lost.
+    member.watcher.changed();
+  }
+
+  async #join(client: Client, member: Member): Promise<NodeId> {
+    const { rows } = await client.query<{ node: string }>(`SELECT nextval('node_numbers') AS node`);
+    const node = Number(rows[0]?.node);
+    await lock(client, node);
+    const sinceMs = performance.now();
+    await client.query(JOIN, [node, hostname(), process.pid, [...member.consumers], this.#options.leaseMs]);
+    member.node = node;
+    this.#holdsFrom(member, sinceMs);
+    return node;
+  }
+
+  /** The lease was asked for then: by this process' own measure it ends no later than by the server's. */
+  #holdsFrom(member: Member, sinceMs: number): void {
+    this.#cancelExpiry?.();
+    const leftMs = this.#options.leaseMs - (performance.now() - sinceMs);
+    this.#cancelExpiry = systemClock.setTimer(leftMs, () => this.#expel(member));
+  }
+
+  #expel(member: Member): void {
+    this.#cancelExpiry?.();
+    member.node = undefined;
+    member.watcher.expelled();
+  }
+}
+
+async function lock(client: Client, node: NodeId): Promise<void> {
+  await client.query(`SELECT pg_advisory_lock_shared(${LOCK_CLASS}, $1::integer)`, [node]);
+}

@@ -1,0 +1,55 @@
+import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import type { ClusterNode, LaneGroup, NodeId } from './lanes.ts';
+
+/** What of a queue's deliveries waits for its time. */
+export type DueDeliveries = Pick<DeliveryStore, 'due' | 'nextDueMs'>;
+
+/** The lanes of consumers that are not paused, by name, and the nodes there are. */
+export interface ClusterView {
+  readonly nodes: readonly ClusterNode[];
+  readonly lanes: ReadonlyMap<string, readonly LaneGroup[]>;
+}
+
+/** What a member is told. */
+export interface ClusterWatcher {
+  /** Lanes or members may have changed, also by this node itself. */
+  changed(): void;
+  /** The lease of this node is over: whatever it held may be another's. It joins again by itself. */
+  expelled(): void;
+  /** It is a member again, under another id. */
+  joined(node: NodeId): void;
+}
+
+/**
+ * How the nodes of a system share the work of its consumers. Only stores that several processes write to have one.
+ *
+ * A node is a member from `join` to `leave`, for as long as its lease is renewed, which the store does by itself. The lanes of a consumer
+ * are held by members; a commit of a holder carries the token of its lanes (Unit.lease) and is refused when that is not the present one.
+ * Whatever else changes a consumer's record or deliveries takes all its lanes from their holders in the same transaction, so that they
+ * read them anew.
+ *
+ * Guarantee Leases count in real time by the store's own clock: those of nodes need not agree. A member whose lease is over may be taken for
+ *           dead by any other; it can then commit nothing.
+ * Errors    As EventLog.append.
+ */
+export interface Cluster {
+  /** How long a node that gives no sign of life keeps its lanes. */
+  readonly leaseMs: number;
+  /** Makes this process a member, with the consumers that it runs. Those who are known to be dead are members no more. */
+  join(consumers: readonly string[], watcher: ClusterWatcher): Promise<NodeId>;
+  /** Lets go of all lanes, and is no member any more. */
+  leave(): Promise<void>;
+  view(): Promise<ClusterView>;
+  /**
+   * Replaces the lanes of a consumer, in a transaction that excludes every commit of their holders and every other change.
+   * `change` gets an empty list for a consumer that the store does not know, and may be called again.
+   */
+  changeLanes(
+    consumer: string,
+    change: (groups: readonly LaneGroup[]) => readonly LaneGroup[],
+  ): Promise<readonly LaneGroup[]>;
+  /** As DeliveryStore.due, of keys in these lanes. */
+  due(consumer: string, lanes: readonly number[], untilMs: number, limit: number): Promise<readonly Delivery[]>;
+  /** As DeliveryStore.nextDueMs, of keys in these lanes. */
+  nextDueMs(consumer: string, lanes: readonly number[], afterMs: number): Promise<number | undefined>;
+}

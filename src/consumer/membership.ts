@@ -1,0 +1,154 @@
+import { waitFor } from '../system/clock.ts';
+import type { Environment } from '../system/environment.ts';
+import type { Cluster, ClusterView } from './cluster.ts';
+import { isUnbalanced, leaseOf, quotas, rebalanced } from './lanes.ts';
+import type { LaneGroup, Lease, NodeId } from './lanes.ts';
+
+export interface MembershipOptions {
+  readonly cluster: Cluster;
+  readonly environment: Environment;
+  /** Names of the consumers that run here. */
+  readonly consumers: readonly string[];
+  /** Nodes or lanes are not as they were. */
+  changed(): Promise<void>;
+  /** The lease of this node is over: whatever it held may be another's. */
+  expelled(): void;
+}
+
+const NOTHING: ClusterView = { nodes: [], lanes: new Map() };
+
+/**
+ * This process among the nodes that share the work: knows what it has of each consumer, and what it is to have.
+ *
+ * States    outside → member ⇄ expelled (its lease ran out; it joins again) → left.
+ * Invariants
+ * 1. One look at a time; what is asked for meanwhile is served by the next one.
+ */
+export class Membership {
+  readonly #options: MembershipOptions;
+  #node: NodeId | undefined;
+  #view = NOTHING;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+  #left = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  /** Becomes a member. Errors as of the store. */
+  async join(): Promise<void> {
+    const { cluster, consumers, environment } = this.#options;
+    this.#node = await cluster.join(consumers, {
+      changed: () => this.look(),
+      expelled: () => this.#expelled(),
+      joined: (node) => {
+        environment.logger.info({ node }, 'this node joined the others again');
+        this.#node = node;
+        this.look();
+      },
+    });
+    this.#view = await cluster.view();
+  }
+
+  /** Lets go of everything. */
+  async leave(): Promise<void> {
+    this.#left = true;
+    await this.#looking;
+    this.#node = undefined;
+    try {
+      await this.#options.cluster.leave();
+    } catch (error) {
+      // The others find out when the lease is over.
+      this.#options.environment.logger.warn({ err: error }, 'the store could not be told that this node leaves');
+    }
+  }
+
+  /** The token of what this node holds of a consumer, as of the last look; undefined: it holds nothing. */
+  tokenOf(consumer: string): number | undefined {
+    return this.#node === undefined ? undefined : leaseOf(this.#groups(consumer), this.#node)?.token;
+  }
+
+  holdsAll(consumer: string): boolean {
+    const groups = this.#groups(consumer);
+    return groups.length > 0 && groups.every(({ holder }) => holder === this.#node);
+  }
+
+  /** Whether members hold all lanes of all consumers that are not paused. */
+  get allHeld(): boolean {
+    for (const groups of this.#view.lanes.values()) {
+      if (!groups.every(({ holder }) => holder !== undefined && this.#isMember(holder))) return false;
+    }
+    return true;
+  }
+
+  /** Whether this node has too much of a consumer, or too little although there is more to have. */
+  isUnbalanced(consumer: string): boolean {
+    const node = this.#node;
+    if (node === undefined) return false;
+    return isUnbalanced(this.#groups(consumer), node, this.#quota(consumer, node), (id) => this.#isMember(id));
+  }
+
+  /** Takes what this node is to have of a consumer. Undefined: nothing, at present. */
+  async take(consumer: string): Promise<Lease | undefined> {
+    const node = this.#node;
+    if (node === undefined || this.#left) return undefined;
+    const quota = this.#quota(consumer, node);
+    const groups = await this.#options.cluster.changeLanes(consumer, (before) =>
+      rebalanced(before, node, quota, (id) => this.#isMember(id)),
+    );
+    this.#view = { ...this.#view, lanes: new Map([...this.#view.lanes, [consumer, groups]]) };
+    return node === this.#node ? leaseOf(groups, node) : undefined;
+  }
+
+  /** How long attempts under way may hold up that lanes change hands. */
+  async patience(signal: AbortSignal): Promise<void> {
+    await waitFor(this.#options.environment.clock, this.#options.cluster.leaseMs, signal).catch(() => undefined);
+  }
+
+  /** Looks soon at what has become of nodes and lanes. */
+  look(): void {
+    if (this.#left || this.#node === undefined) return;
+    this.#lookAgain = true;
+    this.#looking ??= this.#lookWhileAsked().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  async #lookWhileAsked(): Promise<void> {
+    const { cluster, environment } = this.#options;
+    while (this.#lookAgain && !this.#left) {
+      this.#lookAgain = false;
+      try {
+        this.#view = await cluster.view();
+        if (this.#left) return;
+        await this.#options.changed();
+      } catch (error) {
+        // The next renewal of the lease looks again.
+        environment.logger.warn({ err: error }, 'nodes and lanes could not be looked at');
+      }
+    }
+  }
+
+  #expelled(): void {
+    this.#options.environment.logger.error(
+      { node: this.#node },
+      'the lease of this node ran out: what it held may be handled by others now',
+    );
+    this.#node = undefined;
+    this.#view = NOTHING;
+    this.#options.expelled();
+  }
+
+  #groups(consumer: string): readonly LaneGroup[] {
+    return this.#view.lanes.get(consumer) ?? [];
+  }
+
+  #quota(consumer: string, node: NodeId): number {
+    return quotas(consumer, this.#view.nodes).get(node) ?? 0;
+  }
+
+  #isMember(id: NodeId): boolean {
+    return this.#view.nodes.some((node) => node.id === id);
+  }
+}
