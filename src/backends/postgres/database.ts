@@ -21,15 +21,29 @@ export interface DatabaseOptions {
   readonly schema: string;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
+  /** How long an answer to a write may take before its connection is given up. */
+  readonly answerTimeoutMs: number;
+  /** A transaction in which this process is silent for so long is ended by the server, so that it holds up nobody. */
+  readonly leaseMs: number;
+}
+
+/** A statement that the server keeps prepared. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
 }
 
 /** How often a server that was lost in a commit is asked what became of it, and how long to wait in between: 6 s in all. */
 const ASK_AGAIN_MS = [10, 50, 200, 500, 1_000, 2_000, 2_000];
 
+/** Reads, and what an operator asks for, may take long. */
+const LONGEST_ANSWER_MS = 600_000;
 const INT8 = 20;
+const INT8_ARRAY = 1_016;
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === INT8) return Number;
+    if (oid === INT8_ARRAY) return (text: string) => text.slice(1, -1).split(',').map(Number);
     return parsers.getTypeParser(oid, format ?? 'text') as (text: string) => unknown;
   },
 };
@@ -38,15 +52,19 @@ const types = {
 export class Database implements Queries {
   readonly #pool: Pool;
   readonly #environment: Environment;
+  readonly #answerTimeoutMs: number;
   readonly store: string;
 
   constructor(options: DatabaseOptions, store: string, environment: Environment) {
     const { logger } = environment;
     this.store = store;
     this.#environment = environment;
+    this.#answerTimeoutMs = options.answerTimeoutMs;
     this.#pool = new Pool({
       connectionString: options.url,
-      options: `-c search_path=${options.schema}`,
+      options: `-c search_path=${options.schema} -c idle_in_transaction_session_timeout=${options.leaseMs}`,
+      query_timeout: LONGEST_ANSWER_MS,
+      keepAlive: true,
       max: options.maxConnections,
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'thereupon',
@@ -84,6 +102,37 @@ export class Database implements Queries {
   }
 
   /**
+   * One statement that writes, in a transaction of its own. `lost`: the connection was, and with it the answer; it may have been carried out.
+   *
+   * Errors    Of the statement, or StoreUnavailable: then nothing was written.
+   */
+  async call<Row extends readonly unknown[]>(
+    { name, text }: Statement,
+    values: readonly SqlValue[],
+  ): Promise<{ readonly row: Row } | { readonly lost: ThereuponError }> {
+    const { client, release } = await this.#connect();
+    let failure: Error | undefined;
+    try {
+      const config = {
+        name,
+        text,
+        values: [...values],
+        rowMode: 'array',
+        query_timeout: this.#answerTimeoutMs,
+      } as const;
+      const { rows } = await client.query<unknown[]>(config);
+      return { row: rows[0] as unknown as Row };
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+      const problem = storeError(this.store, error);
+      if (problem.fault !== 'environment') throw problem;
+      return { lost: problem };
+    } finally {
+      release(failure !== undefined && storeError(this.store, failure).fault === 'environment' ? failure : undefined);
+    }
+  }
+
+  /**
    * Runs the work in one transaction (READ COMMITTED), begun with `begin`, which may hold several statements; the work is given the first row
    * of the last one.
    *
@@ -94,11 +143,7 @@ export class Database implements Queries {
     begin: string,
     work: (queries: Queries, begun: Readonly<Record<string, unknown>>) => Promise<Result>,
   ): Promise<Result> {
-    const client = await this.#connect();
-    // Lost between two statements: the next one fails, and says so.
-    const lost = (error: Error) =>
-      this.#environment.logger.debug({ err: error, store: this.store }, 'a connection was lost');
-    client.on('error', lost);
+    const { client, release } = await this.#connect();
     let failure: Error | undefined;
     let begun: Readonly<Record<string, unknown>> = {};
     let done: { readonly result: Result } | undefined;
@@ -116,15 +161,27 @@ export class Database implements Queries {
       throw problem;
     } finally {
       // A connection that cannot be rolled back is not used again.
-      const broken = failure !== undefined && !(await rolledBack(client));
-      client.off('error', lost);
-      client.release(broken ? failure : undefined);
+      const broken = failure !== undefined && (sqlStateOf(failure) === undefined || !(await rolledBack(client)));
+      release(broken ? failure : undefined);
     }
   }
 
-  async #connect(): Promise<PoolClient> {
+  /** A connection of the pool, until it is released; with what broke it, it is not used again. */
+  async #connect(): Promise<{ readonly client: PoolClient; release(broken: Error | undefined): void }> {
     try {
-      return await this.#pool.connect();
+      const client = await this.#pool.connect();
+      // Lost between two statements: the next one fails, and says so.
+      const lost = (error: Error) =>
+        this.#environment.logger.debug({ err: error, store: this.store }, 'a connection was lost');
+      client.on('error', lost);
+      return {
+        client,
+        release(broken) {
+          // One that is broken may yet say so.
+          if (broken === undefined) client.off('error', lost);
+          client.release(broken);
+        },
+      };
     } catch (error) {
       throw storeError(this.store, error);
     }
@@ -202,12 +259,17 @@ const TOO_LARGE = '54000';
 /** The role, the password or the database are wrong: waiting does not mend it. */
 const UNUSABLE_CLASSES: ReadonlySet<string> = new Set(['28', '3D', '42']);
 
+/** What the server said; undefined: the driver did. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/u.test(code) ? code : undefined;
+}
+
 /** An error of the driver or the server in the words of this package. */
 export function storeError(store: string, error: unknown): ThereuponError {
   if (error instanceof ThereuponError) return error;
   const { message } = error instanceof Error ? error : new Error(String(error));
-  const code = (error as { code?: unknown } | undefined)?.code;
-  const sqlState = typeof code === 'string' && /^[0-9A-Z]{5}$/u.test(code) ? code : undefined;
+  const sqlState = sqlStateOf(error);
   // The driver's own errors have no SQLSTATE: the connection could not be made, or was lost.
   if (sqlState === undefined) return new StoreUnavailable(store, message, { cause: error });
   const kind = sqlState.slice(0, 2);

@@ -26,6 +26,7 @@ export interface OpenOptions {
   readonly limits: WaitingLimits;
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
+  readonly answerTimeoutMs: number;
   readonly leaseMs: number;
 }
 

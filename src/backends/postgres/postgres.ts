@@ -12,6 +12,8 @@ export interface PostgresOptions {
   readonly maxWaiting?: Partial<WaitingLimits>;
   /** Connections at once, at most; one more listens. Default 10. */
   readonly maxConnections?: number;
+  /** How long the server may take to answer a write. Default 10,000 ms. */
+  readonly answerTimeoutMs?: number;
   /** How long a node that gives no sign of life keeps the lanes of its consumers, 1s to 10m. Default 10s. */
   readonly lease?: Duration;
   /** How long a connection may take to be made. Default 5,000 ms. */
@@ -35,7 +37,8 @@ const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,49}$/u;
  */
 export function postgres(url: string, options: PostgresOptions = {}): StoreFactory {
   const { address, schema } = parse(url);
-  const { readOnly = false, maxWaiting = {}, maxConnections = 10, connectTimeoutMs = 5_000 } = options;
+  const { readOnly = false, maxWaiting = {}, maxConnections = 10 } = options;
+  const { connectTimeoutMs = 5_000, answerTimeoutMs = 10_000 } = options;
   const limits = {
     requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS,
     bytes: maxWaiting.bytes ?? DEFAULT_MAX_BYTES,
@@ -50,7 +53,17 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
     location,
     open: (environment) =>
       openStore(
-        { url: address.href, schema, location, readOnly, limits, maxConnections, connectTimeoutMs, leaseMs },
+        {
+          url: address.href,
+          schema,
+          location,
+          readOnly,
+          limits,
+          maxConnections,
+          connectTimeoutMs,
+          answerTimeoutMs,
+          leaseMs,
+        },
         environment,
       ),
   };

@@ -3,9 +3,11 @@ import type { ThereuponError } from '../../errors.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Database, Queries } from './database.ts';
-import { storeError } from './database.ts';
+import { sqlStateOf, storeError } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
 import { flush } from './flush.ts';
+import { NOT_RECORDED, OneStatement, RECORD } from './record.ts';
+import type { RecordAnswer } from './record.ts';
 import type { Session } from './session.ts';
 
 /** Where the ports put their writes. */
@@ -167,13 +169,29 @@ export class WriteQueue {
   async #flush(writes: readonly Appending[]): Promise<ThereuponError | undefined> {
     let outcome: Flushed;
     try {
-      outcome = await this.#transaction((queries) => flush(queries, writes, this.#clock.now()));
+      outcome =
+        (await this.#atOnce(writes)) ??
+        (await this.#transaction((queries) => flush(queries, writes, this.#clock.now())));
     } catch (error) {
       return storeError(this.#database.store, error);
     }
     if (outcome.events.length > 0) this.#appended(outcome.events);
     for (const [index, write] of writes.entries()) write.settle(outcome.outcomes[index]);
     return undefined;
+  }
+
+  /** Asks the server once, where everything is as the writers expect. Undefined: it has to be looked at in detail. */
+  async #atOnce(writes: readonly Appending[]): Promise<Flushed | undefined> {
+    const statement = OneStatement.of(writes);
+    if (statement === undefined) return undefined;
+    try {
+      const answer = await this.#database.call<RecordAnswer>(RECORD, statement.values(this.#clock.now()));
+      // What became of it shows in detail: what was recorded is found as a duplicate.
+      return 'row' in answer ? statement.flushed(answer.row) : undefined;
+    } catch (error) {
+      if (NOT_RECORDED.has(sqlStateOf((error as ThereuponError).cause) ?? '')) return undefined;
+      throw error;
+    }
   }
 
   #transaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {

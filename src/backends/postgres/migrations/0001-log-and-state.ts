@@ -147,4 +147,65 @@ CREATE TABLE row_index_entries (
   key       text COLLATE "C" NOT NULL,
   PRIMARY KEY (row_index, kind, number, string, key)
 );
+
+-- Records events that are all new, of writers whose claims all hold, and the checkpoints of holders, in one statement; otherwise it fails with
+-- TH001 or a unique violation, having changed nothing. Whoever is stopped while it runs holds up nobody.
+CREATE FUNCTION record_events(
+  p_streams text[], p_categories text[], p_counts bigint[], -- each stream once, with the number of events for it (0: only a claim)
+  p_lowest bigint[], p_highest bigint[],                    -- bounds on the version that it must have before
+  p_places integer[], p_nths bigint[],                      -- of each event: which of the streams, and its number among the events for it
+  p_types text[], p_schema_versions integer[], p_sources text[], p_ids text[], p_subjects text[], p_times text[],
+  p_correlationids text[], p_causationids text[], p_encodings text[], p_attributes text[], p_data text[],
+  p_now_ms bigint,
+  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_lows bigint[], p_dones text[],
+  OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+  refused boolean;
+  changed bigint;
+BEGIN
+  at_ms := p_now_ms;
+  IF cardinality(p_ids) > 0 THEN
+    SELECT l.position, greatest(l.recorded_ms, p_now_ms) INTO head, at_ms FROM log_head AS l FOR UPDATE;
+  END IF;
+  IF cardinality(p_consumers) > 0 THEN
+    UPDATE lanes AS l SET low = n.low, done = n.done, updated_ms = p_now_ms
+    FROM unnest(p_consumers, p_first_lanes, p_tokens, p_lows, p_dones) AS n (consumer, first_lane, token, low, done)
+    WHERE l.consumer = n.consumer AND l.first_lane = n.first_lane AND l.token = n.token;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed <> cardinality(p_consumers) THEN
+      RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
+    END IF;
+  END IF;
+  IF cardinality(p_streams) > 0 THEN
+    SELECT array_agg(coalesce(s.version, 0) ORDER BY n.place),
+      bool_or(coalesce(s.deleted, false) OR coalesce(s.version, 0) < n.lowest OR coalesce(s.version, 0) > n.highest)
+    INTO bases, refused
+    FROM unnest(p_streams, p_lowest, p_highest) WITH ORDINALITY AS n (stream, lowest, highest, place)
+    LEFT JOIN streams AS s ON s.stream = n.stream;
+    IF refused THEN
+      RAISE EXCEPTION 'a claim about a stream does not hold' USING ERRCODE = 'TH001';
+    END IF;
+  END IF;
+  IF cardinality(p_ids) > 0 THEN
+    INSERT INTO streams AS s (stream, category, version)
+    SELECT n.stream, n.category, n.base + n.events FROM unnest(p_streams, p_categories, bases, p_counts) AS n (stream, category, base, events)
+    WHERE n.events > 0
+    ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
+    INSERT INTO identities (id, source, position)
+    SELECT e.id, e.source, head + e.ordinal FROM unnest(p_ids, p_sources) WITH ORDINALITY AS e (id, source, ordinal);
+    INSERT INTO events (position, stream, version, category, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
+      causationid, encoding, attributes, data)
+    SELECT head + e.ordinal, n.stream, n.base + e.nth, n.category, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
+      e.correlationid, e.causationid, e.encoding, e.attributes, e.data
+    FROM unnest(p_places, p_nths, p_types, p_schema_versions, p_sources, p_ids, p_subjects, p_times, p_correlationids, p_causationids,
+      p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (place, nth, type, schema_version, source, id, subject, "time", correlationid,
+      causationid, encoding, attributes, data, ordinal)
+    JOIN unnest(p_streams, p_categories, bases) WITH ORDINALITY AS n (stream, category, base, number) ON n.number = e.place
+    ORDER BY e.ordinal;
+    UPDATE log_head AS l SET position = record_events.head + cardinality(p_ids), recorded_ms = at_ms;
+    PERFORM pg_notify('thereupon_' || current_schema(), (head + cardinality(p_ids))::text);
+  END IF;
+END
+$$;
 `;
