@@ -74,10 +74,10 @@ export class Membership {
     return groups.length > 0 && groups.every(({ holder }) => holder === this.#node);
   }
 
-  /** Whether members hold all lanes of all consumers that are not paused. */
+  /** Whether members hold all lanes of the consumers that run here and are not paused. */
   get allHeld(): boolean {
-    for (const groups of this.#view.lanes.values()) {
-      if (!groups.every(({ holder }) => holder !== undefined && this.#isMember(holder))) return false;
+    for (const name of this.#options.consumers) {
+      if (!this.#groups(name).every(({ holder }) => holder !== undefined && this.#isMember(holder))) return false;
     }
     return true;
   }

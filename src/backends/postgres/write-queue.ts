@@ -6,7 +6,7 @@ import type { Database, Queries } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
 import { flush } from './flush.ts';
-import { NOT_RECORDED, OneStatement, RECORD } from './record.ts';
+import { NOT_RECORDED, OneStatement } from './record.ts';
 import type { RecordAnswer } from './record.ts';
 import type { Session } from './session.ts';
 
@@ -182,12 +182,13 @@ export class WriteQueue {
 
   /** Asks the server once, where everything is as the writers expect. Undefined: it has to be looked at in detail. */
   async #atOnce(writes: readonly Appending[]): Promise<Flushed | undefined> {
-    const statement = OneStatement.of(writes);
-    if (statement === undefined) return undefined;
+    const whole = OneStatement.of(writes);
+    if (whole === undefined) return undefined;
+    const { statement, values } = whole.call(this.#clock.now());
     try {
-      const answer = await this.#database.call<RecordAnswer>(RECORD, statement.values(this.#clock.now()));
+      const answer = await this.#database.call<RecordAnswer>(statement, values);
       // What became of it shows in detail: what was recorded is found as a duplicate.
-      return 'row' in answer ? statement.flushed(answer.row) : undefined;
+      return 'row' in answer ? whole.flushed(answer.row) : undefined;
     } catch (error) {
       if (NOT_RECORDED.has(sqlStateOf((error as ThereuponError).cause) ?? '')) return undefined;
       throw error;

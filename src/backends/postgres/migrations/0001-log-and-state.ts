@@ -208,4 +208,33 @@ BEGIN
   END IF;
 END
 $$;
+
+-- The same of one event: a third of the cost.
+CREATE FUNCTION record_event(
+  p_stream text, p_category text, p_lowest bigint, p_highest bigint, p_type text, p_schema_version integer, p_source text, p_id text,
+  p_subject text, p_time text, p_correlationid text, p_causationid text, p_encoding text, p_attributes text, p_data text, p_now_ms bigint,
+  OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+  place bigint;
+  reached bigint;
+  gone boolean;
+BEGIN
+  UPDATE log_head AS l SET position = l.position + 1, recorded_ms = greatest(l.recorded_ms, p_now_ms)
+  RETURNING l.position, l.recorded_ms INTO place, at_ms;
+  INSERT INTO streams AS s (stream, category, version) VALUES (p_stream, p_category, 1)
+  ON CONFLICT (stream) DO UPDATE SET version = s.version + 1 RETURNING s.version, s.deleted INTO reached, gone;
+  IF gone OR reached - 1 < p_lowest OR reached - 1 > p_highest THEN
+    RAISE EXCEPTION 'a claim about the stream does not hold' USING ERRCODE = 'TH001';
+  END IF;
+  INSERT INTO identities (id, source, position) VALUES (p_id, p_source, place);
+  INSERT INTO events (position, stream, version, category, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
+    causationid, encoding, attributes, data)
+  VALUES (place, p_stream, reached, p_category, p_type, p_schema_version, p_source, p_id, p_subject, p_time, at_ms, p_correlationid,
+    p_causationid, p_encoding, p_attributes, p_data);
+  PERFORM pg_notify('thereupon_' || current_schema(), place::text);
+  head := place - 1;
+  bases := ARRAY[reached - 1];
+END
+$$;
 `;

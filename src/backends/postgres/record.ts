@@ -1,0 +1,192 @@
+import type { Appended, StreamClaim } from '../../channel/event-log.ts';
+import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
+import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import { position } from '../../event/position.ts';
+import { recordedEvent } from '../../event/recorded-event.ts';
+import { categoryOf } from '../../event/stream-name.ts';
+import { identityOf } from './append-plan.ts';
+import type { SqlValue, Statement } from './database.ts';
+import type { Appending, Flushed } from './flush.ts';
+import { toText } from './text.ts';
+
+/** No version is higher. */
+const ANY_VERSION = Number.MAX_SAFE_INTEGER;
+/** See the functions in the first migration. */
+const RECORD_MANY = statement('record_events', 24);
+const RECORD_ONE = statement('record_event', 16);
+/** Of a call of the function: what it recorded would not be what was asked for. */
+export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505']);
+
+export type RecordAnswer = [head: number | null, atMs: number, bases: readonly number[] | null];
+
+/** What the function records of a stream. */
+interface StreamPart {
+  readonly place: number;
+  events: number;
+  least: number;
+  most: number;
+}
+
+/**
+ * A flush in which everything is as writers expect: no event is known, every claim holds, every unit is that of a holder who still is one.
+ * Then the server needs to be asked once. Whether it is so it finds out itself; if not, nothing is written.
+ */
+export class OneStatement {
+  readonly #writes: readonly Appending[];
+  readonly #streams = new Map<string, StreamPart>();
+  readonly #events: { readonly event: EncodedEvent; readonly part: StreamPart; readonly nth: number }[] = [];
+
+  private constructor(writes: readonly Appending[]) {
+    this.#writes = writes;
+  }
+
+  /** Undefined: one of the writes needs more than that. */
+  static of(writes: readonly Appending[]): OneStatement | undefined {
+    if (!writes.every(({ unit }) => unit === undefined || isPlain(unit))) return undefined;
+    const whole = new OneStatement(writes);
+    const identities = new Set<string>();
+    for (const { requests } of writes)
+      for (const { events, expected = [] } of requests) {
+        if (!expected.every((claim) => whole.#claim(claim))) return undefined;
+        for (const event of events) {
+          const identity = identityOf(event);
+          if (identities.has(identity)) return undefined;
+          identities.add(identity);
+          whole.#add(event);
+        }
+      }
+    return whole;
+  }
+
+  /** What the server is asked, and with which values. */
+  call(nowMs: number): { readonly statement: Statement; readonly values: readonly SqlValue[] } {
+    const [only, ...more] = this.#events;
+    const single = only !== undefined && more.length === 0 && this.#streams.size === 1;
+    if (single && this.#writes.every(({ unit }) => unit === undefined))
+      return { statement: RECORD_ONE, values: valuesOfOne(only.event, only.part, nowMs) };
+    return { statement: RECORD_MANY, values: this.#values(nowMs) };
+  }
+
+  #values(nowMs: number): readonly SqlValue[] {
+    const streams = [...this.#streams];
+    const parts = streams.map(([, part]) => part);
+    const events = this.#events.map(({ event }) => event);
+    const held = this.#writes.flatMap(({ unit }) =>
+      (unit?.lease?.checkpoints ?? []).map(({ lane, low, done }) => ({
+        consumer: unit?.consumer ?? '',
+        token: unit?.lease?.token ?? 0,
+        lane,
+        low,
+        done,
+      })),
+    );
+    // Of two checkpoints of one group the later stands.
+    const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()];
+    return [
+      streams.map(([stream]) => toText(stream)),
+      streams.map(([stream]) => toText(categoryOf(stream))),
+      parts.map((part) => part.events),
+      parts.map(({ least }) => least),
+      parts.map(({ most }) => most),
+      this.#events.map(({ part }) => part.place),
+      this.#events.map(({ nth }) => nth),
+      events.map(({ type }) => toText(type)),
+      events.map(({ schemaVersion }) => schemaVersion),
+      events.map(({ source }) => toText(source)),
+      events.map(({ id }) => toText(id)),
+      events.map(({ subject }) => (subject === undefined ? null : toText(subject))),
+      events.map(({ time }) => toText(time)),
+      events.map(({ correlationid }) => toText(correlationid)),
+      events.map(({ causationid }) => (causationid === undefined ? null : toText(causationid))),
+      events.map(({ encoding }) => encoding),
+      events.map(({ attributes }) => (attributes === undefined ? null : JSON.stringify(attributes))),
+      events.map(({ data, encoding }) => (data === null || encoding === 'none' ? null : toText(data))),
+      nowMs,
+      last.map(({ consumer }) => toText(consumer)),
+      last.map(({ lane }) => lane),
+      last.map(({ token }) => token),
+      last.map(({ low }) => low),
+      last.map(({ done }) => done),
+    ];
+  }
+
+  flushed([head, recordedMs, bases]: RecordAnswer): Flushed {
+    let next = 0;
+    const recorded: RecordedEvent[] = [];
+    const place = (): Appended => {
+      const entry = this.#events[next];
+      if (entry === undefined) throw new Error('the server recorded fewer events than it was given');
+      next += 1;
+      const { event, part, nth } = entry;
+      const where = { version: (bases?.[part.place - 1] ?? 0) + nth, position: position((head ?? 0) + next) };
+      const attributes = event.attributes === undefined ? undefined : Object.freeze({ ...event.attributes });
+      const data = event.encoding === 'none' ? null : event.data;
+      recorded.push(recordedEvent(Object.freeze({ ...event, attributes, data, ...where, recordedMs })));
+      return { stream: event.stream, ...where, recordedMs, duplicate: false };
+    };
+    const outcomes = this.#writes.map(({ requests }): UnitOutcome => ({
+      ok: true,
+      appends: requests.map(({ events }) => ({ ok: true, events: events.map(place) })),
+    }));
+    return { outcomes, events: recorded };
+  }
+
+  #part(stream: string): StreamPart {
+    let part = this.#streams.get(stream);
+    if (part === undefined) {
+      part = { place: this.#streams.size + 1, events: 0, least: 0, most: ANY_VERSION };
+      this.#streams.set(stream, part);
+    }
+    return part;
+  }
+
+  #add(event: EncodedEvent): void {
+    const part = this.#part(event.stream);
+    part.events += 1;
+    this.#events.push({ event, part, nth: part.events });
+  }
+
+  /** What the version of the stream must be before everything, for the claim to hold after the events so far. False: it cannot hold. */
+  #claim({ stream, version }: StreamClaim): boolean {
+    if (version === 'any') return true;
+    const part = this.#part(stream);
+    if (version === 'exists') part.least = Math.max(part.least, part.events > 0 ? 0 : 1);
+    else {
+      const before = (version === 'none' ? 0 : version) - part.events;
+      part.least = Math.max(part.least, before);
+      part.most = Math.min(part.most, before);
+    }
+    return part.least <= part.most;
+  }
+}
+
+function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: number): readonly SqlValue[] {
+  return [
+    toText(event.stream),
+    toText(categoryOf(event.stream)),
+    least,
+    most,
+    toText(event.type),
+    event.schemaVersion,
+    toText(event.source),
+    toText(event.id),
+    event.subject === undefined ? null : toText(event.subject),
+    toText(event.time),
+    toText(event.correlationid),
+    event.causationid === undefined ? null : toText(event.causationid),
+    event.encoding,
+    event.attributes === undefined ? null : JSON.stringify(event.attributes),
+    event.data === null || event.encoding === 'none' ? null : toText(event.data),
+    nowMs,
+  ];
+}
+
+function statement(name: string, parameters: number): Statement {
+  const places = Array.from({ length: parameters }, (_, index) => `$${index + 1}`);
+  return { name, text: `SELECT head, at_ms, bases FROM ${name}(${places.join(', ')})` };
+}
+
+/** Nothing but checkpoints, of a holder. */
+function isPlain({ lease, rows, put, remove }: NonNullable<Appending['unit']>): boolean {
+  return lease !== undefined && lease.checkpoints.length > 0 && rows.length + put.length + remove.length === 0;
+}
