@@ -2,6 +2,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { StreamVersionConflict, open } from 'thereupon';
 import type { Published } from 'thereupon';
+import { mulberry32 } from './mulberry.ts';
 import { Moved, definitions } from './program.ts';
 import { verify } from './verify.ts';
 
@@ -89,14 +90,4 @@ async function caughtUp(): Promise<void> {
 
 function say(message: object): void {
   writeSync(1, `${JSON.stringify(message)}\n`);
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

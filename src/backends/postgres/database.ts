@@ -106,10 +106,10 @@ export class Database implements Queries {
    *
    * Errors    Of the statement, or StoreUnavailable: then nothing was written.
    */
-  async call<Row extends readonly unknown[]>(
+  async call(
     { name, text }: Statement,
     values: readonly SqlValue[],
-  ): Promise<{ readonly row: Row } | { readonly lost: ThereuponError }> {
+  ): Promise<{ readonly row: readonly unknown[] } | { readonly lost: ThereuponError }> {
     const { client, release } = await this.#connect();
     let failure: Error | undefined;
     try {
@@ -121,7 +121,7 @@ export class Database implements Queries {
         query_timeout: this.#answerTimeoutMs,
       } as const;
       const { rows } = await client.query<unknown[]>(config);
-      return { row: rows[0] as unknown as Row };
+      return { row: rows[0] ?? [] };
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
       const problem = storeError(this.store, error);
@@ -167,7 +167,7 @@ export class Database implements Queries {
   }
 
   /** A connection of the pool, until it is released; with what broke it, it is not used again. */
-  async #connect(): Promise<{ readonly client: PoolClient; release(broken: Error | undefined): void }> {
+  async #connect(): Promise<{ readonly client: PoolClient; readonly release: (broken: Error | undefined) => void }> {
     try {
       const client = await this.#pool.connect();
       // Lost between two statements: the next one fails, and says so.
@@ -176,7 +176,7 @@ export class Database implements Queries {
       client.on('error', lost);
       return {
         client,
-        release(broken) {
+        release: (broken) => {
           // One that is broken may yet say so.
           if (broken === undefined) client.off('error', lost);
           client.release(broken);

@@ -186,9 +186,9 @@ export class WriteQueue {
     if (whole === undefined) return undefined;
     const { statement, values } = whole.call(this.#clock.now());
     try {
-      const answer = await this.#database.call<RecordAnswer>(statement, values);
+      const answer = await this.#database.call(statement, values);
       // What became of it shows in detail: what was recorded is found as a duplicate.
-      return 'row' in answer ? whole.flushed(answer.row) : undefined;
+      return 'row' in answer ? whole.flushed(answer.row as RecordAnswer) : undefined;
     } catch (error) {
       if (NOT_RECORDED.has(sqlStateOf((error as ThereuponError).cause) ?? '')) return undefined;
       throw error;

@@ -1,0 +1,72 @@
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+
+/** What the network between a node and the server does. */
+export type Network = 'well' | 'slow' | 'silent';
+
+const SLOW_MS = 150;
+
+/** A TCP proxy between a node and its server that can cut, delay and swallow. */
+export class Proxy {
+  readonly #server: Server;
+  readonly #target: { readonly host: string; readonly port: number };
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #network: Network = 'well';
+
+  private constructor(target: { readonly host: string; readonly port: number }) {
+    this.#target = target;
+    this.#server = createServer((near) => this.#join(near));
+  }
+
+  static async before(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
+    const proxy = new Proxy(target);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Every connection is broken; new ones are made as before. */
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+
+  /** From now on. When silence ends, what was swallowed is lost: its connections are cut. */
+  set(network: Network): void {
+    const before = this.#network;
+    this.#network = network;
+    if (before === 'silent' && network !== 'silent') this.cut();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #join(near: Socket): void {
+    const far = connect(this.#target);
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    this.#pump(near, far);
+    this.#pump(far, near);
+    for (const socket of pair) {
+      socket.setNoDelay(true);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.#pairs.delete(pair);
+        // In silence the other side is not told either: it has to find out.
+        if (this.#network !== 'silent') for (const other of pair) other.destroy();
+      });
+    }
+  }
+
+  #pump(from: Socket, to: Socket): void {
+    from.on('data', (bytes) => {
+      if (this.#network === 'silent') return;
+      if (this.#network === 'slow') setTimeout(() => to.destroyed || to.write(bytes), SLOW_MS);
+      else to.write(bytes);
+    });
+  }
+}
