@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Feed, FeedReader } from '../channel/feed.ts';
+import type { Feed, FeedPage, FeedReader } from '../channel/feed.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Progress } from './progress.ts';
 
@@ -46,6 +47,8 @@ export class Intake implements FeedReader {
   #roomWanted: (() => void) | undefined;
   /** Few events of the history concern this consumer: they are looked up by type instead of reading all. */
   #sparse = false;
+  /** The page after the one at hand, being read while that one is handled. */
+  #ahead: { readonly after: Position; readonly page: Promise<FeedPage> } | undefined;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -161,11 +164,14 @@ export class Intake implements FeedReader {
   async #page(): Promise<void> {
     const options = this.#options;
     const { cursor } = options.progress;
-    const { events, upTo } = await options.feed.read(cursor, PAGE, this.#sparse ? this.selection.types : undefined);
+    const ahead = this.#ahead?.after === cursor ? this.#ahead.page : undefined;
+    this.#ahead = undefined;
+    const { events, upTo } = await (ahead ?? this.#read(cursor));
     if (this.#stopped) return;
     const mine = events.filter((event) => this.selection.matches(event));
     // Positions are only about as dense as events; for a guess that is enough.
     this.#sparse = mine.length * SPARSE < upTo - cursor;
+    if (events.length === PAGE) this.#readAhead(upTo);
     await options.prefetch(mine);
     for (const event of mine) {
       while (!options.hasRoom() && !this.#stopped) await this.#room();
@@ -173,5 +179,16 @@ export class Intake implements FeedReader {
     }
     options.progress.passTo(upTo);
     options.passed();
+  }
+
+  #read(after: Position): Promise<FeedPage> {
+    return this.#options.feed.read(after, PAGE, this.#sparse ? this.selection.types : undefined);
+  }
+
+  #readAhead(after: Position): void {
+    const page = this.#read(after);
+    // Whoever awaits it hears of a failure; after a stop nobody does.
+    page.catch(() => undefined);
+    this.#ahead = { after, page };
   }
 }

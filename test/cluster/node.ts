@@ -24,7 +24,10 @@ if (task === 'verify') {
   say({ verified: await verify(system, ackFile) });
 } else {
   const stopping = new AbortController();
-  createInterface({ input: process.stdin }).on('line', () => stopping.abort());
+  // Told to stop; or left alone, by a runner that was ended.
+  createInterface({ input: process.stdin })
+    .on('line', () => stopping.abort())
+    .on('close', () => process.exit(1));
   const acks = openSync(ackFile, 'a');
   const random = mulberry32(Number(task));
   await Promise.all(

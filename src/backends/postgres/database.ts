@@ -1,5 +1,5 @@
 import { Pool, types as parsers } from 'pg';
-import type { PoolClient, QueryResult } from 'pg';
+import type { PoolClient, QueryArrayConfig, QueryResult } from 'pg';
 import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '../../errors.ts';
 import { waitFor } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
@@ -10,6 +10,8 @@ export type SqlValue = string | number | boolean | null | readonly (string | num
 /** Where statements run: any connection, or the one of a transaction. Rows are arrays, 64-bit integers numbers. */
 export interface Queries {
   query<Row extends readonly unknown[]>(text: string, values?: readonly SqlValue[]): Promise<Row[]>;
+  /** As `query`, of a text that comes again and again: the server keeps its plan. */
+  prepared<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[]): Promise<Row[]>;
   /** Answers how many rows were changed. */
   change(text: string, values?: readonly SqlValue[]): Promise<number>;
   /** Several statements without values. */
@@ -78,6 +80,15 @@ export class Database implements Queries {
   async query<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[] = []): Promise<Row[]> {
     try {
       const { rows } = await this.#pool.query<unknown[]>({ text, values: [...values], rowMode: 'array' });
+      return rows as unknown as Row[];
+    } catch (error) {
+      throw storeError(this.store, error);
+    }
+  }
+
+  async prepared<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[]): Promise<Row[]> {
+    try {
+      const { rows } = await this.#pool.query<unknown[]>(preparedQuery(text, values));
       return rows as unknown as Row[];
     } catch (error) {
       throw storeError(this.store, error);
@@ -238,6 +249,11 @@ class Transaction implements Queries {
     return rows as unknown as Row[];
   }
 
+  async prepared<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[]): Promise<Row[]> {
+    const { rows } = await this.#client.query<unknown[]>(preparedQuery(text, values));
+    return rows as unknown as Row[];
+  }
+
   async change(text: string, values: readonly SqlValue[] = []): Promise<number> {
     const { rowCount } = await this.#client.query({ text, values: [...values], rowMode: 'array' });
     return rowCount ?? 0;
@@ -246,6 +262,15 @@ class Transaction implements Queries {
   async script(text: string): Promise<void> {
     await this.#client.query(text);
   }
+}
+
+/** By text. As many as there are texts in this package that are prepared. */
+const statementNames = new Map<string, string>();
+
+function preparedQuery(text: string, values: readonly SqlValue[]): QueryArrayConfig<SqlValue[]> {
+  const name = statementNames.get(text) ?? `thereupon_${statementNames.size + 1}`;
+  statementNames.set(text, name);
+  return { name, text, values: [...values], rowMode: 'array' };
 }
 
 /**

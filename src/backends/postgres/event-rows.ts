@@ -59,15 +59,15 @@ export interface PlacedEvent {
 }
 
 const INSERT = `WITH placed AS (
-  INSERT INTO events (position, stream, version, category, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data)
-  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data)
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
 ), identified AS (
-  INSERT INTO identities (id, source, position) SELECT * FROM unnest($8::text[], $7::text[], $1::bigint[])
+  INSERT INTO identities (id, source, position) SELECT * FROM unnest($7::text[], $6::text[], $1::bigint[])
 ), ended AS (
-  INSERT INTO streams (stream, category, version) SELECT * FROM unnest($17::text[], $18::text[], $19::bigint[])
+  INSERT INTO streams (stream, category, version) SELECT * FROM unnest($16::text[], $17::text[], $18::bigint[])
   ON CONFLICT (stream) DO UPDATE SET version = excluded.version
 )
-UPDATE log_head SET position = $20::bigint, recorded_ms = $21::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
+UPDATE log_head SET position = $19::bigint, recorded_ms = $20::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
 
 /** Writes events at the end of the log, whose head is locked. `ends`: the last version of each stream that they belong to. */
 export async function insertEvents(
@@ -78,7 +78,7 @@ export async function insertEvents(
 ): Promise<void> {
   const last = events.at(-1);
   if (last === undefined) return;
-  const columns: (string | number | null)[][] = Array.from({ length: 16 }, () => []);
+  const columns: (string | number | null)[][] = Array.from({ length: 15 }, () => []);
   for (const { event, position: place, version } of events) {
     const values = valuesOf(event, place, version, recordedMs);
     for (const [index, value] of values.entries()) columns[index]?.push(value);
@@ -105,7 +105,6 @@ function valuesOf(
     place,
     toText(event.stream),
     version,
-    toText(categoryOf(event.stream)),
     toText(event.type),
     event.schemaVersion,
     toText(event.source),

@@ -9,6 +9,11 @@ import { fromText, toText } from './text.ts';
 /** Of a page that is bounded in bytes, rows asked for at once: an answer is in memory as a whole. */
 const ROWS_AT_ONCE = 256;
 
+/** The first event of a conversation is found by its identity, the others by an index of their own. */
+const ofConversation = (parameter: string) =>
+  `e.correlationid = ${parameter} AND e.position IN (SELECT position FROM identities WHERE id = ${parameter}
+UNION ALL SELECT position FROM events WHERE correlationid = ${parameter} AND correlationid <> id)`;
+
 /** Reads the log and its streams. */
 export class LogReader {
   readonly #queries: Queries;
@@ -27,7 +32,7 @@ export class LogReader {
       conditions.push(condition(`$${values.length}`));
     };
     if (types !== undefined) demand((parameter) => `e.type = ANY(${parameter}::text[])`, types.map(toText));
-    if (correlationid !== undefined) demand((parameter) => `e.correlationid = ${parameter}`, toText(correlationid));
+    if (correlationid !== undefined) demand(ofConversation, toText(correlationid));
     return this.#pages({
       conditions,
       values,
@@ -127,8 +132,9 @@ WHERE s.version > 0 AND ($1::text IS NULL OR s.category = $1) AND s.stream > $2 
       const wanted = Math.min(limit - found.length, maxBytes === Number.POSITIVE_INFINITY ? limit : ROWS_AT_ONCE);
       const bounds = from === undefined ? [] : [`${by} ${compare}${inclusive ? '=' : ''} $${values.length + 1}`];
       const where = [...conditions, ...bounds];
-      const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT ${wanted}`;
-      const rows = await this.#queries.query<EventRow>(sql, from === undefined ? values : [...values, from]);
+      const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT $${values.length + bounds.length + 1}`;
+      const parameters = from === undefined ? [...values, wanted] : [...values, from, wanted];
+      const rows = await this.#queries.prepared<EventRow>(sql, parameters);
       for (const event of recordedEvents(rows)) {
         found.push(event);
         from = question.placeOf(event);

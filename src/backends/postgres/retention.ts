@@ -10,6 +10,8 @@ import { toText } from './text.ts';
 /** Events of one stream removed in one transaction. */
 const MAX_STEP = 1_000;
 
+const OF_CATEGORY = 'stream IN (SELECT stream FROM streams WHERE category = $1)';
+
 /** A step of removing the events of a stream below a version. Runs in a transaction that holds the head of the log. */
 export async function truncateStep(
   queries: Queries,
@@ -38,13 +40,13 @@ export async function trim(queries: Queries, request: TrimRequest): Promise<Trim
   const boundary = await boundaryOf(queries, category, request);
   const removableUpTo = Math.min(boundary, request.notAbove);
   const [counts] = await queries.query<[named: number, removable: number]>(
-    `SELECT count(*), count(*) FILTER (WHERE position <= $3 AND NOT position = ANY($4::bigint[])) FROM events WHERE category = $1 AND position <= $2`,
+    `SELECT count(*), count(*) FILTER (WHERE position <= $3 AND NOT position = ANY($4::bigint[])) FROM events WHERE ${OF_CATEGORY} AND position <= $2`,
     [category, boundary, removableUpTo, request.keep],
   );
   const [named, removable] = counts ?? [0, 0];
   const removed = await remove(
     queries,
-    'SELECT position FROM events WHERE category = $1 AND position <= $2 AND NOT position = ANY($3::bigint[]) ORDER BY position LIMIT $4',
+    `SELECT position FROM events WHERE ${OF_CATEGORY} AND position <= $2 AND NOT position = ANY($3::bigint[]) ORDER BY position LIMIT $4`,
     [category, removableUpTo, request.keep, request.limit],
   );
   return { removed, more: removed < removable, protected: named - removable };
@@ -59,7 +61,7 @@ async function boundaryOf(
   const byAge = recordedBeforeMs === undefined ? 0 : await new LogReader(queries).positionBefore(recordedBeforeMs);
   if (keepNewest === undefined) return byAge;
   const [row] = await queries.query<[number]>(
-    'SELECT position FROM events WHERE category = $1 ORDER BY position DESC OFFSET $2 LIMIT 1',
+    `SELECT position FROM events WHERE ${OF_CATEGORY} ORDER BY position DESC OFFSET $2 LIMIT 1`,
     [category, keepNewest],
   );
   return Math.max(byAge, row?.[0] ?? 0);

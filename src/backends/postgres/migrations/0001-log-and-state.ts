@@ -16,7 +16,6 @@ CREATE TABLE events (
   position       bigint PRIMARY KEY,
   stream         text COLLATE "C" NOT NULL,
   version        bigint NOT NULL,
-  category       text COLLATE "C" NOT NULL,
   type           text COLLATE "C" NOT NULL,
   schema_version integer NOT NULL,
   source         text COLLATE "C" NOT NULL,
@@ -32,8 +31,8 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_stream ON events (stream, version);
 CREATE INDEX events_by_type ON events (type, position);
-CREATE INDEX events_by_category ON events (category, position);
-CREATE INDEX events_by_correlation ON events (correlationid, position);
+-- Of conversations their first event, which has its own id for one, is found by its identity.
+CREATE INDEX events_by_correlation ON events (correlationid, position) WHERE correlationid <> id;
 
 -- Every identity that was ever recorded. Of removed events also what a duplicate is told and compared with.
 CREATE TABLE identities (
@@ -194,14 +193,14 @@ BEGIN
     ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
     INSERT INTO identities (id, source, position)
     SELECT e.id, e.source, head + e.ordinal FROM unnest(p_ids, p_sources) WITH ORDINALITY AS e (id, source, ordinal);
-    INSERT INTO events (position, stream, version, category, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
+    INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
       causationid, encoding, attributes, data)
-    SELECT head + e.ordinal, n.stream, n.base + e.nth, n.category, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
+    SELECT head + e.ordinal, n.stream, n.base + e.nth, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
       e.correlationid, e.causationid, e.encoding, e.attributes, e.data
     FROM unnest(p_places, p_nths, p_types, p_schema_versions, p_sources, p_ids, p_subjects, p_times, p_correlationids, p_causationids,
       p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (place, nth, type, schema_version, source, id, subject, "time", correlationid,
       causationid, encoding, attributes, data, ordinal)
-    JOIN unnest(p_streams, p_categories, bases) WITH ORDINALITY AS n (stream, category, base, number) ON n.number = e.place
+    JOIN unnest(p_streams, bases) WITH ORDINALITY AS n (stream, base, number) ON n.number = e.place
     ORDER BY e.ordinal;
     UPDATE log_head AS l SET position = record_events.head + cardinality(p_ids), recorded_ms = at_ms;
     PERFORM pg_notify('thereupon_' || current_schema(), (head + cardinality(p_ids))::text);
@@ -228,9 +227,9 @@ BEGIN
     RAISE EXCEPTION 'a claim about the stream does not hold' USING ERRCODE = 'TH001';
   END IF;
   INSERT INTO identities (id, source, position) VALUES (p_id, p_source, place);
-  INSERT INTO events (position, stream, version, category, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
+  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
     causationid, encoding, attributes, data)
-  VALUES (place, p_stream, reached, p_category, p_type, p_schema_version, p_source, p_id, p_subject, p_time, at_ms, p_correlationid,
+  VALUES (place, p_stream, reached, p_type, p_schema_version, p_source, p_id, p_subject, p_time, at_ms, p_correlationid,
     p_causationid, p_encoding, p_attributes, p_data);
   PERFORM pg_notify('thereupon_' || current_schema(), place::text);
   head := place - 1;
