@@ -36,6 +36,7 @@ if (task === 'verify') {
     ),
   );
 }
+say({ closing: true });
 await system.close();
 process.exit(0);
 

@@ -55,9 +55,9 @@ export class Proxy {
       socket.setNoDelay(true);
       socket.on('error', () => undefined);
       socket.on('close', () => {
-        this.#pairs.delete(pair);
-        // In silence the other side is not told either: it has to find out.
+        // In silence the other side is not told: it has to find out, or is cut off when silence ends.
         if (this.#network !== 'silent') for (const other of pair) other.destroy();
+        if (pair.every((other) => other.destroyed)) this.#pairs.delete(pair);
       });
     }
   }

@@ -25,7 +25,7 @@ if (!Number.isInteger(seed) || !Number.isFinite(seconds) || seconds < 1) {
 const NODES = 3;
 const LEASE_MS = 1_000;
 /** Longest that nodes may take to finish, and the last one to catch up and verify, before that itself is the failure. */
-const HANG_MS = 180_000;
+const HANG_MS = 90_000;
 const random = mulberry32(seed);
 const between = (from: number, to: number) => from + random() * (to - from);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -41,6 +41,7 @@ class Node {
   #child: ChildProcess | undefined;
   #lives = 0;
   #expected = false;
+  #log = '';
   stopped = false;
 
   constructor(name: string, proxy: Proxy, store: string) {
@@ -57,11 +58,14 @@ class Node {
     const child = run([this.#store, this.ackFile, String(seed + this.#lives)]);
     this.#child = child;
     this.#expected = false;
-    let log = '';
-    child.stderr?.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-20_000)));
+    this.#log = '';
+    const keep = (chunk: Buffer) => (this.#log = (this.#log + chunk.toString()).slice(-20_000));
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
     child.on('exit', (code, signal) => {
       if (this.#child === child) this.#child = undefined;
-      if (!this.#expected) errors.push(`${this.name}, life ${life}, ended by itself (${code ?? signal}):\n${log}`);
+      if (!this.#expected)
+        errors.push(`${this.name}, life ${life}, ended by itself (${code ?? signal}):\n${this.#log}`);
     });
   }
 
@@ -83,7 +87,7 @@ class Node {
     const code = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.stdin?.write('stop\n');
     const ended = await Promise.race([code, wait(HANG_MS, 'hangs', { ref: false })]);
-    if (ended !== 0) throw new Error(`${this.name} did not end in order: ${ended}`);
+    if (ended !== 0) throw new Error(`${this.name} did not end in order: ${ended}\n${this.#log}`);
   }
 }
 

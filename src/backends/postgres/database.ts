@@ -38,8 +38,8 @@ export interface Statement {
 /** How often a server that was lost in a commit is asked what became of it, and how long to wait in between: 6 s in all. */
 const ASK_AGAIN_MS = [10, 50, 200, 500, 1_000, 2_000, 2_000];
 
-/** Reads, and what an operator asks for, may take long. */
-const LONGEST_ANSWER_MS = 600_000;
+/** Reads may take longer than writes; longer than this a connection is taken for lost. What looks at everything says so. */
+const READ_ANSWER_MS = 60_000;
 const INT8 = 20;
 const INT8_ARRAY = 1_016;
 const types = {
@@ -65,7 +65,7 @@ export class Database implements Queries {
     this.#pool = new Pool({
       connectionString: options.url,
       options: `-c search_path=${options.schema} -c idle_in_transaction_session_timeout=${options.leaseMs}`,
-      query_timeout: LONGEST_ANSWER_MS,
+      query_timeout: READ_ANSWER_MS,
       keepAlive: true,
       max: options.maxConnections,
       connectionTimeoutMillis: options.connectTimeoutMs,
@@ -147,21 +147,25 @@ export class Database implements Queries {
    * Runs the work in one transaction (READ COMMITTED), begun with `begin`, which may hold several statements; the work is given the first row
    * of the last one.
    *
+   * `answerTimeoutMs`: for each statement. Default: that of reads.
+   *
    * Guarantee Where that row names the transaction (`xact`, as of `pg_current_xact_id`) and the connection is lost while it commits, the server
    *           is asked what became of it: an error means that nothing was written, as long as the server answers again in time.
    */
   async transaction<Result>(
     begin: string,
     work: (queries: Queries, begun: Readonly<Record<string, unknown>>) => Promise<Result>,
+    answerTimeoutMs = READ_ANSWER_MS,
   ): Promise<Result> {
     const { client, release } = await this.#connect();
     let failure: Error | undefined;
     let begun: Readonly<Record<string, unknown>> = {};
     let done: { readonly result: Result } | undefined;
     try {
-      begun = firstRow(await client.query(begin));
-      done = { result: await work(new Transaction(client), begun) };
-      await client.query('COMMIT');
+      const timed = (text: string) => ({ text, query_timeout: answerTimeoutMs });
+      begun = firstRow(await client.query(timed(begin)));
+      done = { result: await work(new Transaction(client, answerTimeoutMs), begun) };
+      await client.query(timed('COMMIT'));
       return done.result;
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
@@ -239,28 +243,35 @@ async function rolledBack(client: PoolClient): Promise<boolean> {
 /** The statements of one transaction. Errors are put into this package's words by `Database.transaction`. */
 class Transaction implements Queries {
   readonly #client: PoolClient;
+  readonly #timeout: { readonly query_timeout: number };
 
-  constructor(client: PoolClient) {
+  constructor(client: PoolClient, answerTimeoutMs: number) {
     this.#client = client;
+    this.#timeout = { query_timeout: answerTimeoutMs };
   }
 
   async query<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[] = []): Promise<Row[]> {
-    const { rows } = await this.#client.query<unknown[]>({ text, values: [...values], rowMode: 'array' });
+    const { rows } = await this.#client.query<unknown[]>({
+      ...this.#timeout,
+      text,
+      values: [...values],
+      rowMode: 'array',
+    });
     return rows as unknown as Row[];
   }
 
   async prepared<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[]): Promise<Row[]> {
-    const { rows } = await this.#client.query<unknown[]>(preparedQuery(text, values));
+    const { rows } = await this.#client.query<unknown[]>({ ...this.#timeout, ...preparedQuery(text, values) });
     return rows as unknown as Row[];
   }
 
   async change(text: string, values: readonly SqlValue[] = []): Promise<number> {
-    const { rowCount } = await this.#client.query({ text, values: [...values], rowMode: 'array' });
+    const { rowCount } = await this.#client.query({ ...this.#timeout, text, values: [...values], rowMode: 'array' });
     return rowCount ?? 0;
   }
 
   async script(text: string): Promise<void> {
-    await this.#client.query(text);
+    await this.#client.query({ ...this.#timeout, text });
   }
 }
 

@@ -96,7 +96,7 @@ class PostgresStore implements Store {
     this.#watchers = new LogWatchers(logger);
     const writes: Writes = options.readOnly
       ? new NoWrites(options.location, session)
-      : new WriteQueue({ database, clock, limits: options.limits, appended: (events) => this.#appended(events) });
+      : new WriteQueue({ ...options, database, clock, appended: (events) => this.#appended(events) });
     this.#writes = writes;
     this.#presence = new Presence({
       ...options,

@@ -48,6 +48,7 @@ export class WriteQueue {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #limits: WaitingLimits;
+  readonly #answerTimeoutMs: number;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
   #bytes = 0;
@@ -59,12 +60,14 @@ export class WriteQueue {
     database: Database;
     clock: Clock;
     limits: WaitingLimits;
+    answerTimeoutMs: number;
     /** Something was appended, and is visible; told before the writes are settled. */
     appended: (events: readonly RecordedEvent[]) => void;
   }) {
     this.#database = options.database;
     this.#clock = options.clock;
     this.#limits = options.limits;
+    this.#answerTimeoutMs = options.answerTimeoutMs;
     this.#appended = options.appended;
   }
 
@@ -171,7 +174,7 @@ export class WriteQueue {
     try {
       outcome =
         (await this.#atOnce(writes)) ??
-        (await this.#transaction((queries) => flush(queries, writes, this.#clock.now())));
+        (await this.#transaction((queries) => flush(queries, writes, this.#clock.now()), this.#answerTimeoutMs));
     } catch (error) {
       return storeError(this.#database.store, error);
     }
@@ -195,8 +198,8 @@ export class WriteQueue {
     }
   }
 
-  #transaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
-    return this.#database.transaction(LOCK_HEAD, (queries) => work(queries));
+  #transaction<Result>(work: (queries: Queries) => Promise<Result>, answerTimeoutMs?: number): Promise<Result> {
+    return this.#database.transaction(LOCK_HEAD, (queries) => work(queries), answerTimeoutMs);
   }
 
   #countTogether(): number {
