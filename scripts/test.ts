@@ -21,6 +21,10 @@ if (process.argv.length === 2) {
     name: 'crash test',
     args: ['--conditions=thereupon-source', 'test/crash/run.ts', ...(inCi ? ['--kills', '60'] : ['--kills', '20'])],
   });
+  steps.push({
+    name: 'cluster test',
+    args: ['--conditions=thereupon-source', 'test/cluster/run.ts', '--seconds', '30'],
+  });
 }
 
 for (const step of steps) {

@@ -60,10 +60,9 @@ export class PostgresCluster implements Cluster {
   async view(): Promise<ClusterView> {
     const { database, session } = this.#parts;
     session.assertOpen();
-    const [nodes, rows] = await Promise.all([
-      database.query<[node: number, consumers: string[]]>(NODES),
-      database.query<[consumer: string, ...LaneRow]>(LANES_OF_RUNNING),
-    ]);
+    // One after the other: an idle node needs one connection for it.
+    const nodes = await database.query<[node: number, consumers: string[]]>(NODES);
+    const rows = await database.query<[consumer: string, ...LaneRow]>(LANES_OF_RUNNING);
     const lanes = new Map<string, LaneGroup[]>();
     for (const [name, ...row] of rows) {
       const consumer = fromText(name);

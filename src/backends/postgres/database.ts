@@ -40,6 +40,7 @@ const ASK_AGAIN_MS = [10, 50, 200, 500, 1_000, 2_000, 2_000];
 
 /** Reads may take longer than writes; longer than this a connection is taken for lost. What looks at everything says so. */
 const READ_ANSWER_MS = 60_000;
+const IDLE_CONNECTION_MS = 30_000;
 const INT8 = 20;
 const INT8_ARRAY = 1_016;
 const types = {
@@ -68,6 +69,9 @@ export class Database implements Queries {
       query_timeout: READ_ANSWER_MS,
       keepAlive: true,
       max: options.maxConnections,
+      // To make one costs the server more than to keep one.
+      min: 1,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'thereupon',
       types,

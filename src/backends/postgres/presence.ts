@@ -76,6 +76,7 @@ export class Presence {
   #beating: Promise<void> | undefined;
   #member: Member | undefined;
   #failures = 0;
+  #renewals = 0;
   /** Ends the wait for the end of the present connection. */
   #gone: () => void = () => {};
 
@@ -237,10 +238,13 @@ export class Presence {
     if (Number(renewed) === 0) {
       if (member.node === node) this.#expel(member);
       member.watcher.joined(await this.#join(client, member));
-    } else if (member.node === node) this.#holdsFrom(member, sinceMs);
+      return;
+    }
+    if (member.node === node) this.#holdsFrom(member, sinceMs);
     this.#options.heard(Number(head));
+    this.#renewals += 1;
     // A notice may have been lost.
-    member.watcher.changed();
+    if (this.#renewals % RENEWALS === 0) member.watcher.changed();
   }
 
   async #join(client: Client, member: Member): Promise<NodeId> {
