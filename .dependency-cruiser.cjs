@@ -13,7 +13,7 @@ const LAYERS = [
 ];
 
 const PORTS =
-  '^src/(channel/(event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|store)\\.ts$';
+  '^src/(channel/(event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 

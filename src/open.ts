@@ -9,7 +9,7 @@ import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import { retryPolicy } from './consumer/retry-policy.ts';
-import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
+import { CapabilityMissing, Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
 import { START } from './event/position.ts';
@@ -19,7 +19,9 @@ import { SYSTEM_EVENTS, systemEvent } from './event/system-events.ts';
 import { Ingest } from './producer/ingest.ts';
 import type { HeaderFields } from './producer/ingest.ts';
 import { Publisher } from './producer/publisher.ts';
-import type { Publication, Published } from './producer/publisher.ts';
+import type { Outgoing, Publication, Published } from './producer/publisher.ts';
+import type { TransactionQueries } from './producer/outbox.ts';
+import { Relay } from './producer/relay.ts';
 import {
   QUARANTINE,
   admitEdit,
@@ -58,7 +60,7 @@ export async function open<const Events extends EventDefinition = EventDefinitio
 }
 
 /** A system of whatever events: all of it but what is typed by them. */
-export type AnySystem = Omit<System, 'publish' | 'publishAll' | 'append' | 'options'>;
+export type AnySystem = Omit<System, 'publish' | 'publishAll' | 'publishWithin' | 'append' | 'options'>;
 
 /** A running system: facts go in, are kept for ever, and are reacted to. */
 export class System<Events extends EventDefinition = EventDefinition> {
@@ -73,6 +75,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly #registry: SchemaRegistry;
   readonly #publisher: Publisher;
   readonly #ingest: Ingest;
+  readonly #relay: Relay | undefined;
   #closing: Promise<void> | undefined;
   #cancelRetention: (() => void) | undefined;
 
@@ -99,6 +102,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       source,
       limits,
     });
+    this.#relay = store.outbox === undefined || store.readOnly ? undefined : new Relay(store.outbox, environment);
     this.#ingest = new Ingest(this.#publisher, registry, environment);
     this.consumers = new Consumers({
       environment,
@@ -173,6 +177,23 @@ export class System<Events extends EventDefinition = EventDefinition> {
   ): Promise<readonly Published[]> {
     this.#assertWritable();
     return this.#publisher.append(stream, publications, options);
+  }
+
+  /**
+   * Publishes in a transaction of the caller's own, on any connection to the database of the store: the facts are recorded, soon, if and only
+   * if it commits. That transaction holds up nobody else's.
+   *
+   * Errors    As `publishAll` before the write, and what the connection throws. CapabilityMissing where the store takes no part in
+   *           transactions of others. A fact that the log refuses then (G2, a deleted stream) becomes a report `thereupon.outbox.refused`.
+   */
+  async publishWithin(
+    transaction: TransactionQueries,
+    publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
+  ): Promise<readonly Outgoing[]> {
+    this.#assertWritable();
+    const { outbox, backend } = this.#store;
+    if (outbox === undefined) throw new CapabilityMissing('publishWithin', 'outbox', backend);
+    return this.#publisher.publishWithin(outbox, transaction, publications);
   }
 
   /** Takes CloudEvents from outside, all or none; with a claim about the stream that they belong to, if its version is as expected. */
@@ -322,6 +343,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const release = keepAlive();
     try {
       await this.consumers.stop(durationMs(this.options.closeGrace ?? '10s', 'closeGrace'));
+      await this.#relay?.close();
       this.#feed.close();
       await this.#store.close();
     } finally {

@@ -4,6 +4,7 @@ import type { Cluster } from './consumer/cluster.ts';
 import type { DeliveryStore } from './consumer/delivery-store.ts';
 import type { RowStore } from './consumer/row-store.ts';
 import type { UnitOfWork } from './consumer/unit-of-work.ts';
+import type { Outbox } from './producer/outbox.ts';
 import type { SchemaStore } from './schema/schema-store.ts';
 import type { Environment } from './system/environment.ts';
 
@@ -52,6 +53,8 @@ export interface Store {
   readonly unitOfWork: UnitOfWork;
   /** Where several processes write and share the work; undefined: one process alone does. */
   readonly cluster: Cluster | undefined;
+  /** Where callers' own transactions publish; undefined: the store takes no part in them. */
+  readonly outbox: Outbox | undefined;
   /** Writes waiting for their turn, and the most that may wait (G10). */
   pressure(): { readonly waiting: number; readonly limit: number };
   /** Lets other processes know where this one's server answers. */

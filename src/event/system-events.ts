@@ -20,6 +20,7 @@ export const SYSTEM_EVENTS = {
   consumerResumed: 'thereupon.consumer.resumed',
   consumerReplayed: 'thereupon.consumer.replayed',
   consumerStalled: 'thereupon.consumer.stalled',
+  outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',
 } as const;
 

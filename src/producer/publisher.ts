@@ -12,6 +12,7 @@ import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { Admission } from '../schema/gate.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
+import type { Outbox, TransactionQueries } from './outbox.ts';
 import type { Environment } from '../system/environment.ts';
 import { isoTime } from '../system/clock.ts';
 
@@ -28,6 +29,9 @@ export interface Published {
   /** True: the data did not fit the schema and the event waits as a dead letter of `thereupon.quarantine`; the place is that of the report. */
   readonly quarantined: boolean;
 }
+
+/** What a transaction of the caller has published: recorded, with a place in the log, when it has committed. */
+export type Outgoing = Pick<Published, 'id' | 'source' | 'quarantined'>;
 
 /** One event of a batch. */
 export interface Publication<Definition extends EventDefinition = EventDefinition> {
@@ -91,6 +95,22 @@ export class Publisher {
     assertExpectedVersion(expected);
     const admitted = await this.#admitAll(publications, stream);
     return this.record(admitted, [{ stream, version: expected }]);
+  }
+
+  /** Puts facts into the outbox, in a transaction of the caller: recorded if and only if it commits, all or none. */
+  async publishWithin(
+    outbox: Outbox,
+    transaction: TransactionQueries,
+    publications: readonly Publication[],
+  ): Promise<readonly Outgoing[]> {
+    const admitted = await this.#admitAll(publications, undefined);
+    assertCount(admitted.length, this.#options.limits);
+    if (admitted.length === 0) return [];
+    await outbox.put(
+      transaction,
+      admitted.flatMap(({ events }) => events),
+    );
+    return admitted.map(({ event, quarantined }) => ({ id: event.id, source: event.source, quarantined }));
   }
 
   /** Records what was admitted, all or none. */

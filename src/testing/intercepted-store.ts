@@ -1,7 +1,7 @@
 import type { Store, StoreFactory } from '../store.ts';
 
 /** The ports of a store that do input and output. */
-export type PortName = 'log' | 'schemas' | 'checkpoints' | 'deliveries' | 'rows' | 'unitOfWork' | 'cluster';
+export type PortName = 'log' | 'schemas' | 'checkpoints' | 'deliveries' | 'rows' | 'unitOfWork' | 'cluster' | 'outbox';
 
 /** One call of a port: what is called, with what, and how to let it happen. */
 export interface PortCall {
@@ -29,6 +29,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     rows: interceptedPort('rows', store.rows, intercept),
     unitOfWork: interceptedPort('unitOfWork', store.unitOfWork, intercept),
     cluster: store.cluster === undefined ? undefined : interceptedPort('cluster', store.cluster, intercept),
+    outbox: store.outbox === undefined ? undefined : interceptedPort('outbox', store.outbox, intercept),
     pressure: () => store.pressure(),
     announce: (url) => store.announce(url),
     report: (thorough) => store.report(thorough),

@@ -16,6 +16,7 @@ const ACCOUNTS = 40;
 const CALLERS = 4;
 /** Of a publisher whose write failed: it tells the same facts again. */
 const AGAIN_MS = 50;
+const TELL_MS = 5_000;
 
 const system = await untilReached(() => open({ store, source: SOURCE, ...definitions }));
 say({ opened: true });
@@ -102,15 +103,27 @@ function acknowledge(acks: number, published: readonly Published[]): void {
   writeSync(acks, published.map(line).join(''));
 }
 
-/** Retries included: nothing is left that time alone would change. */
+/** Retries included: nothing is left that time alone would change. Says now and then what is. */
 async function caughtUp(): Promise<void> {
+  const progress = setInterval(() => void tellProgress(), TELL_MS);
   for (;;) {
     await system.settled();
     const statuses = await system.consumers.list();
     const waits = statuses.filter(({ name, retrying, waiting }) => retrying > 0 || (waiting > 0 && name !== 'picky'));
-    if (waits.length === 0) return;
+    if (waits.length === 0) {
+      clearInterval(progress);
+      return;
+    }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
+}
+
+async function tellProgress(): Promise<void> {
+  const statuses = await system.consumers.list();
+  const busy = statuses.map(({ name, state, reason, position, lag, inFlight, buffered, retrying, waiting, figures }) =>
+    [name, state, reason, position, lag.events, inFlight, buffered, retrying, waiting, figures.handled].join(' '),
+  );
+  process.stderr.write(`${await system.events.head()}: ${busy.join('; ')}\n`);
 }
 
 function say(message: object): void {

@@ -71,6 +71,7 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     deliveries: new MemoryDeliveryStore(content.deliveries, session),
     rows: new MemoryRowStore(content.rows, session),
     cluster: undefined,
+    outbox: undefined,
     unitOfWork: new MemoryUnitOfWork(content, clock, watchers, session),
     // Every write is done when its call returns, so that none ever waits (G10).
     pressure: () => ({ waiting: 0, limit: 1 }),

@@ -9,6 +9,7 @@ import { PostgresDeliveryStore } from './delivery-store.ts';
 import { PostgresEventLog } from './event-log.ts';
 import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, SCHEMA_VERSION, versionOf } from './migrate.ts';
+import { PostgresOutbox } from './outbox.ts';
 import { Presence } from './presence.ts';
 import { reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
@@ -81,6 +82,8 @@ class PostgresStore implements Store {
   readonly #watchers: LogWatchers;
   readonly #presence: Presence;
   readonly cluster: PostgresCluster;
+  readonly outbox: PostgresOutbox;
+  readonly #outboxListeners = new Set<() => void>();
   /** What listeners were told of. */
   #told = 0;
   #closing: Promise<void> | undefined;
@@ -103,6 +106,9 @@ class PostgresStore implements Store {
       store: options.location,
       environment,
       heard: (head) => void this.#heard(head),
+      pending: () => {
+        for (const listener of this.#outboxListeners) listener();
+      },
     });
     this.log = new PostgresEventLog({
       session,
@@ -116,6 +122,14 @@ class PostgresStore implements Store {
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
     this.unitOfWork = new PostgresUnitOfWork(writes);
+    this.outbox = new PostgresOutbox({
+      schema: options.schema,
+      database,
+      writes,
+      session,
+      now: () => clock.now(),
+      watch: (listener) => this.#watchOutbox(listener),
+    });
     this.cluster = new PostgresCluster({
       database,
       writes,
@@ -145,6 +159,12 @@ class PostgresStore implements Store {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  #watchOutbox(listener: () => void): () => void {
+    this.#outboxListeners.add(listener);
+    this.#presence.start();
+    return () => this.#outboxListeners.delete(listener);
   }
 
   #appended(events: readonly RecordedEvent[]): void {

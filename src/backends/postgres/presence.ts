@@ -23,6 +23,7 @@ const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' 
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.classid = (${LOCK_CLASS}::bigint & 4294967295)::oid AND l.objid = nodes.node::oid)`;
 const TELL = `pg_notify('thereupon_' || current_schema(), 'nodes')`;
+const PENDING = 'EXISTS (SELECT FROM pending)';
 const JOIN = `WITH gone AS (
   DELETE FROM nodes WHERE node <> $1 AND (until < clock_timestamp() OR NOT ${LOCKED})
 )
@@ -33,7 +34,7 @@ const RENEW = `WITH gone AS (
 ), renewed AS (
   UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE node = $1 RETURNING node
 )
-SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position FROM log_head`;
+SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position, ${PENDING} FROM log_head`;
 const LEAVE = `WITH released AS (
   UPDATE lanes SET holder = NULL, token = token + 1 WHERE holder = $1
 )
@@ -49,6 +50,8 @@ export interface PresenceOptions {
   readonly environment: Environment;
   /** The head of the log, as the server says. */
   heard(head: number): void;
+  /** Somebody's transaction has put events into the outbox. */
+  pending(): void;
 }
 
 interface Member {
@@ -187,6 +190,7 @@ export class Presence {
 
   #notified(payload: string): void {
     if (payload === 'nodes') this.#member?.watcher.changed();
+    else if (payload === 'outbox') this.#options.pending();
     else this.#options.heard(Number(payload));
   }
 
@@ -218,8 +222,10 @@ export class Presence {
   async #beatOn(client: Client): Promise<void> {
     const member = this.#member;
     if (member === undefined) {
-      const { rows } = await client.query<{ position: string }>('SELECT position FROM log_head');
+      const sql = `SELECT position, ${PENDING} AS pending FROM log_head`;
+      const { rows } = await client.query<{ position: string; pending: boolean }>(sql);
       this.#options.heard(Number(rows[0]?.position));
+      if (rows[0]?.pending === true) this.#options.pending();
       return;
     }
     if (member.node === undefined) {
@@ -228,12 +234,12 @@ export class Presence {
     }
     const { node } = member;
     const sinceMs = performance.now();
-    const { rows } = await client.query<[string, string, string]>({
+    const { rows } = await client.query<[string, string, string, boolean]>({
       text: RENEW,
       values: [node, this.#options.leaseMs],
       rowMode: 'array',
     });
-    const [renewed, , head] = rows[0] ?? [];
+    const [renewed, , head, pending] = rows[0] ?? [];
     if (member !== this.#member) return;
     if (Number(renewed) === 0) {
       if (member.node === node) this.#expel(member);
@@ -242,6 +248,7 @@ export class Presence {
     }
     if (member.node === node) this.#holdsFrom(member, sinceMs);
     this.#options.heard(Number(head));
+    if (pending === true) this.#options.pending();
     this.#renewals += 1;
     // A notice may have been lost.
     if (this.#renewals % RENEWALS === 0) member.watcher.changed();

@@ -76,6 +76,7 @@ class SqliteStore implements Store {
   readonly rows: SqliteRowStore;
   readonly unitOfWork: SqliteUnitOfWork;
   readonly cluster = undefined;
+  readonly outbox = undefined;
   readonly #file: OpenFile;
   readonly #options: OpenOptions;
   readonly #environment: Environment;

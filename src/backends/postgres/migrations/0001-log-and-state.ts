@@ -54,6 +54,12 @@ CREATE TABLE streams (
 ) WITH (fillfactor = 70);
 CREATE INDEX streams_by_category ON streams (category, stream);
 
+-- What callers have published in transactions of their own: visible here when these have committed, and then moved to the log.
+CREATE TABLE pending (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  events text COLLATE "C" NOT NULL -- JSON
+);
+
 CREATE TABLE schemas (
   type          text COLLATE "C" NOT NULL,
   version       integer NOT NULL,
