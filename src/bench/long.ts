@@ -23,7 +23,7 @@ export const growth: Workload = {
   name: 'growth',
   what: 'P1, P2a, P3, P4 with 5,000,000 events stored, beside an empty store; opening',
   long: true,
-  async run({ storePath, scale }) {
+  async run({ storePath, limits, scale }) {
     const stored = Math.ceil(5_000_000 * scale);
     const place = storePath('growth');
     await fill(place, stored);
@@ -47,6 +47,7 @@ export const growth: Workload = {
         const measured = [
           await workload.run({
             store,
+            limits,
             scale: Math.min(1, scale * 4),
             storePath: (file) => storePath(`${file}-${name}`),
           }),

@@ -1,5 +1,4 @@
 import { open } from '../index.ts';
-import { rawAppendRate, sqliteAppendRate, validatedAppendRate } from './raw-limit.ts';
 import { BenchOrderPlaced, orderNumber } from './shop-event.ts';
 import { figure, percentile } from './workload.ts';
 import type { Workload } from './workload.ts';
@@ -8,10 +7,10 @@ import type { Workload } from './workload.ts';
 export const publishOneByOne: Workload = {
   name: 'P1',
   what: 'publish one at a time, awaited',
-  async run({ store, storePath, scale }) {
+  async run({ store, storePath, limits, scale }) {
     const place = store ?? storePath('p1');
     const events = Math.ceil(20_000 * scale);
-    const limit = rawAppendRate(`${place}.raw`, 1);
+    const limit = await limits.append(1);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });
     for (let n = 0; n < 500; n += 1) await system.publish(BenchOrderPlaced, orderNumber(n));
     const took = new Float64Array(events);
@@ -22,7 +21,7 @@ export const publishOneByOne: Workload = {
       took[n] = performance.now() - start;
     }
     const seconds = (performance.now() - begin) / 1_000;
-    const after = rawAppendRate(`${place}.raw`, 1);
+    const after = await limits.append(1);
     return figure({
       workload: 'P1',
       events,
@@ -30,7 +29,7 @@ export const publishOneByOne: Workload = {
       limit: (limit + after) / 2,
       p50Ms: percentile(took, 0.5),
       p99Ms: percentile(took, 0.99),
-      note: 'limit: append + fdatasync of each event, before and after',
+      note: `limit: ${limits.appendNote} of each event, before and after`,
     });
   },
 };
@@ -39,11 +38,11 @@ export const publishOneByOne: Workload = {
 export const publishByMany: Workload = {
   name: 'P2a',
   what: 'publish by 256 concurrent callers, one event each',
-  async run({ store, storePath, scale }) {
+  async run({ store, storePath, limits, scale }) {
     const place = store ?? storePath('p2a');
     const events = Math.ceil(400_000 * scale);
     const callers = 256;
-    const limit = rawAppendRate(`${place}.raw`, callers);
+    const limit = await limits.appendByMany(callers);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });
     const took = new Float64Array(events);
     let next = 0;
@@ -67,7 +66,7 @@ export const publishByMany: Workload = {
       limit,
       p50Ms: percentile(took, 0.5),
       p99Ms: percentile(took, 0.99),
-      note: 'limit: append + fdatasync of 256 events at a time',
+      note: `limit: ${limits.appendNote}, by as many callers as the medium serves`,
     });
   },
 };
@@ -75,13 +74,12 @@ export const publishByMany: Workload = {
 export const publishBatches: Workload = {
   name: 'P2b',
   what: 'publish in batches of 500',
-  async run({ store, storePath, scale }) {
+  async run({ store, storePath, limits, scale }) {
     const place = store ?? storePath('p2b');
     const size = 500;
     const batches = Math.ceil(800 * scale);
-    const limit = rawAppendRate(`${place}.raw`, size);
-    const validated = validatedAppendRate(`${place}.validated`, size);
-    const alone = sqliteAppendRate(`${place}.alone`, size);
+    const limit = await limits.append(size);
+    const remarks = await limits.remarks(size);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });
     const publish = (batch: number) =>
       system.publishAll(
@@ -96,7 +94,7 @@ export const publishBatches: Workload = {
       events: batches * size,
       seconds,
       limit,
-      note: `limit: append + fdatasync of 500 events at a time; validated and written as JSON first: ${Math.round(validated)}/s; node:sqlite alone, rows and an index of identities: ${Math.round(alone)}/s`,
+      note: `limit: ${limits.appendNote} of 500 events at a time${remarks}`,
     });
   },
 };

@@ -58,14 +58,16 @@ export async function catchUp(place: string, events: number, name: string, posit
 export const catchUpWithLog: Workload = {
   name: 'P3',
   what: 'catch-up of 200,000 events, counting handler, durable checkpoints',
-  async run({ store, storePath, scale }) {
+  async run({ store, storePath, limits, scale }) {
     const place = store ?? storePath('p3');
     const events = Math.ceil(200_000 * scale);
+    const limit = await limits.page?.(events);
     const position = await fill(place, events);
     // The first run warms the compiler up; a fresh consumer then reads the same log.
     await catchUp(place, events, `warm-up-${position}`, position);
     const { seconds } = await catchUp(place, events, `counting-${position}`, position);
-    return figure({ workload: 'P3', events, seconds, note: 'from opening the store to the last durable checkpoint' });
+    const note = 'from opening the store to the last durable checkpoint';
+    return figure({ workload: 'P3', events, seconds, ...(limit === undefined ? {} : { limit }), note });
   },
 };
 
@@ -149,9 +151,10 @@ export const publishToHandler: Workload = {
 export const projectCounts: Workload = {
   name: 'P6',
   what: 'projection: counts per customer over 100,000 events, transactional',
-  async run({ store, storePath, scale }) {
+  async run({ store, storePath, limits, scale }) {
     const place = store ?? storePath('p6');
     const events = Math.ceil(100_000 * scale);
+    const limit = await limits.project?.(events);
     // A store that was given may hold other orders.
     const run = Date.now();
     const source = `/bench/${run}`;
@@ -183,6 +186,7 @@ export const projectCounts: Workload = {
       workload: 'P6',
       events,
       seconds: await project(`counts-${run}`),
+      ...(limit === undefined ? {} : { limit }),
       note: '1,000 customers; rows and checkpoint in one transaction',
     });
   },

@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { matchFilters } from './filter.ts';
+import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
+import type { Limits } from './limits.ts';
 import { growth, idle, soak } from './long.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
@@ -22,6 +24,9 @@ const WORKLOADS: readonly Workload[] = [
   soak,
 ];
 
+/** Before the names of workloads whose store is in PostgreSQL. */
+const POSTGRES_PREFIX = 'PG-';
+
 export interface BenchOptions {
   /** Names of workloads; default: all that take seconds. */
   readonly only?: readonly string[];
@@ -34,26 +39,36 @@ export interface BenchOptions {
 
 /** Runs the workloads one after another; each prints its figures as soon as it has them. Answers the exit code. */
 export async function runBench(options: BenchOptions, print: (line: string) => void): Promise<number> {
+  const prefix = isPostgres(options.store) ? POSTGRES_PREFIX : '';
+  const only = options.only?.map((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : name));
   const known = WORKLOADS.map(({ name }) => name);
-  const unknown = (options.only ?? []).filter((name) => !known.includes(name));
+  const unknown = (only ?? []).filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new RangeError(`unknown workload ${unknown.join(', ')}; there are ${known.join(', ')}`);
-  const chosen = WORKLOADS.filter(({ name, long }) => options.only?.includes(name) ?? long !== true);
+  const chosen = WORKLOADS.filter(({ name, long }) => only?.includes(name) ?? long !== true);
   // Beside the working folder and not in the system's temporary one, which may be memory: the medium is what is measured.
   mkdirSync('.tmp', { recursive: true });
   const folder = mkdtempSync(path.resolve('.tmp', 'bench-'));
+  let limits: Limits | undefined;
   try {
     if (!options.json) print(heading());
+    limits = isPostgres(options.store)
+      ? await postgresLimits(options.store)
+      : fileLimits((name) => path.join(folder, name));
     for (const workload of chosen) {
       const context = {
         store: options.store,
+        limits,
         scale: options.scale ?? 1,
         storePath: (name: string) => path.join(folder, `${name}.db`),
       };
-      const figures = [await workload.run(context)].flat();
-      for (const each of figures) print(options.json ? JSON.stringify(each) : row(each, workload));
+      for (const each of [await workload.run(context)].flat()) {
+        const named = { ...each, workload: `${prefix}${each.workload}` };
+        print(options.json ? JSON.stringify(named) : row(named, workload));
+      }
     }
     return 0;
   } finally {
+    await limits?.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -1,3 +1,5 @@
+import type { Limits } from './limits.ts';
+
 /** One figure of one run: what `thereupon bench --json` prints, a line each. */
 export interface Figure {
   readonly workload: string;
@@ -5,7 +7,7 @@ export interface Figure {
   readonly seconds: number;
   /** Events a second. */
   readonly rate: number;
-  /** What the machine can do at most, measured in the same run: plain file append and fdatasync of the same bytes. */
+  /** What the machine can do at most, measured in the same run: plain file append and fdatasync of the same bytes, or plain statements. */
   readonly limit?: number;
   readonly ratio?: number;
   readonly p50Ms?: number;
@@ -19,6 +21,7 @@ export interface WorkloadContext {
   readonly storePath: (name: string) => string;
   /** A store given by the caller, used in place of fresh ones. */
   readonly store: string | undefined;
+  readonly limits: Limits;
   /** Scales the number of events; 1 is the published size. */
   readonly scale: number;
 }
