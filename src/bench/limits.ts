@@ -14,6 +14,8 @@ export interface Limits {
   readonly page: ((events: number) => Promise<number>) | undefined;
   /** The same, and a count for each customer kept in rows, in the transaction of each page. */
   readonly project: ((events: number) => Promise<number>) | undefined;
+  /** A place for a fresh store. */
+  storePath(name: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export function fileLimits(file: (name: string) => string): Limits {
     },
     page: undefined,
     project: undefined,
+    storePath: async (name) => file(`${name}.db`),
     close: async () => {},
   };
 }
@@ -53,6 +56,7 @@ export async function postgresLimits(store: string): Promise<Limits> {
     remarks: async () => '',
     page: (events) => table.page(events),
     project: (events) => table.project(events),
+    storePath: (name) => table.freshSchema(name),
     close: () => table.close(),
   };
 }

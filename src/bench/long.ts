@@ -25,7 +25,7 @@ export const growth: Workload = {
   long: true,
   async run({ storePath, limits, scale }) {
     const stored = Math.ceil(5_000_000 * scale);
-    const place = storePath('growth');
+    const place = await storePath('growth');
     await fill(place, stored);
     const figures: Figure[] = [];
     const begin = performance.now();
@@ -65,7 +65,7 @@ export const idle: Workload = {
   what: 'CPU of an open system with reactions and nothing to do, over 10 s',
   long: true,
   async run({ store, storePath }) {
-    const place = store ?? storePath('idle');
+    const place = store ?? (await storePath('idle'));
     await fill(place, 10_000);
     await using system = await open({ store: place, ...reactions() });
     await system.settled();
@@ -87,7 +87,11 @@ export const soak: Workload = {
   async run({ store, storePath, scale }) {
     const rate = 5_000;
     const seconds = 300 * scale;
-    await using system = await open({ store: store ?? storePath('soak'), events: [BenchOrderPlaced], ...reactions() });
+    await using system = await open({
+      store: store ?? (await storePath('soak')),
+      events: [BenchOrderPlaced],
+      ...reactions(),
+    });
     const samples: number[] = [];
     const begin = performance.now();
     let published = 0;

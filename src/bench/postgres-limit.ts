@@ -16,6 +16,8 @@ export interface RawTable {
   appendByMany(callers: number, seconds?: number): Promise<number>;
   page(events: number): Promise<number>;
   project(events: number): Promise<number>;
+  /** Answers the address of a schema that is empty, and is removed in the end. */
+  freshSchema(name: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -29,7 +31,11 @@ export async function openRawTable(store: string): Promise<RawTable> {
     return client;
   };
   const client = await connect();
-  const drop = () => client.query(`DROP TABLE IF EXISTS ${TABLE}, ${TABLE}_counts`);
+  const schemas = new Set<string>();
+  const drop = async () => {
+    await client.query(`DROP TABLE IF EXISTS ${TABLE}, ${TABLE}_counts`);
+    for (const schema of schemas) await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+  };
   await drop();
   await client.query(
     `CREATE TABLE ${TABLE} (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text, id uuid UNIQUE, data text);
@@ -106,6 +112,14 @@ CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
         await client.query({ name: 'count', text: COUNT, values });
         await client.query('COMMIT');
       });
+    },
+    async freshSchema(name) {
+      const schema = `thereupon_bench_${name.replaceAll(/[^a-z0-9]/g, '_')}`;
+      schemas.add(schema);
+      await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+      const fresh = new URL(store);
+      fresh.searchParams.set('schema', schema);
+      return fresh.href;
     },
     async close() {
       await drop();

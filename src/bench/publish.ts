@@ -8,7 +8,7 @@ export const publishOneByOne: Workload = {
   name: 'P1',
   what: 'publish one at a time, awaited',
   async run({ store, storePath, limits, scale }) {
-    const place = store ?? storePath('p1');
+    const place = store ?? (await storePath('p1'));
     const events = Math.ceil(20_000 * scale);
     const limit = await limits.append(1);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });
@@ -39,7 +39,7 @@ export const publishByMany: Workload = {
   name: 'P2a',
   what: 'publish by 256 concurrent callers, one event each',
   async run({ store, storePath, limits, scale }) {
-    const place = store ?? storePath('p2a');
+    const place = store ?? (await storePath('p2a'));
     const events = Math.ceil(400_000 * scale);
     const callers = 256;
     const limit = await limits.appendByMany(callers);
@@ -75,7 +75,7 @@ export const publishBatches: Workload = {
   name: 'P2b',
   what: 'publish in batches of 500',
   async run({ store, storePath, limits, scale }) {
-    const place = store ?? storePath('p2b');
+    const place = store ?? (await storePath('p2b'));
     const size = 500;
     const batches = Math.ceil(800 * scale);
     const limit = await limits.append(size);
@@ -104,7 +104,7 @@ export const appendAndLoad: Workload = {
   name: 'P5',
   what: 'append with expected version, 64 callers; load and fold a stream of 10',
   async run({ store, storePath, scale }) {
-    const place = store ?? storePath('p5');
+    const place = store ?? (await storePath('p5'));
     const callers = 64;
     const streams = Math.ceil(10_000 * scale);
     await using system = await open({ store: place, events: [BenchOrderPlaced] });

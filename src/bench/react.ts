@@ -59,7 +59,7 @@ export const catchUpWithLog: Workload = {
   name: 'P3',
   what: 'catch-up of 200,000 events, counting handler, durable checkpoints',
   async run({ store, storePath, limits, scale }) {
-    const place = store ?? storePath('p3');
+    const place = store ?? (await storePath('p3'));
     const events = Math.ceil(200_000 * scale);
     const limit = await limits.page?.(events);
     const position = await fill(place, events);
@@ -76,7 +76,7 @@ export const memoryOfCatchUp: Workload = {
   what: 'resident memory through a catch-up of 1,000,000 events',
   long: true,
   async run({ store, storePath, scale }) {
-    const place = store ?? storePath('memory');
+    const place = store ?? (await storePath('memory'));
     const events = Math.ceil(1_000_000 * scale);
     const position = await fill(place, events);
     // In a process of its own, so that what filling left behind does not count.
@@ -105,7 +105,7 @@ export const publishToHandler: Workload = {
   name: 'P4',
   what: 'publish to handler at 1,000 a second for 10 s',
   async run({ store, storePath, scale }) {
-    const place = store ?? storePath('p4');
+    const place = store ?? (await storePath('p4'));
     const rate = 1_000;
     const events = Math.ceil(rate * 10 * scale);
     const warmUp = rate;
@@ -152,7 +152,7 @@ export const projectCounts: Workload = {
   name: 'P6',
   what: 'projection: counts per customer over 100,000 events, transactional',
   async run({ store, storePath, limits, scale }) {
-    const place = store ?? storePath('p6');
+    const place = store ?? (await storePath('p6'));
     const events = Math.ceil(100_000 * scale);
     const limit = await limits.project?.(events);
     // A store that was given may hold other orders.
@@ -196,7 +196,7 @@ export const processQueue: Workload = {
   name: 'P8',
   what: 'queue: 50,000 stored jobs, no-op handler, each acknowledgement durable',
   async run({ store, storePath, scale }) {
-    const place = store ?? storePath('p8');
+    const place = store ?? (await storePath('p8'));
     const events = Math.ceil(50_000 * scale);
     const position = await fill(place, events);
     const work = async (name: string) => {

@@ -30,7 +30,7 @@ const POSTGRES_PREFIX = 'PG-';
 export interface BenchOptions {
   /** Names of workloads; default: all that take seconds. */
   readonly only?: readonly string[];
-  /** A store to use in place of fresh ones; its content stays and grows. */
+  /** A file to use in place of fresh ones, whose content stays and grows; or a database, in which fresh schemas are made. */
   readonly store?: string;
   readonly json: boolean;
   /** Scales the number of events; 1 is the published size. */
@@ -54,12 +54,14 @@ export async function runBench(options: BenchOptions, print: (line: string) => v
     limits = isPostgres(options.store)
       ? await postgresLimits(options.store)
       : fileLimits((name) => path.join(folder, name));
+    const storePath = (name: string) => (limits as Limits).storePath(name);
     for (const workload of chosen) {
       const context = {
-        store: options.store,
+        // In a database every workload has a schema of its own, as it else has a file.
+        store: isPostgres(options.store) ? undefined : options.store,
         limits,
         scale: options.scale ?? 1,
-        storePath: (name: string) => path.join(folder, `${name}.db`),
+        storePath,
       };
       for (const each of [await workload.run(context)].flat()) {
         const named = { ...each, workload: `${prefix}${each.workload}` };

@@ -18,7 +18,7 @@ export interface Figure {
 
 export interface WorkloadContext {
   /** A fresh place for a store; removed afterwards. */
-  readonly storePath: (name: string) => string;
+  readonly storePath: (name: string) => Promise<string>;
   /** A store given by the caller, used in place of fresh ones. */
   readonly store: string | undefined;
   readonly limits: Limits;

@@ -15,7 +15,10 @@ export function benchCommand(program: Command, terminal: Terminal, exit: (code: 
     .summary('measure this machine')
     .description('Measures publishing and reacting on this machine, each beside the raw limit of its disk.')
     .option('--only <workloads>', 'only these, such as P1,P3')
-    .option('-s, --store <file>', 'a store in place of fresh ones; its content stays and grows')
+    .option(
+      '-s, --store <store>',
+      'a file in place of fresh ones, whose content stays and grows; or the address of a PostgreSQL database, where schemas are made and removed',
+    )
     .option('--scale <factor>', 'of the number of events (default 1)')
     .option('--json', 'one JSON line per workload')
     .action(async (options: BenchOptions) => {
