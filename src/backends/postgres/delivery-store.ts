@@ -215,6 +215,11 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
   ];
 }
 
+/** A row as an object with the names of its columns, for the server to read as JSON. */
+export function namedColumns(row: DeliveryRow): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(COLUMNS.split(', ').map((name, index) => [name, row[index]]));
+}
+
 function fromRow(row: DeliveryRow): Delivery {
   const [consumer, place, key, , state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
   return {

@@ -79,6 +79,7 @@ class PostgresStore implements Store {
   readonly #options: OpenOptions;
   readonly #session: Session;
   readonly #writes: Writes;
+  readonly #checkpointWrites: Writes;
   readonly #watchers: LogWatchers;
   readonly #presence: Presence;
   readonly cluster: PostgresCluster;
@@ -97,10 +98,13 @@ class PostgresStore implements Store {
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
-    const writes: Writes = options.readOnly
-      ? new NoWrites(options.location, session)
-      : new WriteQueue({ ...options, database, clock, appended: (events) => this.#appended(events) });
+    const newWrites = (): Writes =>
+      options.readOnly
+        ? new NoWrites(options.location, session)
+        : new WriteQueue({ ...options, database, clock, appended: (events) => this.#appended(events) });
+    const writes = newWrites();
     this.#writes = writes;
+    this.#checkpointWrites = newWrites();
     this.#presence = new Presence({
       ...options,
       store: options.location,
@@ -121,7 +125,7 @@ class PostgresStore implements Store {
     this.checkpoints = new PostgresCheckpointStore(database, writes, session);
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
-    this.unitOfWork = new PostgresUnitOfWork(writes);
+    this.unitOfWork = new PostgresUnitOfWork(writes, this.#checkpointWrites);
     this.outbox = new PostgresOutbox({
       schema: options.schema,
       database,
@@ -142,7 +146,7 @@ class PostgresStore implements Store {
   }
 
   pressure(): { readonly waiting: number; readonly limit: number } {
-    return { waiting: this.#writes.waiting, limit: this.#options.limits.requests };
+    return { waiting: this.#writes.waiting + this.#checkpointWrites.waiting, limit: this.#options.limits.requests };
   }
 
   /** Nobody finds this store held: others open it beside this process. */
@@ -191,7 +195,7 @@ class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     this.#session.close();
-    await this.#writes.close();
+    await Promise.all([this.#writes.close(), this.#checkpointWrites.close()]);
     this.#watchers.close();
     await this.#presence.close();
     await this.#database.close();

@@ -5,6 +5,7 @@ import { position } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
 import { categoryOf } from '../../event/stream-name.ts';
 import { identityOf } from './append-plan.ts';
+import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
 import { toText } from './text.ts';
@@ -12,7 +13,7 @@ import { toText } from './text.ts';
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 24);
+const RECORD_MANY = statement('record_events', 28);
 const RECORD_ONE = statement('record_event', 16);
 /** Of a call of the function: what it recorded would not be what was asked for. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505']);
@@ -42,7 +43,13 @@ export class OneStatement {
 
   /** Undefined: one of the writes needs more than that. */
   static of(writes: readonly Appending[]): OneStatement | undefined {
-    if (!writes.every(({ unit }) => unit === undefined || isPlain(unit))) return undefined;
+    const consumers = new Set<string>();
+    for (const { unit } of writes) {
+      if (unit === undefined) continue;
+      // Of two units of one consumer the second may remove what the first puts.
+      if (!isPlain(unit) || consumers.has(unit.consumer)) return undefined;
+      consumers.add(unit.consumer);
+    }
     const whole = new OneStatement(writes);
     const identities = new Set<string>();
     for (const { requests } of writes)
@@ -81,6 +88,12 @@ export class OneStatement {
       })),
     );
     // Of two checkpoints of one group the later stands.
+    const removed = this.#writes.flatMap(({ unit }) =>
+      (unit?.remove ?? []).map((place) => [toText(unit?.consumer ?? ''), place] as const),
+    );
+    const put = this.#writes.flatMap(({ unit }) =>
+      (unit?.put ?? []).map((row) => [unit?.lease?.token ?? 0, row] as const),
+    );
     const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()];
     return [
       streams.map(([stream]) => toText(stream)),
@@ -107,6 +120,10 @@ export class OneStatement {
       last.map(({ token }) => token),
       last.map(({ low }) => low),
       last.map(({ done }) => done),
+      removed.map(([consumer]) => consumer),
+      removed.map(([, place]) => place),
+      put.length === 0 ? null : JSON.stringify(put.map(([, row]) => namedColumns(row))),
+      put.map(([token]) => token),
     ];
   }
 
@@ -186,7 +203,7 @@ function statement(name: string, parameters: number): Statement {
   return { name, text: `SELECT head, at_ms, bases FROM ${name}(${places.join(', ')})` };
 }
 
-/** Nothing but checkpoints, of a holder. */
-function isPlain({ lease, rows, put, remove }: NonNullable<Appending['unit']>): boolean {
-  return lease !== undefined && lease.checkpoints.length > 0 && rows.length + put.length + remove.length === 0;
+/** Of a holder, and without rows. */
+export function isPlain({ lease, rows }: NonNullable<Appending['unit']>): boolean {
+  return lease !== undefined && lease.checkpoints.length > 0 && rows.length === 0;
 }

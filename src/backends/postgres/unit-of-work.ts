@@ -3,6 +3,7 @@ import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.
 import { deliveryRow } from './delivery-store.ts';
 import { bytesOf, detached } from './event-log.ts';
 import type { PreparedCheckpoint, PreparedUnit } from './flush.ts';
+import { isPlain } from './record.ts';
 import { prepareRow } from './row-store.ts';
 import type { Writes } from './write-queue.ts';
 
@@ -11,16 +12,20 @@ const UNIT_BYTES = 1_024;
 
 export class PostgresUnitOfWork implements UnitOfWork {
   readonly #writes: Writes;
+  readonly #checkpoints: Writes;
 
-  constructor(writes: Writes) {
+  /** `checkpoints`: for holders' checkpoints alone, which need not wait for the turn of those who append. */
+  constructor(writes: Writes, checkpoints: Writes) {
     this.#writes = writes;
+    this.#checkpoints = checkpoints;
   }
 
   async commit(unit: Unit): Promise<UnitOutcome> {
     const prepared = prepare(unit);
     const requests = unit.appends.map(detached);
+    const writes = requests.length === 0 && isPlain(prepared) ? this.#checkpoints : this.#writes;
     return new Promise((resolve, reject) => {
-      this.#writes.together({
+      writes.together({
         bytes: bytesOfUnit(prepared, unit),
         requests,
         unit: prepared,

@@ -163,6 +163,8 @@ CREATE FUNCTION record_events(
   p_correlationids text[], p_causationids text[], p_encodings text[], p_attributes text[], p_data text[],
   p_now_ms bigint,
   p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_lows bigint[], p_dones text[],
+  p_removed_from text[], p_removed bigint[],                -- deliveries: of which consumer, at which position
+  p_put jsonb, p_put_tokens bigint[],                       -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -180,6 +182,23 @@ BEGIN
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed <> cardinality(p_consumers) THEN
       RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
+    END IF;
+  END IF;
+  IF cardinality(p_removed) > 0 THEN
+    DELETE FROM deliveries AS d USING unnest(p_removed_from, p_removed) AS n (consumer, position)
+    WHERE d.consumer = n.consumer AND d.position = n.position;
+  END IF;
+  IF p_put IS NOT NULL THEN
+    INSERT INTO deliveries AS d SELECT * FROM jsonb_populate_recordset(NULL::deliveries, p_put)
+    ON CONFLICT (consumer, position) DO UPDATE SET key = excluded.key, lane = excluded.lane, state = excluded.state,
+      attempts = excluded.attempts, first_failed_ms = excluded.first_failed_ms, last_failed_ms = excluded.last_failed_ms,
+      due_ms = excluded.due_ms, priority = excluded.priority, error = excluded.error, edited = excluded.edited;
+    -- Something of these lanes changed: who else holds them does not know of it.
+    UPDATE lanes AS l SET holder = NULL, token = l.token + 1
+    FROM unnest(p_put_tokens) WITH ORDINALITY AS t (token, place), jsonb_populate_recordset(NULL::deliveries, p_put) WITH ORDINALITY AS n
+    WHERE n.ordinality = t.place AND l.consumer = n.consumer AND l.token <> t.token AND n.lane = ANY(l.lanes);
+    IF FOUND THEN
+      PERFORM pg_notify('thereupon_' || current_schema(), 'nodes');
     END IF;
   END IF;
   IF cardinality(p_streams) > 0 THEN
