@@ -3,24 +3,10 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { open } from 'thereupon';
 import { describe, expect, it } from 'vitest';
 import { testSharedFiles } from '../../test/cloudevents/shared-data.ts';
-import { days } from './projections.ts';
-import config from './thereupon.config.ts';
-
-/** What the data set says of a day, in its own words. */
-interface Answers {
-  readonly lines: number;
-  readonly invoices: number;
-  readonly 'orders (no C prefix)': number;
-  readonly 'cancellations (C prefix)': number;
-  readonly 'lines without CustomerID': number;
-  readonly 'orders above 1000.00 in total': number;
-  readonly 'orders by hour': Readonly<Record<string, number>>;
-  readonly 'customers with 2 or more orders': number;
-  readonly 'value of all lines': number;
-}
+import { answersOf } from './answers.ts';
+import type { Answers } from './answers.ts';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const DATA = here('../../../shared/data/orders-online-retail');
@@ -37,29 +23,6 @@ function importFiles(
   });
   expect({ status, failed: /^error/m.test(stderr) ? stderr : undefined }).toEqual({ status: 0, failed: undefined });
   return JSON.parse(stdout) as { recorded: number; duplicates: number };
-}
-
-/** Lets everything react, and reads what came of it. */
-async function answersOf(store: string): Promise<Readonly<Record<string, Answers>>> {
-  await using system = await open({ ...config, store });
-  await system.settled();
-  const { items } = await system.views.query(days);
-  return Object.fromEntries(
-    items.map(({ key, row }) => [
-      key,
-      {
-        lines: row.lines,
-        invoices: row.orders + row.cancellations,
-        'orders (no C prefix)': row.orders,
-        'cancellations (C prefix)': row.cancellations,
-        'lines without CustomerID': row.linesWithoutCustomer,
-        'orders above 1000.00 in total': row.largeOrders,
-        'orders by hour': row.ordersByHour,
-        'customers with 2 or more orders': row.returningCustomers,
-        'value of all lines': row.valuePence / 100,
-      },
-    ]),
-  );
 }
 
 function scratch(): { file(name: string): string } & Disposable {

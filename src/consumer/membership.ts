@@ -28,6 +28,8 @@ export class Membership {
   readonly #options: MembershipOptions;
   #node: NodeId | undefined;
   #view = NOTHING;
+  /** Rises when this node begins and ends to take lanes. */
+  #takings = 0;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   #left = false;
@@ -94,9 +96,9 @@ export class Membership {
     const node = this.#node;
     if (node === undefined || this.#left) return undefined;
     const quota = this.#quota(consumer, node);
-    const groups = await this.#options.cluster.changeLanes(consumer, (before) =>
-      rebalanced(before, node, quota, (id) => this.#isMember(id)),
-    );
+    const change = (before: readonly LaneGroup[]) => rebalanced(before, node, quota, (id) => this.#isMember(id));
+    this.#takings += 1;
+    const groups = await this.#options.cluster.changeLanes(consumer, change).finally(() => (this.#takings += 1));
     this.#view = { ...this.#view, lanes: new Map([...this.#view.lanes, [consumer, groups]]) };
     return node === this.#node ? leaseOf(groups, node) : undefined;
   }
@@ -120,8 +122,15 @@ export class Membership {
     while (this.#lookAgain && !this.#left) {
       this.#lookAgain = false;
       try {
-        this.#view = await cluster.view();
+        const seen = this.#takings;
+        const view = await cluster.view();
         if (this.#left) return;
+        if (this.#takings !== seen) {
+          // What was looked at was changing: it may be older than what this node knows.
+          this.#lookAgain = true;
+          continue;
+        }
+        this.#view = view;
         await this.#options.changed();
       } catch (error) {
         // The next renewal of the lease looks again.

@@ -8,7 +8,7 @@ import type {
 import { commonCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { START } from '../../event/position.ts';
-import { laneGroup, replaceLanes, TELL_NODES } from './cluster.ts';
+import { laneGroup, lockConsumers, replaceLanes, TELL_NODES } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
 import type { Database, Queries } from './database.ts';
 import type { Session } from './session.ts';
@@ -77,6 +77,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const name = toText(consumer);
     const wanted = structuredClone(change);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
+      await lockConsumers(queries, [name]);
       const [record] = await records(queries, name);
       if (record === undefined) return undefined;
       const changed = { ...record, ...wanted, updatedMs };
@@ -92,6 +93,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
   async remove(consumer: string): Promise<boolean> {
     const name = toText(consumer);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
+      await lockConsumers(queries, [name]);
       await queries.change('DELETE FROM deliveries WHERE consumer = $1', [name]);
       await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
       await queries.query(TELL_NODES);
@@ -103,10 +105,10 @@ export class PostgresCheckpointStore implements CheckpointStore {
 /** One checkpoint for all lanes, which nobody holds then. */
 async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Checkpoint, nowMs: number): Promise<void> {
   const [row] = await queries.query<[number]>(`SELECT nextval('lane_tokens')`);
-  await replaceLanes(queries, consumer, [wholeGroup(checkpoint, (row?.[0] ?? 0) * TOKENS)], nowMs);
+  await replaceLanes(queries, consumer, [], [wholeGroup(checkpoint, (row?.[0] ?? 0) * TOKENS)], nowMs);
 }
 
-/** Takes all lanes of a consumer from their holders: what these commit from now on is refused. */
+/** Takes all lanes of a consumer, whose row is locked, from their holders: what these commit from now on is refused. */
 export async function releaseLanes(queries: Queries, consumer: string): Promise<void> {
   await queries.change('UPDATE lanes SET holder = NULL, token = token + 1 WHERE consumer = $1', [consumer]);
   await queries.query(TELL_NODES);

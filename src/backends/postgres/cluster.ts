@@ -22,7 +22,7 @@ const INSERT = `INSERT INTO lanes (consumer, first_lane, lanes, low, done, holde
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
 export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
 
-/** Nodes and lanes as rows; every change holds the head of the log, as every commit does. */
+/** Nodes and lanes as rows; whoever changes lanes holds the row of their consumer, and every commit of a holder those of its lanes. */
 export class PostgresCluster implements Cluster {
   readonly leaseMs: number;
   readonly #parts: {
@@ -81,7 +81,10 @@ export class PostgresCluster implements Cluster {
     return this.#parts.writes.alone(CHANGE_BYTES, async (queries) => {
       const before = await runningLanes(queries, name);
       const after = change(before);
-      if (before.length > 0) await replaceLanes(queries, name, after, this.#parts.now());
+      // Groups that stay are not touched: a commit of their holder finds them.
+      const stays = after.filter((group) => before.includes(group));
+      const changed = after.filter((group) => !before.includes(group));
+      if (changed.length > 0) await replaceLanes(queries, name, stays, changed, this.#parts.now());
       return after;
     });
   }
@@ -96,22 +99,34 @@ export class PostgresCluster implements Cluster {
 }
 
 async function runningLanes(queries: Queries, consumer: string): Promise<readonly LaneGroup[]> {
+  await lockConsumers(queries, [consumer]);
   const rows = await queries.query<LaneRow>(
     `SELECT l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l JOIN consumers AS c USING (consumer)
-WHERE l.consumer = $1 AND c.paused_since_ms IS NULL ORDER BY l.first_lane`,
+WHERE l.consumer = $1 AND c.paused_since_ms IS NULL ORDER BY l.first_lane FOR UPDATE OF l`,
     [consumer],
   );
   return rows.map(laneGroup);
 }
 
-/** In place of all lanes of a consumer; the head of the log is locked. */
+/** Nobody else changes their lanes until the transaction ends. Before lanes are locked. */
+export async function lockConsumers(queries: Queries, consumers: readonly string[]): Promise<void> {
+  const sql = 'SELECT FROM consumers WHERE consumer = ANY($1::text[]) ORDER BY consumer FOR UPDATE';
+  await queries.query(sql, [consumers]);
+}
+
+/** In place of all groups of a consumer, whose row is locked, but those that stay. */
 export async function replaceLanes(
   queries: Queries,
   consumer: string,
+  stays: readonly LaneGroup[],
   groups: readonly LaneGroup[],
   nowMs: number,
 ): Promise<void> {
-  await queries.change('DELETE FROM lanes WHERE consumer = $1', [consumer]);
+  const kept = stays.map(({ lanes }) => lanes[0] ?? 0);
+  await queries.change('DELETE FROM lanes WHERE consumer = $1 AND NOT first_lane = ANY($2::smallint[])', [
+    consumer,
+    kept,
+  ]);
   for (const { lanes, checkpoint, holder, token } of groups) {
     const { low, done } = checkpoint;
     const first = lanes[0] ?? 0;

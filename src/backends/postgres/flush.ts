@@ -5,7 +5,7 @@ import { wholeGroup } from '../../consumer/lanes.ts';
 import { position, START } from '../../event/position.ts';
 import type { Position } from '../../event/position.ts';
 import { releaseLanes } from './checkpoint-store.ts';
-import { TELL_NODES } from './cluster.ts';
+import { lockConsumers, TELL_NODES } from './cluster.ts';
 import { AppendPlan, identityOf } from './append-plan.ts';
 import type { Known, LogExcerpt } from './append-plan.ts';
 import type { Queries } from './database.ts';
@@ -56,7 +56,7 @@ export interface Flushed {
   readonly events: readonly RecordedEvent[];
 }
 
-/** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log. */
+/** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log where any of them appends. */
 export async function flush(queries: Queries, writes: readonly Appending[], nowMs: number): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
   const tokens = await tokensOf(queries, writes);
@@ -99,8 +99,12 @@ async function tokensOf(
   const named = new Set<string>();
   for (const { unit } of writes) if (unit !== undefined) named.add(unit.consumer);
   if (named.size === 0) return new Map();
+  const taking = writes.flatMap(({ unit }) =>
+    unit !== undefined && mayTakeLanes(unit) ? [toText(unit.consumer)] : [],
+  );
+  if (taking.length > 0) await lockConsumers(queries, taking);
   const rows = await queries.query<[consumer: string, lane: number, token: number]>(
-    'SELECT consumer, first_lane, token FROM lanes WHERE consumer = ANY($1::text[])',
+    'SELECT consumer, first_lane, token FROM lanes WHERE consumer = ANY($1::text[]) ORDER BY consumer, first_lane FOR UPDATE',
     [[...named].map(toText)],
   );
   const tokens = new Map<string, Map<number, number>>();
@@ -117,6 +121,11 @@ async function tokensOf(
 function isHolder({ lease }: PreparedUnit, tokens: ReadonlyMap<number, number> | undefined): boolean {
   if (tokens === undefined) return false;
   return lease === undefined || lease.checkpoints.every(({ lane }) => tokens.get(lane) === lease.token);
+}
+
+/** Whether lanes may have to be taken from somebody. */
+function mayTakeLanes({ lease, put }: PreparedUnit): boolean {
+  return lease === undefined || lease.checkpoints.length === 0 || put.length > 0;
 }
 
 /** Whether it changes what the holders of lanes have in memory. */

@@ -17,7 +17,7 @@ import { PostgresSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
 import { PostgresUnitOfWork } from './unit-of-work.ts';
 import type { WaitingLimits, Writes } from './write-queue.ts';
-import { NoWrites, WriteQueue } from './write-queue.ts';
+import { BEGIN, NoWrites, WriteQueue } from './write-queue.ts';
 
 export interface OpenOptions {
   readonly url: string;
@@ -79,7 +79,7 @@ class PostgresStore implements Store {
   readonly #options: OpenOptions;
   readonly #session: Session;
   readonly #writes: Writes;
-  readonly #checkpointWrites: Writes;
+  readonly #stateWrites: Writes;
   readonly #watchers: LogWatchers;
   readonly #presence: Presence;
   readonly cluster: PostgresCluster;
@@ -98,13 +98,13 @@ class PostgresStore implements Store {
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
-    const newWrites = (): Writes =>
+    const newWrites = (begin: string): Writes =>
       options.readOnly
         ? new NoWrites(options.location, session)
-        : new WriteQueue({ ...options, database, clock, appended: (events) => this.#appended(events) });
-    const writes = newWrites();
+        : new WriteQueue({ ...options, begin, database, clock, appended: (events) => this.#appended(events) });
+    const writes = newWrites(BEGIN.appending);
     this.#writes = writes;
-    this.#checkpointWrites = newWrites();
+    this.#stateWrites = newWrites(BEGIN.changingState);
     this.#presence = new Presence({
       ...options,
       store: options.location,
@@ -125,7 +125,7 @@ class PostgresStore implements Store {
     this.checkpoints = new PostgresCheckpointStore(database, writes, session);
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
-    this.unitOfWork = new PostgresUnitOfWork(writes, this.#checkpointWrites);
+    this.unitOfWork = new PostgresUnitOfWork(writes, this.#stateWrites);
     this.outbox = new PostgresOutbox({
       schema: options.schema,
       database,
@@ -136,7 +136,7 @@ class PostgresStore implements Store {
     });
     this.cluster = new PostgresCluster({
       database,
-      writes,
+      writes: this.#stateWrites,
       session,
       presence: this.#presence,
       deliveries: this.deliveries,
@@ -146,7 +146,7 @@ class PostgresStore implements Store {
   }
 
   pressure(): { readonly waiting: number; readonly limit: number } {
-    return { waiting: this.#writes.waiting + this.#checkpointWrites.waiting, limit: this.#options.limits.requests };
+    return { waiting: this.#writes.waiting + this.#stateWrites.waiting, limit: this.#options.limits.requests };
   }
 
   /** Nobody finds this store held: others open it beside this process. */
@@ -195,7 +195,7 @@ class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     this.#session.close();
-    await Promise.all([this.#writes.close(), this.#checkpointWrites.close()]);
+    await Promise.all([this.#writes.close(), this.#stateWrites.close()]);
     this.#watchers.close();
     await this.#presence.close();
     await this.#database.close();

@@ -204,6 +204,6 @@ function statement(name: string, parameters: number): Statement {
 }
 
 /** Of a holder, and without rows. */
-export function isPlain({ lease, rows }: NonNullable<Appending['unit']>): boolean {
+function isPlain({ lease, rows }: NonNullable<Appending['unit']>): boolean {
   return lease !== undefined && lease.checkpoints.length > 0 && rows.length === 0;
 }

@@ -3,7 +3,6 @@ import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.
 import { deliveryRow } from './delivery-store.ts';
 import { bytesOf, detached } from './event-log.ts';
 import type { PreparedCheckpoint, PreparedUnit } from './flush.ts';
-import { isPlain } from './record.ts';
 import { prepareRow } from './row-store.ts';
 import type { Writes } from './write-queue.ts';
 
@@ -12,18 +11,19 @@ const UNIT_BYTES = 1_024;
 
 export class PostgresUnitOfWork implements UnitOfWork {
   readonly #writes: Writes;
-  readonly #checkpoints: Writes;
+  readonly #stateWrites: Writes;
 
-  /** `checkpoints`: for holders' checkpoints alone, which need not wait for the turn of those who append. */
-  constructor(writes: Writes, checkpoints: Writes) {
+  /** `stateWrites`: for holders' units that append nothing, and need not wait for the turn of those who do. */
+  constructor(writes: Writes, stateWrites: Writes) {
     this.#writes = writes;
-    this.#checkpoints = checkpoints;
+    this.#stateWrites = stateWrites;
   }
 
   async commit(unit: Unit): Promise<UnitOutcome> {
     const prepared = prepare(unit);
     const requests = unit.appends.map(detached);
-    const writes = requests.length === 0 && isPlain(prepared) ? this.#checkpoints : this.#writes;
+    const isHolders = (unit.lease?.checkpoints.length ?? 0) > 0;
+    const writes = requests.length === 0 && isHolders ? this.#stateWrites : this.#writes;
     return new Promise((resolve, reject) => {
       writes.together({
         bytes: bytesOfUnit(prepared, unit),

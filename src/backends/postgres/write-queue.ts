@@ -18,7 +18,7 @@ export interface WaitingLimits {
   readonly bytes: number;
 }
 
-/** A change that shares its transaction with no other. Runs while the head of the log is locked. */
+/** A change that shares its transaction with no other. */
 interface Alone {
   readonly bytes: number;
   run(queries: Queries): Promise<void>;
@@ -33,8 +33,14 @@ const MAX_FLUSH_WRITES = 1_024;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
 /** A full queue of small writes is gone after so long. */
 const RETRY_AFTER_MS = 100;
-/** The head of the log stays locked until the transaction ends: writers take turns, and positions become visible in order. */
-const LOCK_HEAD = 'BEGIN; SELECT pg_current_xact_id()::text AS xact FROM log_head FOR UPDATE';
+/**
+ * How a transaction of several statements begins. Whoever appends locks the head of the log until it ends: writers take turns, and positions
+ * become visible in order. Whoever only changes state does not. Of all that is locked the order is: head, consumers, lanes.
+ */
+export const BEGIN = {
+  appending: 'BEGIN; SELECT pg_current_xact_id()::text AS xact FROM log_head FOR UPDATE',
+  changingState: 'BEGIN; SELECT pg_current_xact_id()::text AS xact',
+};
 
 /**
  * The writer of this process: writes that arrive while one transaction is under way share the next one.
@@ -49,6 +55,7 @@ export class WriteQueue {
   readonly #clock: Clock;
   readonly #limits: WaitingLimits;
   readonly #answerTimeoutMs: number;
+  readonly #begin: string;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
   #bytes = 0;
@@ -61,6 +68,8 @@ export class WriteQueue {
     clock: Clock;
     limits: WaitingLimits;
     answerTimeoutMs: number;
+    /** One of BEGIN. */
+    begin: string;
     /** Something was appended, and is visible; told before the writes are settled. */
     appended: (events: readonly RecordedEvent[]) => void;
   }) {
@@ -68,6 +77,7 @@ export class WriteQueue {
     this.#clock = options.clock;
     this.#limits = options.limits;
     this.#answerTimeoutMs = options.answerTimeoutMs;
+    this.#begin = options.begin;
     this.#appended = options.appended;
   }
 
@@ -199,7 +209,7 @@ export class WriteQueue {
   }
 
   #transaction<Result>(work: (queries: Queries) => Promise<Result>, answerTimeoutMs?: number): Promise<Result> {
-    return this.#database.transaction(LOCK_HEAD, (queries) => work(queries), answerTimeoutMs);
+    return this.#database.transaction(this.#begin, (queries) => work(queries), answerTimeoutMs);
   }
 
   #countTogether(): number {

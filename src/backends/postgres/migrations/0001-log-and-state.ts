@@ -175,6 +175,11 @@ BEGIN
   IF cardinality(p_ids) > 0 THEN
     SELECT l.position, greatest(l.recorded_ms, p_now_ms) INTO head, at_ms FROM log_head AS l FOR UPDATE;
   END IF;
+  IF p_put IS NOT NULL THEN
+    -- Lanes may have to be taken from somebody: see below.
+    PERFORM FROM consumers AS c WHERE c.consumer IN (SELECT n.consumer FROM jsonb_populate_recordset(NULL::deliveries, p_put) AS n)
+    ORDER BY c.consumer FOR UPDATE;
+  END IF;
   IF cardinality(p_consumers) > 0 THEN
     UPDATE lanes AS l SET low = n.low, done = n.done, updated_ms = p_now_ms
     FROM unnest(p_consumers, p_first_lanes, p_tokens, p_lows, p_dones) AS n (consumer, first_lane, token, low, done)

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { answersOf } from '../../examples/retail/answers.ts';
+import type { Answers } from '../../examples/retail/answers.ts';
+import { systemClock, waitFor } from '../../src/system/clock.ts';
+import { runCli, startCli, untilOutput } from '../cli/spawn-cli.ts';
+import { testSharedFiles } from '../cloudevents/shared-data.ts';
+import { mulberry32 } from '../crash/mulberry.ts';
+import type { PostgresServer } from './server.ts';
+import { startPostgres } from './server.ts';
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const DATA = here('../../../shared/data/orders-online-retail');
+const RETAIL = here('../../examples/retail');
+const NODES = 3;
+const KILLS = 8;
+const SEED = 11;
+
+let server: PostgresServer;
+
+beforeAll(async () => {
+  server = await startPostgres();
+}, 120_000);
+
+afterAll(() => server.stop());
+
+/** A program that runs until it is killed, again and again. */
+class Program {
+  readonly #store: string;
+  #child: ReturnType<typeof startCli> | undefined;
+
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  async start(): Promise<void> {
+    const args = ['start', '--config', RETAIL, '--store', this.#store, '--port', '0'];
+    this.#child = startCli(args);
+    this.#child.stderr.resume();
+    await untilOutput(this.#child.stdout, /http:\/\//);
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+}
+
+describe('the retail example on three processes', () => {
+  testSharedFiles('orders-online-retail', 'answers', (text) => {
+    const answers = JSON.parse(text) as Readonly<Record<string, Answers>>;
+    const files = readdirSync(DATA)
+      .filter((name) => name.endsWith('.csv'))
+      .map((name) => path.join(DATA, name));
+
+    test('gives exactly the numbers that are known of every day, while processes are killed and started again during the import (G1, G2, G6)', async () => {
+      const store = `${server.url}?schema=retail&lease=1s`;
+      const random = mulberry32(SEED);
+      const programs = Array.from({ length: NODES }, () => new Program(store));
+      for (const program of programs) await program.start();
+      const importing = new AbortController();
+      let kills = 0;
+      const killing = programs.map(async (program) => {
+        while (!importing.signal.aborted) {
+          await waitFor(systemClock, random() * 800);
+          await program.kill();
+          kills += 1;
+          await waitFor(systemClock, random() * 500);
+          await program.start();
+        }
+      });
+      // Several imports at once, one of which is killed and begun again.
+      const options = ['--mapping', path.join(RETAIL, 'online-retail.mapping.json'), '--config', RETAIL];
+      const imports = files.map(async (file, index) => {
+        if (index === 0) {
+          const doomed = startCli(['import', file, ...options, '--store', store, '--json']);
+          doomed.stdout.resume();
+          await waitFor(systemClock, 700);
+          const ended = once(doomed, 'exit');
+          doomed.kill('SIGKILL');
+          await ended;
+        }
+        // Told again and again, until there was trouble enough: it changes nothing.
+        for (let enough = false; !enough; enough = kills >= KILLS) {
+          const { code, stderr } = await runCli(['import', file, ...options, '--store', store, '--json']);
+          expect(code, stderr).toBe(0);
+        }
+      });
+      await Promise.all(imports);
+      importing.abort();
+      await Promise.all(killing);
+      for (const program of programs) await program.kill('SIGTERM');
+      expect(await answersOf(store)).toEqual(answers);
+    }, 180_000);
+  });
+});
