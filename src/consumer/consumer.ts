@@ -86,6 +86,8 @@ export class Consumer {
   /** How often the loop began anew since it last committed something. */
   #beginnings = 0;
   #beginsAnew = false;
+  /** Its lanes were lost, and it was not looked yet what it is to have now. */
+  #awaitsLanes = false;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
   /** Resolved when the system that closes waits no longer. */
@@ -107,12 +109,17 @@ export class Consumer {
 
   /** Nothing is under way, and nothing waits but for time, a receiver or an operator. Commits may wait for company. */
   get idle(): boolean {
-    return this.#record?.paused !== undefined || (!this.#beginsAnew && (this.#loop?.idle ?? true));
+    return this.#record?.paused !== undefined || (!this.#isBetween && (this.#loop?.idle ?? true));
   }
 
   /** Idle, and everything is committed. */
   get settled(): boolean {
-    return this.#record?.paused !== undefined || (!this.#beginsAnew && (this.#loop?.settled ?? true));
+    return this.#record?.paused !== undefined || (!this.#isBetween && (this.#loop?.settled ?? true));
+  }
+
+  /** One loop is over, and the next has not begun. */
+  get #isBetween(): boolean {
+    return this.#beginsAnew || this.#awaitsLanes;
   }
 
   /** Rises with every event that is settled. */
@@ -348,6 +355,7 @@ export class Consumer {
     return this.exclusive(async () => {
       const { lanes } = this.#options;
       if (lanes === undefined || this.#closed || !this.#runs || this.#beginsAnew) return;
+      this.#awaitsLanes = false;
       if (this.#loop?.token === lanes.tokenOf(this.name)) {
         if (!lanes.isUnbalanced(this.name)) return;
       } else if (this.#loop !== undefined) {
@@ -357,6 +365,7 @@ export class Consumer {
       await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]));
       stopped.abort();
       await this.#goOn();
+      this.#awaitsLanes = false;
     });
   }
 
@@ -368,6 +377,7 @@ export class Consumer {
   /** As after a crash: another node may already be handling what this loop has in hand. */
   #drop(loop: ConsumerLoop): void {
     loop.abort();
+    this.#awaitsLanes = true;
     if (this.#loop === loop) this.#loop = undefined;
   }
 

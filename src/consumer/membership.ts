@@ -28,6 +28,8 @@ export class Membership {
   readonly #options: MembershipOptions;
   #node: NodeId | undefined;
   #view = NOTHING;
+  /** What the view says holds no more, and it was not looked at since. */
+  #isViewOver = false;
   /** Rises when this node begins and ends to take lanes. */
   #takings = 0;
   #looking: Promise<void> | undefined;
@@ -76,8 +78,9 @@ export class Membership {
     return groups.length > 0 && groups.every(({ holder }) => holder === this.#node);
   }
 
-  /** Whether members hold all lanes of the consumers that run here and are not paused. */
+  /** Whether members hold all lanes of the consumers that run here and are not paused, as far as is known. */
   get allHeld(): boolean {
+    if (this.#isViewOver) return false;
     for (const name of this.#options.consumers) {
       if (!this.#groups(name).every(({ holder }) => holder !== undefined && this.#isMember(holder))) return false;
     }
@@ -131,6 +134,7 @@ export class Membership {
           continue;
         }
         this.#view = view;
+        this.#isViewOver = false;
         await this.#options.changed();
       } catch (error) {
         // The next renewal of the lease looks again.
@@ -146,6 +150,7 @@ export class Membership {
     );
     this.#node = undefined;
     this.#view = NOTHING;
+    this.#isViewOver = true;
     this.#options.expelled();
   }
 

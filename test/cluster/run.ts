@@ -40,7 +40,8 @@ class Node {
   readonly #store: string;
   #child: ChildProcess | undefined;
   #lives = 0;
-  #expected = false;
+  /** Those that are to end. */
+  readonly #ending = new WeakSet<ChildProcess>();
   #log = '';
   stopped = false;
 
@@ -57,20 +58,19 @@ class Node {
     const life = this.#lives;
     const child = run([this.#store, this.ackFile, String(seed + this.#lives)]);
     this.#child = child;
-    this.#expected = false;
     this.#log = '';
     const keep = (chunk: Buffer) => (this.#log = (this.#log + chunk.toString()).slice(-20_000));
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
     child.on('exit', (code, signal) => {
       if (this.#child === child) this.#child = undefined;
-      if (!this.#expected)
+      if (!this.#ending.has(child))
         errors.push(`${this.name}, life ${life}, ended by itself (${code ?? signal}):\n${this.#log}`);
     });
   }
 
   signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
-    if (signal === 'SIGKILL') this.#expected = true;
+    if (signal === 'SIGKILL' && this.#child !== undefined) this.#ending.add(this.#child);
     this.stopped = signal === 'SIGSTOP';
     this.#child?.kill(signal);
   }
@@ -83,7 +83,7 @@ class Node {
   async finish(): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
-    this.#expected = true;
+    this.#ending.add(child);
     const code = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.stdin?.write('stop\n');
     const ended = await Promise.race([code, wait(HANG_MS, 'hangs', { ref: false })]);
