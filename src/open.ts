@@ -35,7 +35,7 @@ import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
 import { DEFAULT_LIMITS } from './schema/event-limits.ts';
 import { SchemaRegistry } from './schema/registry.ts';
-import type { Store, StoreFactory, StoreReport } from './store.ts';
+import type { PendingMigrations, Store, StoreFactory, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
 import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
@@ -57,6 +57,16 @@ export async function open<const Events extends EventDefinition = EventDefinitio
 ): Promise<System<Events>> {
   if (typeof options === 'string' || isStoreFactory(options)) return System.open({ store: options });
   return System.open(options);
+}
+
+/**
+ * What opening a store for writing would change of its form: looks, and changes nothing. Undefined: it has none that could change.
+ *
+ * Errors    StoreUnusable, StoreUnavailable of the backend.
+ */
+export async function pendingMigrations(store: StoreFactory | string): Promise<PendingMigrations | undefined> {
+  const factory = typeof store === 'string' ? await factoryOf(store) : store;
+  return factory.pendingMigrations?.(createEnvironment());
 }
 
 /** A system of whatever events: all of it but what is typed by them. */

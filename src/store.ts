@@ -65,9 +65,20 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** What brings a store to the form that this version of the package works with. */
+export interface PendingMigrations {
+  /** The version that it has; 0: there is no store yet. */
+  readonly from: number;
+  readonly to: number;
+  /** What opening it for writing would run; empty when it has the present form. */
+  readonly sql: string;
+}
+
 /** How to open a store: what `open` takes. */
 export interface StoreFactory {
   readonly backend: string;
   readonly location: string;
   open(environment: Environment): Promise<Store>;
+  /** Looks, and changes nothing. Undefined: stores of this kind have no form of their own. Errors as of `open`. */
+  readonly pendingMigrations?: ((environment: Environment) => Promise<PendingMigrations>) | undefined;
 }

@@ -4,6 +4,7 @@ import { catalogCommand } from './commands/catalog.ts';
 import { consumersCommand } from './commands/consumers.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { migrateCommand } from './commands/migrate.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { publishCommand } from './commands/publish.ts';
@@ -71,7 +72,15 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     exportCommand,
     streamsCommand,
   ];
-  const operating = [consumersCommand, deadLettersCommand, viewsCommand, catalogCommand, doctorCommand, benchCommand];
+  const operating = [
+    consumersCommand,
+    deadLettersCommand,
+    viewsCommand,
+    catalogCommand,
+    doctorCommand,
+    migrateCommand,
+    benchCommand,
+  ];
   for (const add of [...commands, ...operating]) add(program, terminal, exit);
   return program;
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { programFolder, runCli, startCli, untilOutput } from '../cli/spawn-cli.ts';
 import type { ScratchFolder } from '../cli/spawn-cli.ts';
@@ -49,6 +50,29 @@ describe('a program whose store is in PostgreSQL', () => {
     expect(again.stdout).toContain('"duplicate":true');
     // What a person sees names the place, never the password.
     expect(shownBy(again)).not.toContain('thereupon@');
+  });
+});
+
+describe('thereupon migrate', () => {
+  test('prints the SQL and changes nothing; who runs it has the store, and so has who lets the command do it', async () => {
+    const options = { cwd: program.path, env: { THEREUPON_STORE: `${server.url}?schema=migrated` } };
+    const dry = await runCli(['migrate', '--dry-run'], options);
+    expect(dry.code, dry.stderr).toBe(0);
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    const tables = async (schema: string) => {
+      const sql = 'SELECT tablename::text AS name FROM pg_tables WHERE schemaname = $1 ORDER BY 1';
+      return (await client.query<{ name: string }>(sql, [schema])).rows.map(({ name }) => name);
+    };
+    expect(await tables('migrated')).toEqual([]);
+    await client.query(dry.stdout);
+    const other = { cwd: program.path, env: { THEREUPON_STORE: `${server.url}?schema=by_command` } };
+    expect((await runCli(['migrate'], other)).stdout).toBe('migrated from version 0 to 1\n');
+    expect(await tables('migrated')).toEqual(await tables('by_command'));
+    await client.end();
+    expect((await runCli(['migrate', '--dry-run'], options)).stdout).toMatch(/^-- nothing to do/);
+    const published = await runCli(['publish', '-t', 'shop.order.placed', '-d', '{"orderId":"1","total":3}'], options);
+    expect(published.code, published.stderr).toBe(0);
   });
 });
 

@@ -1,4 +1,5 @@
 import { StoreUnusable } from '../../errors.ts';
+import type { PendingMigrations } from '../../store.ts';
 import type { Database, Queries } from './database.ts';
 import { logAndState } from './migrations/0001-log-and-state.ts';
 
@@ -6,6 +7,8 @@ import { logAndState } from './migrations/0001-log-and-state.ts';
 const MIGRATIONS: readonly string[] = [logAndState];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
+
+const MIGRATIONS_TABLE = 'CREATE TABLE migrations (number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())';
 
 /** "Thpn", and beside it the hash of the schema's name: one migration of a store at a time. */
 const MIGRATION_LOCK = 0x5468706e;
@@ -22,9 +25,7 @@ export async function migrate(database: Database, schema: string): Promise<void>
     if (version === SCHEMA_VERSION) return;
     if (version === 0) {
       await queries.change(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
-      await queries.change(
-        'CREATE TABLE migrations (number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())',
-      );
+      await queries.change(MIGRATIONS_TABLE);
     }
     for (const [index, sql] of MIGRATIONS.entries()) {
       const number = index + 1;
@@ -33,6 +34,18 @@ export async function migrate(database: Database, schema: string): Promise<void>
       await queries.change('INSERT INTO migrations (number) VALUES ($1)', [number]);
     }
   });
+}
+
+/** What `migrate` would run. Errors as of it. */
+export async function pendingMigrations(database: Database, schema: string): Promise<PendingMigrations> {
+  const from = await versionOf(database, database.store, schema);
+  const parts: string[] = [];
+  if (from === 0) parts.push(`CREATE SCHEMA IF NOT EXISTS ${schema};`, `${MIGRATIONS_TABLE};`);
+  for (const [index, sql] of MIGRATIONS.entries())
+    if (index + 1 > from) parts.push(sql.trim(), `INSERT INTO migrations (number) VALUES (${index + 1});`);
+  const sql =
+    parts.length === 0 ? '' : ['BEGIN;', `SET LOCAL search_path = ${schema};`, ...parts, 'COMMIT;', ''].join('\n');
+  return { from, to: SCHEMA_VERSION, sql };
 }
 
 /** 0: there is no store yet. */

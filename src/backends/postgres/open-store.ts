@@ -1,5 +1,5 @@
 import { StoreUnusable } from '../../errors.ts';
-import type { Store, StoreReport } from '../../store.ts';
+import type { PendingMigrations, Store, StoreReport } from '../../store.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Environment } from '../../system/environment.ts';
 import { PostgresCheckpointStore } from './checkpoint-store.ts';
@@ -8,7 +8,7 @@ import { Database } from './database.ts';
 import { PostgresDeliveryStore } from './delivery-store.ts';
 import { PostgresEventLog } from './event-log.ts';
 import { LogWatchers } from '../../channel/log-watchers.ts';
-import { migrate, SCHEMA_VERSION, versionOf } from './migrate.ts';
+import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { PostgresOutbox } from './outbox.ts';
 import { Presence } from './presence.ts';
 import { reportOf } from './report.ts';
@@ -43,6 +43,16 @@ export async function openStore(options: OpenOptions, environment: Environment):
   } catch (error) {
     await database.close();
     throw error;
+  }
+}
+
+/** Looks at what the schema lacks, and changes nothing. */
+export async function lookAtMigrations(options: OpenOptions, environment: Environment): Promise<PendingMigrations> {
+  const database = new Database(options, options.location, environment);
+  try {
+    return await pendingMigrations(database, options.schema);
+  } finally {
+    await database.close();
   }
 }
 

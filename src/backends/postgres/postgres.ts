@@ -2,7 +2,7 @@ import { InvalidInput } from '../../errors.ts';
 import type { StoreFactory } from '../../store.ts';
 import { durationMs } from '../../system/duration.ts';
 import type { Duration } from '../../system/duration.ts';
-import { openStore } from './open-store.ts';
+import { lookAtMigrations, openStore } from './open-store.ts';
 import type { WaitingLimits } from './write-queue.ts';
 
 export interface PostgresOptions {
@@ -48,24 +48,22 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
     throw new InvalidInput({ path: 'lease', expected: '1s to 10m', found: options.lease ?? leaseMs });
   address.searchParams.delete('lease');
   const location = `${address.host}${address.pathname}, schema ${schema}`;
+  const opening = {
+    url: address.href,
+    schema,
+    location,
+    readOnly,
+    limits,
+    maxConnections,
+    connectTimeoutMs,
+    answerTimeoutMs,
+    leaseMs,
+  };
   return {
     backend: 'postgres',
     location,
-    open: (environment) =>
-      openStore(
-        {
-          url: address.href,
-          schema,
-          location,
-          readOnly,
-          limits,
-          maxConnections,
-          connectTimeoutMs,
-          answerTimeoutMs,
-          leaseMs,
-        },
-        environment,
-      ),
+    open: (environment) => openStore(opening, environment),
+    pendingMigrations: (environment) => lookAtMigrations(opening, environment),
   };
 }
 

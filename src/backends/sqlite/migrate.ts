@@ -1,4 +1,5 @@
 import { StoreUnusable } from '../../errors.ts';
+import type { PendingMigrations } from '../../store.ts';
 import type { Database } from './database.ts';
 import { logAndState } from './migrations/0001-log-and-state.ts';
 
@@ -33,6 +34,21 @@ export function identify(database: Database, store: string): number | undefined 
     );
   }
   return version;
+}
+
+/** What `migrate` would run. */
+export function pendingMigrations(from: number): PendingMigrations {
+  const parts = MIGRATIONS.flatMap((sql, index) =>
+    index < from
+      ? []
+      : [
+          'BEGIN;',
+          sql.trim(),
+          `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${index + 1};`,
+          'COMMIT;',
+        ],
+  );
+  return { from, to: SCHEMA_VERSION, sql: parts.length === 0 ? '' : `${parts.join('\n')}\n` };
 }
 
 /** Brings a store, or an empty database, to the present form: each migration in a transaction of its own, so that none is half done. */

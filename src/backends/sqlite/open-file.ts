@@ -1,11 +1,12 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { StoreUnavailable, StoreUnusable, ThereuponError } from '../../errors.ts';
+import type { PendingMigrations } from '../../store.ts';
 import type { DatabaseOptions } from './database.ts';
 import { Database, storeError } from './database.ts';
 import type { HolderLock } from './holder-lock.ts';
 import { takeHolderLock } from './holder-lock.ts';
-import { identify, migrate, SCHEMA_VERSION } from './migrate.ts';
+import { identify, migrate, pendingMigrations, SCHEMA_VERSION } from './migrate.ts';
 
 export interface OpenFile {
   readonly database: Database;
@@ -27,6 +28,19 @@ export function openFile(path: string, options: DatabaseOptions): OpenFile {
     return options.readOnly ? openForReading(path, options) : openForWriting(path, options);
   } catch (error) {
     throw error instanceof ThereuponError ? error : storeError(path, error);
+  }
+}
+
+/** Looks at what the file lacks, and changes nothing. */
+export function lookAtMigrations(path: string, options: DatabaseOptions): PendingMigrations {
+  if ((sizeOf(path) ?? 0) === 0) return pendingMigrations(0);
+  const database = new Database(path, { ...options, readOnly: true });
+  try {
+    return pendingMigrations(identify(database, path) ?? 0);
+  } catch (error) {
+    throw error instanceof ThereuponError ? error : storeError(path, error);
+  } finally {
+    database.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { StoreFactory } from '../../store.ts';
 import type { WaitingLimits } from './group-commit.ts';
+import { lookAtMigrations } from './open-file.ts';
 import { openStore } from './open-store.ts';
 
 export interface SqliteOptions {
@@ -35,5 +36,6 @@ export function sqlite(path: string, options: SqliteOptions = {}): StoreFactory 
     backend: 'sqlite',
     location,
     open: (environment) => openStore(location, { readOnly, cacheBytes, limits }, environment),
+    pendingMigrations: async () => lookAtMigrations(location, { readOnly: true, cacheBytes }),
   };
 }
