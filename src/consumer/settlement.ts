@@ -46,7 +46,8 @@ export class Settlement {
     // First of all, because it may throw: nothing may be added of an event that is not settled.
     const row = this.#rowOf(work, attempt);
     const rowBytes = row === undefined ? 0 : roughJsonBytes(row.value);
-    if (work.delivery !== undefined) committer.beginAlone();
+    // One that only waited behind others is like any new event: keys with much behind them would else be worked off a commit at a time.
+    if (work.delivery !== undefined && work.delivery.state !== 'waiting') committer.beginAlone();
     this.#append(attempt, work.event.position);
     let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
