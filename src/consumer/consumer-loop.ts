@@ -237,6 +237,14 @@ export class ConsumerLoop {
   }
 
   /**
+   * Writes the checkpoint soon, if events were passed since it was written: what the store knows of lanes whose keys are quiet would else fall
+   * behind that of the others.
+   */
+  savePassed(): void {
+    if (this.low > this.#savedLow) this.#committer.settled(false);
+  }
+
+  /**
    * Takes nothing more, waits for attempts under way until `deadline` resolves, commits what is settled.
    * Attempts that are still running then lose their claim; they are not counted as failed.
    */

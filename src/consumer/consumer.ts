@@ -259,7 +259,7 @@ export class Consumer {
       ...this.#stateAndReason(record, elsewhere),
       live: loop?.live ?? false,
       position,
-      lag: await this.#lag(position, loop),
+      lag: await this.#lag(position, this.#handlesAll ? loop : undefined),
       inFlight: loop?.inFlight ?? 0,
       buffered: loop?.buffered ?? 0,
       ...counts,
@@ -339,12 +339,17 @@ export class Consumer {
       throw new InvalidInput({ path: 'from.position', expected: `a position up to the head, ${head}`, found: place });
   }
 
+  /** Whether no other node handles any of its events. */
+  get #handlesAll(): boolean {
+    return this.#options.lanes?.holdsAll(this.name) ?? true;
+  }
+
   /** How far the consumer is, on all nodes. */
   async #position(loop: ConsumerLoop | undefined, record: ConsumerRecord | undefined): Promise<Position> {
     if (this.#options.lanes === undefined) return loop?.low ?? record?.checkpoint.low ?? START;
     const stored = (await this.#options.stores.checkpoints.load(this.name))?.checkpoint.low ?? START;
     // What this node has of it may be further than the store knows; lanes of others are not.
-    return loop !== undefined && this.#options.lanes.holdsAll(this.name) && loop.low > stored ? loop.low : stored;
+    return loop !== undefined && this.#handlesAll && loop.low > stored ? loop.low : stored;
   }
 
   /**
@@ -357,7 +362,10 @@ export class Consumer {
       if (lanes === undefined || this.#closed || !this.#runs || this.#beginsAnew) return;
       this.#awaitsLanes = false;
       if (this.#loop?.token === lanes.tokenOf(this.name)) {
-        if (!lanes.isUnbalanced(this.name)) return;
+        if (!lanes.isUnbalanced(this.name)) {
+          this.#loop?.savePassed();
+          return;
+        }
       } else if (this.#loop !== undefined) {
         this.#drop(this.#loop);
       }

@@ -11,7 +11,10 @@ export interface TransactionQueries {
   query(sql: string, params: unknown[]): PromiseLike<unknown>;
 }
 
-export type Refusal = AppendOutcome & { readonly ok: false };
+/** Why the log does not take an entry: as it says, or because the store cannot hold it at all. */
+export type Refusal =
+  | (AppendOutcome & { readonly ok: false })
+  | { readonly ok: false; readonly reason: 'store-defect'; readonly message: string };
 
 /**
  * Events that wait in the store for the transaction which they were written in, and are moved to the log when it has committed.

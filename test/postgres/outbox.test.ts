@@ -153,6 +153,29 @@ describe('publishing in a transaction of the caller', () => {
     await system.close();
   });
 
+  test('one that the store cannot hold keeps nobody else waiting (G7, G11)', async () => {
+    const system = await program(newStore());
+    const client = await caller();
+    await client.query('BEGIN');
+    await system.publishWithin(client, [order('first')]);
+    // Longer than an entry of an index may be, and not to be made shorter by compression.
+    const random = mulberry32(3);
+    const long = Array.from({ length: 2_000 }, () => String.fromCodePoint(0x4e00 + Math.floor(random() * 20_000))).join(
+      '',
+    );
+    await system.publishWithin(client, [
+      { event: Placed, data: { order: 'o', total: 1 }, options: { subject: 's', stream: 's', id: long } },
+    ]);
+    await system.publishWithin(client, [order('last')]);
+    await client.query('COMMIT');
+    await until(async () => (await recorded(system)).length === 2);
+    expect(await recorded(system)).toEqual(['first', 'last']);
+    const { events } = await system.events.read({ types: ['thereupon.outbox.refused'], limit: 10 });
+    expect(events.map(({ data }) => (data as { reason: string }).reason)).toEqual(['store-defect']);
+    await client.end();
+    await system.close();
+  });
+
   test('checks data before it writes, and says where a store takes no part in transactions', async () => {
     const system = await program(newStore());
     const client = await caller();

@@ -1,6 +1,7 @@
+import { StoreDefect } from '../../errors.ts';
 import type { EncodedEvent } from '../../event/event.ts';
 import type { Outbox, Refusal, TransactionQueries } from '../../producer/outbox.ts';
-import type { Database } from './database.ts';
+import type { Database, Queries } from './database.ts';
 import { bytesOf } from './event-log.ts';
 import { flush } from './flush.ts';
 import type { Appending } from './flush.ts';
@@ -11,7 +12,7 @@ import type { Writes } from './write-queue.ts';
 const ENTRIES_AT_ONCE = 200;
 /** Roughly what moving them holds in memory while it waits. */
 const RELAY_BYTES = 65_536;
-const TAKE = `DELETE FROM pending WHERE number IN (SELECT number FROM pending ORDER BY number LIMIT ${ENTRIES_AT_ONCE} FOR UPDATE SKIP LOCKED)
+const TAKE = `DELETE FROM pending WHERE number IN (SELECT number FROM pending ORDER BY number LIMIT $1 FOR UPDATE SKIP LOCKED)
 RETURNING number, events`;
 
 /** Rows of `pending`, written on connections of callers. */
@@ -48,31 +49,61 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
 
   async relay(refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent): Promise<number> {
     const { database, session, writes } = this.#parts;
-    const now = () => this.#parts.now();
     session.assertOpen();
     const [some] = await database.query<[boolean]>('SELECT EXISTS (SELECT FROM pending)');
     if (some?.[0] !== true) return 0;
-    return writes.alone(RELAY_BYTES, async (queries) => {
-      const rows = await queries.query<[number: number, events: string]>(TAKE);
-      rows.sort(([left], [right]) => left - right);
-      const entries = rows.map(([, events]) => wholeEvents(events));
-      const { outcomes } = await flush(
-        queries,
-        entries.map((events) => appending(events, 'verify')),
-        now(),
-      );
-      const reports = entries.flatMap((events, index) => {
-        const outcome = outcomes[index];
-        return outcome?.ok === false && outcome.refusal !== undefined ? [refused(events, outcome.refusal)] : [];
+    try {
+      return await writes.alone(RELAY_BYTES, (queries) => this.#move(queries, ENTRIES_AT_ONCE, refused));
+    } catch (error) {
+      if (!(error instanceof StoreDefect)) throw error;
+    }
+    // One of them the store cannot hold: it is to be alone in failing.
+    try {
+      return await writes.alone(RELAY_BYTES, (queries) => this.#move(queries, 1, refused));
+    } catch (error) {
+      if (!(error instanceof StoreDefect)) throw error;
+      const { message } = error;
+      return writes.alone(RELAY_BYTES, async (queries) => {
+        const entries = await takeEntries(queries, 1);
+        const reports = entries.map((events) => refused(events, { ok: false, reason: 'store-defect', message }));
+        await this.#report(queries, reports);
+        return entries.length;
       });
-      if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], now());
-      return rows.length;
+    }
+  }
+
+  async #move(
+    queries: Queries,
+    limit: number,
+    refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent,
+  ): Promise<number> {
+    const entries = await takeEntries(queries, limit);
+    const { outcomes } = await flush(
+      queries,
+      entries.map((events) => appending(events, 'verify')),
+      this.#parts.now(),
+    );
+    const reports = entries.flatMap((events, index) => {
+      const outcome = outcomes[index];
+      return outcome?.ok === false && outcome.refusal !== undefined ? [refused(events, outcome.refusal)] : [];
     });
+    await this.#report(queries, reports);
+    return entries.length;
+  }
+
+  async #report(queries: Queries, reports: readonly EncodedEvent[]): Promise<void> {
+    if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], this.#parts.now());
   }
 
   watch(listener: () => void): () => void {
     return this.#parts.watch(listener);
   }
+}
+
+/** The oldest that are committed, in order. */
+async function takeEntries(queries: Queries, limit: number): Promise<readonly (readonly EncodedEvent[])[]> {
+  const rows = await queries.query<[number: number, events: string]>(TAKE, [limit]);
+  return rows.sort(([left], [right]) => left - right).map(([, events]) => wholeEvents(events));
 }
 
 function appending(events: readonly EncodedEvent[], onDuplicate: 'verify' | 'keep-first'): Appending {

@@ -191,7 +191,8 @@ export class Presence {
   #notified(payload: string): void {
     if (payload === 'nodes') this.#member?.watcher.changed();
     else if (payload === 'outbox') this.#options.pending();
-    else this.#options.heard(Number(payload));
+    // Anybody may notify on the channel.
+    else if (/^\d{1,16}$/.test(payload)) this.#options.heard(Number(payload));
   }
 
   #beatSoon(): void {
