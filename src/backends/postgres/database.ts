@@ -76,6 +76,10 @@ export class Database implements Queries {
       application_name: 'thereupon',
       types,
     });
+    // From its first moment on, in use or not: a connection may be lost in the very message that says it is made.
+    this.#pool.on('connect', (client) => {
+      client.on('error', (error) => logger.debug({ err: error, store }, 'a connection was lost'));
+    });
     this.#pool.on('error', (error) => {
       logger.warn({ err: error, store }, 'a connection to the store was lost; another one is made when it is needed');
     });
@@ -189,18 +193,7 @@ export class Database implements Queries {
   async #connect(): Promise<{ readonly client: PoolClient; readonly release: (broken: Error | undefined) => void }> {
     try {
       const client = await this.#pool.connect();
-      // Lost between two statements: the next one fails, and says so.
-      const lost = (error: Error) =>
-        this.#environment.logger.debug({ err: error, store: this.store }, 'a connection was lost');
-      client.on('error', lost);
-      return {
-        client,
-        release: (broken) => {
-          // One that is broken may yet say so.
-          if (broken === undefined) client.off('error', lost);
-          client.release(broken);
-        },
-      };
+      return { client, release: (broken) => client.release(broken) };
     } catch (error) {
       throw storeError(this.store, error);
     }
