@@ -101,6 +101,8 @@ export class ConsumerLoop {
   /** The lanes whose events it handles; undefined: all. */
   readonly #laneSet: ReadonlySet<number> | undefined;
   #stopped = false;
+  /** Units that were closed. */
+  #commits = 0;
   /** The low mark of the checkpoint as the store has it. */
   #savedLow: Position;
 
@@ -156,14 +158,14 @@ export class ConsumerLoop {
     return this.#progress.low;
   }
 
-  /** What a restart would begin from, were it committed now. */
+  /** What a restart would begin from, were it committed now: of each unit, in their order. */
   #checkpoints(): { readonly checkpoint: Checkpoint | undefined; readonly lease: LeaseCommit | undefined } {
     this.#intake.passToHead();
     const { groups, token } = this.#options;
     const checkpoints = this.#progress.snapshot();
     if (token === undefined) return { checkpoint: checkpoints[0], lease: undefined };
     const named = checkpoints.map((checkpoint, index) => ({ lane: groups[index]?.lanes[0] ?? 0, checkpoint }));
-    return { checkpoint: commonCheckpoint(named), lease: { token, checkpoints: named } };
+    return { checkpoint: commonCheckpoint(named), lease: { token, number: (this.#commits += 1), checkpoints: named } };
   }
 
   /** Everything up to here was taken. */

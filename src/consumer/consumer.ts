@@ -212,7 +212,7 @@ export class Consumer {
   /** The lanes that its loop handles here, for what an operator at this node changes; undefined: none, or nodes do not share the work. */
   get lease(): LeaseCommit | undefined {
     const token = this.#loop?.token;
-    return token === undefined ? undefined : { token, checkpoints: [] };
+    return token === undefined ? undefined : { token, number: 0, checkpoints: [] };
   }
 
   /** An operator changed stored deliveries of a key. */
@@ -369,6 +369,7 @@ export class Consumer {
       } else if (this.#loop !== undefined) {
         this.#drop(this.#loop);
       }
+      this.#awaitsLanes = true;
       const stopped = new AbortController();
       await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]));
       stopped.abort();

@@ -49,6 +49,11 @@ export interface Lease {
 /** What of the lanes is written with the effects of a holder: the checkpoint of each group, which is named by its first lane. */
 export interface LeaseCommit {
   readonly token: number;
+  /**
+   * Which commit under this token it is, from 1. Each is written after the one before it, and not after the next: one that was given up, and
+   * reaches the store late, changes nothing. The last one may be repeated.
+   */
+  readonly number: number;
   readonly checkpoints: readonly { readonly lane: number; readonly checkpoint: Checkpoint }[];
 }
 

@@ -98,6 +98,11 @@ export class Membership {
   async take(consumer: string): Promise<Lease | undefined> {
     const node = this.#node;
     if (node === undefined || this.#left) return undefined;
+    if (this.#isViewOver) {
+      // Who else there is must be known, or it would be taken for dead.
+      this.look();
+      return undefined;
+    }
     const quota = this.#quota(consumer, node);
     const change = (before: readonly LaneGroup[]) => rebalanced(before, node, quota, (id) => this.#isMember(id));
     this.#takings += 1;
@@ -117,6 +122,7 @@ export class Membership {
     this.#lookAgain = true;
     this.#looking ??= this.#lookWhileAsked().finally(() => {
       this.#looking = undefined;
+      if (this.#lookAgain) this.look();
     });
   }
 

@@ -45,6 +45,7 @@ export class Relay {
     this.#again = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
+      if (this.#again) this.#start();
     });
   }
 

@@ -4,7 +4,7 @@ import { postgres } from '../../src/backends/postgres/postgres.ts';
 import { laneOf, leaseOf, rebalanced } from '../../src/consumer/lanes.ts';
 import type { Lease } from '../../src/consumer/lanes.ts';
 import type { Unit } from '../../src/consumer/unit-of-work.ts';
-import { sampleConsumer, sampleDelivery, sampleUnit } from '../../src/contract/consumer-samples.ts';
+import { sampleConsumer, sampleDelivery, sampleRow, sampleUnit } from '../../src/contract/consumer-samples.ts';
 import { position, START } from '../../src/event/position.ts';
 import type { Store } from '../../src/store.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
@@ -38,8 +38,10 @@ async function asOperator(sql: string): Promise<Record<string, unknown>[]> {
 
 const unwatched = { changed() {}, expelled() {}, joined() {} };
 
-async function take(store: Store, node: number, quota = 64): Promise<Lease> {
-  const groups = await clusterOf(store).changeLanes('c', (before) => rebalanced(before, node, quota, (id) => id !== 0));
+async function take(store: Store, node: number, quota = 64, consumer = 'c'): Promise<Lease> {
+  const groups = await clusterOf(store).changeLanes(consumer, (before) =>
+    rebalanced(before, node, quota, (id) => id !== 0),
+  );
   const lease = leaseOf(groups, node);
   if (lease === undefined) throw new Error('it got no lanes');
   return lease;
@@ -50,11 +52,17 @@ function clusterOf(store: Store): NonNullable<Store['cluster']> {
   return store.cluster;
 }
 
+/** How many units each holder has made. */
+const commits = new Map<Lease, number>();
+
 /** What a holder commits when it has come to a position on all its lanes. */
-function upTo(low: number, { token, groups }: Lease, more: Partial<Unit> = {}): Unit {
+function upTo(low: number, lease: Lease, more: Partial<Unit> = {}): Unit {
+  const { token, groups } = lease;
+  const number = (commits.get(lease) ?? 0) + 1;
+  commits.set(lease, number);
   const checkpoint = { low: position(low), done: [] };
   const checkpoints = groups.map(({ lanes }) => ({ lane: lanes[0] ?? 0, checkpoint }));
-  return { ...sampleUnit({ checkpoint, ...more }), lease: { token, checkpoints } };
+  return { ...sampleUnit({ checkpoint, ...more }), lease: { token, number, checkpoints } };
 }
 
 const lowOf = async (store: Store) => (await store.checkpoints.load('c'))?.checkpoint.low;
@@ -71,6 +79,44 @@ describe('lanes under a lease', () => {
     expect(await store.unitOfWork.commit(upTo(9, early))).toEqual({ ok: false, index: -1, refusal: undefined });
     expect(await lowOf(store)).toBe(3);
     await store.close();
+  });
+
+  test('a commit that reaches the store late, after its successor, changes nothing; the last one may come again (G6)', async () => {
+    const store = await openAt(newSchema());
+    await store.checkpoints.put(sampleConsumer('c', { checkpoint: { low: START, done: [] } }));
+    const lease = await take(store, 1);
+    const rows = { rows: [sampleRow('k', 1)] };
+    const units = [upTo(3, lease), upTo(5, lease), upTo(6, lease, rows), upTo(8, lease, rows)];
+    for (const unit of units) expect((await store.unitOfWork.commit(unit)).ok).toBe(true);
+    for (const unit of units.slice(0, -1)) expect((await store.unitOfWork.commit(unit)).ok).toBe(false);
+    expect((await store.unitOfWork.commit(units.at(-1) ?? sampleUnit())).ok).toBe(true);
+    expect(await lowOf(store)).toBe(8);
+    await store.close();
+  });
+
+  test('many who write to a new namespace at once, with indexes that differ, all do, and every row is found by each', async () => {
+    const schema = newSchema();
+    const stores = await Promise.all([openAt(schema), openAt(schema), openAt(schema)]);
+    const [first] = stores;
+    if (first === undefined) throw new Error('no store');
+    for (const [index, store] of stores.entries()) {
+      await store.checkpoints.put(sampleConsumer(`c${index}`, { checkpoint: { low: START, done: [] } }));
+    }
+    await Promise.all(
+      stores.map(async (store, index) => {
+        const lease = await take(store, 1, 64, `c${index}`);
+        for (let n = 0; n < 8; n += 1) {
+          const row = { ...sampleRow(`${index}/${n}`, n), indexes: { [`i${(index + n) % 4}`]: n } };
+          const unit = { ...upTo(n + 1, lease, { rows: [row] }), consumer: `c${index}` };
+          expect((await store.unitOfWork.commit(unit)).ok).toBe(true);
+        }
+      }),
+    );
+    for (let index = 0; index < 4; index += 1) {
+      const query = { orderBy: { index: `i${index}`, direction: 'asc' as const }, limit: 100 };
+      expect((await first.rows.query('n', query)).length).toBe(24);
+    }
+    for (const store of stores) await store.close();
   });
 
   test('each lane keeps its own checkpoint when lanes are parted and joined; the record says what all have in common', async () => {
@@ -105,7 +151,7 @@ describe('lanes under a lease', () => {
         const mine = await take(store, 2, 1);
         await store.unitOfWork.commit({
           ...sampleUnit({ deliveries: { put: [], remove: [position(1)] } }),
-          lease: { token: mine.token, checkpoints: [] },
+          lease: { token: mine.token, number: 0, checkpoints: [] },
         });
         // Its own it keeps.
         expect((await store.unitOfWork.commit(upTo(1, mine))).ok).toBe(true);

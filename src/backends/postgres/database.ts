@@ -286,6 +286,8 @@ function preparedQuery(text: string, values: readonly SqlValue[]): QueryArrayCon
  * connection, out of resources, operator intervention, system error; and transactions that the server gave up for others.
  */
 const MEDIUM_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57', '58', '40']);
+/** Of other classes: the server gave up a transaction whose client was silent, or a lock that it waited for. */
+const MEDIUM_STATES: ReadonlySet<string> = new Set(['25P03', '25P04', '55P03']);
 const CORRUPT_CLASS = 'XX';
 /** program_limit_exceeded: of what a store writes, an entry of an index that does not fit into a third of a page. */
 const TOO_LARGE = '54000';
@@ -306,7 +308,8 @@ export function storeError(store: string, error: unknown): ThereuponError {
   // The driver's own errors have no SQLSTATE: the connection could not be made, or was lost.
   if (sqlState === undefined) return new StoreUnavailable(store, message, { cause: error });
   const kind = sqlState.slice(0, 2);
-  if (MEDIUM_CLASSES.has(kind)) return new StoreUnavailable(store, `${message} (${sqlState})`, { cause: error });
+  if (MEDIUM_CLASSES.has(kind) || MEDIUM_STATES.has(sqlState))
+    return new StoreUnavailable(store, `${message} (${sqlState})`, { cause: error });
   if (UNUSABLE_CLASSES.has(kind) || kind === CORRUPT_CLASS)
     return new StoreUnusable(store, `${message} (${sqlState})`, { cause: error });
   const what =

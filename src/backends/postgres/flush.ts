@@ -25,6 +25,7 @@ export interface PreparedCheckpoint {
 /** From the holder of lanes: the checkpoint of each group, which its first lane names. */
 export interface PreparedLease {
   readonly token: number;
+  readonly number: number;
   readonly checkpoints: readonly (PreparedCheckpoint & { readonly lane: number })[];
 }
 
@@ -91,11 +92,17 @@ function planned(plan: AppendPlan, requests: readonly AppendRequest[]): UnitOutc
   return { ok: true, appends };
 }
 
-/** Of the consumers that units are about, as far as they are known: the token of each group of lanes, by its first lane. */
+/** Who may commit to a group of lanes, and how often that one has. */
+interface GroupState {
+  readonly token: number;
+  readonly commits: number;
+}
+
+/** Of the consumers that units are about, as far as they are known, by the first lane of each group. */
 async function tokensOf(
   queries: Queries,
   writes: readonly Appending[],
-): Promise<Map<string, ReadonlyMap<number, number>>> {
+): Promise<Map<string, ReadonlyMap<number, GroupState>>> {
   const named = new Set<string>();
   for (const { unit } of writes) if (unit !== undefined) named.add(unit.consumer);
   if (named.size === 0) return new Map();
@@ -103,24 +110,32 @@ async function tokensOf(
     unit !== undefined && mayTakeLanes(unit) ? [toText(unit.consumer)] : [],
   );
   if (taking.length > 0) await lockConsumers(queries, taking);
-  const rows = await queries.query<[consumer: string, lane: number, token: number]>(
-    'SELECT consumer, first_lane, token FROM lanes WHERE consumer = ANY($1::text[]) ORDER BY consumer, first_lane FOR UPDATE',
+  const rows = await queries.query<[consumer: string, lane: number, token: number, commits: number]>(
+    'SELECT consumer, first_lane, token, commits FROM lanes WHERE consumer = ANY($1::text[]) ORDER BY consumer, first_lane FOR UPDATE',
     [[...named].map(toText)],
   );
-  const tokens = new Map<string, Map<number, number>>();
-  for (const [name, lane, token] of rows) {
+  const tokens = new Map<string, Map<number, GroupState>>();
+  for (const [name, lane, token, commits] of rows) {
     const consumer = fromText(name);
     const ofConsumer = tokens.get(consumer);
-    if (ofConsumer === undefined) tokens.set(consumer, new Map([[lane, token]]));
-    else ofConsumer.set(lane, token);
+    if (ofConsumer === undefined) tokens.set(consumer, new Map([[lane, { token, commits }]]));
+    else ofConsumer.set(lane, { token, commits });
   }
   return tokens;
 }
 
-/** Whether the consumer is known, and where the unit is a holder's, all of its lanes are still the holder's. */
-function isHolder({ lease }: PreparedUnit, tokens: ReadonlyMap<number, number> | undefined): boolean {
-  if (tokens === undefined) return false;
-  return lease === undefined || lease.checkpoints.every(({ lane }) => tokens.get(lane) === lease.token);
+/**
+ * Whether the consumer is known, and where the unit is a holder's, all of its lanes are still the holder's, and it is the next of its units or,
+ * its answer having been lost, the last one again.
+ */
+function isHolder({ lease }: PreparedUnit, groups: ReadonlyMap<number, GroupState> | undefined): boolean {
+  if (groups === undefined) return false;
+  if (lease === undefined) return true;
+  const { token, number } = lease;
+  return lease.checkpoints.every(({ lane }) => {
+    const group = groups.get(lane);
+    return group?.token === token && (group.commits === number - 1 || group.commits === number);
+  });
 }
 
 /** Whether lanes may have to be taken from somebody. */
@@ -211,28 +226,33 @@ async function writeUnits(queries: Queries, units: readonly PreparedUnit[], nowM
     }
     if (lease.checkpoints.length === 0) await takeOtherLanes(queries, toText(consumer), lease.token, ALL_LANES);
     for (const { lane, low, done } of lease.checkpoints)
-      held.set(`${lane} ${consumer}`, { consumer: toText(consumer), lane, low, done });
+      held.set(`${lane} ${consumer}`, { consumer: toText(consumer), lane, low, done, number: lease.number });
     if (put.length > 0) await takeOtherLanes(queries, toText(consumer), lease.token, lanesOf(put));
   }
   if (rows.size > 0) await writeRows(queries, [...rows.values()]);
   if (held.size > 0) await writeCheckpoints(queries, [...held.values()], nowMs);
 }
 
-type HeldCheckpoint = PreparedCheckpoint & { readonly consumer: string; readonly lane: number };
+type HeldCheckpoint = PreparedCheckpoint & {
+  readonly consumer: string;
+  readonly lane: number;
+  readonly number: number;
+};
 
 async function writeCheckpoints(
   queries: Queries,
   checkpoints: readonly HeldCheckpoint[],
   nowMs: number,
 ): Promise<void> {
-  const sql = `UPDATE lanes AS l SET low = n.low, done = n.done, updated_ms = $5
-FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::text[]) AS n (consumer, first_lane, low, done)
+  const sql = `UPDATE lanes AS l SET low = n.low, done = n.done, commits = n.number, updated_ms = $6
+FROM unnest($1::text[], $2::smallint[], $3::bigint[], $4::text[], $5::bigint[]) AS n (consumer, first_lane, low, done, number)
 WHERE l.consumer = n.consumer AND l.first_lane = n.first_lane`;
   await queries.change(sql, [
     checkpoints.map(({ consumer }) => consumer),
     checkpoints.map(({ lane }) => lane),
     checkpoints.map(({ low }) => low),
     checkpoints.map(({ done }) => done),
+    checkpoints.map(({ number }) => number),
     nowMs,
   ]);
 }

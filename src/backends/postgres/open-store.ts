@@ -120,6 +120,11 @@ class PostgresStore implements Store {
       store: options.location,
       environment,
       heard: (head) => void this.#heard(head),
+      headIs: (head) => {
+        // A notice that was not true would else keep all that come before it from being told.
+        if (head < this.#told) this.#told = head;
+        this.#reached(head);
+      },
       pending: () => {
         for (const listener of this.#outboxListeners) listener();
       },

@@ -48,8 +48,10 @@ export interface PresenceOptions {
   readonly leaseMs: number;
   /** Leases are counted in real time, whatever clock the system has: from here come the logger and chance. */
   readonly environment: Environment;
-  /** The head of the log, as the server says. */
+  /** A notice says that the head of the log is there; anybody may send one. */
   heard(head: number): void;
+  /** The head of the log, as the server says. */
+  headIs(head: number): void;
   /** Somebody's transaction has put events into the outbox. */
   pending(): void;
 }
@@ -110,6 +112,8 @@ export class Presence {
   }
 
   async leave(): Promise<void> {
+    // It may be joining again just now.
+    await this.#beating;
     const node = this.#member?.node;
     this.#member = undefined;
     this.#cancelExpiry?.();
@@ -142,7 +146,7 @@ export class Presence {
         if (signal.aborted) return;
         this.#failures += 1;
         environment.logger.warn({ err: error }, 'notices of the store cannot be heard; connecting again');
-        if (this.#failures === 1) this.#connected.reject(error);
+        this.#connected.reject(error);
       }
       this.#client = undefined;
       this.#connected = Promise.withResolvers<Client>();
@@ -180,6 +184,10 @@ export class Presence {
       await client.end().catch(() => undefined);
       throw error;
     }
+    if (this.#closing.signal.aborted) {
+      await client.end().catch(() => undefined);
+      throw this.#closing.signal.reason as Error;
+    }
     this.#failures = 0;
     this.#client = client;
     this.#connected.resolve(client);
@@ -191,7 +199,6 @@ export class Presence {
   #notified(payload: string): void {
     if (payload === 'nodes') this.#member?.watcher.changed();
     else if (payload === 'outbox') this.#options.pending();
-    // Anybody may notify on the channel.
     else if (/^\d{1,16}$/.test(payload)) this.#options.heard(Number(payload));
   }
 
@@ -225,7 +232,7 @@ export class Presence {
     if (member === undefined) {
       const sql = `SELECT position, ${PENDING} AS pending FROM log_head`;
       const { rows } = await client.query<{ position: string; pending: boolean }>(sql);
-      this.#options.heard(Number(rows[0]?.position));
+      this.#options.headIs(Number(rows[0]?.position));
       if (rows[0]?.pending === true) this.#options.pending();
       return;
     }
@@ -248,7 +255,7 @@ export class Presence {
       return;
     }
     if (member.node === node) this.#holdsFrom(member, sinceMs);
-    this.#options.heard(Number(head));
+    this.#options.headIs(Number(head));
     if (pending === true) this.#options.pending();
     this.#renewals += 1;
     // A notice may have been lost.

@@ -13,7 +13,7 @@ import { toText } from './text.ts';
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 28);
+const RECORD_MANY = statement('record_events', 29);
 const RECORD_ONE = statement('record_event', 16);
 /** Of a call of the function: what it recorded would not be what was asked for. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505']);
@@ -82,6 +82,7 @@ export class OneStatement {
       (unit?.lease?.checkpoints ?? []).map(({ lane, low, done }) => ({
         consumer: unit?.consumer ?? '',
         token: unit?.lease?.token ?? 0,
+        number: unit?.lease?.number ?? 0,
         lane,
         low,
         done,
@@ -118,6 +119,7 @@ export class OneStatement {
       last.map(({ consumer }) => toText(consumer)),
       last.map(({ lane }) => lane),
       last.map(({ token }) => token),
+      last.map(({ number }) => number),
       last.map(({ low }) => low),
       last.map(({ done }) => done),
       removed.map(([consumer]) => consumer),

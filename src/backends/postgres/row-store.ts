@@ -131,8 +131,15 @@ interface KnownNamespace {
 type Entry = readonly [index: number, value: StoredIndexValue, key: string];
 
 const KNOWN = `SELECT n.name, n.namespace, i.name, i.row_index FROM namespaces AS n LEFT JOIN row_indexes AS i USING (namespace)
-  WHERE n.name = ANY($1::text[])`;
-const CREATE = 'INSERT INTO namespaces (name) SELECT unnest($1::text[]) RETURNING name, namespace';
+  WHERE n.name = ANY($1::text[]) ORDER BY n.namespace`;
+/** Until the transaction ends no index is made known that its rows would have to have entries in. Before KNOWN, which sees what is known by then. */
+const SHARE = 'SELECT FROM namespaces WHERE namespace = ANY($1::bigint[]) ORDER BY namespace FOR SHARE';
+/** "Thpr", and beside it the hash of the schema's name: one makes namespaces and indexes known at a time. */
+const DECLARE_LOCK = 0x54687072;
+const DECLARING = `SELECT pg_advisory_xact_lock(${DECLARE_LOCK}, hashtext(current_schema()))`;
+const CREATE = 'INSERT INTO namespaces (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING';
+/** Waits for all who are writing rows, and keeps others from it. */
+const LOCK = 'SELECT FROM namespaces WHERE namespace = ANY($1::bigint[]) ORDER BY namespace FOR UPDATE';
 const DECLARE = `WITH declared AS (
     INSERT INTO row_indexes (namespace, name) SELECT * FROM unnest($1::bigint[], $2::text[]) RETURNING *
   ), filled AS (
@@ -142,11 +149,25 @@ const DECLARE = `WITH declared AS (
 const BEFORE = `SELECT r.namespace, r.key, r.indexes FROM unnest($1::bigint[], $2::text[]) AS w (namespace, key)
   JOIN rows AS r ON r.namespace = w.namespace AND r.key = w.key`;
 
-/** Part of a unit, while the head of the log is locked: of several writes to one row the last stands. */
+/**
+ * Part of a unit: of several writes to one row the last stands. Several transactions may do so at once, each to keys of its own; while one makes
+ * a new index known, which gets an entry for every row, the others wait.
+ */
 export async function writeRows(queries: Queries, rows: readonly PreparedRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const namespaces = await knownNamespaces(queries, lastOfEach(rows));
-  await declareIndexes(queries, namespaces);
+  const written = lastOfEach(rows);
+  let namespaces = await knownNamespaces(queries, written);
+  const numbers = () => [namespaces.map(({ namespace }) => namespace)];
+  if (namespaces.length < written.size || undeclared(namespaces).length > 0) {
+    await queries.query(DECLARING);
+    await queries.change(CREATE, [[...written.keys()].sort()]);
+    namespaces = await knownNamespaces(queries, written);
+    await queries.query(LOCK, numbers());
+    await declareIndexes(queries, namespaces);
+  } else {
+    await queries.prepared(SHARE, numbers());
+    namespaces = await knownNamespaces(queries, written);
+  }
   const { removed, added } = await entryChanges(queries, namespaces);
   await change(queries, namespaces, removed, added);
 }
@@ -160,7 +181,7 @@ function lastOfEach(rows: readonly PreparedRow[]): ReadonlyMap<string, ReadonlyM
   return namespaces;
 }
 
-/** The namespaces that are written to; new ones are created. */
+/** The namespaces that are written to, as far as there are any yet. */
 async function knownNamespaces(
   queries: Queries,
   rows: ReadonlyMap<string, ReadonlyMap<string, PreparedRow>>,
@@ -172,26 +193,16 @@ async function knownNamespaces(
     return made;
   };
   type KnownRow = [name: string, namespace: number, index: string | null, number: number | null];
-  for (const [name, namespace, index, number] of await queries.query<KnownRow>(KNOWN, [[...rows.keys()]])) {
+  for (const [name, namespace, index, number] of await queries.prepared<KnownRow>(KNOWN, [[...rows.keys()]])) {
     const { indexes } = known.get(name) ?? remember(name, namespace);
     if (index !== null && number !== null) indexes.set(index, number);
   }
-  const missing = [...rows.keys()].filter((name) => !known.has(name));
-  if (missing.length > 0)
-    for (const [name, namespace] of await queries.query<[string, number]>(CREATE, [missing])) remember(name, namespace);
   return [...known.values()];
 }
 
 /** Makes the indexes known that rows declare for the first time. */
 async function declareIndexes(queries: Queries, namespaces: readonly KnownNamespace[]): Promise<void> {
-  const missing: [namespace: number, name: string][] = [];
-  for (const { namespace, indexes, rows } of namespaces) {
-    const names = new Set<string>();
-    for (const row of rows)
-      if (row.indexes !== null)
-        for (const name of storedIndexes(row.indexes).keys()) if (!indexes.has(name)) names.add(name);
-    for (const name of names) missing.push([namespace, name]);
-  }
+  const missing = undeclared(namespaces);
   if (missing.length === 0) return;
   const byNumber = new Map(namespaces.map((known) => [known.namespace, known]));
   const declared = await queries.query<[number, string, number]>(DECLARE, [
@@ -199,6 +210,18 @@ async function declareIndexes(queries: Queries, namespaces: readonly KnownNamesp
     missing.map(([, name]) => name),
   ]);
   for (const [namespace, name, number] of declared) byNumber.get(namespace)?.indexes.set(name, number);
+}
+
+function undeclared(namespaces: readonly KnownNamespace[]): readonly (readonly [namespace: number, name: string])[] {
+  const missing: (readonly [namespace: number, name: string])[] = [];
+  for (const { namespace, indexes, rows } of namespaces) {
+    const names = new Set<string>();
+    for (const row of rows)
+      if (row.indexes !== null)
+        for (const name of storedIndexes(row.indexes).keys()) if (!indexes.has(name)) names.add(name);
+    for (const name of names) missing.push([namespace, name]);
+  }
+  return missing;
 }
 
 /** How the entries of the rows are to change. */

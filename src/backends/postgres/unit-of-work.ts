@@ -46,6 +46,7 @@ function prepare({ consumer, checkpoint, lease, rows, deliveries }: Unit): Prepa
     checkpoint: checkpoint && prepareCheckpoint(checkpoint),
     lease: lease && {
       token: lease.token,
+      number: lease.number,
       checkpoints: lease.checkpoints.map(({ lane, checkpoint: ofLane }) => ({ lane, ...prepareCheckpoint(ofLane) })),
     },
     rows: rows.map(prepareRow),

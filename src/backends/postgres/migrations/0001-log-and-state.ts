@@ -88,6 +88,7 @@ CREATE TABLE lanes (
   done       text COLLATE "C" NOT NULL, -- JSON: [[from, to], ...] above low
   holder     integer,                   -- a node; NULL or one that is not there any more: nobody
   token      bigint NOT NULL,           -- what an earlier holder commits is refused
+  commits    bigint NOT NULL DEFAULT 0, -- of the present holder: what reaches the server late changes nothing
   updated_ms bigint NOT NULL,
   PRIMARY KEY (consumer, first_lane)
 ) WITH (fillfactor = 50);
@@ -162,7 +163,7 @@ CREATE FUNCTION record_events(
   p_types text[], p_schema_versions integer[], p_sources text[], p_ids text[], p_subjects text[], p_times text[],
   p_correlationids text[], p_causationids text[], p_encodings text[], p_attributes text[], p_data text[],
   p_now_ms bigint,
-  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_lows bigint[], p_dones text[],
+  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[],
   p_removed_from text[], p_removed bigint[],                -- deliveries: of which consumer, at which position
   p_put jsonb, p_put_tokens bigint[],                       -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
@@ -181,9 +182,9 @@ BEGIN
     ORDER BY c.consumer FOR UPDATE;
   END IF;
   IF cardinality(p_consumers) > 0 THEN
-    UPDATE lanes AS l SET low = n.low, done = n.done, updated_ms = p_now_ms
-    FROM unnest(p_consumers, p_first_lanes, p_tokens, p_lows, p_dones) AS n (consumer, first_lane, token, low, done)
-    WHERE l.consumer = n.consumer AND l.first_lane = n.first_lane AND l.token = n.token;
+    UPDATE lanes AS l SET low = n.low, done = n.done, commits = n.number, updated_ms = p_now_ms
+    FROM unnest(p_consumers, p_first_lanes, p_tokens, p_numbers, p_lows, p_dones) AS n (consumer, first_lane, token, number, low, done)
+    WHERE l.consumer = n.consumer AND l.first_lane = n.first_lane AND l.token = n.token AND l.commits = n.number - 1;
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed <> cardinality(p_consumers) THEN
       RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
