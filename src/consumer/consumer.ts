@@ -371,10 +371,13 @@ export class Consumer {
       }
       this.#awaitsLanes = true;
       const stopped = new AbortController();
-      await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]));
-      stopped.abort();
-      await this.#goOn();
-      this.#awaitsLanes = false;
+      try {
+        await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]));
+        await this.#goOn();
+      } finally {
+        stopped.abort();
+        this.#awaitsLanes = false;
+      }
     });
   }
 
