@@ -25,7 +25,13 @@ beforeAll(async () => {
   server = await startPostgres();
 }, 120_000);
 
-afterAll(() => server.stop());
+const programs: Program[] = [];
+
+afterAll(async () => {
+  // Also after a failure.
+  for (const program of programs) await program.kill();
+  await server.stop();
+});
 
 /** A program that runs until it is killed, again and again. */
 class Program {
@@ -63,7 +69,7 @@ describe('the retail example on three processes', () => {
     test('gives exactly the numbers that are known of every day, while processes are killed and started again during the import (G1, G2, G6)', async () => {
       const store = `${server.url}?schema=retail&lease=1s`;
       const random = mulberry32(SEED);
-      const programs = Array.from({ length: NODES }, () => new Program(store));
+      programs.push(...Array.from({ length: NODES }, () => new Program(store)));
       for (const program of programs) await program.start();
       const importing = new AbortController();
       let kills = 0;
