@@ -267,7 +267,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
   /**
    * Resolves when every reaction has reached the head of the log and everything is committed. What waits for time, a retry or a delay, is not
-   * waited for; in tests `testSystem` lets time pass.
+   * waited for; in tests `testSystem` lets time pass. Where several processes share the reactions, it speaks of what is handled in this one.
    */
   settled(): Promise<void> {
     return this.consumers.settled();

@@ -1,22 +1,28 @@
-import { InvalidDefinition } from '../errors.ts';
+import { InvalidDefinition, NotFound } from '../errors.ts';
 import type { Environment } from '../system/environment.ts';
 import type { ConsumerForm, ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
-import type { Position } from '../event/position.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
 
 const PAGE = 500;
 
 /** What of a reaction decides what its stored state means. */
 export function formOf({ kind, mode, consumes, state }: Reaction): ConsumerForm {
-  return { kind, mode, types: consumes?.toSorted(), indexes: state?.indexNames.toSorted() ?? [] };
+  const indexes = state?.indexNames.toSorted() ?? [];
+  return { kind, mode, types: consumes?.toSorted(), indexes, indexing: false };
+}
+
+/** Whether what the store holds of a consumer means the same under both forms. */
+export function isSameForm(left: ConsumerForm, right: ConsumerForm): boolean {
+  return JSON.stringify(meaningOf(left)) === JSON.stringify(meaningOf(right));
 }
 
 /**
  * Brings what the store holds of a consumer into the form that its definition has now: nothing that waits is forgotten because the
- * program was changed between two runs. Answers whether there was something to bring over.
+ * program was changed between two runs. Where several nodes share the work, those with another form handle it no longer. Answers the record
+ * as it is then.
  *
- * Guarantee May be repeated: the new form is written down by the caller afterwards.
+ * Guarantee May be repeated, by several nodes at once and after a crash in the middle.
  * Errors    InvalidDefinition when the name belonged to a reaction of another kind: it would begin where that one ended.
  */
 export async function adapt(
@@ -24,78 +30,72 @@ export async function adapt(
   reaction: Reaction,
   stores: ConsumerStores,
   environment: Environment,
-): Promise<boolean> {
-  const before = record.form;
+): Promise<ConsumerRecord> {
+  const { checkpoints } = stores;
+  const { form: before, consumer } = record;
   const after = formOf(reaction);
-  if (JSON.stringify(before) === JSON.stringify(after)) return false;
-  const { logger } = environment;
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
-      `${after.kind} ${reaction.name}`,
+      `${after.kind} ${consumer}`,
       `the store knows this name as that of a ${before.kind}, which stands at position ${record.checkpoint.low}; take another name, or forget the old one first (thereupon consumers forget)`,
     );
   }
-  if (before.mode !== after.mode) {
-    logger.warn(
-      { consumer: reaction.name, before: before.mode, after: after.mode },
-      'the mode of the consumer changed',
-    );
-    if (after.mode === 'queue') await makeDue(reaction.name, stores, environment.clock.now());
+  const indexing = before.indexing || (reaction.state !== undefined && !sameNames(before.indexes, after.indexes));
+  if (isSameForm(before, after) && !indexing) return record;
+  const nowMs = () => environment.clock.now();
+  let adapted: ConsumerRecord | undefined = record;
+  if (!isSameForm(before, after)) {
+    tellChanges(record, after, environment);
+    const becomesQueue = before.mode !== after.mode && after.mode === 'queue';
+    const waiting = becomesQueue ? { waitingDueMs: nowMs() } : {};
+    adapted = await checkpoints.change(consumer, { form: { ...after, indexing }, ...waiting }, nowMs());
   }
-  if (reaction.state !== undefined && before.indexes.join('\n') !== after.indexes.join('\n')) {
-    const rows = await indexAnew(reaction.name, reaction.state, stores);
-    logger.info({ consumer: reaction.name, indexes: after.indexes, rows }, 'the rows were indexed anew');
+  if (indexing && reaction.state !== undefined) {
+    const rows = await indexAnew(reaction.state, stores);
+    environment.logger.info({ consumer, indexes: after.indexes, rows }, 'the rows were indexed anew');
+    adapted = await checkpoints.change(consumer, { form: after }, nowMs());
   }
+  if (adapted === undefined) throw new NotFound('consumer', consumer);
+  return adapted;
+}
+
+function meaningOf({ kind, mode, types, indexes }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
+  return { kind, mode, types, indexes };
+}
+
+function sameNames(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name, index) => name === right[index]);
+}
+
+function tellChanges(
+  { consumer, form: before, checkpoint }: ConsumerRecord,
+  after: ConsumerForm,
+  environment: Environment,
+): void {
+  const { logger } = environment;
+  if (before.mode !== after.mode)
+    logger.warn({ consumer, before: before.mode, after: after.mode }, 'the mode of the consumer changed');
   const added =
     before.types === undefined ? [] : (after.types ?? ['all']).filter((type) => !before.types?.includes(type));
-  if (added.length > 0 && record.checkpoint.low > 0) {
+  if (added.length > 0 && checkpoint.low > 0) {
     logger.warn(
-      { consumer: reaction.name, types: added, position: record.checkpoint.low },
+      { consumer, types: added, position: checkpoint.low },
       'the consumer reacts to more than before; earlier events of these types are not handled unless it is replayed',
     );
   }
-  return true;
 }
 
-/** In a queue nothing waits behind another event: what did is due now. */
-async function makeDue(consumer: string, { deliveries, unitOfWork }: ConsumerStores, nowMs: number): Promise<void> {
-  for (let after: Position | undefined; ;) {
-    const page = await deliveries.list({
-      consumer,
-      states: ['waiting'],
-      limit: PAGE,
-      ...(after === undefined ? {} : { after: { consumer, position: after } }),
-    });
-    const put = page.filter(({ dueMs }) => dueMs === undefined).map((delivery) => ({ ...delivery, dueMs: nowMs }));
-    if (put.length > 0)
-      await unitOfWork.commit({
-        consumer,
-        checkpoint: undefined,
-        appends: [],
-        rows: [],
-        deliveries: { put, remove: [] },
-      });
-    after = page.at(-1)?.position;
-    if (page.length < PAGE) return;
-  }
-}
-
-/** Writes every row with the indexes that are declared now. Answers how many there are. */
-async function indexAnew(consumer: string, state: KeyedState, { rows, unitOfWork }: ConsumerStores): Promise<number> {
+/** Gives every row the indexes that are declared now. Answers how many there are. */
+async function indexAnew(state: KeyedState, { rows }: ConsumerStores): Promise<number> {
   let count = 0;
   for (let after: string | undefined; ;) {
-    const { namespace } = state;
-    const page = await rows.query(namespace, {
+    const page = await rows.reindex(state.namespace, {
+      after,
       limit: PAGE,
-      ...(after === undefined ? {} : { after: { key: after, value: undefined } }),
+      indexesOf: (value) => state.indexes(value),
     });
-    const written = page.map(({ key, value }) => ({ namespace, key, value, indexes: state.indexes(value) }));
-    if (written.length > 0) {
-      const deliveries = { put: [], remove: [] };
-      await unitOfWork.commit({ consumer, checkpoint: undefined, appends: [], rows: written, deliveries });
-    }
-    count += page.length;
-    after = page.at(-1)?.key;
-    if (page.length < PAGE) return count;
+    count += page.rows;
+    if (page.last === undefined || page.rows < PAGE) return count;
+    after = page.last;
   }
 }

@@ -23,6 +23,8 @@ export interface ConsumerForm {
   readonly types: readonly string[] | undefined;
   /** Names of the declared indexes of its rows, in order. */
   readonly indexes: readonly string[];
+  /** Whether rows that were written before may lack values of them. */
+  readonly indexing: boolean;
 }
 
 /** A named consumer as the store remembers it, running or not. */
@@ -35,8 +37,13 @@ export interface ConsumerRecord {
   readonly updatedMs: number;
 }
 
-/** What of a record is to become another; `paused: undefined`: it is paused no longer. */
-export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 'paused'>>;
+/** What of a record is to become another, and what goes with it; `paused: undefined`: it is paused no longer. */
+export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 'paused'>> & {
+  /** What the consumer has made of events above a position: these deliveries, and all rows of a namespace. */
+  readonly forget?: { readonly above: Position; readonly rows: string | undefined };
+  /** What waits behind other events, and not for a time, is due then. */
+  readonly waitingDueMs?: number;
+};
 
 /**
  * Remembers consumers. Checkpoints that belong to effects go through UnitOfWork instead.
@@ -52,7 +59,7 @@ export interface CheckpointStore {
   create(record: ConsumerRecord): Promise<ConsumerRecord>;
   /** Creates or replaces. */
   put(record: ConsumerRecord): Promise<void>;
-  /** Changes what is given, and when it was changed. Answers the record as it is then; undefined: the consumer is not known. */
+  /** Changes what is given and when it was changed, all together. Answers the record as it is then; undefined: the consumer is not known. */
   change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined>;
   /** Forgets the consumer, its checkpoint and its deliveries. Answers whether it was known. */
   remove(consumer: string): Promise<boolean>;

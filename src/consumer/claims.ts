@@ -77,6 +77,8 @@ export class Claims {
   readonly #held = new Map<Attempt, Lease>();
   #waiters: (() => void)[] = [];
   #closed = false;
+  /** Resolved when it gives nothing more, and nobody holds anything. */
+  readonly #empty = Promise.withResolvers<void>();
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -124,15 +126,26 @@ export class Claims {
     }
   }
 
-  close(): void {
+  /** Gives nothing more to receivers; those who hold something may still settle it. */
+  stop(): void {
     this.#closed = true;
     this.#available = [];
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  /** Resolves when nobody holds anything. */
+  async ended(): Promise<void> {
+    if (this.#held.size > 0) await this.#empty.promise;
+  }
+
+  close(): void {
+    this.stop();
     for (const [attempt, lease] of this.#held) {
       lease.cancel();
       attempt.close(new Closed(`queue ${this.#options.consumer}`));
     }
     this.#held.clear();
-    for (const wake of this.#waiters.splice(0)) wake();
+    this.#empty.resolve();
   }
 
   writeDown(): void {
@@ -194,6 +207,7 @@ export class Claims {
     const lease = this.#held.get(attempt);
     lease?.cancel();
     this.#held.delete(attempt);
+    if (this.#closed && this.#held.size === 0) this.#empty.resolve();
     return lease?.work;
   }
 

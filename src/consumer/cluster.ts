@@ -1,5 +1,5 @@
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
-import type { ClusterNode, LaneGroup, NodeId } from './lanes.ts';
+import type { ClusterNode, LaneGroup, NodeId, NodeWork } from './lanes.ts';
 
 /** What of a queue's deliveries waits for its time. */
 export type DueDeliveries = Pick<DeliveryStore, 'due' | 'nextDueMs'>;
@@ -35,8 +35,10 @@ export interface ClusterWatcher {
 export interface Cluster {
   /** How long a node that gives no sign of life keeps its lanes. */
   readonly leaseMs: number;
-  /** Makes this process a member, with the consumers that it runs. Those who are known to be dead are members no more. */
-  join(consumers: readonly string[], watcher: ClusterWatcher): Promise<NodeId>;
+  /** Makes this process a member, which takes part in this work. Those who are known to be dead are members no more. */
+  join(work: NodeWork, watcher: ClusterWatcher): Promise<NodeId>;
+  /** This member takes part in other work from now on, also when it joins again. Nothing for who is no member. */
+  announce(work: NodeWork): Promise<void>;
   /** Lets go of all lanes, and is no member any more. */
   leave(): Promise<void>;
   view(): Promise<ClusterView>;

@@ -248,13 +248,16 @@ export class ConsumerLoop {
 
   /**
    * Takes nothing more, waits for attempts under way until `deadline` resolves, commits what is settled.
-   * Attempts that are still running then lose their claim; they are not counted as failed.
+   * Attempts that are still running then lose their claim; they are not counted as failed. `receivers` says what becomes of what receivers
+   * hold: they lose it at once, or have until the deadline to settle it.
    */
-  async stop(deadline: Promise<void>): Promise<void> {
+  async stop(deadline: Promise<void>, receivers: 'lose' | 'finish' = 'lose'): Promise<void> {
     if (this.#stopped) return;
     this.#stopTaking();
-    await Promise.race([this.#attempts.ended(), deadline]);
+    if (receivers === 'lose') this.claims?.close();
+    await Promise.race([Promise.all([this.#attempts.ended(), this.claims?.ended()]), deadline]);
     this.#attempts.abandon();
+    this.claims?.close();
     // Also where nothing concerned it: whoever looks at the record while it is stopped shall see how far it was.
     if (this.#progress.low !== this.#savedLow) this.#committer.settled(false);
     if (!this.#committer.stopped) await Promise.race([this.#committer.flush(), deadline]).catch(() => undefined);
@@ -265,6 +268,7 @@ export class ConsumerLoop {
   /** As after a crash: nothing that is not committed yet will be. */
   abort(): void {
     this.#stopTaking();
+    this.claims?.close();
     this.#committer.stop();
     this.#attempts.abandon();
   }
@@ -275,7 +279,7 @@ export class ConsumerLoop {
     this.#attempts.stop();
     this.#aside.stop();
     this.#queues.clear();
-    this.claims?.close();
+    this.claims?.stop();
   }
 
   #hasRoom(): boolean {

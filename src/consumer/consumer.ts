@@ -1,14 +1,13 @@
-import type { AppendOutcome } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
-import { Closed, EventContentConflict, InvalidInput, NotFound, StreamDeleted, WrongState } from '../errors.ts';
+import { Closed, InvalidInput, NotFound, WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
-import { adapt, formOf } from './adapt.ts';
+import { adapt, formOf, isSameForm } from './adapt.ts';
 import type { AttemptSetting } from './attempt.ts';
-import type { ConsumerRecord } from './checkpoint-store.ts';
-import type { Claims } from './claims.ts';
+import type { ConsumerRecord, RecordChange } from './checkpoint-store.ts';
+import type { Claim, Claims, ReceiveOptions } from './claims.ts';
 import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
@@ -16,35 +15,14 @@ import { newFigures } from './figures.ts';
 import { wholeGroup } from './lanes.ts';
 import type { LeaseCommit } from './lanes.ts';
 import type { Membership } from './membership.ts';
-import type { Figures } from './figures.ts';
 import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
-import { assertFrom, begunReplay, forgetAbove, pauseReason, replayMark } from './replay.ts';
-import type { BegunReplay, ReplayFrom } from './replay.ts';
-
-export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped';
-
-/** A consumer as it stands. */
-export interface ConsumerStatus {
-  readonly name: string;
-  readonly kind: Reaction['kind'];
-  readonly mode: Reaction['mode'];
-  readonly summary: string | undefined;
-  readonly state: ConsumerState;
-  /** Why it is paused or stalled. */
-  readonly reason: string | undefined;
-  /** At the head of the log. */
-  readonly live: boolean;
-  /** Everything up to here is settled. */
-  readonly position: Position;
-  readonly lag: { readonly events: number; readonly seconds: number };
-  readonly inFlight: number;
-  readonly buffered: number;
-  readonly retrying: number;
-  readonly parked: number;
-  readonly waiting: number;
-  readonly figures: Readonly<Figures>;
-}
+import { knownRecord } from './known-record.ts';
+import { refusalError } from './refusal-error.ts';
+import { placeOf } from './replay.ts';
+import type { ReplayFrom } from './replay.ts';
+import { lagOf } from './status.ts';
+import type { ConsumerState, ConsumerStatus } from './status.ts';
 
 export interface ConsumerOptions {
   readonly setting: AttemptSetting;
@@ -54,11 +32,6 @@ export interface ConsumerOptions {
   readonly feed: Feed;
 }
 
-/** So near the head a lag counts the events that concern the consumer; further off, where that would cost too much, all events. */
-const LAG_EXACT_LIMIT = 500;
-const LAG_READ_BYTES = 1_048_576;
-/** Counting further than this is not worth its cost: the lag is then given as the distance of positions. */
-const LAG_COUNT_LIMIT = 10_000;
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
 
 /**
@@ -90,6 +63,8 @@ export class Consumer {
   #awaitsLanes = false;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** Resolved when it begins to run, or runs no more. */
+  #changes = Promise.withResolvers<void>();
   /** Resolved when the system that closes waits no longer. */
   readonly #over = Promise.withResolvers<void>();
 
@@ -105,6 +80,47 @@ export class Consumer {
 
   get claims(): Claims | undefined {
     return this.#loop?.claims;
+  }
+
+  /**
+   * Claims events of a queue without handler. Where nodes share the work, waits for lanes that this one is to have.
+   *
+   * Errors    WrongState when it does not run; Closed.
+   */
+  async receive(options: ReceiveOptions = {}): Promise<readonly Claim[]> {
+    for (;;) {
+      const { claims } = this;
+      if (this.#closed) throw new Closed(`queue ${this.name}`);
+      if (claims === undefined && !this.#hasYetToRun) throw new WrongState(`queue ${this.name} is not running`);
+      if (options.signal?.aborted === true) return [];
+      try {
+        if (claims !== undefined) return await claims.receive(options);
+      } catch (error) {
+        // Lanes changed hands, and another loop will handle those that are here then.
+        if (!(error instanceof Closed) || !this.#hasYetToRun) throw error;
+      }
+      if (this.claims === claims) await this.#change(options.signal);
+    }
+  }
+
+  /** Nobody stopped or paused it: it waits for lanes, or for the store. */
+  get #hasYetToRun(): boolean {
+    const waits = this.#options.lanes !== undefined || this.#beginsAnew;
+    return this.#runs && !this.#closed && this.#record?.paused === undefined && waits;
+  }
+
+  /** Resolves when a loop begins or ends, it is paused or stopped, or the signal ends the wait. */
+  async #change(signal: AbortSignal | undefined): Promise<void> {
+    const aborted = Promise.withResolvers<void>();
+    const abort = () => aborted.resolve();
+    signal?.addEventListener('abort', abort);
+    await Promise.race([this.#changes.promise, aborted.promise]);
+    signal?.removeEventListener('abort', abort);
+  }
+
+  #changed(): void {
+    this.#changes.resolve();
+    this.#changes = Promise.withResolvers<void>();
   }
 
   /** Nothing is under way, and nothing waits but for time, a receiver or an operator. Commits may wait for company. */
@@ -138,13 +154,8 @@ export class Consumer {
     return this.exclusive(async () => {
       this.#runs = true;
       const { stores, setting } = this.#options;
-      const record = await this.#known();
-      const adapted = await adapt(record, this.reaction, stores, setting.environment);
-      if (adapted) await this.#put({ form: formOf(this.reaction) });
-      else this.#record = record;
-      const begun = begunReplay(record.paused);
-      if (begun !== undefined) await this.#carryOut(begun);
-      if (this.#record?.paused === undefined) await this.#startLoop();
+      this.#record = await adapt(await this.#known(), this.reaction, stores, setting.environment);
+      if (this.#record.paused === undefined) await this.#startLoop();
     });
   }
 
@@ -155,7 +166,7 @@ export class Consumer {
       if (record.paused !== undefined) return;
       await this.#stopLoop(this.#over.promise);
       try {
-        await this.#put({ paused: { sinceMs: this.#nowMs(), reason: pauseReason(reason) } });
+        await this.#put({ paused: { sinceMs: this.#nowMs(), reason } });
       } catch (error) {
         this.#beginAnew(undefined, 0);
         throw error;
@@ -168,9 +179,7 @@ export class Consumer {
     return this.exclusive(async () => {
       const record = await this.#known();
       if (record.paused === undefined) return;
-      const begun = begunReplay(record.paused);
-      if (begun === undefined) await this.#put({ paused: undefined });
-      else await this.#carryOut({ ...begun, pausedBefore: undefined });
+      await this.#put({ paused: undefined });
       await this.#report(SYSTEM_EVENTS.consumerResumed, {});
       await this.#goOn();
     });
@@ -179,12 +188,12 @@ export class Consumer {
   /**
    * Lets this consumer, and no other, handle events again. What its handlers publish again has the same ids, so it is not recorded twice.
    *
-   * Guarantee Carried out to its end, once begun: by the next process when this one dies in the middle.
+   * Guarantee What it has made of these events is forgotten, and it stands before them, in one step.
    * Errors    WrongState for a replay from the middle of a consumer that keeps state: it would count events twice.
    */
   replay(from: ReplayFrom): Promise<void> {
     return this.exclusive(async () => {
-      const place = await this.#place(from);
+      const place = await placeOf(from, this.#options.stores.log);
       await this.#assertReached(place);
       if (this.reaction.state !== undefined && place !== START) {
         throw new WrongState(
@@ -192,20 +201,16 @@ export class Consumer {
         );
       }
       const { paused } = await this.#known();
-      const begun = {
-        place,
-        pausedBefore:
-          begunReplay(paused)?.pausedBefore ?? (begunReplay(paused) === undefined ? paused?.reason : undefined),
-      };
       await this.#stopLoop(this.#over.promise);
+      const forget = { above: place, rows: this.reaction.state?.namespace };
       try {
-        await this.#put({ paused: { sinceMs: this.#nowMs(), reason: replayMark(begun) } });
+        await this.#put({ checkpoint: { low: place, done: [] }, forget });
       } catch (error) {
         this.#beginAnew(undefined, 0);
         throw error;
       }
-      await this.#carryOut(begun);
-      if (begun.pausedBefore === undefined) await this.#goOn();
+      await this.#report(SYSTEM_EVENTS.consumerReplayed, { from: place });
+      if (paused === undefined) await this.#goOn();
     });
   }
 
@@ -259,7 +264,11 @@ export class Consumer {
       ...this.#stateAndReason(record, elsewhere),
       live: loop?.live ?? false,
       position,
-      lag: await this.#lag(position, this.#handlesAll ? loop : undefined),
+      lag: await lagOf(this.reaction, this.#options.stores.log, {
+        position,
+        live: this.#handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined,
+        nowMs: this.#nowMs(),
+      }),
       inFlight: loop?.inFlight ?? 0,
       buffered: loop?.buffered ?? 0,
       ...counts,
@@ -276,50 +285,6 @@ export class Consumer {
       return { state: elsewhere ? 'running' : 'stopped', reason: undefined };
     const { reason } = this.#outages;
     return reason === undefined ? { state: 'running', reason } : { state: 'stalled', reason };
-  }
-
-  async #lag(position: Position, loop: ConsumerLoop | undefined): Promise<{ events: number; seconds: number }> {
-    if (loop?.live === true && loop.buffered === 0) return { events: 0, seconds: 0 };
-    const { log } = this.#options.stores;
-    const page = await log.read({ after: position, limit: LAG_EXACT_LIMIT, maxBytes: LAG_READ_BYTES });
-    const mine = page.filter((event) => this.reaction.selection.matches(event));
-    const head = await log.head();
-    const ends = (page.at(-1)?.position ?? head) >= head;
-    const events = loop?.live === true ? loop.buffered : ends ? mine.length : await this.#distance(position, head);
-    const oldest = ends ? mine[0] : page[0];
-    return { events, seconds: oldest === undefined ? 0 : Math.max(0, this.#nowMs() - oldest.recordedMs) / 1_000 };
-  }
-
-  async #distance(position: Position, head: Position): Promise<number> {
-    const counted = await this.#options.stores.log.count(position, head, LAG_COUNT_LIMIT);
-    return counted < LAG_COUNT_LIMIT ? counted : head - position;
-  }
-
-  async #create(): Promise<ConsumerRecord> {
-    const nowMs = this.#nowMs();
-    const low = await this.#startPlace();
-    const record = {
-      consumer: this.name,
-      form: formOf(this.reaction),
-      checkpoint: { low, done: [] },
-      paused: undefined,
-      createdMs: nowMs,
-      updatedMs: nowMs,
-    };
-    return this.#options.stores.checkpoints.create(record);
-  }
-
-  async #startPlace(): Promise<Position> {
-    const { start } = this.reaction;
-    if (start === 'beginning') return START;
-    return start === 'end' ? this.#options.stores.log.head() : this.#place(start);
-  }
-
-  async #place(from: ReplayFrom): Promise<Position> {
-    assertFrom(from);
-    if (from === 'beginning') return START;
-    if ('position' in from) return from.position;
-    return this.#options.stores.log.positionBefore(new Date(from.time).getTime());
   }
 
   /** The record says that the consumer runs: it does so as soon as the store lets it. */
@@ -372,7 +337,7 @@ export class Consumer {
       this.#awaitsLanes = true;
       const stopped = new AbortController();
       try {
-        await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]));
+        await this.#stopLoop(Promise.race([this.#over.promise, lanes.patience(stopped.signal)]), 'finish');
         await this.#goOn();
       } finally {
         stopped.abort();
@@ -391,6 +356,7 @@ export class Consumer {
     loop.abort();
     this.#awaitsLanes = true;
     if (this.#loop === loop) this.#loop = undefined;
+    this.#changed();
   }
 
   #lostLanes(loop: ConsumerLoop): void {
@@ -409,7 +375,7 @@ export class Consumer {
     const record = await stores.checkpoints.load(this.name);
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
-    if (record.paused !== undefined) return;
+    if (record.paused !== undefined || !this.#isCurrent(record)) return;
     const lease = await this.#options.lanes?.take(this.name);
     if (this.#options.lanes !== undefined && lease === undefined) return;
     const loop: ConsumerLoop = new ConsumerLoop({
@@ -427,6 +393,7 @@ export class Consumer {
       outage: (of, error) => this.#outages.changed(of, error),
     });
     this.#loop = loop;
+    this.#changed();
     try {
       await loop.start();
     } catch (error) {
@@ -436,11 +403,24 @@ export class Consumer {
     }
   }
 
-  async #stopLoop(deadline: Promise<void>): Promise<void> {
+  /** Where nodes share the work, the definition of the one that was started last counts. */
+  #isCurrent(record: ConsumerRecord): boolean {
+    const { lanes, setting } = this.#options;
+    if (lanes === undefined || isSameForm(record.form, formOf(this.reaction))) return true;
+    setting.logger.warn(
+      { consumer: this.name, here: formOf(this.reaction), there: record.form },
+      'another program brought the consumer into another form; this one handles its events no longer',
+    );
+    lanes.withdraw(this.name);
+    return false;
+  }
+
+  async #stopLoop(deadline: Promise<void>, receivers: 'lose' | 'finish' = 'lose'): Promise<void> {
     const loop = this.#loop;
-    await loop?.stop(deadline);
+    await loop?.stop(deadline, receivers);
     if (this.#loop === loop) this.#loop = undefined;
     this.#outages.clear();
+    this.#changed();
   }
 
   #refused(loop: ConsumerLoop, { position, refusal }: Refusal): void {
@@ -486,7 +466,11 @@ export class Consumer {
     this.#beginsAnew = true;
     const begin = async () => {
       this.#beginsAnew = false;
-      if (this.#closed || this.#loop !== over || this.#record?.paused !== undefined) return;
+      if (this.#closed || this.#loop !== over || this.#record?.paused !== undefined) {
+        // What this node is to have of it may have changed meanwhile.
+        this.#options.lanes?.look();
+        return;
+      }
       try {
         await this.#startLoop();
       } catch (error) {
@@ -509,18 +493,12 @@ export class Consumer {
     else inTurn();
   }
 
-  async #carryOut({ place, pausedBefore }: BegunReplay): Promise<void> {
-    await forgetAbove(this.reaction, place, this.#options.stores);
-    const paused = pausedBefore === undefined ? undefined : { sinceMs: this.#nowMs(), reason: pausedBefore };
-    await this.#put({ checkpoint: { low: place, done: [] }, paused });
-    await this.#report(SYSTEM_EVENTS.consumerReplayed, { from: place });
-  }
-
-  async #put(change: Partial<Pick<ConsumerRecord, 'paused' | 'checkpoint' | 'form'>>): Promise<void> {
+  async #put(change: RecordChange): Promise<void> {
     const { checkpoints } = this.#options.stores;
     const current = await this.#known();
     const record = await checkpoints.change(this.name, change, this.#nowMs());
     if (this.#runs) this.#record = record ?? current;
+    this.#changed();
   }
 
   async #report(
@@ -547,7 +525,7 @@ export class Consumer {
 
   /** As the store has it, and had it made if need be. */
   async #known(): Promise<ConsumerRecord> {
-    return (await this.#options.stores.checkpoints.load(this.name)) ?? (await this.#create());
+    return knownRecord(this.reaction, this.#options.stores, this.#nowMs());
   }
 
   #nowMs(): number {
@@ -559,16 +537,5 @@ export class Consumer {
     const turn = this.#turn.then(act, act);
     this.#turn = turn.catch(() => undefined);
     return turn;
-  }
-}
-
-function refusalError(refusal: AppendOutcome & { ok: false }): Error {
-  switch (refusal.reason) {
-    case 'stream-deleted':
-      return new StreamDeleted(refusal.stream);
-    case 'content-conflict':
-      return new EventContentConflict(refusal);
-    case 'version-conflict':
-      return new WrongState(`the log refused what the handler published: ${refusal.reason}`);
   }
 }

@@ -6,7 +6,7 @@ import type { Environment } from '../system/environment.ts';
 import { waitFor } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
-import type { ConsumerStatus } from './consumer.ts';
+import type { ConsumerStatus } from './status.ts';
 import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -151,8 +151,12 @@ export class Consumers {
     const consumer = this.#require(name);
     if (consumer.reaction.handle !== undefined)
       throw new WrongState(`consumer ${name} has a handler; only a queue without one is received from`);
-    if (consumer.claims === undefined) throw new WrongState(`queue ${name} is not running`);
-    return consumer.claims.receive(options);
+    const gone = this.#membership?.receiving(name, () => (consumer.claims?.held ?? 0) > 0);
+    try {
+      return await consumer.receive(options);
+    } finally {
+      gone?.();
+    }
   }
 
   /** Whether every consumer has reached the head of the log and committed everything; what waits for time does not count. */

@@ -162,7 +162,7 @@ export class DeadLetters {
       const chosen: Delivery[] = [];
       for (const delivery of page) if (fits(delivery, await this.#eventOf(delivery), query)) chosen.push(delivery);
       for (const [consumer, deliveries] of Map.groupBy(chosen, (delivery) => delivery.consumer)) {
-        changed += await this.#options.exclusive(consumer, () => this.#stillParked(deliveries, act));
+        changed += await this.#options.exclusive(consumer, () => this.#whileParked(deliveries, act));
       }
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return changed;
@@ -171,16 +171,29 @@ export class DeadLetters {
     }
   }
 
-  async #stillParked(
+  /** With those that are parked; again with fewer, when somebody at another node was faster with one of them. */
+  async #whileParked(
     chosen: readonly Delivery[],
     act: (deliveries: readonly Delivery[]) => Promise<void>,
   ): Promise<number> {
+    for (let before = chosen; ;) {
+      const parked = await this.#stillParked(before);
+      try {
+        await act(parked);
+        return parked.length;
+      } catch (error) {
+        const left = await this.#stillParked(parked);
+        if (!(error instanceof WrongState) || left.length === parked.length) throw error;
+        before = left;
+      }
+    }
+  }
+
+  async #stillParked(chosen: readonly Delivery[]): Promise<readonly Delivery[]> {
     const current = await Promise.all(
       chosen.map(({ consumer, position }) => this.#options.deliveries.get(consumer, position)),
     );
-    const parked = current.filter((delivery): delivery is Delivery => delivery?.state === 'parked');
-    await act(parked);
-    return parked.length;
+    return current.filter((delivery): delivery is Delivery => delivery?.state === 'parked');
   }
 
   async #retry(deliveries: readonly Delivery[]): Promise<void> {
@@ -220,11 +233,11 @@ export class DeadLetters {
       lease: this.#options.leaseOf(first.consumer),
       appends: [{ events, onDuplicate: 'keep-first' }],
       rows: [],
-      deliveries: change,
+      deliveries: { ...change, parked: deliveries.map(({ position }) => position) },
     });
     if (!outcome.ok)
       throw new WrongState(
-        `dead letters of ${first.consumer} could not be changed: ${outcome.refusal?.reason ?? 'the consumer was removed'}`,
+        `dead letters of ${first.consumer} could not be changed: ${outcome.refusal?.reason ?? 'somebody else did something with them, or forgot the consumer, at the same time'}`,
       );
   }
 

@@ -8,7 +8,8 @@ const WHOLE = wholeGroup({ low: START, done: [] }, 1);
 const lanesIn = (groups: readonly LaneGroup[]) => groups.flatMap(({ lanes }) => lanes);
 const heldBy = (groups: readonly LaneGroup[], id: number) =>
   lanesIn(groups.filter(({ holder }) => holder === id)).length;
-const nodesOf = (ids: readonly number[]): readonly ClusterNode[] => ids.map((id) => ({ id, consumers: ['c'] }));
+const nodesOf = (ids: readonly number[]): readonly ClusterNode[] =>
+  ids.map((id) => ({ id, consumers: ['c'], receiving: [] }));
 
 /** One node acts on what it knows of the members, which need not be the truth. */
 function turn(groups: readonly LaneGroup[], me: number, members: readonly number[]): readonly LaneGroup[] {
@@ -76,6 +77,7 @@ describe('lanes', () => {
     const nodes = Array.from({ length: 5 }, (_, id) => ({
       id,
       consumers: Array.from({ length: 200 }, (__, consumer) => `consumer-${consumer}`),
+      receiving: [],
     }));
     const sums = new Map<number, number>();
     for (const consumer of nodes[0]?.consumers ?? [])

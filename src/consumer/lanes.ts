@@ -33,11 +33,17 @@ export interface LaneGroup {
   readonly token: number;
 }
 
-/** A node as the others see it. */
-export interface ClusterNode {
-  readonly id: NodeId;
+/** What a node can take part in. */
+export interface NodeWork {
   /** Names of the consumers that it runs. */
   readonly consumers: readonly string[];
+  /** Those of them that somebody receives from there: queues without handler. */
+  readonly receiving: readonly string[];
+}
+
+/** A node as the others see it. */
+export interface ClusterNode extends NodeWork {
+  readonly id: NodeId;
 }
 
 /** What a node has of a consumer, from a taking to the next: its groups, and the token that its commits carry. */
@@ -84,13 +90,12 @@ export function sameCheckpoint(left: Checkpoint, right: Checkpoint): boolean {
 
 /**
  * How many lanes each node is to hold of a consumer: as many as the others, or one more. Who has one more differs from consumer to
- * consumer, so that these do not gather on one node.
+ * consumer, so that these do not gather on one node. Of a queue from which somebody receives, only nodes where that is so have any.
  */
 export function quotas(consumer: string, nodes: readonly ClusterNode[]): ReadonlyMap<NodeId, number> {
-  const ids = nodes
-    .filter((node) => node.consumers.includes(consumer))
-    .map(({ id }) => id)
-    .sort((left, right) => left - right);
+  const running = nodes.filter((node) => node.consumers.includes(consumer));
+  const receiving = running.filter((node) => node.receiving.includes(consumer));
+  const ids = (receiving.length > 0 ? receiving : running).map(({ id }) => id).sort((left, right) => left - right);
   const each = Math.floor(LANES / Math.max(1, ids.length));
   const rest = LANES - each * ids.length;
   const turn = laneOf(consumer);

@@ -2,12 +2,13 @@ import { waitFor } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import { isUnbalanced, leaseOf, quotas, rebalanced } from './lanes.ts';
-import type { LaneGroup, Lease, NodeId } from './lanes.ts';
+import type { LaneGroup, Lease, NodeId, NodeWork } from './lanes.ts';
+import { Receivers } from './receivers.ts';
 
 export interface MembershipOptions {
   readonly cluster: Cluster;
   readonly environment: Environment;
-  /** Names of the consumers that run here. */
+  /** Names of the consumers that this program defines. */
   readonly consumers: readonly string[];
   /** Nodes or lanes are not as they were. */
   changed(): Promise<void>;
@@ -28,6 +29,9 @@ export class Membership {
   readonly #options: MembershipOptions;
   #node: NodeId | undefined;
   #view = NOTHING;
+  /** What of the definitions another program has taken over. */
+  readonly #withdrawn = new Set<string>();
+  readonly #receivers: Receivers;
   /** What the view says holds no more, and it was not looked at since. */
   #isViewOver = false;
   /** Rises when this node begins and ends to take lanes. */
@@ -38,12 +42,13 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#receivers = new Receivers(() => this.#announce());
   }
 
   /** Becomes a member. Errors as of the store. */
   async join(): Promise<void> {
-    const { cluster, consumers, environment } = this.#options;
-    this.#node = await cluster.join(consumers, {
+    const { cluster, environment } = this.#options;
+    this.#node = await cluster.join(this.#work, {
       changed: () => this.look(),
       expelled: () => this.#expelled(),
       joined: (node) => {
@@ -58,6 +63,7 @@ export class Membership {
   /** Lets go of everything. */
   async leave(): Promise<void> {
     this.#left = true;
+    this.#receivers.close();
     await this.#looking;
     this.#node = undefined;
     try {
@@ -81,7 +87,7 @@ export class Membership {
   /** Whether members hold all lanes of the consumers that run here and are not paused, as far as is known. */
   get allHeld(): boolean {
     if (this.#isViewOver) return false;
-    for (const name of this.#options.consumers) {
+    for (const name of this.#work.consumers) {
       if (!this.#groups(name).every(({ holder }) => holder !== undefined && this.#isMember(holder))) return false;
     }
     return true;
@@ -109,6 +115,35 @@ export class Membership {
     const groups = await this.#options.cluster.changeLanes(consumer, change).finally(() => (this.#takings += 1));
     this.#view = { ...this.#view, lanes: new Map([...this.#view.lanes, [consumer, groups]]) };
     return node === this.#node ? leaseOf(groups, node) : undefined;
+  }
+
+  /** Another program brought the consumer into another form: here it is not handled any more. */
+  withdraw(consumer: string): void {
+    if (this.#withdrawn.has(consumer)) return;
+    this.#withdrawn.add(consumer);
+    this.#announce();
+  }
+
+  /** Somebody receives from a queue here, until the answered function is called, and is expected to come again soon, or while `busy`. */
+  receiving(queue: string, busy: () => boolean): () => void {
+    return this.#receivers.come(queue, busy);
+  }
+
+  get #work(): NodeWork {
+    return {
+      consumers: this.#options.consumers.filter((name) => !this.#withdrawn.has(name)),
+      receiving: this.#receivers.queues,
+    };
+  }
+
+  #announce(): void {
+    if (this.#left) return;
+    this.#options.cluster.announce(this.#work).catch((error: unknown) => {
+      this.#options.environment.logger.warn(
+        { err: error },
+        'the other nodes could not be told what this one takes part in',
+      );
+    });
   }
 
   /** How long attempts under way may hold up that lanes change hands. */

@@ -33,6 +33,18 @@ export interface RowQuery {
   readonly after?: { readonly key: string; readonly value: IndexValue | undefined };
 }
 
+/** Which rows get index values anew, and which values. */
+export interface ReindexPage {
+  readonly after: string | undefined;
+  readonly limit: number;
+  readonly indexesOf: (value: JsonValue) => RowWrite['indexes'];
+}
+
+export interface ReindexedPage {
+  readonly last: string | undefined;
+  readonly rows: number;
+}
+
 /**
  * Keyed rows in namespaces with declared indexes. Written through UnitOfWork.
  *
@@ -52,4 +64,11 @@ export interface RowStore {
   count(namespace: string): Promise<number>;
   /** Removes every row of the namespace, durable on return. */
   clear(namespace: string): Promise<void>;
+  /**
+   * Gives rows the index values of what they hold, a page of them by key; rows that others write meanwhile keep theirs. Answers the last
+   * key of the page and how many rows it had; durable on return.
+   *
+   * Errors    What `indexesOf` throws: then nothing of the page was changed.
+   */
+  reindex(namespace: string, page: ReindexPage): Promise<ReindexedPage>;
 }

@@ -23,6 +23,8 @@ export interface Unit {
   readonly deliveries: {
     readonly put: readonly Delivery[];
     readonly remove: readonly Position[];
+    /** What must be parked before; otherwise nothing of the unit is written. */
+    readonly parked?: readonly Position[];
   };
 }
 
@@ -31,8 +33,8 @@ export type UnitOutcome =
   /** An append of the unit was refused; nothing of the unit was written. */
   | { readonly ok: false; readonly index: number; readonly refusal: AppendOutcome & { ok: false } }
   /**
-   * The store does not know the consumer (it was removed), or the lanes of the lease have another holder by now; nothing was written. Comes
-   * before every refusal.
+   * The store does not know the consumer (it was removed), the lanes of the lease have another holder by now, or a delivery is not parked;
+   * nothing was written. Comes before every refusal.
    */
   | { readonly ok: false; readonly index: -1; readonly refusal: undefined };
 

@@ -109,6 +109,39 @@ export const checkpointStoreSuite: ContractSuite = (bench) => [
       }
     },
 
+    'a change that forgets takes the rows of one namespace and the deliveries above a position with it, and no others (G6)':
+      async (store) => {
+        await putDeliveries(store, sampleDelivery(1), sampleDelivery(2), sampleDelivery(3));
+        await putDeliveries(store, sampleDelivery(3, { consumer: 'other' }));
+        await putRows(store, sampleRow('k', 1, { i: 1 }), sampleRow('k', 2, {}, 'n2'));
+        const checkpoint = { low: position(1), done: [] };
+        const forget = { above: position(1), rows: 'n' };
+        const before = await store.checkpoints.load('c');
+        const changed = await store.checkpoints.change('c', { checkpoint, forget }, 9);
+        assert.deepEqual(changed, { ...before, checkpoint, updatedMs: 9 });
+        assert.deepEqual(await store.checkpoints.load('c'), changed);
+        assert.deepEqual(
+          (await store.deliveries.list({ limit: 10 })).map(({ consumer, position: place }) => `${consumer} ${place}`),
+          ['c 1', 'other 3'],
+        );
+        assert.deepEqual([await store.rows.get('n', 'k'), await store.rows.get('n2', 'k')], [undefined, 2]);
+        assert.equal(await store.rows.count('n'), 0);
+        assert.equal(await store.checkpoints.change('never', { forget: { above: START, rows: 'n2' } }, 9), undefined);
+        assert.equal(await store.rows.get('n2', 'k'), 2, 'of a consumer that is not known nothing is forgotten');
+      },
+
+    'a change that makes what waits due leaves what waits for a time, or is parked, as it is': async (store) => {
+      const waiting = { state: 'waiting', dueMs: undefined } as const;
+      await putDeliveries(store, sampleDelivery(1, { state: 'parked', dueMs: undefined }), sampleDelivery(2, waiting));
+      await putDeliveries(store, sampleDelivery(3, { ...waiting, dueMs: 50 }), sampleDelivery(4, { dueMs: 60 }));
+      await putDeliveries(store, sampleDelivery(2, { ...waiting, consumer: 'other' }));
+      await store.checkpoints.change('c', { waitingDueMs: 7 }, 9);
+      assert.deepEqual(
+        (await store.deliveries.list({ limit: 10 })).map(({ dueMs }) => dueMs),
+        [undefined, 7, 50, 60, undefined],
+      );
+    },
+
     'later calls win, also when they are not waited for': async ({ checkpoints }) => {
       await Promise.all(
         Array.from({ length: 20 }, (_, index) => checkpoints.put(sampleConsumer('c', { updatedMs: index }))),

@@ -123,6 +123,47 @@ const keeping: Bodies = {
     assert.deepEqual(await keysOf(store, { where: [{ index: 'even', op: '=', value: true }], limit: 10 }), []);
   },
 
+  'gives rows index values anew, a page at a time, while others write (G6)': async (store) => {
+    const many = Array.from({ length: 40 }, (_, n) => sampleRow(`k${n + 10}`, n, { old: n }));
+    await putRows(store, ...many);
+    const indexesOf = (value: JsonValue) => ({ double: 2 * Number(value) });
+    const pages: number[] = [];
+    const writing = putRows(store, sampleRow('k12', 500, { double: 1_000 }), sampleRow('k99', 600, { double: 1_200 }));
+    for (let after: string | undefined; ;) {
+      const page = await store.rows.reindex('n', { after, limit: 15, indexesOf });
+      pages.push(page.rows);
+      if (page.rows < 15) break;
+      after = page.last;
+    }
+    await writing;
+    assert.deepEqual(pages.slice(0, 2), [15, 15]);
+    const byDouble = { index: 'double', direction: 'desc' } as const;
+    assert.deepEqual(
+      (await store.rows.query('n', { orderBy: byDouble, limit: 4 })).map(({ key, orderValue }) => [key, orderValue]),
+      [
+        ['k99', 1_200],
+        ['k12', 1_000],
+        ['k49', 78],
+        ['k48', 76],
+      ],
+    );
+    assert.deepEqual(await keysOf(store, { where: [{ index: 'old', op: '>=', value: 0 }], limit: 100 }), []);
+    assert.deepEqual(await store.rows.reindex('never', { after: undefined, limit: 5, indexesOf }), {
+      last: undefined,
+      rows: 0,
+    });
+  },
+
+  'what the function of an index throws changes nothing of the page': async (store) => {
+    await putRows(store, sampleRow('a', 1, { i: 1 }), sampleRow('b', 2, { i: 2 }));
+    const indexesOf = (value: JsonValue) => {
+      if (value === 2) throw new RangeError('not two');
+      return { i: 100 };
+    };
+    await assert.rejects(store.rows.reindex('n', { after: undefined, limit: 5, indexesOf }), RangeError);
+    assert.deepEqual(await keysOf(store, { where: [{ index: 'i', op: '<', value: 3 }], limit: 10 }), ['a', 'b']);
+  },
+
   'clears a namespace with its indexes, and no other': async (store) => {
     await putRows(store, sampleRow('a', 1, { i: 1 }), sampleRow('b', 2, { i: 1 }), sampleRow('a', 3, { i: 1 }, 'n2'));
     await store.rows.clear('n');

@@ -266,6 +266,36 @@ const atomicity: Bodies = {
     assert.deepEqual(await store.deliveries.list({ limit: 10 }), []);
   },
 
+  'a unit that wants dead letters to be parked writes nothing where one is not, as when two operators are at it (G6, G7)':
+    async (store) => {
+      await begin(store);
+      const parked = { state: 'parked', dueMs: undefined } as const;
+      await putDeliveries(store, sampleDelivery(7, parked), sampleDelivery(8, parked), sampleDelivery(9));
+      const discard = (...places: readonly number[]) => {
+        const positions = places.map((place) => position(place));
+        return sampleUnit({ deliveries: { put: [], remove: positions, parked: positions } });
+      };
+      const nothing = { ok: false, index: -1, refusal: undefined };
+      assert.deepEqual(await store.unitOfWork.commit(discard(7, 9)), nothing, 'one that is retrying');
+      assert.deepEqual(await store.unitOfWork.commit(discard(7, 10)), nothing, 'one that is not there');
+      const outcomes = await Promise.all([
+        store.unitOfWork.commit(discard(8)),
+        store.unitOfWork.commit(
+          sampleUnit({ deliveries: { put: [sampleDelivery(8)], remove: [], parked: [position(8)] } }),
+        ),
+        store.unitOfWork.commit(discard(7)),
+      ]);
+      assert.deepEqual(
+        outcomes.map(({ ok }) => ok),
+        [true, false, true],
+      );
+      assert.deepEqual(
+        (await store.deliveries.list({ limit: 10 })).map((delivery) => delivery.position).slice(-1),
+        [9],
+      );
+      assert.equal(await store.deliveries.get('c', position(8)), undefined);
+    },
+
   'a refused unit tells no listener (G6)': async (store) => {
     await begin(store);
     const heads: number[] = [];

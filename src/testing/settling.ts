@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Consumers } from '../consumer/consumers.ts';
-import type { ConsumerStatus } from '../consumer/consumer.ts';
+import type { ConsumerStatus } from '../consumer/status.ts';
 import { WrongState } from '../errors.ts';
 import { systemClock } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';

@@ -280,7 +280,7 @@ const brokenState: readonly BrokenStore[] = [
           if ((await checkpoints.load(consumer)) === undefined) {
             await checkpoints.put({
               consumer,
-              form: { kind: 'consumer', mode: 'ordered', types: undefined, indexes: [] },
+              form: { kind: 'consumer', mode: 'ordered', types: undefined, indexes: [], indexing: false },
               checkpoint: { low: START, done: [] },
               paused: undefined,
               createdMs: 0,

@@ -207,11 +207,14 @@ describe('lanes under a lease', () => {
     const second = await openAt(schema);
     const told: string[] = [];
     const joined = Promise.withResolvers<number>();
-    const node = await clusterOf(first).join(['c'], {
-      changed() {},
-      expelled: () => told.push('expelled'),
-      joined: (again) => joined.resolve(again),
-    });
+    const node = await clusterOf(first).join(
+      { consumers: ['c'], receiving: [] },
+      {
+        changed() {},
+        expelled: () => told.push('expelled'),
+        joined: (again) => joined.resolve(again),
+      },
+    );
     // It renews its lease: past the end of the first one it is there.
     const untilOf = async () => String((await asOperator(`SELECT until FROM ${schema}.nodes`))[0]?.['until']);
     const renewals = new Set([await untilOf()]);
@@ -227,7 +230,7 @@ describe('lanes under a lease', () => {
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'thereupon-presence' AND pid <> pg_backend_pid()`,
     );
     await first.close();
-    const other = await clusterOf(second).join(['c'], unwatched);
+    const other = await clusterOf(second).join({ consumers: ['c'], receiving: [] }, unwatched);
     expect((await clusterOf(second).view()).nodes.map(({ id }) => id)).toEqual([other]);
     await second.close();
   });

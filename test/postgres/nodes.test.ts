@@ -185,4 +185,102 @@ describe('several nodes on one PostgreSQL', () => {
     await first.close();
     await second.close();
   }, 60_000);
+
+  test('of two operators who act on one dead letter at two nodes the second is told, and what the first did stands (G7)', async () => {
+    const schema = newSchema();
+    const failing = (consume: boolean): Partial<SystemOptions> => ({
+      consume,
+      consumers: [
+        defineConsumer({
+          name: 'picky',
+          on: Counted,
+          retry: { attempts: 1 },
+          handle() {
+            throw new Error('never');
+          },
+        }),
+      ],
+    });
+    const first = await node(schema, 'first', [], failing(true));
+    await publish(first, 1, 1);
+    await first.settled();
+    const second = await node(schema, 'second', [], failing(false));
+    const { items } = await first.deadLetters.list({ limit: 500 });
+    const outcomes = await Promise.all(
+      items.map(async ({ id }) => {
+        const both = await Promise.allSettled([first.deadLetters.discard(id), second.deadLetters.discard(id)]);
+        return both.filter(({ status }) => status === 'fulfilled').length;
+      }),
+    );
+    expect(outcomes).toEqual(items.map(() => 1));
+    const discarded = await query(
+      schema,
+      `SELECT count(*)::int AS n FROM events WHERE type = 'thereupon.delivery.discarded'`,
+    );
+    expect(discarded).toEqual([{ n: THINGS }]);
+    await first.close();
+    await second.close();
+  }, 60_000);
+
+  test('what one receiver asks for at one of three nodes is everything, also what other nodes held before (G5)', async () => {
+    const schema = newSchema();
+    const jobs = { consumers: [defineConsumer({ name: 'jobs', on: Counted, mode: 'queue' })], projections: [] };
+    const systems = await Promise.all(['a', 'b', 'c'].map((name) => node(schema, name, [], jobs)));
+    const [first, second] = systems;
+    if (first === undefined || second === undefined) throw new Error('three nodes');
+    await until(async () => (await shares(schema, 'jobs')).join() === '21,21,22', 'three even shares');
+    await publish(first, 1, 3);
+    const seen = new Set<string>();
+    const signal = AbortSignal.timeout(30_000);
+    const take = async (system: typeof first) => {
+      for (const claim of await system.consumers.receive('jobs', { max: 10, signal })) {
+        expect(await claim.ack()).toBe(true);
+        seen.add(claim.event.id);
+      }
+    };
+    while (seen.size < THINGS * 3 && !signal.aborted) await take(first);
+    expect(seen.size).toBe(THINGS * 3);
+    expect(await shares(schema, 'jobs')).toEqual([64]);
+    // Another receiver at another node has half of it, from then on.
+    const waiting = take(second);
+    await until(async () => (await shares(schema, 'jobs')).join() === '32,32', 'two even shares');
+    await publish(first, 4, 4);
+    while (seen.size < THINGS * 4 && !signal.aborted)
+      await Promise.all(
+        [first, second]
+          .map(async (system) => take(system))
+          .map((taking) => Promise.race([taking, waitFor(systemClock, 200)])),
+      );
+    expect(seen.size).toBe(THINGS * 4);
+    for (const system of systems) await system.close();
+    await waiting.catch(() => undefined);
+  }, 60_000);
+
+  test('a node with another form of a consumer takes it over, with indexes for all rows, and the older program writes none (G6)', async () => {
+    const schema = newSchema();
+    const sums = (indexes: Readonly<Record<string, (row: { sum: number }) => number>>): Partial<SystemOptions> => ({
+      consumers: [],
+      projections: [
+        defineProjection({
+          name: 'sums',
+          key: (event) => event.data.thing,
+          initial: () => ({ sum: 0 }),
+          on: [[Counted, (row, event) => ({ sum: row.sum + event.data.n })]],
+          indexes,
+        }),
+      ],
+    });
+    const older = await node(schema, 'older', [], sums({}));
+    await publish(older, 1, 10);
+    const publishing = publish(older, 11, 60);
+    const newer = await Promise.all(['b', 'c'].map((name) => node(schema, name, [], sums({ sum: ({ sum }) => sum }))));
+    await publishing;
+    await until(async () => (await shares(schema, 'sums')).join() === '32,32', 'the newer nodes have it all');
+    await publish(older, 61, 70);
+    await Promise.all([older, ...newer].map((system) => system.settled()));
+    const complete = { where: [{ index: 'sum', op: '=', value: (70 * 71) / 2 }], limit: 500 } as const;
+    expect((await newer[0]?.views.query('sums', complete))?.items.length).toBe(THINGS);
+    expect((await older.consumers.status('sums')).state).toBe('running');
+    for (const system of [older, ...newer]) await system.close();
+  }, 60_000);
 });

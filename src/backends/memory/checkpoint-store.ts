@@ -1,5 +1,7 @@
 import type { CheckpointStore, ConsumerRecord, RecordChange } from '../../consumer/checkpoint-store.ts';
+import type { Position } from '../../event/position.ts';
 import type { DeliveryContent } from './delivery-store.ts';
+import type { RowContent } from './row-store.ts';
 import type { Session } from './session.ts';
 import { compareText } from './text-order.ts';
 
@@ -9,11 +11,13 @@ export type ConsumerContent = Map<string, ConsumerRecord>;
 export class MemoryCheckpointStore implements CheckpointStore {
   readonly #content: ConsumerContent;
   readonly #deliveries: DeliveryContent;
+  readonly #rows: RowContent;
   readonly #session: Session;
 
-  constructor(content: ConsumerContent, deliveries: DeliveryContent, session: Session) {
+  constructor(content: ConsumerContent, deliveries: DeliveryContent, rows: RowContent, session: Session) {
     this.#content = content;
     this.#deliveries = deliveries;
+    this.#rows = rows;
     this.#session = session;
   }
 
@@ -44,9 +48,21 @@ export class MemoryCheckpointStore implements CheckpointStore {
     this.#session.assertOpen();
     const record = this.#content.get(consumer);
     if (record === undefined) return undefined;
-    const changed = { ...record, ...structuredClone(change), updatedMs };
+    const { forget, waitingDueMs, ...members } = structuredClone(change);
+    const changed = { ...record, ...members, updatedMs };
     this.#content.set(consumer, changed);
+    if (forget?.rows !== undefined) this.#rows.delete(forget.rows);
+    this.#changeDeliveries(consumer, forget?.above, waitingDueMs);
     return structuredClone(changed);
+  }
+
+  #changeDeliveries(consumer: string, forgottenAbove: Position | undefined, waitingDueMs: number | undefined): void {
+    const deliveries = this.#deliveries.get(consumer);
+    for (const [position, delivery] of deliveries ?? []) {
+      if (forgottenAbove !== undefined && position > forgottenAbove) deliveries?.delete(position);
+      else if (waitingDueMs !== undefined && delivery.state === 'waiting' && delivery.dueMs === undefined)
+        deliveries?.set(position, { ...delivery, dueMs: waitingDueMs });
+    }
   }
 
   async remove(consumer: string): Promise<boolean> {

@@ -67,7 +67,7 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     capabilities: CAPABILITIES,
     log: new MemoryEventLog(content.log, clock, watchers, session),
     schemas: new MemorySchemaStore(content.schemas, session),
-    checkpoints: new MemoryCheckpointStore(content.consumers, content.deliveries, session),
+    checkpoints: new MemoryCheckpointStore(content.consumers, content.deliveries, content.rows, session),
     deliveries: new MemoryDeliveryStore(content.deliveries, session),
     rows: new MemoryRowStore(content.rows, session),
     cluster: undefined,

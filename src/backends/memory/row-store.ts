@@ -1,4 +1,12 @@
-import type { IndexValue, Row, RowQuery, RowStore, RowWrite } from '../../consumer/row-store.ts';
+import type {
+  IndexValue,
+  ReindexedPage,
+  ReindexPage,
+  Row,
+  RowQuery,
+  RowStore,
+  RowWrite,
+} from '../../consumer/row-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import { compareRows, holds } from './row-order.ts';
 import type { Session } from './session.ts';
@@ -59,6 +67,10 @@ export class MemoryRowStore implements RowStore {
     namespace: string,
     query: RowQuery,
   ): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]> {
+    return this.#query(namespace, query);
+  }
+
+  #query(namespace: string, query: RowQuery): readonly (Row & { readonly orderValue: IndexValue | undefined })[] {
     this.#session.assertOpen();
     const { where = [], orderBy, after, limit } = query;
     const last = after === undefined ? undefined : { key: after.key, orderValue: after.value };
@@ -84,6 +96,14 @@ export class MemoryRowStore implements RowStore {
   async clear(namespace: string): Promise<void> {
     this.#session.assertOpen();
     this.#content.delete(namespace);
+  }
+
+  async reindex(namespace: string, { after, limit, indexesOf }: ReindexPage): Promise<ReindexedPage> {
+    const start = after === undefined ? {} : { after: { key: after, value: undefined } };
+    const page = this.#query(namespace, { limit, ...start });
+    const writes = page.map(({ key, value }) => prepareRow({ namespace, key, value, indexes: indexesOf(value) }));
+    for (const write of writes) writeRow(this.#content, write);
+    return { last: page.at(-1)?.key, rows: page.length };
   }
 
   #value(namespace: string, key: string): JsonValue | undefined {

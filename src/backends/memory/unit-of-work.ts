@@ -26,7 +26,7 @@ export class MemoryUnitOfWork implements UnitOfWork {
 
   async commit(unit: Unit): Promise<UnitOutcome> {
     this.#session.assertOpen();
-    if (!this.#content.consumers.has(unit.consumer)) return { ok: false, index: -1, refusal: undefined };
+    if (!this.#isAsExpected(unit)) return { ok: false, index: -1, refusal: undefined };
     const plan = new AppendPlan(this.#content.log, this.#clock.now());
     const appends: (AppendOutcome & { ok: true })[] = [];
     for (const [index, request] of unit.appends.entries()) {
@@ -43,6 +43,14 @@ export class MemoryUnitOfWork implements UnitOfWork {
     this.#writeDeliveries(unit.consumer, deliveries);
     this.#watchers.appended(events);
     return { ok: true, appends };
+  }
+
+  #isAsExpected({ consumer, deliveries }: Unit): boolean {
+    const known = this.#content.deliveries.get(consumer);
+    return (
+      this.#content.consumers.has(consumer) &&
+      (deliveries.parked ?? []).every((position) => known?.get(position)?.state === 'parked')
+    );
   }
 
   #replaceCheckpoint(consumer: string, checkpoint: Checkpoint | undefined): void {

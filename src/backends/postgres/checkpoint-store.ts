@@ -11,6 +11,8 @@ import { START } from '../../event/position.ts';
 import { laneGroup, lockConsumers, replaceLanes, TELL_NODES } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
 import type { Database, Queries } from './database.ts';
+import { abandonRows } from './row-store.ts';
+import type { PostgresRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
 import type { Writes } from './write-queue.ts';
@@ -28,6 +30,8 @@ const INSERT = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5)`;
 const CREATE = `${INSERT} ON CONFLICT (consumer) DO NOTHING`;
 const PUT = `${INSERT} ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, paused_since_ms = excluded.paused_since_ms,
   paused_reason = excluded.paused_reason, created_ms = excluded.created_ms`;
+const FORGET = 'DELETE FROM deliveries WHERE consumer = $1 AND position > $2';
+const WAITING_DUE = `UPDATE deliveries SET due_ms = $2 WHERE consumer = $1 AND state = 'waiting' AND due_ms IS NULL`;
 /** Tokens that a sequence gives are so far apart: in between they rise by one whenever lanes change hands. */
 const TOKENS = 1_048_576;
 /** Roughly what a record holds in memory while it waits. */
@@ -37,11 +41,13 @@ const RECORD_BYTES = 1_024;
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly #database: Database;
   readonly #writes: Writes;
+  readonly #rows: Pick<PostgresRowStore, 'sweep'>;
   readonly #session: Session;
 
-  constructor(database: Database, writes: Writes, session: Session) {
+  constructor(database: Database, writes: Writes, rows: Pick<PostgresRowStore, 'sweep'>, session: Session) {
     this.#database = database;
     this.#writes = writes;
+    this.#rows = rows;
     this.#session = session;
   }
 
@@ -75,19 +81,25 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
     const name = toText(consumer);
-    const wanted = structuredClone(change);
-    return this.#writes.alone(RECORD_BYTES, async (queries) => {
+    const { forget, waitingDueMs, ...members } = structuredClone(change);
+    const changed = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
       const [record] = await records(queries, name);
       if (record === undefined) return undefined;
-      const changed = { ...record, ...wanted, updatedMs };
-      await queries.change(PUT, toRow(changed));
-      if (wanted.checkpoint === undefined) {
+      const next = { ...record, ...members, updatedMs };
+      await queries.change(PUT, toRow(next));
+      // First of all that holders write: what they commit at this moment is there afterwards, or refused.
+      if (members.checkpoint === undefined) {
         await queries.change('UPDATE lanes SET updated_ms = $2 WHERE consumer = $1', [name, updatedMs]);
         await releaseLanes(queries, name);
-      } else await putCheckpoint(queries, name, wanted.checkpoint, updatedMs);
-      return changed;
+      } else await putCheckpoint(queries, name, members.checkpoint, updatedMs);
+      if (forget?.rows !== undefined) await abandonRows(queries, forget.rows);
+      if (forget !== undefined) await queries.change(FORGET, [name, forget.above]);
+      if (waitingDueMs !== undefined) await queries.change(WAITING_DUE, [name, waitingDueMs]);
+      return next;
     });
+    if (forget?.rows !== undefined) await this.#rows.sweep();
+    return changed;
   }
 
   async remove(consumer: string): Promise<boolean> {
@@ -157,6 +169,6 @@ function fromRow(
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes };
+function wholeForm({ kind, mode, types, indexes, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, indexing };
 }

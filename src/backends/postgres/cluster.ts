@@ -1,6 +1,6 @@
 import type { Cluster, ClusterView, ClusterWatcher } from '../../consumer/cluster.ts';
 import type { Delivery } from '../../consumer/delivery-store.ts';
-import type { ClusterNode, LaneGroup, NodeId } from '../../consumer/lanes.ts';
+import type { ClusterNode, LaneGroup, NodeId, NodeWork } from '../../consumer/lanes.ts';
 import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
 import { position } from '../../event/position.ts';
 import type { Database, Queries } from './database.ts';
@@ -17,7 +17,7 @@ export type LaneRow = [lanes: number[], low: number, done: string, holder: numbe
 
 const LANES_OF_RUNNING = `SELECT l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
 JOIN consumers AS c USING (consumer) WHERE c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane`;
-const NODES = 'SELECT node, consumers FROM nodes WHERE until > clock_timestamp() ORDER BY node';
+const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
 const INSERT = `INSERT INTO lanes (consumer, first_lane, lanes, low, done, holder, token, updated_ms)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
 export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
@@ -48,9 +48,14 @@ export class PostgresCluster implements Cluster {
     this.leaseMs = parts.leaseMs;
   }
 
-  async join(consumers: readonly string[], watcher: ClusterWatcher): Promise<NodeId> {
+  async join(work: NodeWork, watcher: ClusterWatcher): Promise<NodeId> {
     this.#parts.session.assertOpen();
-    return this.#parts.presence.join(consumers.map(toText), watcher);
+    return this.#parts.presence.join(storedWork(work), watcher);
+  }
+
+  async announce(work: NodeWork): Promise<void> {
+    this.#parts.session.assertOpen();
+    await this.#parts.presence.announce(storedWork(work));
   }
 
   leave(): Promise<void> {
@@ -61,7 +66,7 @@ export class PostgresCluster implements Cluster {
     const { database, session } = this.#parts;
     session.assertOpen();
     // One after the other: an idle node needs one connection for it.
-    const nodes = await database.query<[node: number, consumers: string[]]>(NODES);
+    const nodes = await database.query<[node: number, consumers: string[], receiving: string[]]>(NODES);
     const rows = await database.query<[consumer: string, ...LaneRow]>(LANES_OF_RUNNING);
     const lanes = new Map<string, LaneGroup[]>();
     for (const [name, ...row] of rows) {
@@ -70,7 +75,7 @@ export class PostgresCluster implements Cluster {
       if (groups === undefined) lanes.set(consumer, [laneGroup(row)]);
       else groups.push(laneGroup(row));
     }
-    return { nodes: nodes.map(([id, names]): ClusterNode => ({ id, consumers: names.map(fromText) })), lanes };
+    return { nodes: nodes.map(clusterNode), lanes };
   }
 
   changeLanes(
@@ -96,6 +101,14 @@ export class PostgresCluster implements Cluster {
   nextDueMs(consumer: string, lanes: readonly number[], afterMs: number): Promise<number | undefined> {
     return this.#parts.deliveries.nextDueMsIn(consumer, lanes, afterMs);
   }
+}
+
+function storedWork({ consumers, receiving }: NodeWork): NodeWork {
+  return { consumers: consumers.map(toText), receiving: receiving.map(toText) };
+}
+
+function clusterNode([id, consumers, receiving]: readonly [number, string[], string[]]): ClusterNode {
+  return { id, consumers: consumers.map(fromText), receiving: receiving.map(fromText) };
 }
 
 async function runningLanes(queries: Queries, consumer: string): Promise<readonly LaneGroup[]> {

@@ -37,6 +37,8 @@ export interface PreparedUnit {
   readonly rows: readonly PreparedRow[];
   readonly remove: readonly Position[];
   readonly put: readonly DeliveryRow[];
+  /** What must be parked before. */
+  readonly parked: readonly Position[];
 }
 
 /** One write that may share its transaction with others: all of its requests or none. */
@@ -61,15 +63,20 @@ export interface Flushed {
 export async function flush(queries: Queries, writes: readonly Appending[], nowMs: number): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
   const tokens = await tokensOf(queries, writes);
+  const parked = await parkedOf(queries, writes);
   const plan = new AppendPlan(await excerpt(queries, requests), nowMs);
   const units: PreparedUnit[] = [];
   const outcomes = writes.map((write): UnitOutcome => {
-    if (write.unit !== undefined && !isHolder(write.unit, tokens.get(write.unit.consumer)))
-      return { ok: false, index: -1, refusal: undefined };
+    if (write.unit !== undefined) {
+      const { consumer } = write.unit;
+      if (!isHolder(write.unit, tokens.get(consumer)) || !areParked(write.unit, parked.get(consumer)))
+        return { ok: false, index: -1, refusal: undefined };
+    }
     const outcome = planned(plan, write.requests);
     if (outcome.ok && write.unit !== undefined) {
       units.push(write.unit);
       if (takesLanes(write.unit)) tokens.set(write.unit.consumer, new Map());
+      changeParked(write.unit, parked.get(write.unit.consumer));
     }
     return outcome;
   });
@@ -136,6 +143,34 @@ function isHolder({ lease }: PreparedUnit, groups: ReadonlyMap<number, GroupStat
     const group = groups.get(lane);
     return group?.token === token && (group.commits === number - 1 || group.commits === number);
   });
+}
+
+/** Of the deliveries that must be parked, those that are, by consumer. Their lanes are locked: no holder changes them. */
+async function parkedOf(queries: Queries, writes: readonly Appending[]): Promise<Map<string, Set<Position>>> {
+  const parked = new Map<string, Set<Position>>();
+  for (const { unit } of writes) {
+    if (unit === undefined || unit.parked.length === 0) continue;
+    const known = parked.get(unit.consumer) ?? new Set();
+    const sql = `SELECT position FROM deliveries WHERE consumer = $1 AND position = ANY($2::bigint[]) AND state = 'parked'`;
+    for (const [place] of await queries.query<[number]>(sql, [toText(unit.consumer), unit.parked]))
+      known.add(position(place));
+    parked.set(unit.consumer, known);
+  }
+  return parked;
+}
+
+function areParked({ parked }: PreparedUnit, known: ReadonlySet<Position> | undefined): boolean {
+  return parked.every((place) => known?.has(place) === true);
+}
+
+/** As the deliveries are after the unit. */
+function changeParked({ remove, put }: PreparedUnit, known: Set<Position> | undefined): void {
+  if (known === undefined) return;
+  for (const place of remove) known.delete(place);
+  for (const row of put) {
+    if (row[STATE] === 'parked') known.add(position(row[PLACE]));
+    else known.delete(position(row[PLACE]));
+  }
 }
 
 /** Whether lanes may have to be taken from somebody. */
@@ -263,13 +298,8 @@ async function takeLanes(
   checkpoint: PreparedCheckpoint | undefined,
   nowMs: number,
 ): Promise<void> {
-  if (checkpoint !== undefined)
-    await queries.change('UPDATE lanes SET low = $2, done = $3, updated_ms = $4 WHERE consumer = $1', [
-      consumer,
-      checkpoint.low,
-      checkpoint.done,
-      nowMs,
-    ]);
+  const sql = 'UPDATE lanes SET low = $2, done = $3, updated_ms = $4 WHERE consumer = $1';
+  if (checkpoint !== undefined) await queries.change(sql, [consumer, checkpoint.low, checkpoint.done, nowMs]);
   await releaseLanes(queries, consumer);
 }
 
@@ -291,5 +321,7 @@ function lanesOf(put: readonly DeliveryRow[]): readonly number[] {
   return [...new Set(put.map((row) => row[LANE]))];
 }
 
+const PLACE = 1;
 const LANE = 3;
+const STATE = 4;
 const ALL_LANES = wholeGroup({ low: START, done: [] }, 0).lanes;

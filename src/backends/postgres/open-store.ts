@@ -137,9 +137,9 @@ class PostgresStore implements Store {
       watched: () => this.#presence.start(),
     });
     this.schemas = new PostgresSchemaStore(database, writes, session);
-    this.checkpoints = new PostgresCheckpointStore(database, writes, session);
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
+    this.checkpoints = new PostgresCheckpointStore(database, writes, this.rows, session);
     this.unitOfWork = new PostgresUnitOfWork(writes, this.#stateWrites);
     this.outbox = new PostgresOutbox({
       schema: options.schema,

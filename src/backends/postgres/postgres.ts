@@ -46,6 +46,9 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
   const leaseMs = durationMs(options.lease ?? ((address.searchParams.get('lease') ?? '10s') as Duration), 'lease');
   if (leaseMs < LEASE_MS.least || leaseMs > LEASE_MS.most)
     throw new InvalidInput({ path: 'lease', expected: '1s to 10m', found: options.lease ?? leaseMs });
+  // One may be needed to ask what became of a commit whose connection was lost.
+  if (!Number.isSafeInteger(maxConnections) || maxConnections < 2)
+    throw new InvalidInput({ path: 'maxConnections', expected: 'a whole number from 2', found: maxConnections });
   address.searchParams.delete('lease');
   const location = `${address.host}${address.pathname}, schema ${schema}`;
   const opening = {

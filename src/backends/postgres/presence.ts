@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { Client } from 'pg';
 import type { ClusterWatcher } from '../../consumer/cluster.ts';
-import type { NodeId } from '../../consumer/lanes.ts';
+import type { NodeId, NodeWork } from '../../consumer/lanes.ts';
 import { Closed } from '../../errors.ts';
 import { backoffMs } from '../../system/backoff.ts';
 import { systemClock, waitFor } from '../../system/clock.ts';
@@ -25,10 +25,11 @@ const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' 
 const TELL = `pg_notify('thereupon_' || current_schema(), 'nodes')`;
 const PENDING = 'EXISTS (SELECT FROM pending)';
 const JOIN = `WITH gone AS (
-  DELETE FROM nodes WHERE node <> $1 AND (until < clock_timestamp() OR NOT ${LOCKED})
+  DELETE FROM nodes WHERE node <> $1 AND (node = $7 OR until < clock_timestamp() OR NOT ${LOCKED})
 )
-INSERT INTO nodes (node, host, pid, consumers, until)
-VALUES ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond') RETURNING ${TELL}`;
+INSERT INTO nodes (node, host, pid, consumers, receiving, until)
+VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 millisecond') RETURNING ${TELL}`;
+const ANNOUNCE = `UPDATE nodes SET consumers = $2, receiving = $3 WHERE node = $1 RETURNING ${TELL}`;
 const RENEW = `WITH gone AS (
   DELETE FROM nodes WHERE node <> $1 AND until < clock_timestamp() RETURNING node
 ), renewed AS (
@@ -57,10 +58,12 @@ export interface PresenceOptions {
 }
 
 interface Member {
-  readonly consumers: readonly string[];
+  work: NodeWork;
   readonly watcher: ClusterWatcher;
   /** Undefined: the lease ran out, and it is joining again. */
   node: NodeId | undefined;
+  /** The number that it had last, which nobody else gets. */
+  last: NodeId | undefined;
 }
 
 /**
@@ -97,15 +100,29 @@ export class Presence {
   }
 
   /** Rejects with StoreUnavailable when the server cannot be reached. */
-  async join(consumers: readonly string[], watcher: ClusterWatcher): Promise<NodeId> {
+  async join(work: NodeWork, watcher: ClusterWatcher): Promise<NodeId> {
     this.start();
-    const member: Member = { consumers, watcher, node: undefined };
+    const member: Member = { work, watcher, node: undefined, last: undefined };
     try {
       const node = await this.#join(await this.#connected.promise, member);
       this.#member = member;
       this.#cancelBeat?.();
       this.#beatSoon();
       return node;
+    } catch (error) {
+      throw storeError(this.#options.store, error);
+    }
+  }
+
+  async announce(work: NodeWork): Promise<void> {
+    const member = this.#member;
+    if (member === undefined) return;
+    member.work = work;
+    try {
+      const client = await this.#connected.promise;
+      // One that is no member at present says so when it joins again.
+      if (member.node !== undefined)
+        await client.query(ANNOUNCE, [member.node, [...member.work.consumers], [...member.work.receiving]]);
     } catch (error) {
       throw storeError(this.#options.store, error);
     }
@@ -204,7 +221,8 @@ export class Presence {
 
   #beatSoon(): void {
     if (this.#closing.signal.aborted) return;
-    const everyMs = this.#member === undefined ? SAFETY_POLL_MS : this.#options.leaseMs / RENEWALS;
+    const renewMs = this.#options.leaseMs / RENEWALS;
+    const everyMs = this.#member === undefined ? SAFETY_POLL_MS : Math.min(SAFETY_POLL_MS, renewMs);
     this.#cancelBeat = systemClock.setTimer(everyMs, () => {
       this.#beat();
       this.#beatSoon();
@@ -267,8 +285,12 @@ export class Presence {
     const node = Number(rows[0]?.node);
     await lock(client, node);
     const sinceMs = performance.now();
-    await client.query(JOIN, [node, hostname(), process.pid, [...member.consumers], this.#options.leaseMs]);
+    const { consumers, receiving } = member.work;
+    const host = hostname();
+    const { leaseMs } = this.#options;
+    await client.query(JOIN, [node, host, process.pid, [...consumers], [...receiving], leaseMs, member.last ?? null]);
     member.node = node;
+    member.last = node;
     this.#holdsFrom(member, sinceMs);
     return node;
   }

@@ -206,6 +206,6 @@ function statement(name: string, parameters: number): Statement {
 }
 
 /** Of a holder, and without rows. */
-function isPlain({ lease, rows }: NonNullable<Appending['unit']>): boolean {
-  return lease !== undefined && lease.checkpoints.length > 0 && rows.length === 0;
+function isPlain({ lease, rows, parked }: NonNullable<Appending['unit']>): boolean {
+  return lease !== undefined && lease.checkpoints.length > 0 && rows.length === 0 && parked.length === 0;
 }

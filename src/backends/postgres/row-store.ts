@@ -1,4 +1,12 @@
-import type { IndexValue, Row, RowQuery, RowStore, RowWrite } from '../../consumer/row-store.ts';
+import type {
+  IndexValue,
+  ReindexedPage,
+  ReindexPage,
+  Row,
+  RowQuery,
+  RowStore,
+  RowWrite,
+} from '../../consumer/row-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Database, Queries, SqlValue } from './database.ts';
 import type { StoredIndexValue } from './row-index-value.ts';
@@ -28,6 +36,8 @@ export function prepareRow({ namespace, key, value, indexes }: RowWrite): Prepar
 }
 
 const CLEAR_BYTES = 1_024;
+/** Roughly what a page of rows holds in memory while it is indexed. */
+const REINDEX_BYTES = 262_144;
 /** Of a namespace that was cleared: some milliseconds of work. */
 const ROWS_AT_ONCE = 1_000;
 const REMOVE_SOME_ENTRIES = `DELETE FROM row_index_entries WHERE ctid = ANY(ARRAY(
@@ -97,13 +107,47 @@ export class PostgresRowStore implements RowStore {
 
   /** All rows go in one step, with the name. Then they are removed a few at a time, so that many of them hold up nobody. */
   async clear(namespace: string): Promise<void> {
-    const name = rowText(namespace);
-    await this.#writes.alone(CLEAR_BYTES, (queries) =>
-      queries.change('UPDATE namespaces SET name = NULL WHERE name = $1', [name]),
-    );
-    // Also what an earlier process left behind when it died in the middle.
+    await this.#writes.alone(CLEAR_BYTES, (queries) => abandonRows(queries, namespace));
+    await this.sweep();
+  }
+
+  async reindex(namespace: string, { after, limit, indexesOf }: ReindexPage): Promise<ReindexedPage> {
+    const { text, values } = pageStatement(namespace, {
+      limit,
+      ...(after === undefined ? {} : { after: { key: after, value: undefined } }),
+    });
+    let refused: { readonly reason: unknown } | undefined;
+    const page = await this.#writes.alone(REINDEX_BYTES, async (queries) => {
+      // Nobody writes rows of the namespace until the page is done.
+      await queries.query(DECLARING);
+      await queries.query('SELECT FROM namespaces WHERE name = $1 FOR UPDATE', [rowText(namespace)]);
+      const found = (await queries.query<FoundRow>(text, values)).map(([key, json]) => ({
+        key: fromText(key),
+        value: JSON.parse(json) as JsonValue,
+      }));
+      let rows: readonly PreparedRow[] = [];
+      try {
+        rows = found.map(({ key, value }) => prepareRow({ namespace, key, value, indexes: indexesOf(value) }));
+      } catch (reason) {
+        // Not the fault of the store.
+        refused = { reason };
+      }
+      await writeRows(queries, rows);
+      return { last: found.at(-1)?.key, rows: found.length };
+    });
+    if (refused !== undefined) throw refused.reason;
+    return page;
+  }
+
+  /** Removes what was abandoned, also by an earlier process that died in the middle. */
+  async sweep(): Promise<void> {
     while (await this.#writes.alone(CLEAR_BYTES, removeSome));
   }
+}
+
+/** Part of a transaction: the namespace has no rows from now on. What it had is removed by `sweep`. */
+export async function abandonRows(queries: Queries, namespace: string): Promise<void> {
+  await queries.change('UPDATE namespaces SET name = NULL WHERE name = $1', [rowText(namespace)]);
 }
 
 /** Removes some rows of namespaces that were cleared. Answers false when there are none. */

@@ -52,6 +52,7 @@ function prepare({ consumer, checkpoint, lease, rows, deliveries }: Unit): Prepa
     rows: rows.map(prepareRow),
     remove: [...deliveries.remove],
     put: deliveries.put.map(deliveryRow),
+    parked: [...(deliveries.parked ?? [])],
   };
 }
 

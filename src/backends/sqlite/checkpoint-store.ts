@@ -10,6 +10,7 @@ import { position } from '../../event/position.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { writeOnce } from './group-commit.ts';
+import type { SqliteRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
 
 type ConsumerRow = [
@@ -24,6 +25,8 @@ type ConsumerRow = [
 ];
 
 const COLUMNS = 'consumer, form, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
+const FORGET = 'DELETE FROM deliveries WHERE consumer = ? AND position > ?';
+const WAITING_DUE = `UPDATE deliveries SET due_ms = ? WHERE consumer = ? AND state = 'waiting' AND due_ms IS NULL`;
 /** Roughly what a record holds in memory while it waits. */
 const RECORD_BYTES = 1_024;
 
@@ -35,12 +38,19 @@ const RECORD_BYTES = 1_024;
 export class SqliteCheckpointStore implements CheckpointStore {
   readonly #database: Database;
   readonly #writes: Pick<GroupCommit, 'submit'>;
+  readonly #rows: Pick<SqliteRowStore, 'abandon' | 'sweep'>;
   readonly #session: Session;
   #known: Set<string> | undefined;
 
-  constructor(database: Database, writes: Pick<GroupCommit, 'submit'>, session: Session) {
+  constructor(
+    database: Database,
+    writes: Pick<GroupCommit, 'submit'>,
+    rows: Pick<SqliteRowStore, 'abandon' | 'sweep'>,
+    session: Session,
+  ) {
     this.#database = database;
     this.#writes = writes;
+    this.#rows = rows;
     this.#session = session;
   }
 
@@ -67,14 +77,20 @@ export class SqliteCheckpointStore implements CheckpointStore {
     await writeOnce(this.#writes, RECORD_BYTES, () => this.#put(row));
   }
 
-  change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
-    return writeOnce(this.#writes, RECORD_BYTES, () => {
+  async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    const { forget, waitingDueMs, ...members } = structuredClone(change);
+    const changed = await writeOnce(this.#writes, RECORD_BYTES, () => {
       const record = this.#load(consumer);
       if (record === undefined) return undefined;
-      const changed = { ...record, ...change, updatedMs };
-      this.#put(toRow(changed));
-      return changed;
+      const next = { ...record, ...members, updatedMs };
+      this.#put(toRow(next));
+      if (forget?.rows !== undefined) this.#rows.abandon(forget.rows);
+      if (forget !== undefined) this.#database.change(FORGET).run(consumer, forget.above);
+      if (waitingDueMs !== undefined) this.#database.change(WAITING_DUE).run(waitingDueMs, consumer);
+      return next;
     });
+    if (forget?.rows !== undefined) await this.#rows.sweep();
+    return changed;
   }
 
   remove(consumer: string): Promise<boolean> {
@@ -143,6 +159,6 @@ function fromRow([consumer, form, low, done, sinceMs, reason, createdMs, updated
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes };
+function wholeForm({ kind, mode, types, indexes, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, indexing };
 }

@@ -120,6 +120,12 @@ export class SqliteDeliveryStore implements DeliveryStore {
       .map(([place]) => position(place));
   }
 
+  /** Part of a unit. */
+  areParked(consumer: string, positions: readonly Position[] = []): boolean {
+    const state = this.#database.query<[string]>('SELECT state FROM deliveries WHERE consumer = ? AND position = ?');
+    return positions.every((place) => state.get(consumer, place)?.[0] === 'parked');
+  }
+
   /** Part of a unit: removes, then puts; putting replaces. */
   write(consumer: string, remove: readonly Position[], put: readonly DeliveryRow[]): void {
     const removal = this.#database.change('DELETE FROM deliveries WHERE consumer = ? AND position = ?');

@@ -145,9 +145,9 @@ class SqliteStore implements Store {
       poll: this.#poll,
     });
     this.schemas = new SqliteSchemaStore(database, writes, session);
-    this.checkpoints = new SqliteCheckpointStore(database, writes, session);
     this.deliveries = new SqliteDeliveryStore(database, session);
     this.rows = new SqliteRowStore(database, writes, session);
+    this.checkpoints = new SqliteCheckpointStore(database, writes, this.rows, session);
     const { checkpoints, rows, deliveries } = this;
     this.unitOfWork = new SqliteUnitOfWork({ clock, writes, writer: this.#writer, checkpoints, rows, deliveries });
     if (!options.readOnly) this.#takePlace();

@@ -1,4 +1,12 @@
-import type { IndexValue, Row, RowQuery, RowStore, RowWrite } from '../../consumer/row-store.ts';
+import type {
+  IndexValue,
+  ReindexedPage,
+  ReindexPage,
+  Row,
+  RowQuery,
+  RowStore,
+  RowWrite,
+} from '../../consumer/row-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -28,6 +36,8 @@ interface KnownNamespace extends NamespaceNumbers {
 }
 
 const CLEAR_BYTES = 1_024;
+/** Roughly what a page of rows holds in memory while it is indexed. */
+const REINDEX_BYTES = 262_144;
 /** Of a namespace that was cleared: about 2 ms of work. */
 const ROWS_AT_ONCE = 1_000;
 const REMOVE_SOME_ENTRIES = `DELETE FROM row_index_entries WHERE row_index = ? AND (kind, value, key) IN
@@ -88,11 +98,37 @@ export class SqliteRowStore implements RowStore {
 
   /** All rows go in one step, with the name. Then they are removed a few at a time, so that many of them hold up nobody. */
   async clear(namespace: string): Promise<void> {
-    await writeOnce(this.#writes, CLEAR_BYTES, () => {
-      this.#database.change('UPDATE namespaces SET name = NULL WHERE name = ?').run(namespace);
-      this.#namespaces.delete(namespace);
+    await writeOnce(this.#writes, CLEAR_BYTES, () => this.abandon(namespace));
+    await this.sweep();
+  }
+
+  async reindex(namespace: string, { after, limit, indexesOf }: ReindexPage): Promise<ReindexedPage> {
+    let thrown: { readonly reason: unknown } | undefined;
+    const page = await writeOnce(this.#writes, REINDEX_BYTES, () => {
+      const known = this.#find(namespace);
+      const found = known === undefined ? [] : this.#queries.query(known, pageOf(after, limit));
+      let writes: readonly PreparedRow[] = [];
+      try {
+        writes = found.map(({ key, value }) => prepareRow({ namespace, key, value, indexes: indexesOf(value) }));
+      } catch (reason) {
+        // Not in the transaction, which it shares with others.
+        thrown = { reason };
+      }
+      for (const write of writes) this.write(write);
+      return { last: found.at(-1)?.key, rows: found.length };
     });
-    // Also what an earlier process left behind when it died in the middle.
+    if (thrown !== undefined) throw thrown.reason;
+    return page;
+  }
+
+  /** Part of a transaction: the namespace has no rows from now on. What it had is removed by `sweep`. */
+  abandon(namespace: string): void {
+    this.#database.change('UPDATE namespaces SET name = NULL WHERE name = ?').run(namespace);
+    this.#namespaces.delete(namespace);
+  }
+
+  /** Removes what was abandoned, also by an earlier process that died in the middle. */
+  async sweep(): Promise<void> {
     while (await writeOnce(this.#writes, CLEAR_BYTES, () => this.#removeSome()));
   }
 
@@ -189,6 +225,10 @@ export class SqliteRowStore implements RowStore {
     this.#namespaces.set(namespace, known);
     return known;
   }
+}
+
+function pageOf(after: string | undefined, limit: number): RowQuery {
+  return { limit, ...(after === undefined ? {} : { after: { key: after, value: undefined } }) };
 }
 
 function hasMembers(record: IndexValues): boolean {

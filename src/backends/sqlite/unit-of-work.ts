@@ -36,7 +36,7 @@ export class SqliteUnitOfWork implements UnitOfWork {
 
 const UNIT_BYTES = 300;
 const DELIVERY_BYTES = 500;
-const UNKNOWN_CONSUMER: UnitOutcome = { ok: false, index: -1, refusal: undefined };
+const NOT_AS_EXPECTED: UnitOutcome = { ok: false, index: -1, refusal: undefined };
 
 /** What a unit changes is copied when it is handed in: its writer may go on working with its state. */
 class UnitWrite implements Write {
@@ -48,7 +48,7 @@ class UnitWrite implements Write {
   readonly #put: readonly DeliveryRow[];
   readonly #resolve: (outcome: UnitOutcome) => void;
   readonly fail: (error: unknown) => void;
-  #outcome: UnitOutcome = UNKNOWN_CONSUMER;
+  #outcome: UnitOutcome = NOT_AS_EXPECTED;
 
   constructor(parts: UnitParts, unit: Unit, resolve: (outcome: UnitOutcome) => void, reject: (error: unknown) => void) {
     this.#parts = parts;
@@ -66,7 +66,9 @@ class UnitWrite implements Write {
 
   apply(): void {
     const { checkpoints } = this.#parts;
-    this.#outcome = checkpoints.isKnown(this.#unit.consumer) ? this.#write() : UNKNOWN_CONSUMER;
+    const { consumer, deliveries } = this.#unit;
+    const isAsExpected = checkpoints.isKnown(consumer) && this.#parts.deliveries.areParked(consumer, deliveries.parked);
+    this.#outcome = isAsExpected ? this.#write() : NOT_AS_EXPECTED;
   }
 
   settle(): void {

@@ -100,9 +100,7 @@ export const steeringCases: ContractSuite = (bench) =>
       await test.settled();
       assert.deepEqual([done, only(await test.parked()).position], [[2, 3], 1]);
     },
-    async 'G6 a replay that a crash cuts short is carried out by the next process, whatever it had done by then'(
-      stage,
-    ) {
+    async 'G6 a replay that a crash cuts short has taken place as a whole or not at all'(stage) {
       for (let call = 1; call < 12; call += 1) {
         for (const when of ['before', 'after'] as const) {
           const crasher = createCrasher();
@@ -125,13 +123,10 @@ export const steeringCases: ContractSuite = (bench) =>
       const test = await stage.start({ events: [Counted], projections: [sums] });
       await count(test, ['a'], 4);
       await test.settled();
-      await test.consumers.pause('sums', 'replay from 0 under way');
+      await test.consumers.pause('sums', 'for a reason');
       await test.consumers.replay('sums', 'beginning');
       const status = await test.consumers.status('sums');
-      assert.deepEqual(
-        [status.state, status.reason, status.position],
-        ['paused', 'paused: replay from 0 under way', 0],
-      );
+      assert.deepEqual([status.state, status.reason, status.position], ['paused', 'for a reason', 0]);
       await test.restart();
       assert.equal((await test.consumers.status('sums')).state, 'paused');
       await test.consumers.resume('sums');

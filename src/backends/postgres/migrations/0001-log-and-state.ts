@@ -101,6 +101,7 @@ CREATE TABLE nodes (
   host      text NOT NULL,
   pid       integer NOT NULL,
   consumers text[] NOT NULL,
+  receiving text[] NOT NULL, -- of these queues, from which somebody receives there
   until     timestamptz NOT NULL -- by the clock of the server
 ) WITH (fillfactor = 50);
 
