@@ -256,9 +256,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const rules = options.rules ?? this.options.retention ?? [];
     assertRetentionRules(rules);
     const bounds = options.force === true ? { notAbove: await this.#store.log.head(), keep: [] } : await this.#needed();
-    const outcomes: RetentionOutcome[] = [];
-    for (const rule of rules)
-      outcomes.push(await applyRetention(this.#store.log, rule, bounds, this.environment.clock.now()));
+    const outcomes = await applyRetention(this.#store.log, rules, bounds, this.environment.clock.now());
     this.#feed.forget();
     for (const outcome of outcomes)
       if (outcome.removed > 0) await this.#reportRetention(outcome, options.force === true);

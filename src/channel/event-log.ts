@@ -171,4 +171,9 @@ export interface EventLog {
    */
   deleteStream(stream: string): Promise<number>;
   trim(request: TrimRequest): Promise<TrimOutcome>;
+  /**
+   * Removes stretches of the log as a whole, oldest first, for as long as the requests name every event in the next one: for much less than
+   * what they cost event by event. Answers how many events of each request went. Undefined: the log is in one piece.
+   */
+  trimWhole?(requests: readonly Omit<TrimRequest, 'limit'>[]): Promise<readonly number[]>;
 }

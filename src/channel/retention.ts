@@ -2,7 +2,7 @@ import { InvalidInput } from '../errors.ts';
 import type { Position } from '../event/position.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, TrimRequest } from './event-log.ts';
 
 /** How long events of a category are kept. Without a rule they are kept for ever. */
 export interface RetentionRule {
@@ -44,26 +44,46 @@ export function assertRetentionRules(rules: readonly RetentionRule[]): void {
 }
 
 /**
- * Removes what a rule names and nobody needs, oldest first, in small steps.
+ * Removes what rules name and nobody needs, oldest first: whole stretches of the log where they can go, the rest in small steps.
  *
  * Guarantee Identities outlive their events: a removed event published again is still a duplicate (G2).
  */
 export async function applyRetention(
   log: EventLog,
-  rule: RetentionRule,
+  rules: readonly RetentionRule[],
   bounds: RetentionBounds,
   nowMs: number,
-): Promise<RetentionOutcome> {
-  let removed = 0;
-  for (;;) {
-    const outcome = await log.trim({
-      category: rule.category,
-      ...(rule.maxAge === undefined ? {} : { recordedBeforeMs: nowMs - durationMs(rule.maxAge, 'maxAge') }),
-      ...(rule.maxCount === undefined ? {} : { keepNewest: rule.maxCount }),
-      ...bounds,
-      limit: STEP,
-    });
-    removed += outcome.removed;
-    if (!outcome.more) return { category: rule.category, removed, protected: outcome.protected };
+): Promise<readonly RetentionOutcome[]> {
+  const requests = rules.map((rule) => requestOf(rule, bounds, nowMs));
+  const whole = (await log.trimWhole?.(requests)) ?? [];
+  const outcomes: RetentionOutcome[] = [];
+  for (const [index, request] of requests.entries()) {
+    const { removed, ...rest } = await trimInSteps(log, request);
+    outcomes.push({ category: request.category, removed: removed + (whole[index] ?? 0), ...rest });
   }
+  return outcomes;
+}
+
+async function trimInSteps(
+  log: EventLog,
+  request: Omit<TrimRequest, 'limit'>,
+): Promise<Omit<RetentionOutcome, 'category'>> {
+  for (let removed = 0; ;) {
+    const outcome = await log.trim({ ...request, limit: STEP });
+    removed += outcome.removed;
+    if (!outcome.more) return { removed, protected: outcome.protected };
+  }
+}
+
+function requestOf(
+  { category, maxAge, maxCount }: RetentionRule,
+  bounds: RetentionBounds,
+  nowMs: number,
+): Omit<TrimRequest, 'limit'> {
+  return {
+    category,
+    ...(maxAge === undefined ? {} : { recordedBeforeMs: nowMs - durationMs(maxAge, 'maxAge') }),
+    ...(maxCount === undefined ? {} : { keepNewest: maxCount }),
+    ...bounds,
+  };
 }

@@ -7,6 +7,8 @@ import { startPostgres } from './server.ts';
 
 /** Connections of each store of a test: few, so that what needs two at once would show. */
 const MAX_CONNECTIONS = 3;
+/** So few that the end of a table is met often. */
+const EVENTS_PER_PARTITION = 50;
 
 /** Starts a server for the tests of the present file. Answers how to get an empty schema on it. */
 export function serverOfThisFile(flags?: readonly string[]): () => BenchMedium {
@@ -23,7 +25,7 @@ export function serverOfThisFile(flags?: readonly string[]): () => BenchMedium {
     const schema = `test_${process.pid}_${schemas}`;
     const store = `${url}?schema=${schema}`;
     return {
-      factory: postgres(store, { maxConnections: MAX_CONNECTIONS }),
+      factory: postgres(store, { maxConnections: MAX_CONNECTIONS, eventsPerPartition: EVENTS_PER_PARTITION }),
       readOnly: postgres(store, { readOnly: true, maxConnections: MAX_CONNECTIONS }),
       dispose: () => drop(url, schema),
     };

@@ -18,6 +18,7 @@ import { position } from '../../event/position.ts';
 import type { Database } from './database.ts';
 import { LogReader } from './log-reader.ts';
 import type { LogWatchers } from '../../channel/log-watchers.ts';
+import { dropPartitions } from './partitions.ts';
 import { markDeleted, trim, truncateStep } from './retention.ts';
 import type { Session } from './session.ts';
 import type { Writes } from './write-queue.ts';
@@ -29,6 +30,8 @@ export interface LogParts {
   readonly session: Session;
   readonly database: Database;
   readonly writes: Writes;
+  /** For what does not append. */
+  readonly stateWrites: Writes;
   readonly watchers: LogWatchers;
   /** Somebody begins to watch. */
   watched(): void;
@@ -122,7 +125,13 @@ export class PostgresEventLog implements EventLog {
   }
 
   trim(request: TrimRequest): Promise<TrimOutcome> {
-    return this.#parts.writes.alone(REMOVAL_BYTES, (queries) => trim(queries, request));
+    return this.#parts.stateWrites.alone(REMOVAL_BYTES, (queries) => trim(queries, request));
+  }
+
+  async trimWhole(requests: readonly Omit<TrimRequest, 'limit'>[]): Promise<readonly number[]> {
+    // Refused where the store is open for reading.
+    await this.#parts.stateWrites.alone(0, async () => undefined);
+    return dropPartitions(this.#parts.database, requests);
   }
 }
 

@@ -13,6 +13,7 @@ import type { DeliveryRow } from './delivery-store.ts';
 import { writeDeliveries } from './delivery-store.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, insertEvents, storedEvent } from './event-rows.ts';
+import type { Partitions } from './partitions.ts';
 import type { PreparedRow } from './row-store.ts';
 import { writeRows } from './row-store.ts';
 import { fromText, toText } from './text.ts';
@@ -60,7 +61,12 @@ export interface Flushed {
 }
 
 /** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log where any of them appends. */
-export async function flush(queries: Queries, writes: readonly Appending[], nowMs: number): Promise<Flushed> {
+export async function flush(
+  queries: Queries,
+  writes: readonly Appending[],
+  partitions: Partitions,
+  nowMs: number,
+): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
   const tokens = await tokensOf(queries, writes);
   const parked = await parkedOf(queries, writes);
@@ -80,6 +86,7 @@ export async function flush(queries: Queries, writes: readonly Appending[], nowM
     }
     return outcome;
   });
+  await partitions.reserve(queries, plan.events.at(-1)?.position ?? 0);
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
   await writeUnits(queries, units, nowMs);
   return { outcomes, events: plan.recorded() };

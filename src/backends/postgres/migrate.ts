@@ -1,39 +1,74 @@
-import { StoreUnusable } from '../../errors.ts';
+import { StoreUnavailable, StoreUnusable } from '../../errors.ts';
 import type { PendingMigrations } from '../../store.ts';
 import type { Database, Queries } from './database.ts';
+import { sqlStateOf } from './database.ts';
 import { logAndState } from './migrations/0001-log-and-state.ts';
 
-/** In order; the number of a migration is its place in this list, from 1. */
-const MIGRATIONS: readonly string[] = [logAndState];
+/** One step to the present form. */
+export interface Migration {
+  readonly sql: string;
+  /** The lowest form whose programs go on working on a schema that has this step, beside newer ones: 1 for one that only adds. */
+  readonly worksFrom: number;
+}
+
+/** In order; the number of a migration is its place in this list, from 1. Only ever added to. */
+export const MIGRATIONS: readonly Migration[] = [{ sql: logAndState, worksFrom: 1 }];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-const MIGRATIONS_TABLE = 'CREATE TABLE migrations (number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())';
+const MIGRATIONS_TABLE =
+  'CREATE TABLE migrations (number integer PRIMARY KEY, works_from integer NOT NULL, at timestamptz NOT NULL DEFAULT now())';
 
 /** "Thpn", and beside it the hash of the schema's name: one migration of a store at a time. */
 const MIGRATION_LOCK = 0x5468706e;
+/** So long programs that work may have to wait behind a step that waits for a table; then it gives way, and comes again. */
+const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'";
+const LOCK_NOT_AVAILABLE = '55P03';
+const TRIES = 30;
 
 /**
- * Brings the schema to the present form, or creates it. Several processes may come at once: one migrates, the others wait.
+ * Brings the schema to the present form, or creates it. Several processes may come at once: one migrates, the others wait. Programs of the
+ * form before go on working meanwhile and afterwards, as far as the step says.
  *
- * Errors    StoreUnusable when it belongs to another program or to a newer version of this package; nothing was written.
+ * Errors    StoreUnusable when it belongs to another program or to a newer version of this package that this one cannot work beside;
+ *           StoreUnavailable when tables are in use for too long. Then nothing was written.
  */
-export async function migrate(database: Database, schema: string): Promise<void> {
-  await database.transaction('BEGIN', async (queries) => {
-    await queries.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [MIGRATION_LOCK, schema]);
-    const version = await versionOf(queries, database.store, schema);
-    if (version === SCHEMA_VERSION) return;
-    if (version === 0) {
-      await queries.change(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
-      await queries.change(MIGRATIONS_TABLE);
+export async function migrate(
+  database: Database,
+  schema: string,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await database.transaction('BEGIN', (queries) => migrateIn(queries, database.store, schema, migrations));
+      return;
+    } catch (error) {
+      const isBusy = error instanceof StoreUnavailable && sqlStateOf(error.cause) === LOCK_NOT_AVAILABLE;
+      if (!isBusy || tries === TRIES) throw error;
     }
-    for (const [index, sql] of MIGRATIONS.entries()) {
-      const number = index + 1;
-      if (number <= version) continue;
-      await queries.script(sql);
-      await queries.change('INSERT INTO migrations (number) VALUES ($1)', [number]);
-    }
-  });
+  }
+}
+
+async function migrateIn(
+  queries: Queries,
+  store: string,
+  schema: string,
+  migrations: readonly Migration[],
+): Promise<void> {
+  await queries.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [MIGRATION_LOCK, schema]);
+  await queries.query(LOCK_TIMEOUT);
+  const version = await versionOf(queries, store, schema, migrations.length);
+  if (version >= migrations.length) return;
+  if (version === 0) {
+    await queries.change(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    await queries.change(MIGRATIONS_TABLE);
+  }
+  for (const [index, { sql, worksFrom }] of migrations.entries()) {
+    const number = index + 1;
+    if (number <= version) continue;
+    await queries.script(sql);
+    await queries.change('INSERT INTO migrations (number, works_from) VALUES ($1, $2)', [number, worksFrom]);
+  }
 }
 
 /** What `migrate` would run. Errors as of it. */
@@ -41,15 +76,21 @@ export async function pendingMigrations(database: Database, schema: string): Pro
   const from = await versionOf(database, database.store, schema);
   const parts: string[] = [];
   if (from === 0) parts.push(`CREATE SCHEMA IF NOT EXISTS ${schema};`, `${MIGRATIONS_TABLE};`);
-  for (const [index, sql] of MIGRATIONS.entries())
-    if (index + 1 > from) parts.push(sql.trim(), `INSERT INTO migrations (number) VALUES (${index + 1});`);
+  for (const [index, { sql, worksFrom }] of MIGRATIONS.entries())
+    if (index + 1 > from)
+      parts.push(sql.trim(), `INSERT INTO migrations (number, works_from) VALUES (${index + 1}, ${worksFrom});`);
   const sql =
     parts.length === 0 ? '' : ['BEGIN;', `SET LOCAL search_path = ${schema};`, ...parts, 'COMMIT;', ''].join('\n');
   return { from, to: SCHEMA_VERSION, sql };
 }
 
-/** 0: there is no store yet. */
-export async function versionOf(queries: Queries, store: string, schema: string): Promise<number> {
+/** 0: there is no store yet. May be higher than `known`, the form of this program, where that one can work with it. */
+export async function versionOf(
+  queries: Queries,
+  store: string,
+  schema: string,
+  known = SCHEMA_VERSION,
+): Promise<number> {
   const tables = await queries.query<[string]>('SELECT tablename::text FROM pg_tables WHERE schemaname = $1', [schema]);
   const names = new Set(tables.map(([name]) => name));
   if (names.size === 0) return 0;
@@ -58,12 +99,14 @@ export async function versionOf(queries: Queries, store: string, schema: string)
       store,
       `the schema ${schema} holds tables of another program; name another one (?schema=…)`,
     );
-  const [row] = await queries.query<[number]>('SELECT max(number) FROM migrations');
-  const version = row?.[0] ?? 0;
-  if (version > SCHEMA_VERSION) {
+  const [row] = await queries.query<[version: number, worksFrom: number]>(
+    'SELECT max(number), max(works_from) FROM migrations',
+  );
+  const [version, worksFrom] = row ?? [0, 0];
+  if (worksFrom > known) {
     throw new StoreUnusable(
       store,
-      `the schema ${schema} has version ${version}, this version of thereupon knows up to ${SCHEMA_VERSION}; update thereupon`,
+      `the schema ${schema} has version ${version}, which programs of version ${worksFrom} and later work with; this version of thereupon knows up to ${known}; update thereupon`,
     );
   }
   return version;

@@ -10,6 +10,7 @@ import { PostgresEventLog } from './event-log.ts';
 import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { PostgresOutbox } from './outbox.ts';
+import { Partitions } from './partitions.ts';
 import { Presence } from './presence.ts';
 import { reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
@@ -29,6 +30,7 @@ export interface OpenOptions {
   readonly connectTimeoutMs: number;
   readonly answerTimeoutMs: number;
   readonly leaseMs: number;
+  readonly eventsPerPartition: number;
 }
 
 const BACKEND = 'postgres';
@@ -58,7 +60,7 @@ export async function lookAtMigrations(options: OpenOptions, environment: Enviro
 
 async function assertReadable(database: Database, schema: string): Promise<void> {
   const version = await versionOf(database, database.store, schema);
-  if (version === SCHEMA_VERSION) return;
+  if (version >= SCHEMA_VERSION) return;
   throw new StoreUnusable(
     database.store,
     version === 0
@@ -108,13 +110,22 @@ class PostgresStore implements Store {
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
+    const partitions = new Partitions(options.eventsPerPartition);
     const newWrites = (begin: string): Writes =>
       options.readOnly
         ? new NoWrites(options.location, session)
-        : new WriteQueue({ ...options, begin, database, clock, appended: (events) => this.#appended(events) });
+        : new WriteQueue({
+            ...options,
+            begin,
+            partitions,
+            database,
+            clock,
+            appended: (events) => this.#appended(events),
+          });
     const writes = newWrites(BEGIN.appending);
     this.#writes = writes;
-    this.#stateWrites = newWrites(BEGIN.changingState);
+    const stateWrites = newWrites(BEGIN.changingState);
+    this.#stateWrites = stateWrites;
     this.#presence = new Presence({
       ...options,
       store: options.location,
@@ -133,6 +144,7 @@ class PostgresStore implements Store {
       session,
       database,
       writes,
+      stateWrites,
       watchers: this.#watchers,
       watched: () => this.#presence.start(),
     });
@@ -140,18 +152,19 @@ class PostgresStore implements Store {
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
     this.checkpoints = new PostgresCheckpointStore(database, writes, this.rows, session);
-    this.unitOfWork = new PostgresUnitOfWork(writes, this.#stateWrites);
+    this.unitOfWork = new PostgresUnitOfWork(writes, stateWrites);
     this.outbox = new PostgresOutbox({
       schema: options.schema,
       database,
       writes,
+      partitions,
       session,
       now: () => clock.now(),
       watch: (listener) => this.#watchOutbox(listener),
     });
     this.cluster = new PostgresCluster({
       database,
-      writes: this.#stateWrites,
+      writes: stateWrites,
       session,
       presence: this.#presence,
       deliveries: this.deliveries,

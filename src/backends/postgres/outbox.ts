@@ -5,6 +5,7 @@ import type { Database, Queries } from './database.ts';
 import { bytesOf } from './event-log.ts';
 import { flush } from './flush.ts';
 import type { Appending } from './flush.ts';
+import type { Partitions } from './partitions.ts';
 import type { Session } from './session.ts';
 import type { Writes } from './write-queue.ts';
 
@@ -21,6 +22,7 @@ export class PostgresOutbox implements Outbox {
     readonly schema: string;
     readonly database: Database;
     readonly writes: Writes;
+    readonly partitions: Partitions;
     readonly session: Session;
     now(): number;
     watch(listener: () => void): () => void;
@@ -30,6 +32,7 @@ export class PostgresOutbox implements Outbox {
     readonly schema: string;
     readonly database: Database;
     readonly writes: Writes;
+    readonly partitions: Partitions;
     readonly session: Session;
     now(): number;
     /** Tells when somebody's commit, or a look at the server, says that there are entries. */
@@ -81,6 +84,7 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
     const { outcomes } = await flush(
       queries,
       entries.map((events) => appending(events, 'verify')),
+      this.#parts.partitions,
       this.#parts.now(),
     );
     const reports = entries.flatMap((events, index) => {
@@ -92,7 +96,8 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
   }
 
   async #report(queries: Queries, reports: readonly EncodedEvent[]): Promise<void> {
-    if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], this.#parts.now());
+    const { partitions } = this.#parts;
+    if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], partitions, this.#parts.now());
   }
 
   watch(listener: () => void): () => void {

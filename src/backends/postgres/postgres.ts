@@ -12,6 +12,8 @@ export interface PostgresOptions {
   readonly maxWaiting?: Partial<WaitingLimits>;
   /** Connections at once, at most; one more listens. Default 10. */
   readonly maxConnections?: number;
+  /** How much of the log is in one table; what is removed by whole tables costs least. Default 5,000,000. */
+  readonly eventsPerPartition?: number;
   /** How long the server may take to answer a write. Default 10,000 ms. */
   readonly answerTimeoutMs?: number;
   /** How long a node that gives no sign of life keeps the lanes of its consumers, 1s to 10m. Default 10s. */
@@ -37,7 +39,7 @@ const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,49}$/u;
  */
 export function postgres(url: string, options: PostgresOptions = {}): StoreFactory {
   const { address, schema } = parse(url);
-  const { readOnly = false, maxWaiting = {}, maxConnections = 10 } = options;
+  const { readOnly = false, maxWaiting = {}, maxConnections = 10, eventsPerPartition = 5_000_000 } = options;
   const { connectTimeoutMs = 5_000, answerTimeoutMs = 10_000 } = options;
   const limits = {
     requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS,
@@ -49,6 +51,12 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
   // One may be needed to ask what became of a commit whose connection was lost.
   if (!Number.isSafeInteger(maxConnections) || maxConnections < 2)
     throw new InvalidInput({ path: 'maxConnections', expected: 'a whole number from 2', found: maxConnections });
+  if (!Number.isSafeInteger(eventsPerPartition) || eventsPerPartition < 1)
+    throw new InvalidInput({
+      path: 'eventsPerPartition',
+      expected: 'a whole number from 1',
+      found: eventsPerPartition,
+    });
   address.searchParams.delete('lease');
   const location = `${address.host}${address.pathname}, schema ${schema}`;
   const opening = {
@@ -61,6 +69,7 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
     connectTimeoutMs,
     answerTimeoutMs,
     leaseMs,
+    eventsPerPartition,
   };
   return {
     backend: 'postgres',

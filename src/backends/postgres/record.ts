@@ -15,8 +15,8 @@ const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
 const RECORD_MANY = statement('record_events', 29);
 const RECORD_ONE = statement('record_event', 16);
-/** Of a call of the function: what it recorded would not be what was asked for. */
-export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505']);
+/** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
+export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
 export type RecordAnswer = [head: number | null, atMs: number, bases: readonly number[] | null];
 

@@ -10,6 +10,8 @@ import { toText } from './text.ts';
 /** Events of one stream removed in one transaction. */
 const MAX_STEP = 1_000;
 
+const REMOVABLE =
+  'stream IN (SELECT stream FROM streams WHERE category = $1) AND position <= $2 AND NOT position = ANY($3::bigint[])';
 const OF_CATEGORY = 'stream IN (SELECT stream FROM streams WHERE category = $1)';
 
 /** A step of removing the events of a stream below a version. Runs in a transaction that holds the head of the log. */
@@ -34,29 +36,35 @@ ON CONFLICT (stream) DO UPDATE SET deleted = true RETURNING version`;
   return row?.[0] ?? 0;
 }
 
-/** One step of a rule. Runs in a transaction that holds the head of the log. */
+/** One step of a rule. Runs in a transaction. */
 export async function trim(queries: Queries, request: TrimRequest): Promise<TrimOutcome> {
+  const { keep, limit } = request;
   const category = toText(request.category);
   const boundary = await boundaryOf(queries, category, request);
   const removableUpTo = Math.min(boundary, request.notAbove);
-  const [counts] = await queries.query<[named: number, removable: number]>(
-    `SELECT count(*), count(*) FILTER (WHERE position <= $3 AND NOT position = ANY($4::bigint[])) FROM events WHERE ${OF_CATEGORY} AND position <= $2`,
-    [category, boundary, removableUpTo, request.keep],
+  const removed = await remove(queries, `SELECT position FROM events WHERE ${REMOVABLE} ORDER BY position LIMIT $4`, [
+    category,
+    removableUpTo,
+    keep,
+    limit,
+  ]);
+  const [rest] = await queries.query<[more: boolean, protectedEvents: number]>(
+    `SELECT EXISTS (SELECT FROM events WHERE ${REMOVABLE}), (
+  SELECT count(*) FROM events WHERE ${OF_CATEGORY} AND position > $2 AND position <= $4
+) + (
+  SELECT count(*) FROM events WHERE ${OF_CATEGORY} AND position = ANY($3::bigint[]) AND position <= $2
+)`,
+    [category, removableUpTo, keep, boundary],
   );
-  const [named, removable] = counts ?? [0, 0];
-  const removed = await remove(
-    queries,
-    `SELECT position FROM events WHERE ${OF_CATEGORY} AND position <= $2 AND NOT position = ANY($3::bigint[]) ORDER BY position LIMIT $4`,
-    [category, removableUpTo, request.keep, request.limit],
-  );
-  return { removed, more: removed < removable, protected: named - removable };
+  const [more, protectedEvents] = rest ?? [false, 0];
+  return { removed, more, protected: protectedEvents };
 }
 
-/** The position up to which the rule names the events of the category: always its oldest ones. */
-async function boundaryOf(
+/** The position up to which the rule names the events of the category, which comes as it is stored: always its oldest ones. */
+export async function boundaryOf(
   queries: Queries,
   category: string,
-  { recordedBeforeMs, keepNewest }: TrimRequest,
+  { recordedBeforeMs, keepNewest }: Pick<TrimRequest, 'keepNewest' | 'recordedBeforeMs'>,
 ): Promise<number> {
   const byAge = recordedBeforeMs === undefined ? 0 : await new LogReader(queries).positionBefore(recordedBeforeMs);
   if (keepNewest === undefined) return byAge;
@@ -77,7 +85,12 @@ async function remove(
     `DELETE FROM events AS e WHERE e.position IN (${positions}) RETURNING ${EVENT_COLUMNS}`,
     values,
   );
-  if (rows.length === 0) return 0;
+  if (rows.length > 0) await keepDigests(queries, rows);
+  return rows.length;
+}
+
+/** What a duplicate of an event that is removed is told, and compared with. */
+export async function keepDigests(queries: Queries, rows: readonly EventRow[]): Promise<void> {
   const sql = `UPDATE identities AS i SET stream = r.stream, version = r.version, recorded_ms = r.recorded_ms, digest = r.digest
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS r (id, source, stream, version, recorded_ms, digest)
 WHERE i.id = r.id AND i.source = r.source`;
@@ -89,5 +102,4 @@ WHERE i.id = r.id AND i.source = r.source`;
     rows.map((row) => row[9]),
     rows.map((row) => contentDigest(storedEvent(row))),
   ]);
-  return rows.length;
 }

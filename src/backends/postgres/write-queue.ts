@@ -6,6 +6,7 @@ import type { Database, Queries } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
 import { flush } from './flush.ts';
+import type { Partitions } from './partitions.ts';
 import { NOT_RECORDED, OneStatement } from './record.ts';
 import type { RecordAnswer } from './record.ts';
 import type { Session } from './session.ts';
@@ -56,6 +57,7 @@ export class WriteQueue {
   readonly #limits: WaitingLimits;
   readonly #answerTimeoutMs: number;
   readonly #begin: string;
+  readonly #partitions: Partitions;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
   #bytes = 0;
@@ -70,6 +72,7 @@ export class WriteQueue {
     answerTimeoutMs: number;
     /** One of BEGIN. */
     begin: string;
+    partitions: Partitions;
     /** Something was appended, and is visible; told before the writes are settled. */
     appended: (events: readonly RecordedEvent[]) => void;
   }) {
@@ -78,6 +81,7 @@ export class WriteQueue {
     this.#limits = options.limits;
     this.#answerTimeoutMs = options.answerTimeoutMs;
     this.#begin = options.begin;
+    this.#partitions = options.partitions;
     this.#appended = options.appended;
   }
 
@@ -184,7 +188,10 @@ export class WriteQueue {
     try {
       outcome =
         (await this.#atOnce(writes)) ??
-        (await this.#transaction((queries) => flush(queries, writes, this.#clock.now()), this.#answerTimeoutMs));
+        (await this.#transaction(
+          (queries) => flush(queries, writes, this.#partitions, this.#clock.now()),
+          this.#answerTimeoutMs,
+        ));
     } catch (error) {
       return storeError(this.#database.store, error);
     }

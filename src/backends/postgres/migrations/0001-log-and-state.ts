@@ -28,11 +28,19 @@ CREATE TABLE events (
   encoding       text COLLATE "C" NOT NULL,
   attributes     text COLLATE "C", -- JSON of the rare attributes
   data           text COLLATE "C"
-);
+) PARTITION BY RANGE (position);
 CREATE INDEX events_by_stream ON events (stream, version);
 CREATE INDEX events_by_type ON events (type, position);
 -- Of conversations their first event, which has its own id for one, is found by its identity.
 CREATE INDEX events_by_correlation ON events (correlationid, position) WHERE correlationid <> id;
+
+-- The tables of events: made by whoever comes to the end of the last one.
+CREATE TABLE partitions (
+  first    bigint PRIMARY KEY,
+  last     bigint NOT NULL,
+  name     text NOT NULL,
+  dropping boolean NOT NULL DEFAULT false -- no event of it is needed any more
+);
 
 -- Every identity that was ever recorded. Of removed events also what a duplicate is told and compared with.
 CREATE TABLE identities (
@@ -196,7 +204,9 @@ BEGIN
     WHERE d.consumer = n.consumer AND d.position = n.position;
   END IF;
   IF p_put IS NOT NULL THEN
-    INSERT INTO deliveries AS d SELECT * FROM jsonb_populate_recordset(NULL::deliveries, p_put)
+    INSERT INTO deliveries AS d (consumer, position, key, lane, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited)
+    SELECT n.consumer, n.position, n.key, n.lane, n.state, n.attempts, n.first_failed_ms, n.last_failed_ms, n.due_ms, n.priority, n.error, n.edited
+    FROM jsonb_populate_recordset(NULL::deliveries, p_put) AS n
     ON CONFLICT (consumer, position) DO UPDATE SET key = excluded.key, lane = excluded.lane, state = excluded.state,
       attempts = excluded.attempts, first_failed_ms = excluded.first_failed_ms, last_failed_ms = excluded.last_failed_ms,
       due_ms = excluded.due_ms, priority = excluded.priority, error = excluded.error, edited = excluded.edited;

@@ -1,0 +1,131 @@
+import type { TrimRequest } from '../../channel/event-log.ts';
+import type { Database, Queries } from './database.ts';
+import type { EventRow } from './event-rows.ts';
+import { EVENT_COLUMNS } from './event-rows.ts';
+import { boundaryOf, keepDigests } from './retention.ts';
+import { toText } from './text.ts';
+
+/** A stretch of the log with a table of its own. */
+interface Partition {
+  readonly name: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Events whose identities are made ready for their removal in one transaction. */
+const DIGESTS_AT_ONCE = 2_000;
+
+/**
+ * The tables of events: one for each stretch of positions, made when the log comes to it.
+ *
+ * Invariants 1. From the oldest table on the stretches follow one another without gaps, up to the head of the log at least.
+ *            2. `#room` is a position that there is a table for: tables are only ever added above it.
+ */
+export class Partitions {
+  readonly #size: number;
+  #room = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** Makes sure that there is a table for every position up to this one. In a transaction that holds the head of the log. */
+  async reserve(queries: Queries, upTo: number): Promise<void> {
+    if (upTo <= this.#room) return;
+    const [row] = await queries.query<[number]>(
+      'SELECT greatest((SELECT max(last) FROM partitions), position) FROM log_head',
+    );
+    let last = row?.[0] ?? 0;
+    this.#room = last;
+    while (last < upTo) {
+      await create(queries, { name: `events_${last + 1}`, first: last + 1, last: last + this.#size });
+      last += this.#size;
+    }
+  }
+}
+
+/** Attached when it is made: others read and write events meanwhile. */
+async function create(queries: Queries, { name, first, last }: Partition): Promise<void> {
+  await queries.script(`CREATE TABLE ${name} (LIKE events INCLUDING ALL);
+ALTER TABLE events ATTACH PARTITION ${name} FOR VALUES FROM (${first}) TO (${last + 1})`);
+  await queries.change('INSERT INTO partitions (first, last, name) VALUES ($1, $2, $3)', [first, last, name]);
+}
+
+/**
+ * Drops the oldest tables for as long as the rules name every event in them. Answers how many events of each rule went. Their identities stay.
+ *
+ * Guarantee What reads and writes events waits for none of it. A call that is cut short is brought to its end by the next one.
+ */
+export async function dropPartitions(
+  database: Database,
+  requests: readonly Omit<TrimRequest, 'limit'>[],
+): Promise<readonly number[]> {
+  const removed = requests.map(() => 0);
+  await finishDropping(database);
+  const removable = new Map<string, number>();
+  for (const request of requests) {
+    const boundary = await boundaryOf(database, toText(request.category), request);
+    const upTo = Math.min(boundary, request.notAbove);
+    removable.set(request.category, Math.max(upTo, removable.get(request.category) ?? 0));
+  }
+  const highest = Math.max(0, ...removable.values());
+  const keep = requests.flatMap((request) => request.keep);
+  for (;;) {
+    const [oldest] = await database.query<[name: string, first: number, last: number]>(
+      `SELECT name, first, last FROM partitions WHERE NOT dropping AND last <= least($1, (SELECT position FROM log_head)) ORDER BY first LIMIT 1`,
+      [highest],
+    );
+    if (oldest === undefined) return removed;
+    const [name, first, last] = oldest;
+    if (keep.some((place) => place >= first && place <= last)) return removed;
+    const counts = await countsIn(database, name);
+    if (!counts.every(({ category, highest: place }) => place <= (removable.get(category) ?? 0))) return removed;
+    await rememberIdentities(database, name);
+    await database.change('UPDATE partitions SET dropping = true WHERE first = $1', [first]);
+    await finishDropping(database);
+    for (const { category, events } of counts) {
+      const index = requests.findIndex((request) => request.category === category);
+      removed[index] = (removed[index] ?? 0) + events;
+    }
+  }
+}
+
+async function countsIn(
+  database: Database,
+  name: string,
+): Promise<readonly { readonly category: string; readonly events: number; readonly highest: number }[]> {
+  const rows = await database.query<[category: string, events: number, highest: number]>(
+    `SELECT s.category, count(*), max(e.position) FROM ${name} AS e JOIN streams AS s USING (stream) GROUP BY s.category`,
+  );
+  return rows.map(([category, events, highest]) => ({ category, events, highest }));
+}
+
+/** What a duplicate of a removed event is told, and compared with (G2). The events are still there: until they are not, it is the same. */
+async function rememberIdentities(database: Database, name: string): Promise<void> {
+  for (let after = 0; ;) {
+    const rows = await database.query<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM ${name} AS e WHERE e.position > $1 ORDER BY e.position LIMIT ${DIGESTS_AT_ONCE}`,
+      [after],
+    );
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    await keepDigests(database, rows);
+    after = last[0];
+  }
+}
+
+/** Takes tables that are to go out of the log, and drops them: also those that an earlier process could not. */
+async function finishDropping(database: Database): Promise<void> {
+  const rows = await database.query<[name: string, first: number, attached: boolean | null]>(
+    `SELECT p.name, p.first, NOT i.inhdetachpending FROM partitions AS p
+LEFT JOIN pg_inherits AS i ON i.inhparent = 'events'::regclass AND i.inhrelid = to_regclass(p.name) WHERE p.dropping ORDER BY p.first`,
+  );
+  for (const [name, first, attached] of rows) {
+    if (attached !== null)
+      await database.script(`ALTER TABLE events DETACH PARTITION ${name} ${attached ? 'CONCURRENTLY' : 'FINALIZE'}`);
+    await database.transaction('BEGIN', async (queries) => {
+      await queries.script(`DROP TABLE IF EXISTS ${name}`);
+      await queries.change('DELETE FROM partitions WHERE first = $1', [first]);
+    });
+  }
+}
