@@ -13,12 +13,15 @@ export type ShopFact =
   | { readonly kind: 'order'; readonly data: InputOf<typeof OrderPlaced> }
   | { readonly kind: 'payment'; readonly data: InputOf<typeof PaymentReceived> };
 
-/** What happens in a shop, for ever: orders, and payments for them some time later. The same seed gives the same history. */
-export function* shopFacts(seed: number, firstOrder = 1): Generator<ShopFact, never, undefined> {
+/**
+ * What happens in a shop, for ever: orders, and payments for them some time later. The same seed gives the same history; names of orders begin
+ * with `till`.
+ */
+export function* shopFacts(seed: number, till: string): Generator<ShopFact, never, undefined> {
   const random = mulberry32(seed);
   const below = (bound: number) => Math.floor(random() * bound);
   const unpaid: { orderId: string; totalCents: number }[] = [];
-  for (let number = firstOrder; ;) {
+  for (let number = 1; ;) {
     const [paid] = unpaid.length > 3 && random() < 0.5 ? unpaid.splice(below(unpaid.length), 1) : [];
     if (paid !== undefined) {
       const method = (['card', 'transfer', 'invoice'] as const)[below(3)] ?? 'card';
@@ -30,7 +33,7 @@ export function* shopFacts(seed: number, firstOrder = 1): Generator<ShopFact, ne
       quantity: 1 + below(5),
     }));
     const totalCents = lines.reduce((sum, line) => sum + line.quantity * line.priceCents, 0);
-    const orderId = String(number);
+    const orderId = `${till}-${number}`;
     number += 1;
     unpaid.push({ orderId, totalCents });
     yield { kind: 'order', data: { orderId, customer: `customer-${1 + below(40)}`, totalCents, lines } };

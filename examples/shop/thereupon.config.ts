@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineConfig } from 'thereupon';
 import { noticeLargeOrders, reserveStock, shipOrder } from './automations.ts';
@@ -14,9 +15,8 @@ export default defineConfig({
 
   /** Customers: places orders and pays them, `rate` facts a second. */
   async feed({ system, rate, signal }) {
-    // A store that was fed before goes on with new orders instead of repeating old ones.
-    const started = Date.now();
-    const facts = shopFacts(started, Math.floor(started / 1_000) % 10_000_000);
+    // The store may have been fed before, and other processes may feed it too: each run has orders of its own.
+    const facts = shopFacts(Date.now(), randomUUID().slice(0, 8));
     while (!signal.aborted) {
       const fact = facts.next().value;
       if (fact.kind === 'order') await system.publish(OrderPlaced, fact.data);

@@ -47,6 +47,10 @@ export function createBench(newMedium: () => BenchMedium | Promise<BenchMedium>)
       await store.close();
       return openOn(medium, medium.factory);
     },
+    openBeside(store) {
+      const medium = mediumOf(store);
+      return openOn(medium, medium.factory);
+    },
     async openReadOnly(store) {
       const medium = mediumOf(store);
       if (medium.readOnly === undefined)

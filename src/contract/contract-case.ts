@@ -24,6 +24,8 @@ export interface ContractBench {
   open(): Promise<Store>;
   /** Closes the store and opens the same content again. Absent where a backend cannot. */
   reopen?(store: Store): Promise<Store>;
+  /** Opens the content of an open store once more, as another process that writes to it does. Absent where a backend cannot. */
+  openBeside?(store: Store): Promise<Store>;
   /** Opens the content of an open store a second time, for reading. Absent where a backend cannot. */
   openReadOnly?(store: Store): Promise<Store>;
   /** Closes what was opened and clears it away. To be called after every case. */

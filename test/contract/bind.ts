@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { afterEach, describe, test } from 'vitest';
+import { afterEach, beforeAll, describe, test } from 'vitest';
 import { memory } from '../../src/backends/memory/memory.ts';
 import type { BenchMedium } from '../../src/contract/bench.ts';
 import { createBench } from '../../src/contract/bench.ts';
@@ -16,10 +16,17 @@ export function enrol(name: string, newMedium: NewMedium): void {
   describe(`contract of ${name}`, () => {
     const bench = createBench(newMedium);
     afterEach(() => bench.release());
-    for (const { port, suite } of contractSuites) {
+    for (const { port, suite, isFilledBy } of contractSuites) {
       describe(port, () => {
+        let isFilled = true;
+        if (isFilledBy !== undefined)
+          beforeAll(async () => {
+            isFilled = isFilledBy(await bench.open());
+            await bench.release();
+          });
         for (const contractCase of suite(bench)) {
           test(contractCase.name, async (context) => {
+            if (!isFilled) context.skip(`${name} does not fill this port`);
             const { requires } = contractCase;
             if (requires !== undefined && !(await bench.open()).capabilities[requires]) {
               context.skip(`${name} declares that it does not have ${requires}`);

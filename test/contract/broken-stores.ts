@@ -19,7 +19,7 @@ export interface BrokenStore {
 }
 
 /** A port with some methods replaced; the others go on working on the original. */
-function but<Port extends object>(port: Port, replaced: Partial<Port>): Port {
+export function but<Port extends object>(port: Port, replaced: Partial<Port>): Port {
   return new Proxy(port, {
     get(target, name) {
       if (Object.hasOwn(replaced, name)) return Reflect.get(replaced, name) as unknown;
@@ -29,13 +29,14 @@ function but<Port extends object>(port: Port, replaced: Partial<Port>): Port {
   });
 }
 
-export function brokenMedium(broken: BrokenStore): BenchMedium {
-  const factory = memory();
+/** Every store on it has the fault. */
+export function brokenMedium(broken: BrokenStore, medium: BenchMedium = { factory: memory() }): BenchMedium {
+  const { factory } = medium;
   const open: typeof factory.open = async (environment) => {
     const store = await factory.open(environment);
-    return { ...store, ...broken.break(store) };
+    return but(store, broken.break(store));
   };
-  return { factory: { ...factory, open } };
+  return { ...medium, factory: { ...factory, open } };
 }
 
 /** Renames the events for which `forgotten` says so: to the log they are new ones. */

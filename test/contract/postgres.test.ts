@@ -6,7 +6,8 @@ import { compareWithModel } from '../../src/contract/model-comparison.ts';
 import { serverOfThisFile } from '../postgres/medium.ts';
 import { enrol } from './bind.ts';
 
-const newSchema = serverOfThisFile();
+/** Leases run out while some cases wait. */
+const newSchema = serverOfThisFile({ lease: '1500ms' });
 
 enrol('postgres', newSchema);
 

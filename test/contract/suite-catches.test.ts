@@ -1,43 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { memory } from '../../src/backends/memory/memory.ts';
-import type { BenchMedium } from '../../src/contract/bench.ts';
 import { createBench } from '../../src/contract/bench.ts';
-import type { ContractCase } from '../../src/contract/contract-case.ts';
 import { compareWithModel } from '../../src/contract/model-comparison.ts';
-import { contractSuites } from '../../src/contract/suites.ts';
-import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { brokenMedium, brokenStores } from './broken-stores.ts';
-
-/** A broken store may leave a case waiting for ever; that is a failure, too. */
-const HANGS_AFTER_MS = 2_000;
-
-async function fails(contractCase: ContractCase): Promise<boolean> {
-  const hanging = waitFor(systemClock, HANGS_AFTER_MS).then(() => {
-    throw new Error('the case hangs');
-  });
-  try {
-    await Promise.race([contractCase.run(), hanging]);
-    return false;
-  } catch {
-    return true;
-  } finally {
-    hanging.catch(() => {});
-  }
-}
-
-/** The first failing case of a port's suite whose name holds `cites`. */
-async function caughtBy(port: string, cites: string, newMedium: () => BenchMedium): Promise<string | undefined> {
-  const bench = createBench(newMedium);
-  const suite = contractSuites.find((found) => found.port === port)?.suite;
-  for (const contractCase of suite?.(bench) ?? []) {
-    if (!contractCase.name.includes(cites)) continue;
-    const failed = await fails(contractCase);
-    await bench.release();
-    if (failed) return contractCase.name;
-  }
-  return undefined;
-}
+import { caughtBy } from './caught-by.ts';
 
 describe('the contract suites catch a store that', () => {
   for (const broken of brokenStores) {

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll } from 'vitest';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
+import type { PostgresOptions } from '../../src/backends/postgres/postgres.ts';
 import type { BenchMedium } from '../../src/contract/bench.ts';
 import type { PostgresServer } from './server.ts';
 import { startPostgres } from './server.ts';
@@ -11,11 +12,11 @@ const MAX_CONNECTIONS = 3;
 const EVENTS_PER_PARTITION = 50;
 
 /** Starts a server for the tests of the present file. Answers how to get an empty schema on it. */
-export function serverOfThisFile(flags?: readonly string[]): () => BenchMedium {
+export function serverOfThisFile(options: Pick<PostgresOptions, 'lease'> = {}): () => BenchMedium {
   let server: PostgresServer | undefined;
   let schemas = 0;
   beforeAll(async () => {
-    server = await startPostgres(flags);
+    server = await startPostgres();
   }, 120_000);
   afterAll(() => server?.stop());
   return () => {
@@ -25,7 +26,11 @@ export function serverOfThisFile(flags?: readonly string[]): () => BenchMedium {
     const schema = `test_${process.pid}_${schemas}`;
     const store = `${url}?schema=${schema}`;
     return {
-      factory: postgres(store, { maxConnections: MAX_CONNECTIONS, eventsPerPartition: EVENTS_PER_PARTITION }),
+      factory: postgres(store, {
+        ...options,
+        maxConnections: MAX_CONNECTIONS,
+        eventsPerPartition: EVENTS_PER_PARTITION,
+      }),
       readOnly: postgres(store, { readOnly: true, maxConnections: MAX_CONNECTIONS }),
       dispose: () => drop(url, schema),
     };

@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answersOf } from '../../examples/retail/answers.ts';
 import type { Answers } from '../../examples/retail/answers.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
-import { runCli, startCli, untilOutput } from '../cli/spawn-cli.ts';
+import { runCli, startCli } from '../cli/spawn-cli.ts';
 import { testSharedFiles } from '../cloudevents/shared-data.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
+import { killed, Program, trouble } from './programs.ts';
 import type { PostgresServer } from './server.ts';
 import { startPostgres } from './server.ts';
 
@@ -29,35 +30,9 @@ const programs: Program[] = [];
 
 afterAll(async () => {
   // Also after a failure.
-  for (const program of programs) await program.kill();
+  for (const program of programs) await program.clear();
   await server.stop();
 });
-
-/** A program that runs until it is killed, again and again. */
-class Program {
-  readonly #store: string;
-  #child: ReturnType<typeof startCli> | undefined;
-
-  constructor(store: string) {
-    this.#store = store;
-  }
-
-  async start(): Promise<void> {
-    const args = ['start', '--config', RETAIL, '--store', this.#store, '--port', '0'];
-    this.#child = startCli(args);
-    this.#child.stderr.resume();
-    await untilOutput(this.#child.stdout, /http:\/\//);
-  }
-
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (child === undefined) return;
-    const ended = once(child, 'exit');
-    child.kill(signal);
-    await ended;
-  }
-}
 
 describe('the retail example on three processes', () => {
   testSharedFiles('orders-online-retail', 'answers', (text) => {
@@ -68,20 +43,18 @@ describe('the retail example on three processes', () => {
 
     test('gives exactly the numbers that are known of every day, while processes are killed and started again during the import (G1, G2, G6)', async () => {
       const store = `${server.url}?schema=retail&lease=1s`;
-      const random = mulberry32(SEED);
-      programs.push(...Array.from({ length: NODES }, () => new Program(store)));
+      programs.push(...Array.from({ length: NODES }, () => new Program(RETAIL, store)));
       for (const program of programs) await program.start();
       const importing = new AbortController();
       let kills = 0;
-      const killing = programs.map(async (program) => {
-        while (!importing.signal.aborted) {
-          await waitFor(systemClock, random() * 800);
-          await program.kill();
-          kills += 1;
-          await waitFor(systemClock, random() * 500);
-          await program.start();
-        }
-      });
+      const killing = programs.map((program, index) =>
+        trouble(program, {
+          faults: [killed],
+          random: mulberry32(SEED + index),
+          signal: importing.signal,
+          happened: () => (kills += 1),
+        }),
+      );
       // Several imports at once, one of which is killed and begun again.
       const options = ['--mapping', path.join(RETAIL, 'online-retail.mapping.json'), '--config', RETAIL];
       const imports = files.map(async (file, index) => {

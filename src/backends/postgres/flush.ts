@@ -112,22 +112,31 @@ interface GroupState {
   readonly commits: number;
 }
 
+const LOCK_LANES = `SELECT consumer, first_lane, token, commits FROM lanes
+WHERE consumer = ANY($1::text[]) OR (consumer, first_lane) IN (SELECT * FROM unnest($2::text[], $3::smallint[]))
+ORDER BY consumer, first_lane FOR UPDATE`;
+
 /** Of the consumers that units are about, as far as they are known, by the first lane of each group. */
 async function tokensOf(
   queries: Queries,
   writes: readonly Appending[],
 ): Promise<Map<string, ReadonlyMap<number, GroupState>>> {
-  const named = new Set<string>();
-  for (const { unit } of writes) if (unit !== undefined) named.add(unit.consumer);
-  if (named.size === 0) return new Map();
-  const taking = writes.flatMap(({ unit }) =>
-    unit !== undefined && mayTakeLanes(unit) ? [toText(unit.consumer)] : [],
-  );
-  if (taking.length > 0) await lockConsumers(queries, taking);
-  const rows = await queries.query<[consumer: string, lane: number, token: number, commits: number]>(
-    'SELECT consumer, first_lane, token, commits FROM lanes WHERE consumer = ANY($1::text[]) ORDER BY consumer, first_lane FOR UPDATE',
-    [[...named].map(toText)],
-  );
+  // Lanes of others are locked only where they may be taken from them.
+  const taking = new Set<string>();
+  const held: (readonly [consumer: string, lane: number])[] = [];
+  for (const { unit } of writes) {
+    if (unit === undefined) continue;
+    const consumer = toText(unit.consumer);
+    if (mayTakeLanes(unit)) taking.add(consumer);
+    for (const { lane } of unit.lease?.checkpoints ?? []) held.push([consumer, lane]);
+  }
+  if (taking.size + held.length === 0) return new Map();
+  if (taking.size > 0) await lockConsumers(queries, [...taking]);
+  const rows = await queries.prepared<[consumer: string, lane: number, token: number, commits: number]>(LOCK_LANES, [
+    [...taking],
+    held.map(([consumer]) => consumer),
+    held.map(([, lane]) => lane),
+  ]);
   const tokens = new Map<string, Map<number, GroupState>>();
   for (const [name, lane, token, commits] of rows) {
     const consumer = fromText(name);

@@ -33,11 +33,13 @@ const ANNOUNCE = `UPDATE nodes SET consumers = $2, receiving = $3 WHERE node = $
 const RENEW = `WITH gone AS (
   DELETE FROM nodes WHERE node <> $1 AND until < clock_timestamp() RETURNING node
 ), renewed AS (
-  UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE node = $1 RETURNING node
+  UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE node = $1 AND until > clock_timestamp() RETURNING node
 )
 SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position, ${PENDING} FROM log_head`;
-const LEAVE = `WITH released AS (
-  UPDATE lanes SET holder = NULL, token = token + 1 WHERE holder = $1
+const LEAVE = `WITH held AS MATERIALIZED (
+  SELECT consumer, first_lane FROM lanes WHERE holder = $1 ORDER BY consumer, first_lane FOR UPDATE
+), released AS (
+  UPDATE lanes AS l SET holder = NULL, token = token + 1 FROM held WHERE l.consumer = held.consumer AND l.first_lane = held.first_lane
 )
 DELETE FROM nodes WHERE node = $1 RETURNING ${TELL}`;
 
@@ -299,7 +301,11 @@ export class Presence {
   #holdsFrom(member: Member, sinceMs: number): void {
     this.#cancelExpiry?.();
     const leftMs = this.#options.leaseMs - (performance.now() - sinceMs);
-    this.#cancelExpiry = systemClock.setTimer(leftMs, () => this.#expel(member));
+    this.#cancelExpiry = systemClock.setTimer(leftMs, () => {
+      this.#expel(member);
+      // So that it joins again soon.
+      this.#beat();
+    });
   }
 
   #expel(member: Member): void {

@@ -8,7 +8,7 @@ import { identityOf } from './append-plan.ts';
 import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
-import { toText } from './text.ts';
+import { compareText, toText } from './text.ts';
 
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
@@ -95,7 +95,9 @@ export class OneStatement {
     const put = this.#writes.flatMap(({ unit }) =>
       (unit?.put ?? []).map((row) => [unit?.lease?.token ?? 0, row] as const),
     );
-    const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()];
+    const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()].sort(
+      (left, right) => compareText(left.consumer, right.consumer) || left.lane - right.lane,
+    );
     return [
       streams.map(([stream]) => toText(stream)),
       streams.map(([stream]) => toText(categoryOf(stream))),

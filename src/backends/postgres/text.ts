@@ -22,3 +22,8 @@ export function fromText(text: string): string {
   }
   return from === 0 ? text : given + text.slice(from);
 }
+
+/** Below zero where the left one comes first: by code point, as the server orders text. */
+export function compareText(left: string, right: string): number {
+  return left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right));
+}

@@ -172,14 +172,13 @@ CREATE FUNCTION record_events(
   p_types text[], p_schema_versions integer[], p_sources text[], p_ids text[], p_subjects text[], p_times text[],
   p_correlationids text[], p_causationids text[], p_encodings text[], p_attributes text[], p_data text[],
   p_now_ms bigint,
-  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[],
+  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[], -- ordered
   p_removed_from text[], p_removed bigint[],                -- deliveries: of which consumer, at which position
   p_put jsonb, p_put_tokens bigint[],                       -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
   refused boolean;
-  changed bigint;
 BEGIN
   at_ms := p_now_ms;
   IF cardinality(p_ids) > 0 THEN
@@ -191,13 +190,14 @@ BEGIN
     ORDER BY c.consumer FOR UPDATE;
   END IF;
   IF cardinality(p_consumers) > 0 THEN
-    UPDATE lanes AS l SET low = n.low, done = n.done, commits = n.number, updated_ms = p_now_ms
-    FROM unnest(p_consumers, p_first_lanes, p_tokens, p_numbers, p_lows, p_dones) AS n (consumer, first_lane, token, number, low, done)
-    WHERE l.consumer = n.consumer AND l.first_lane = n.first_lane AND l.token = n.token AND l.commits = n.number - 1;
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    IF changed <> cardinality(p_consumers) THEN
-      RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
-    END IF;
+    -- In their order, in which everybody locks them.
+    FOR place IN 1 .. cardinality(p_consumers) LOOP
+      UPDATE lanes AS l SET low = p_lows[place], done = p_dones[place], commits = p_numbers[place], updated_ms = p_now_ms
+      WHERE l.consumer = p_consumers[place] AND l.first_lane = p_first_lanes[place] AND l.token = p_tokens[place] AND l.commits = p_numbers[place] - 1;
+      IF NOT FOUND THEN
+        RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
+      END IF;
+    END LOOP;
   END IF;
   IF cardinality(p_removed) > 0 THEN
     DELETE FROM deliveries AS d USING unnest(p_removed_from, p_removed) AS n (consumer, position)
