@@ -1,7 +1,6 @@
 import type { DataEncoding, EncodedEvent, RareAttributes, RecordedEvent, StoredEvent } from '../../event/event.ts';
 import { position } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
-import { categoryOf } from '../../event/stream-name.ts';
 import type { Queries, SqlValue } from './database.ts';
 import { fromText, toText } from './text.ts';
 
@@ -20,7 +19,7 @@ export type EventRow = [
   subject: string | null,
   time: string,
   recordedMs: number,
-  correlationid: string,
+  correlationid: string | null,
   causationid: string | null,
   encoding: DataEncoding,
   attributes: string | null,
@@ -39,7 +38,7 @@ export function storedEvent(row: EventRow): StoredEvent {
     subject: row[7] === null ? undefined : fromText(row[7]),
     time: fromText(row[8]),
     recordedMs: row[9],
-    correlationid: fromText(row[10]),
+    correlationid: fromText(row[10] ?? row[6]),
     causationid: row[11] === null ? undefined : fromText(row[11]),
     encoding: row[12],
     attributes: row[13] === null ? undefined : (Object.freeze(JSON.parse(row[13])) as RareAttributes),
@@ -49,6 +48,11 @@ export function storedEvent(row: EventRow): StoredEvent {
 
 export function recordedEvents(rows: readonly EventRow[]): RecordedEvent[] {
   return rows.map((row) => recordedEvent(storedEvent(row)));
+}
+
+/** Of most events, which begin a conversation: their own id, which need not be stored twice. */
+export function storedCorrelation({ id, correlationid }: EncodedEvent): string | null {
+  return correlationid === id ? null : toText(correlationid);
 }
 
 /** An event with the place that it gets. */
@@ -64,10 +68,10 @@ const INSERT = `WITH placed AS (
 ), identified AS (
   INSERT INTO identities (id, source, position) SELECT * FROM unnest($7::text[], $6::text[], $1::bigint[])
 ), ended AS (
-  INSERT INTO streams (stream, category, version) SELECT * FROM unnest($16::text[], $17::text[], $18::bigint[])
+  INSERT INTO streams (stream, version) SELECT * FROM unnest($16::text[], $17::bigint[])
   ON CONFLICT (stream) DO UPDATE SET version = excluded.version
 )
-UPDATE log_head SET position = $19::bigint, recorded_ms = $20::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
+UPDATE log_head SET position = $18::bigint, recorded_ms = $19::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
 
 /** Writes events at the end of the log, whose head is locked. `ends`: the last version of each stream that they belong to. */
 export async function insertEvents(
@@ -84,14 +88,7 @@ export async function insertEvents(
     for (const [index, value] of values.entries()) columns[index]?.push(value);
   }
   const streams = [...ends.keys()];
-  const parameters: SqlValue[] = [
-    ...columns,
-    streams.map(toText),
-    streams.map((stream) => toText(categoryOf(stream))),
-    [...ends.values()],
-    last.position,
-    recordedMs,
-  ];
+  const parameters: SqlValue[] = [...columns, streams.map(toText), [...ends.values()], last.position, recordedMs];
   await queries.change(INSERT, parameters);
 }
 
@@ -112,7 +109,7 @@ function valuesOf(
     event.subject === undefined ? null : toText(event.subject),
     toText(event.time),
     recordedMs,
-    toText(event.correlationid),
+    storedCorrelation(event),
     event.causationid === undefined ? null : toText(event.causationid),
     event.encoding,
     event.attributes === undefined ? null : JSON.stringify(event.attributes),

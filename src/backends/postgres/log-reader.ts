@@ -11,8 +11,13 @@ const ROWS_AT_ONCE = 256;
 
 /** The first event of a conversation is found by its identity, the others by an index of their own. */
 const ofConversation = (parameter: string) =>
-  `e.correlationid = ${parameter} AND e.position IN (SELECT position FROM identities WHERE id = ${parameter}
-UNION ALL SELECT position FROM events WHERE correlationid = ${parameter} AND correlationid <> id)`;
+  `e.position IN (SELECT position FROM identities WHERE id = ${parameter}
+UNION ALL SELECT position FROM events WHERE correlationid = ${parameter}) AND coalesce(e.correlationid, e.id) = ${parameter}`;
+
+/** The condition that a stream is of a category: in code point order those of one follow one another, and "." comes after "-". */
+export function ofCategory(stream: string, parameter: string): string {
+  return `(strpos(${parameter}, '-') = 0 AND (${stream} = ${parameter} OR ${stream} >= ${parameter} || '-' AND ${stream} < ${parameter} || '.'))`;
+}
 
 /** Reads the log and its streams. */
 export class LogReader {
@@ -85,8 +90,8 @@ export class LogReader {
   async listStreams({ category, after, limit }: ListStreamsOptions): Promise<readonly StreamState[]> {
     const rows = await this.#queries.query<[stream: string, version: number, deleted: boolean, first: number | null]>(
       `SELECT s.stream, s.version, s.deleted, (SELECT min(e.version) FROM events AS e WHERE e.stream = s.stream) FROM streams AS s
-WHERE s.version > 0 AND ($1::text IS NULL OR s.category = $1) AND s.stream > $2 ORDER BY s.stream LIMIT $3`,
-      [category === undefined ? null : toText(category), after === undefined ? '' : toText(after), limit],
+WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofCategory('s.stream', '$3')}`} ORDER BY s.stream LIMIT $2`,
+      [after === undefined ? '' : toText(after), limit, ...(category === undefined ? [] : [toText(category)])],
     );
     return rows.map(([stream, version, deleted, first]) => ({
       stream: fromText(stream),

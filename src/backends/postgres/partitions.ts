@@ -3,7 +3,7 @@ import type { Database, Queries } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS } from './event-rows.ts';
 import { boundaryOf, keepDigests } from './retention.ts';
-import { toText } from './text.ts';
+import { fromText, toText } from './text.ts';
 
 /** A stretch of the log with a table of its own. */
 interface Partition {
@@ -95,9 +95,9 @@ async function countsIn(
   name: string,
 ): Promise<readonly { readonly category: string; readonly events: number; readonly highest: number }[]> {
   const rows = await database.query<[category: string, events: number, highest: number]>(
-    `SELECT s.category, count(*), max(e.position) FROM ${name} AS e JOIN streams AS s USING (stream) GROUP BY s.category`,
+    `SELECT split_part(stream, '-', 1), count(*), max(position) FROM ${name} GROUP BY 1`,
   );
-  return rows.map(([category, events, highest]) => ({ category, events, highest }));
+  return rows.map(([category, events, highest]) => ({ category: fromText(category), events, highest }));
 }
 
 /** What a duplicate of a removed event is told, and compared with (G2). The events are still there: until they are not, it is the same. */

@@ -2,8 +2,8 @@ import type { Appended, StreamClaim } from '../../channel/event-log.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
 import { position } from '../../event/position.ts';
+import { storedCorrelation } from './event-rows.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
-import { categoryOf } from '../../event/stream-name.ts';
 import { identityOf } from './append-plan.ts';
 import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
@@ -13,8 +13,8 @@ import { compareText, toText } from './text.ts';
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 29);
-const RECORD_ONE = statement('record_event', 16);
+const RECORD_MANY = statement('record_events', 32);
+const RECORD_ONE = statement('record_event', 15);
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
@@ -22,7 +22,8 @@ export type RecordAnswer = [head: number | null, atMs: number, bases: readonly n
 
 /** What the function records of a stream. */
 interface StreamPart {
-  readonly place: number;
+  /** From 1, among those that get events, in the order of the first of them; 0: it gets none. */
+  place: number;
   events: number;
   least: number;
   most: number;
@@ -35,6 +36,7 @@ interface StreamPart {
 export class OneStatement {
   readonly #writes: readonly Appending[];
   readonly #streams = new Map<string, StreamPart>();
+  #places = 0;
   readonly #events: { readonly event: EncodedEvent; readonly part: StreamPart; readonly nth: number }[] = [];
 
   private constructor(writes: readonly Appending[]) {
@@ -75,8 +77,10 @@ export class OneStatement {
   }
 
   #values(nowMs: number): readonly SqlValue[] {
-    const streams = [...this.#streams];
-    const parts = streams.map(([, part]) => part);
+    const appended: (readonly [string, StreamPart])[] = [];
+    const claimed: (readonly [string, StreamPart])[] = [];
+    for (const [stream, part] of this.#streams) (part.events === 0 ? claimed : appended).push([stream, part]);
+    appended.sort(([, left], [, right]) => left.place - right.place);
     const events = this.#events.map(({ event }) => event);
     const held = this.#writes.flatMap(({ unit }) =>
       (unit?.lease?.checkpoints ?? []).map(({ lane, low, done }) => ({
@@ -99,11 +103,14 @@ export class OneStatement {
       (left, right) => compareText(left.consumer, right.consumer) || left.lane - right.lane,
     );
     return [
-      streams.map(([stream]) => toText(stream)),
-      streams.map(([stream]) => toText(categoryOf(stream))),
-      parts.map((part) => part.events),
-      parts.map(({ least }) => least),
-      parts.map(({ most }) => most),
+      appended.map(([stream]) => toText(stream)),
+      appended.map(([, part]) => part.events),
+      appended.map(([, { least }]) => least),
+      appended.map(([, { most }]) => most),
+      claimed.map(([stream]) => toText(stream)),
+      claimed.map(([, { least }]) => least),
+      claimed.map(([, { most }]) => most),
+      events.map(({ stream }) => toText(stream)),
       this.#events.map(({ part }) => part.place),
       this.#events.map(({ nth }) => nth),
       events.map(({ type }) => toText(type)),
@@ -112,7 +119,7 @@ export class OneStatement {
       events.map(({ id }) => toText(id)),
       events.map(({ subject }) => (subject === undefined ? null : toText(subject))),
       events.map(({ time }) => toText(time)),
-      events.map(({ correlationid }) => toText(correlationid)),
+      events.map(storedCorrelation),
       events.map(({ causationid }) => (causationid === undefined ? null : toText(causationid))),
       events.map(({ encoding }) => encoding),
       events.map(({ attributes }) => (attributes === undefined ? null : JSON.stringify(attributes))),
@@ -155,7 +162,7 @@ export class OneStatement {
   #part(stream: string): StreamPart {
     let part = this.#streams.get(stream);
     if (part === undefined) {
-      part = { place: this.#streams.size + 1, events: 0, least: 0, most: ANY_VERSION };
+      part = { place: 0, events: 0, least: 0, most: ANY_VERSION };
       this.#streams.set(stream, part);
     }
     return part;
@@ -163,6 +170,7 @@ export class OneStatement {
 
   #add(event: EncodedEvent): void {
     const part = this.#part(event.stream);
+    if (part.events === 0) part.place = this.#places += 1;
     part.events += 1;
     this.#events.push({ event, part, nth: part.events });
   }
@@ -184,7 +192,6 @@ export class OneStatement {
 function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: number): readonly SqlValue[] {
   return [
     toText(event.stream),
-    toText(categoryOf(event.stream)),
     least,
     most,
     toText(event.type),
@@ -193,7 +200,7 @@ function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: nu
     toText(event.id),
     event.subject === undefined ? null : toText(event.subject),
     toText(event.time),
-    toText(event.correlationid),
+    storedCorrelation(event),
     event.causationid === undefined ? null : toText(event.causationid),
     event.encoding,
     event.attributes === undefined ? null : JSON.stringify(event.attributes),

@@ -1,18 +1,16 @@
 import type { TrimOutcome, TrimRequest } from '../../channel/event-log.ts';
 import { contentDigest } from '../../event/content-digest.ts';
-import { categoryOf } from '../../event/stream-name.ts';
 import type { Queries } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
-import { LogReader } from './log-reader.ts';
+import { LogReader, ofCategory } from './log-reader.ts';
 import { toText } from './text.ts';
 
 /** Events of one stream removed in one transaction. */
 const MAX_STEP = 1_000;
 
-const REMOVABLE =
-  'stream IN (SELECT stream FROM streams WHERE category = $1) AND position <= $2 AND NOT position = ANY($3::bigint[])';
-const OF_CATEGORY = 'stream IN (SELECT stream FROM streams WHERE category = $1)';
+const OF_CATEGORY = ofCategory('stream', '$1');
+const REMOVABLE = `${OF_CATEGORY} AND position <= $2 AND NOT position = ANY($3::bigint[])`;
 
 /** A step of removing the events of a stream below a version. Runs in a transaction that holds the head of the log. */
 export async function truncateStep(
@@ -30,9 +28,9 @@ export async function truncateStep(
 
 /** From now on the stream takes no events. Answers its version. */
 export async function markDeleted(queries: Queries, stream: string): Promise<number> {
-  const sql = `INSERT INTO streams (stream, category, version, deleted) VALUES ($1, $2, 0, true)
+  const sql = `INSERT INTO streams (stream, version, deleted) VALUES ($1, 0, true)
 ON CONFLICT (stream) DO UPDATE SET deleted = true RETURNING version`;
-  const [row] = await queries.query<[number]>(sql, [toText(stream), toText(categoryOf(stream))]);
+  const [row] = await queries.query<[number]>(sql, [toText(stream)]);
   return row?.[0] ?? 0;
 }
 

@@ -23,7 +23,7 @@ CREATE TABLE events (
   subject        text COLLATE "C",
   "time"         text COLLATE "C" NOT NULL,
   recorded_ms    bigint NOT NULL,
-  correlationid  text COLLATE "C" NOT NULL,
+  correlationid  text COLLATE "C", -- NULL: its own id
   causationid    text COLLATE "C",
   encoding       text COLLATE "C" NOT NULL,
   attributes     text COLLATE "C", -- JSON of the rare attributes
@@ -31,8 +31,8 @@ CREATE TABLE events (
 ) PARTITION BY RANGE (position);
 CREATE INDEX events_by_stream ON events (stream, version);
 CREATE INDEX events_by_type ON events (type, position);
--- Of conversations their first event, which has its own id for one, is found by its identity.
-CREATE INDEX events_by_correlation ON events (correlationid, position) WHERE correlationid <> id;
+-- The first event of a conversation, which has its own id for one, is found by its identity.
+CREATE INDEX events_by_correlation ON events (correlationid, position) WHERE correlationid IS NOT NULL;
 
 -- The tables of events: made by whoever comes to the end of the last one.
 CREATE TABLE partitions (
@@ -55,12 +55,10 @@ CREATE TABLE identities (
 );
 
 CREATE TABLE streams (
-  stream   text COLLATE "C" PRIMARY KEY,
-  category text COLLATE "C" NOT NULL,
-  version  bigint NOT NULL,
-  deleted  boolean NOT NULL DEFAULT false
+  stream  text COLLATE "C" PRIMARY KEY, -- those of a category follow one another
+  version bigint NOT NULL,
+  deleted boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 70);
-CREATE INDEX streams_by_category ON streams (category, stream);
 
 -- What callers have published in transactions of their own: visible here when these have committed, and then moved to the log.
 CREATE TABLE pending (
@@ -166,19 +164,22 @@ CREATE TABLE row_index_entries (
 -- Records events that are all new, of writers whose claims all hold, and the checkpoints of holders, in one statement; otherwise it fails with
 -- TH001 or a unique violation, having changed nothing. Whoever is stopped while it runs holds up nobody.
 CREATE FUNCTION record_events(
-  p_streams text[], p_categories text[], p_counts bigint[], -- each stream once, with the number of events for it (0: only a claim)
-  p_lowest bigint[], p_highest bigint[],                    -- bounds on the version that it must have before
-  p_places integer[], p_nths bigint[],                      -- of each event: which of the streams, and its number among the events for it
+  p_streams text[], p_counts bigint[],        -- each stream once, with the number of events for it
+  p_lowest bigint[], p_highest bigint[],      -- bounds on the version that it must have before
+  p_claimed text[], p_claimed_lowest bigint[], p_claimed_highest bigint[], -- the same of streams that get no event
+  p_event_streams text[], p_places integer[], p_nths bigint[], -- of each event: its stream, which of the streams, its number among the events for it
   p_types text[], p_schema_versions integer[], p_sources text[], p_ids text[], p_subjects text[], p_times text[],
   p_correlationids text[], p_causationids text[], p_encodings text[], p_attributes text[], p_data text[],
   p_now_ms bigint,
   p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[], -- ordered
-  p_removed_from text[], p_removed bigint[],                -- deliveries: of which consumer, at which position
-  p_put jsonb, p_put_tokens bigint[],                       -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
+  p_removed_from text[], p_removed bigint[],  -- deliveries: of which consumer, at which position
+  p_put jsonb, p_put_tokens bigint[],         -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
-  refused boolean;
+  refused boolean := false;
+  names text[];
+  ends bigint[];
 BEGIN
   at_ms := p_now_ms;
   IF cardinality(p_ids) > 0 THEN
@@ -218,32 +219,35 @@ BEGIN
       PERFORM pg_notify('thereupon_' || current_schema(), 'nodes');
     END IF;
   END IF;
-  IF cardinality(p_streams) > 0 THEN
-    SELECT array_agg(coalesce(s.version, 0) ORDER BY n.place),
-      bool_or(coalesce(s.deleted, false) OR coalesce(s.version, 0) < n.lowest OR coalesce(s.version, 0) > n.highest)
+  FOR place IN 1 .. cardinality(p_claimed) LOOP
+    refused := refused OR EXISTS (SELECT FROM streams AS s WHERE s.stream = p_claimed[place]
+      AND (s.deleted OR s.version < p_claimed_lowest[place] OR s.version > p_claimed_highest[place]))
+      OR (p_claimed_lowest[place] > 0 AND NOT EXISTS (SELECT FROM streams AS s WHERE s.stream = p_claimed[place]));
+  END LOOP;
+  IF cardinality(p_ids) > 0 THEN
+    WITH ended AS (
+      INSERT INTO streams AS s (stream, version) SELECT * FROM unnest(p_streams, p_counts)
+      ON CONFLICT (stream) DO UPDATE SET version = s.version + excluded.version RETURNING s.stream, s.version, s.deleted
+    )
+    SELECT array_agg(e.stream), array_agg(e.version), bool_or(e.deleted) OR refused INTO names, ends, refused FROM ended AS e;
+    SELECT array_agg(n.ended - n.events ORDER BY n.place),
+      refused OR names <> p_streams OR bool_or(n.ended - n.events < n.lowest OR n.ended - n.events > n.highest)
     INTO bases, refused
-    FROM unnest(p_streams, p_lowest, p_highest) WITH ORDINALITY AS n (stream, lowest, highest, place)
-    LEFT JOIN streams AS s ON s.stream = n.stream;
-    IF refused THEN
-      RAISE EXCEPTION 'a claim about a stream does not hold' USING ERRCODE = 'TH001';
-    END IF;
+    FROM unnest(ends, p_counts, p_lowest, p_highest) WITH ORDINALITY AS n (ended, events, lowest, highest, place);
+  END IF;
+  IF refused THEN
+    RAISE EXCEPTION 'a claim about a stream does not hold' USING ERRCODE = 'TH001';
   END IF;
   IF cardinality(p_ids) > 0 THEN
-    INSERT INTO streams AS s (stream, category, version)
-    SELECT n.stream, n.category, n.base + n.events FROM unnest(p_streams, p_categories, bases, p_counts) AS n (stream, category, base, events)
-    WHERE n.events > 0
-    ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
     INSERT INTO identities (id, source, position)
     SELECT e.id, e.source, head + e.ordinal FROM unnest(p_ids, p_sources) WITH ORDINALITY AS e (id, source, ordinal);
     INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
       causationid, encoding, attributes, data)
-    SELECT head + e.ordinal, n.stream, n.base + e.nth, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
+    SELECT head + e.ordinal, e.stream, bases[e.place] + e.nth, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
       e.correlationid, e.causationid, e.encoding, e.attributes, e.data
-    FROM unnest(p_places, p_nths, p_types, p_schema_versions, p_sources, p_ids, p_subjects, p_times, p_correlationids, p_causationids,
-      p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (place, nth, type, schema_version, source, id, subject, "time", correlationid,
-      causationid, encoding, attributes, data, ordinal)
-    JOIN unnest(p_streams, bases) WITH ORDINALITY AS n (stream, base, number) ON n.number = e.place
-    ORDER BY e.ordinal;
+    FROM unnest(p_event_streams, p_places, p_nths, p_types, p_schema_versions, p_sources, p_ids, p_subjects, p_times, p_correlationids, p_causationids,
+      p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (stream, place, nth, type, schema_version, source, id, subject, "time", correlationid,
+      causationid, encoding, attributes, data, ordinal);
     UPDATE log_head AS l SET position = record_events.head + cardinality(p_ids), recorded_ms = at_ms;
     PERFORM pg_notify('thereupon_' || current_schema(), (head + cardinality(p_ids))::text);
   END IF;
@@ -252,7 +256,7 @@ $$;
 
 -- The same of one event: a third of the cost.
 CREATE FUNCTION record_event(
-  p_stream text, p_category text, p_lowest bigint, p_highest bigint, p_type text, p_schema_version integer, p_source text, p_id text,
+  p_stream text, p_lowest bigint, p_highest bigint, p_type text, p_schema_version integer, p_source text, p_id text,
   p_subject text, p_time text, p_correlationid text, p_causationid text, p_encoding text, p_attributes text, p_data text, p_now_ms bigint,
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
@@ -263,7 +267,7 @@ DECLARE
 BEGIN
   UPDATE log_head AS l SET position = l.position + 1, recorded_ms = greatest(l.recorded_ms, p_now_ms)
   RETURNING l.position, l.recorded_ms INTO place, at_ms;
-  INSERT INTO streams AS s (stream, category, version) VALUES (p_stream, p_category, 1)
+  INSERT INTO streams AS s (stream, version) VALUES (p_stream, 1)
   ON CONFLICT (stream) DO UPDATE SET version = s.version + 1 RETURNING s.version, s.deleted INTO reached, gone;
   IF gone OR reached - 1 < p_lowest OR reached - 1 > p_highest THEN
     RAISE EXCEPTION 'a claim about the stream does not hold' USING ERRCODE = 'TH001';
