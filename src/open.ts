@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { applyRetention, assertRetentionRules } from './channel/retention.ts';
 import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
@@ -9,7 +10,7 @@ import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import { retryPolicy } from './consumer/retry-policy.ts';
-import { CapabilityMissing, Closed, InvalidInput, StoreReadOnly } from './errors.ts';
+import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
 import { START } from './event/position.ts';
@@ -20,8 +21,8 @@ import { Ingest } from './producer/ingest.ts';
 import type { HeaderFields } from './producer/ingest.ts';
 import { Publisher } from './producer/publisher.ts';
 import type { Outgoing, Publication, Published } from './producer/publisher.ts';
-import type { TransactionQueries } from './producer/outbox.ts';
-import { Relay } from './producer/relay.ts';
+import type { OwnOutbox, TransactionQueries } from './producer/outbox.ts';
+import { Outboxes } from './producer/outboxes.ts';
 import {
   QUARANTINE,
   admitEdit,
@@ -85,7 +86,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly #registry: SchemaRegistry;
   readonly #publisher: Publisher;
   readonly #ingest: Ingest;
-  readonly #relay: Relay | undefined;
+  readonly #outboxes: Outboxes;
   #closing: Promise<void> | undefined;
   #cancelRetention: (() => void) | undefined;
 
@@ -95,6 +96,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     store: Store;
     feed: Feed;
     registry: SchemaRegistry;
+    outboxes: readonly OwnOutbox[];
     reactions: readonly Reaction[];
   }) {
     const { options, environment, store, feed, registry } = parts;
@@ -112,7 +114,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       source,
       limits,
     });
-    this.#relay = store.outbox === undefined || store.readOnly ? undefined : new Relay(store.outbox, environment);
+    this.#outboxes = new Outboxes(store, parts.outboxes, environment);
     this.#ingest = new Ingest(this.#publisher, registry, environment);
     this.consumers = new Consumers({
       environment,
@@ -141,21 +143,27 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const reactions = reactionsOf(options);
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
+    const { outboxes = [] } = options;
+    const sqlite = outboxes.length === 0 ? undefined : await import('./backends/sqlite/outbox.ts');
+    sqlite?.assertOutboxes(outboxes, factory);
     const store = await factory.open(environment);
+    let system: System<Events> | undefined;
     try {
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       const feed = await Feed.open(store.log, environment);
-      const system = new System<Events>({
+      system = new System<Events>({
         options,
         environment,
         store,
         feed,
         registry,
+        outboxes: store.readOnly ? [] : (sqlite?.openOutboxes(outboxes, store.log, environment) ?? []),
         reactions: [...reactions, quarantineReaction(registry)],
       });
       if (options.consume !== false && !store.readOnly) await system.#start();
       return system;
     } catch (error) {
+      if (system !== undefined) await system.#outboxes.close(0);
       await store.close();
       throw error;
     }
@@ -190,20 +198,23 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }
 
   /**
-   * Publishes in a transaction of the caller's own, on any connection to the database of the store: the facts are recorded, soon, if and only
-   * if it commits. That transaction holds up nobody else's.
+   * Publishes in a transaction of the caller's own: the facts are recorded, soon, if and only if it commits. That transaction holds up
+   * nobody else's.
    *
-   * Errors    As `publishAll` before the write, and what the connection throws. CapabilityMissing where the store takes no part in
-   *           transactions of others. A fact that the log refuses then (G2, a deleted stream) becomes a report `thereupon.outbox.refused`.
+   * Shape     transaction: a connection to the database of a PostgreSQL store, or, with whatever store, a DatabaseSync that is among
+   *           `SystemOptions.outboxes`. Where none is open on it, the facts of the call are a transaction by themselves.
+   * Guarantee What one call publishes becomes visible together. On a DatabaseSync it is written before the call returns its promise, unless
+   *           a schema is asynchronous; then WrongState when the transaction has ended meanwhile.
+   * Errors    As `publishAll` before the write, and what the connection throws. InvalidInput when the system does not know the database;
+   *           CapabilityMissing where the store takes no part in transactions of others. A fact that the log refuses later (G2, a deleted
+   *           stream) becomes a report `thereupon.outbox.refused`.
    */
   async publishWithin(
-    transaction: TransactionQueries,
+    transaction: TransactionQueries | DatabaseSync,
     publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
   ): Promise<readonly Outgoing[]> {
     this.#assertWritable();
-    const { outbox, backend } = this.#store;
-    if (outbox === undefined) throw new CapabilityMissing('publishWithin', 'outbox', backend);
-    return this.#publisher.publishWithin(outbox, transaction, publications);
+    return this.#publisher.publishWithin(this.#outboxes.within(transaction), publications);
   }
 
   /** Takes CloudEvents from outside, all or none; with a claim about the stream that they belong to, if its version is as expected. */
@@ -264,10 +275,12 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }
 
   /**
-   * Resolves when every reaction has reached the head of the log and everything is committed. What waits for time, a retry or a delay, is not
-   * waited for; in tests `testSystem` lets time pass. Where several processes share the reactions, it speaks of what is handled in this one.
+   * Resolves when every reaction has reached the head of the log, with what transactions in `outboxes` have committed, and everything is
+   * committed. What waits for time, a retry or a delay, is not waited for; in tests `testSystem` lets time pass. Where several processes share
+   * the reactions, it speaks of what is handled in this one.
    */
-  settled(): Promise<void> {
+  async settled(): Promise<void> {
+    await this.#outboxes.caughtUp();
     return this.consumers.settled();
   }
 
@@ -294,7 +307,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return this.#store.announce(url);
   }
 
-  /** Lets attempts under way finish within the grace time, commits, and releases the store. Idempotent. */
+  /** Lets attempts under way finish within the grace time, commits, records what transactions in `outboxes` have committed, and releases the store.
+   * Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -350,8 +365,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.#cancelRetention?.();
     const release = keepAlive();
     try {
-      await this.consumers.stop(durationMs(this.options.closeGrace ?? '10s', 'closeGrace'));
-      await this.#relay?.close();
+      const graceMs = durationMs(this.options.closeGrace ?? '10s', 'closeGrace');
+      await this.consumers.stop(graceMs);
+      await this.#outboxes.close(graceMs);
       this.#feed.close();
       await this.#store.close();
     } finally {

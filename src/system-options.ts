@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite';
 import { assertRetentionRules } from './channel/retention.ts';
 import type { RetentionRule } from './channel/retention.ts';
 import type { AutomationDefinition } from './automation/define-automation.ts';
@@ -25,6 +26,13 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** Events of types that nobody defined: default `'reject'`. */
   readonly unknownTypes?: UnknownTypePolicy;
   readonly retention?: readonly RetentionRule[];
+  /**
+   * Databases of the program's own, by the connections on which its transactions publish (`publishWithin`); docs/guides/transactions.md.
+   *
+   * Shape     open, writable, in no transaction, in memory or in files of their own: not in the file of the store. They stay the program's:
+   *           the system makes the table `thereupon_outbox` there, and never closes them.
+   */
+  readonly outboxes?: readonly DatabaseSync[];
   /** Events in one publish or in what one handling publishes, default 10,000; bytes of one event's data, default 1 MiB. */
   readonly limits?: Partial<EventLimits>;
   /** Whether the reactions run in this process. Default true; a read-only store never runs them. */
@@ -41,7 +49,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events consumers projections automations source unknownTypes retention limits consume closeGrace environment server feed'.split(
+  'store events consumers projections automations source unknownTypes retention outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -67,6 +75,7 @@ export function assertOptions(options: SystemOptions): void {
     throw new InvalidInput({ path: 'unknownTypes', expected: "'reject' or 'accept'", found: unknownTypes });
   if (source !== undefined && (source === '' || !isUriReference(source)))
     throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
+  assertDatabases(options.outboxes ?? []);
   for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {
     for (const [index, definition] of (options[kind] ?? []).entries()) {
       const expected = kind.slice(0, -1);
@@ -78,5 +87,24 @@ export function assertOptions(options: SystemOptions): void {
           `expected what ${define} gives, found ${describeValue(definition)}`,
         );
     }
+  }
+}
+
+function assertDatabases(databases: readonly DatabaseSync[]): void {
+  if (!Array.isArray(databases))
+    throw new InvalidInput({ path: 'outboxes', expected: 'a list of databases', found: databases });
+  for (const [index, database] of (databases as readonly DatabaseSync[]).entries()) {
+    const path = `outboxes[${index}]`;
+    if (!(database instanceof DatabaseSync))
+      throw new InvalidInput({ path, expected: 'a DatabaseSync of node:sqlite', found: database });
+    if (!database.isOpen) throw new InvalidInput({ path, expected: 'an open database', found: 'a closed one' });
+    if (database.isTransaction)
+      throw new InvalidInput({ path, expected: 'a database in no transaction', found: 'an open transaction' });
+    if (databases.indexOf(database) !== index)
+      throw new InvalidInput({
+        path,
+        expected: 'each database once',
+        found: `outboxes[${databases.indexOf(database)}]`,
+      });
   }
 }

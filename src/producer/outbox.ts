@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import type { AppendOutcome } from '../channel/event-log.ts';
 import type { EncodedEvent } from '../event/event.ts';
 
@@ -5,7 +6,7 @@ import type { EncodedEvent } from '../event/event.ts';
  * A transaction of the caller's own, on a connection to the database of the store: one method, as a client of `pg` has it.
  *
  * Other libraries take a line: Kysely `{ query: (sql, params) => CompiledQuery.raw(sql, [...params]) … }`, Drizzle and Prisma likewise
- * (docs/guides/postgres.md).
+ * (docs/guides/transactions.md).
  */
 export interface TransactionQueries {
   query(sql: string, params: unknown[]): PromiseLike<unknown>;
@@ -15,6 +16,9 @@ export interface TransactionQueries {
 export type Refusal =
   | (AppendOutcome & { readonly ok: false })
   | { readonly ok: false; readonly reason: 'store-defect'; readonly message: string };
+
+/** Puts events into the transaction that it was made for. */
+export type PutEvents = (events: readonly EncodedEvent[]) => Promise<void>;
 
 /**
  * Events that wait in the store for the transaction which they were written in, and are moved to the log when it has committed.
@@ -32,4 +36,10 @@ export interface Outbox {
   relay(refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent): Promise<number>;
   /** Calls the listener when there may be committed entries. Answers how to stop. */
   watch(listener: () => void): () => void;
+}
+
+/** An outbox beside the store, in a database of the caller's. `within` is for its transaction as it is now, or for none if none is open. */
+export interface OwnOutbox extends Pick<Outbox, 'relay' | 'watch'> {
+  readonly database: DatabaseSync;
+  within(): PutEvents;
 }

@@ -12,7 +12,7 @@ import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { Admission } from '../schema/gate.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
-import type { Outbox, TransactionQueries } from './outbox.ts';
+import type { PutEvents } from './outbox.ts';
 import type { Environment } from '../system/environment.ts';
 import { isoTime } from '../system/clock.ts';
 
@@ -97,19 +97,14 @@ export class Publisher {
     return this.record(admitted, [{ stream, version: expected }]);
   }
 
-  /** Puts facts into the outbox, in a transaction of the caller: recorded if and only if it commits, all or none. */
-  async publishWithin(
-    outbox: Outbox,
-    transaction: TransactionQueries,
-    publications: readonly Publication[],
-  ): Promise<readonly Outgoing[]> {
-    const admitted = await this.#admitAll(publications, undefined);
+  /** Puts facts into a transaction of the caller: recorded if and only if it commits, all or none. */
+  async publishWithin(put: PutEvents, publications: readonly Publication[]): Promise<readonly Outgoing[]> {
+    const pending = this.#admitAll(publications, undefined);
+    // Without a turn where no schema needs one: on a connection that others use too, they might come between.
+    const admitted = pending instanceof Promise ? await pending : pending;
     assertCount(admitted.length, this.#options.limits);
     if (admitted.length === 0) return [];
-    await outbox.put(
-      transaction,
-      admitted.flatMap(({ events }) => events),
-    );
+    await put(admitted.flatMap(({ events }) => events));
     return admitted.map(({ event, quarantined }) => ({ id: event.id, source: event.source, quarantined }));
   }
 
@@ -140,23 +135,51 @@ export class Publisher {
     assertSize(event, this.#options.limits);
   }
 
-  async #admitAll(publications: readonly Publication[], stream: string | undefined): Promise<readonly Admitted[]> {
-    const admitted: Admitted[] = [];
+  /** At once where the schemas answer at once, as most do: waiting all the same would cost a turn for each event. */
+  #admitAll(
+    publications: readonly Publication[],
+    stream: string | undefined,
+  ): readonly Admitted[] | Promise<readonly Admitted[]> {
     if (!Array.isArray(publications))
       throw new InvalidInput({ path: 'publications', expected: 'a list of { event, data }', found: publications });
+    const admitted: Admitted[] = [];
     for (const [index, publication] of (publications as readonly Publication[]).entries()) {
-      try {
-        if (typeof (publication as unknown) !== 'object' || (publication as unknown) === null)
-          throw new InvalidInput({ path: 'publication', expected: '{ event, data }', found: publication });
-        const { event, data, options = NO_OPTIONS } = publication;
-        const pending = this.#admit(event, data, stream === undefined ? options : { ...options, stream });
-        // Most schema libraries answer at once; waiting all the same would cost a turn for each event.
-        admitted.push(pending instanceof Promise ? await pending : pending);
-      } catch (error) {
-        throw atIndex(error, index);
-      }
+      const pending = this.#admitAt(index, publication, stream);
+      if (pending instanceof Promise) return this.#admitRest(publications, stream, admitted, pending);
+      admitted.push(pending);
     }
     return admitted;
+  }
+
+  /** One after the other, so that the error is that of the first which has one. */
+  async #admitRest(
+    publications: readonly Publication[],
+    stream: string | undefined,
+    admitted: Admitted[],
+    pending: Promise<Admitted>,
+  ): Promise<readonly Admitted[]> {
+    admitted.push(await pending);
+    for (const publication of publications.slice(admitted.length)) {
+      const next = this.#admitAt(admitted.length, publication, stream);
+      admitted.push(next instanceof Promise ? await next : next);
+    }
+    return admitted;
+  }
+
+  #admitAt(index: number, publication: Publication, stream: string | undefined): Admitted | Promise<Admitted> {
+    try {
+      if (typeof (publication as unknown) !== 'object' || (publication as unknown) === null)
+        throw new InvalidInput({ path: 'publication', expected: '{ event, data }', found: publication });
+      const { event, data, options = NO_OPTIONS } = publication;
+      const pending = this.#admit(event, data, stream === undefined ? options : { ...options, stream });
+      return pending instanceof Promise
+        ? pending.catch((error: unknown) => {
+            throw atIndex(error, index);
+          })
+        : pending;
+    } catch (error) {
+      throw atIndex(error, index);
+    }
   }
 
   #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {

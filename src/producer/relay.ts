@@ -1,6 +1,7 @@
 import type { EncodedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { systemClock } from '../system/clock.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
@@ -17,7 +18,7 @@ const AGAIN_MS = 1_000;
  * 2. What the log refuses is not lost: the whole event stands in a report (G11).
  */
 export class Relay {
-  readonly #outbox: Outbox;
+  readonly #outbox: Pick<Outbox, 'relay' | 'watch'>;
   readonly #environment: Environment;
   readonly #unwatch: () => void;
   #running: Promise<void> | undefined;
@@ -25,7 +26,7 @@ export class Relay {
   #cancel: CancelTimer | undefined;
   #closed = false;
 
-  constructor(outbox: Outbox, environment: Environment) {
+  constructor(outbox: Pick<Outbox, 'relay' | 'watch'>, environment: Environment) {
     this.#outbox = outbox;
     this.#environment = environment;
     this.#unwatch = outbox.watch(() => this.#start());
@@ -33,7 +34,19 @@ export class Relay {
     this.#start();
   }
 
-  async close(): Promise<void> {
+  /** Resolves when what is committed now is in the log, or cannot be brought there now. */
+  async caughtUp(): Promise<void> {
+    this.#start();
+    await this.#running;
+  }
+
+  /** Catches up first, for at most `graceMs` of real time; what it does not reach stays where it is for the next start. */
+  async close(graceMs = 0): Promise<void> {
+    if (graceMs > 0) {
+      const cancel = systemClock.setTimer(graceMs, () => (this.#closed = true));
+      await this.caughtUp();
+      cancel();
+    }
     this.#closed = true;
     this.#unwatch();
     this.#cancel?.();

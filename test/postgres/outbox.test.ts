@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -25,9 +26,10 @@ afterAll(() => server.stop());
 
 const newStore = () => `${server.url}?schema=outbox_${(schemas += 1)}`;
 
-function program(store: string, seen: string[] = []) {
+function program(store: string, seen: string[] = [], outboxes: readonly DatabaseSync[] = []) {
   return open({
     store,
+    outboxes,
     environment: { logger: silentLogger },
     events: [Placed],
     consumers: [defineConsumer({ name: 'seen', on: Placed, handle: ({ event }) => void seen.push(event.data.order) })],
@@ -174,6 +176,38 @@ describe('publishing in a transaction of the caller', () => {
     expect(events.map(({ data }) => (data as { reason: string }).reason)).toEqual(['store-defect']);
     await client.end();
     await system.close();
+  });
+
+  test('a database of the node’s own can publish beside those of the server, each if and only if it commits (G1, G2)', async () => {
+    const database = new DatabaseSync(':memory:');
+    const store = newStore();
+    const system = await program(store, [], [database]);
+    const other = await program(store);
+    const client = await caller();
+    await client.query('BEGIN');
+    await system.publishWithin(client, [order('server')]);
+    for (const [name, end] of [
+      ['local', 'COMMIT'],
+      ['never', 'ROLLBACK'],
+    ] as const) {
+      database.exec('BEGIN');
+      await system.publishWithin(database, [order(name)]);
+      database.exec(end);
+    }
+    await system.settled();
+    expect(await recorded(other)).toEqual(['local']);
+    await client.query('COMMIT');
+    await until(async () => (await recorded(other)).length === 2);
+    expect(await recorded(other)).toEqual(['local', 'server']);
+    await system.publish(Placed, { order: 'known', total: 1 }, { id: 'known' });
+    await system.publishWithin(database, [order('known', 2)]);
+    await system.close();
+    const { events } = await other.events.read({ types: ['thereupon.outbox.refused'], limit: 10 });
+    expect(events.map(({ data }) => (data as { reason: string }).reason)).toEqual(['content-conflict']);
+    expect(database.prepare('SELECT number FROM thereupon_outbox').all()).toEqual([]);
+    await client.end();
+    await other.close();
+    database.close();
   });
 
   test('checks data before it writes, and says where a store takes no part in transactions', async () => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 
-/** A running child.ts and what it tells. */
+/** A running child.ts, or another program that takes the same arguments, and what it tells. */
 export class Child {
   readonly process: ChildProcessWithoutNullStreams;
   readonly told: unknown[] = [];
@@ -14,8 +14,12 @@ export class Child {
   #errors = '';
 
   /** `shell`: a command line that runs before it in the same shell, such as a limit. */
-  constructor(path: string, what: string, options: { readonly seed?: string; readonly shell?: string } = {}) {
-    const args = [process.execPath, CHILD, path, what, options.seed ?? '0'];
+  constructor(
+    path: string,
+    what: string,
+    options: { readonly seed?: string; readonly shell?: string; readonly program?: string } = {},
+  ) {
+    const args = [process.execPath, options.program ?? CHILD, path, what, options.seed ?? '0'];
     const command =
       options.shell === undefined ? args : ['/bin/sh', '-c', `${options.shell}; exec "$@"`, 'sh', ...args];
     this.process = spawn(command[0] ?? '', command.slice(1));

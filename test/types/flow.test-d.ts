@@ -2,6 +2,7 @@
  * Types flow from the definition to publish, filters, handlers and projections. Nothing here runs: `npm run types` reads it, and each
  * `@ts-expect-error` is a mistake that has to be one.
  */
+import { DatabaseSync } from 'node:sqlite';
 import { defineAutomation, defineConsumer, defineEvent, defineProjection, open } from 'thereupon';
 import type { System } from 'thereupon';
 import { z } from 'zod';
@@ -120,6 +121,13 @@ export async function program(): Promise<void> {
   await system.publishAll([{ event: OrderShipped, data: { orderId: '1', customer: 'c', total: 1 } }]);
   // @ts-expect-error: the system does not know this event
   await system.publishAll([{ event: Unrelated, data: { a: 'x' } }]);
+  const database = new DatabaseSync(':memory:');
+  await system.publishWithin(database, [{ event: OrderShipped, data: { orderId: '1', parcel: 'p' } }]);
+  await system.publishWithin({ query: async () => {} }, [{ event: OrderShipped, data: { orderId: '1', parcel: 'p' } }]);
+  // @ts-expect-error: the data belongs to the other event
+  await system.publishWithin(database, [{ event: OrderShipped, data: { orderId: '1', customer: 'c', total: 1 } }]);
+  // @ts-expect-error: no transaction
+  await system.publishWithin('own.db', []);
   const row = await system.views.get(sales, '1');
   row?.total.toFixed();
   // @ts-expect-error: the row has no such field

@@ -1,4 +1,5 @@
 import { StoreDefect } from '../../errors.ts';
+import { eventsOfText, textOfEvents } from '../../event/encoded-events.ts';
 import type { EncodedEvent } from '../../event/event.ts';
 import type { Outbox, Refusal, TransactionQueries } from '../../producer/outbox.ts';
 import type { Database, Queries } from './database.ts';
@@ -47,7 +48,7 @@ export class PostgresOutbox implements Outbox {
     // The notice goes out when, and if, the transaction commits.
     const sql = `WITH put AS (INSERT INTO ${schema}.pending (events) VALUES ($1::text) RETURNING number)
 SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
-    await transaction.query(sql, [JSON.stringify(events)]);
+    await transaction.query(sql, [textOfEvents(events)]);
   }
 
   async relay(refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent): Promise<number> {
@@ -108,20 +109,10 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
 /** The oldest that are committed, in order. */
 async function takeEntries(queries: Queries, limit: number): Promise<readonly (readonly EncodedEvent[])[]> {
   const rows = await queries.query<[number: number, events: string]>(TAKE, [limit]);
-  return rows.sort(([left], [right]) => left - right).map(([, events]) => wholeEvents(events));
+  return rows.sort(([left], [right]) => left - right).map(([, events]) => eventsOfText(events));
 }
 
 function appending(events: readonly EncodedEvent[], onDuplicate: 'verify' | 'keep-first'): Appending {
   const request = { events, onDuplicate };
   return { bytes: bytesOf(request), requests: [request], unit: undefined, settle() {}, fail() {} };
-}
-
-/** JSON leaves out members that are undefined; the type has them. */
-function wholeEvents(json: string): readonly EncodedEvent[] {
-  return (JSON.parse(json) as EncodedEvent[]).map((event) => ({
-    ...event,
-    subject: event.subject,
-    causationid: event.causationid,
-    attributes: event.attributes,
-  }));
 }

@@ -147,6 +147,11 @@ export function isBusy(error: unknown): boolean {
   return resultCode(error) === BUSY;
 }
 
+/** True when the connection or the file does not take writes. */
+export function isReadOnly(error: unknown): boolean {
+  return resultCode(error) === READ_ONLY;
+}
+
 /** An error of SQLite in the words of this package. */
 export function storeError(store: string, error: unknown): ThereuponError {
   const code = resultCode(error);
