@@ -4,6 +4,7 @@ import { deliveryStoreSuite } from './delivery-store.ts';
 import { eventLogSuite } from './event-log.ts';
 import { rowStoreSuite } from './row-store.ts';
 import { schemaStoreSuite } from './schema-store.ts';
+import { storeImageSuite } from './store-image.ts';
 import { storeSuite } from './store.ts';
 import { unitOfWorkSuite } from './unit-of-work.ts';
 
@@ -15,5 +16,6 @@ export const contractSuites: readonly { readonly port: string; readonly suite: C
   { port: 'delivery-store', suite: deliveryStoreSuite },
   { port: 'row-store', suite: rowStoreSuite },
   { port: 'unit-of-work', suite: unitOfWorkSuite },
+  { port: 'store-image', suite: storeImageSuite },
   { port: 'store', suite: storeSuite },
 ];

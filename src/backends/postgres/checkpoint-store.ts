@@ -24,9 +24,9 @@ type ConsumerRow = [
 ];
 
 const COLUMNS = 'consumer, form, paused_since_ms, paused_reason, created_ms';
-const INSERT = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5)`;
-const CREATE = `${INSERT} ON CONFLICT (consumer) DO NOTHING`;
-const PUT = `${INSERT} ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, paused_since_ms = excluded.paused_since_ms,
+const INSERT_CONSUMER = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5)`;
+const CREATE = `${INSERT_CONSUMER} ON CONFLICT (consumer) DO NOTHING`;
+const PUT = `${INSERT_CONSUMER} ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, paused_since_ms = excluded.paused_since_ms,
   paused_reason = excluded.paused_reason, created_ms = excluded.created_ms`;
 /** Tokens that a sequence gives are so far apart: in between they rise by one whenever lanes change hands. */
 const TOKENS = 1_048_576;
@@ -47,25 +47,25 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async load(consumer: string): Promise<ConsumerRecord | undefined> {
     this.#session.assertOpen();
-    return (await records(this.#database, toText(consumer)))[0];
+    return (await consumerRecords(this.#database, toText(consumer)))[0];
   }
 
   async list(): Promise<readonly ConsumerRecord[]> {
     this.#session.assertOpen();
-    return records(this.#database, undefined);
+    return consumerRecords(this.#database, undefined);
   }
 
   async create(record: ConsumerRecord): Promise<ConsumerRecord> {
-    const row = toRow(record);
+    const row = consumerRow(record);
     const checkpoint = structuredClone(record.checkpoint);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
       if ((await queries.change(CREATE, row)) > 0) await putCheckpoint(queries, row[0], checkpoint, record.updatedMs);
-      return (await records(queries, row[0]))[0] ?? record;
+      return (await consumerRecords(queries, row[0]))[0] ?? record;
     });
   }
 
   async put(record: ConsumerRecord): Promise<void> {
-    const row = toRow(record);
+    const row = consumerRow(record);
     const checkpoint = structuredClone(record.checkpoint);
     await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await queries.change(PUT, row);
@@ -78,10 +78,10 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const wanted = structuredClone(change);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
-      const [record] = await records(queries, name);
+      const [record] = await consumerRecords(queries, name);
       if (record === undefined) return undefined;
       const changed = { ...record, ...wanted, updatedMs };
-      await queries.change(PUT, toRow(changed));
+      await queries.change(PUT, consumerRow(changed));
       if (wanted.checkpoint === undefined) {
         await queries.change('UPDATE lanes SET updated_ms = $2 WHERE consumer = $1', [name, updatedMs]);
         await releaseLanes(queries, name);
@@ -104,8 +104,25 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
 /** One checkpoint for all lanes, which nobody holds then. */
 async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Checkpoint, nowMs: number): Promise<void> {
+  await replaceLanes(queries, consumer, [], [wholeGroup(checkpoint, await newToken(queries))], nowMs);
+}
+
+async function newToken(queries: Queries): Promise<number> {
   const [row] = await queries.query<[number]>(`SELECT nextval('lane_tokens')`);
-  await replaceLanes(queries, consumer, [], [wholeGroup(checkpoint, (row?.[0] ?? 0) * TOKENS)], nowMs);
+  return (row?.[0] ?? 0) * TOKENS;
+}
+
+/** A consumer that is not known yet, whose lanes nobody holds; with a checkpoint of its own for each of these groups, where it has several. */
+export async function insertConsumer(
+  queries: Queries,
+  record: ConsumerRecord,
+  groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[] | undefined,
+): Promise<void> {
+  const row = consumerRow(record);
+  const token = await newToken(queries);
+  const lanes = groups?.map((group) => ({ ...group, holder: undefined, token }));
+  await queries.change(INSERT_CONSUMER, row);
+  await replaceLanes(queries, row[0], [], lanes ?? [wholeGroup(record.checkpoint, token)], record.updatedMs);
 }
 
 /** Takes all lanes of a consumer, whose row is locked, from their holders: what these commit from now on is refused. */
@@ -115,7 +132,10 @@ export async function releaseLanes(queries: Queries, consumer: string): Promise<
 }
 
 /** By name; one, or all. */
-async function records(queries: Queries, consumer: string | undefined): Promise<readonly ConsumerRecord[]> {
+export async function consumerRecords(
+  queries: Queries,
+  consumer: string | undefined,
+): Promise<readonly ConsumerRecord[]> {
   const where = consumer === undefined ? '' : 'WHERE c.consumer = $1';
   const rows = await queries.query<[...ConsumerRow, ...LaneRow, updatedMs: number]>(
     `SELECT c.consumer, c.form, c.paused_since_ms, c.paused_reason, c.created_ms, l.lanes, l.low, l.done, l.holder, l.token, l.updated_ms
@@ -131,7 +151,7 @@ FROM consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consume
 const LANE_WIDTH = 5;
 const UPDATED = 10;
 
-function toRow({ consumer, form, paused, createdMs }: ConsumerRecord): ConsumerRow {
+function consumerRow({ consumer, form, paused, createdMs }: ConsumerRecord): ConsumerRow {
   return [
     toText(consumer),
     JSON.stringify(form),

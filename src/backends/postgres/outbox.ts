@@ -112,7 +112,7 @@ function appending(events: readonly EncodedEvent[], onDuplicate: 'verify' | 'kee
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeEvents(json: string): readonly EncodedEvent[] {
+export function wholeEvents(json: string): readonly EncodedEvent[] {
   return (JSON.parse(json) as EncodedEvent[]).map((event) => ({
     ...event,
     subject: event.subject,
