@@ -9,11 +9,25 @@ const LAYERS = [
   [['producer'], ['consumer']],
   [['projection'], ['workflow']],
   [['automation']],
-  [['open\\.ts', 'reader\\.ts', 'catalog\\.ts', 'config\\.ts', 'index\\.ts', 'store\\.ts', 'system-options\\.ts']],
+  [
+    [
+      'open\\.ts',
+      'reader\\.ts',
+      'catalog\\.ts',
+      'config\\.ts',
+      'index\\.ts',
+      'store\\.ts',
+      'store-image\\.ts',
+      'checked-image\\.ts',
+      'image-record\\.ts',
+      'move\\.ts',
+      'system-options\\.ts',
+    ],
+  ],
 ];
 
 const PORTS =
-  '^src/(channel/(event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store)\\.ts$';
+  '^src/(channel/(event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 

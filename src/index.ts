@@ -3,6 +3,7 @@ export { defineConfig } from './config.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
+export { fillStore, readImage } from './move.ts';
 export { open, pendingMigrations, System } from './open.ts';
 export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';
@@ -88,6 +89,7 @@ export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts
 export type { ReplayFrom } from './consumer/replay.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';
+export type { ImageCounts, ImageRecord, StoreImage } from './store-image.ts';
 export type { Capabilities, PendingMigrations, Store, StoreFactory, StoreHolder, StoreReport } from './store.ts';
 export type { Clock } from './system/clock.ts';
 export type { Duration } from './system/duration.ts';

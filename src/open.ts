@@ -382,7 +382,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
 }
 
 /** Names a store by text: `'memory:'`, the address of a PostgreSQL database, or the path of an SQLite file. */
-async function factoryOf(store: string): Promise<StoreFactory> {
+export async function factoryOf(store: string): Promise<StoreFactory> {
   if (store === 'memory:') return (await import('./backends/memory/memory.ts')).memory();
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(store)?.[1];
   if (scheme !== undefined && /^postgres(?:ql)?$/i.test(scheme)) return postgresStore(store);

@@ -6,6 +6,7 @@ import type { RowStore } from './consumer/row-store.ts';
 import type { UnitOfWork } from './consumer/unit-of-work.ts';
 import type { Outbox } from './producer/outbox.ts';
 import type { SchemaStore } from './schema/schema-store.ts';
+import type { StoreImage } from './store-image.ts';
 import type { Environment } from './system/environment.ts';
 
 /** What a backend can do beyond the ports themselves. A feature that needs a missing one is refused at start-up by name (G13). */
@@ -51,6 +52,8 @@ export interface Store {
   readonly deliveries: DeliveryStore;
   readonly rows: RowStore;
   readonly unitOfWork: UnitOfWork;
+  /** All of it, for another store. */
+  readonly image: StoreImage;
   /** Where several processes write and share the work; undefined: one process alone does. */
   readonly cluster: Cluster | undefined;
   /** Where callers' own transactions publish; undefined: the store takes no part in them. */
@@ -79,6 +82,8 @@ export interface StoreFactory {
   readonly backend: string;
   readonly location: string;
   open(environment: Environment): Promise<Store>;
+  /** The same store for reading, beside whoever writes to it. Undefined: it cannot be read by others. */
+  readonly forReading?: (() => StoreFactory) | undefined;
   /** Looks, and changes nothing. Undefined: stores of this kind have no form of their own. Errors as of `open`. */
   readonly pendingMigrations?: ((environment: Environment) => Promise<PendingMigrations>) | undefined;
 }

@@ -14,6 +14,7 @@ export type { AppendSketch, Operation, TrimSketch, UnitSketch, Write } from './m
 export type { Ordinal } from './model-ordinals.ts';
 export { rowStoreSuite } from './row-store.ts';
 export { schemaStoreSuite } from './schema-store.ts';
+export { storeImageSuite } from './store-image.ts';
 export { storeSuite } from './store.ts';
 export { contractSuites } from './suites.ts';
 export type { PortSuite } from './suites.ts';

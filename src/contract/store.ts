@@ -19,6 +19,8 @@ import {
 type Bodies = Parameters<typeof casesOn>[1];
 type Call = (store: Store) => Promise<unknown>;
 
+async function* nothing(): AsyncGenerator<readonly unknown[], void, undefined> {}
+
 const WRITES: Readonly<Record<string, Call>> = {
   'log.append': ({ log }) => log.append(claimed(sampleEvent('late'))),
   'log.truncateStream': ({ log }) => log.truncateStream('order-1', 2),
@@ -39,6 +41,7 @@ const WRITES: Readonly<Record<string, Call>> = {
   'checkpoints.put': ({ checkpoints }) => checkpoints.put(sampleConsumer('c')),
   'checkpoints.remove': ({ checkpoints }) => checkpoints.remove('c'),
   'rows.clear': ({ rows }) => rows.clear('n'),
+  'image.fill': ({ image }) => image.fill(nothing()),
   'unitOfWork.commit': ({ unitOfWork }) => unitOfWork.commit(sampleUnit({ rows: [sampleRow('k', 'late')] })),
 };
 
@@ -66,6 +69,9 @@ const READS: Readonly<Record<string, Call>> = {
   'rows.getMany': ({ rows }) => rows.getMany('n', ['k']),
   'rows.query': ({ rows }) => rows.query('n', { limit: 1 }),
   'rows.count': ({ rows }) => rows.count('n'),
+  'image.read': async ({ image }) => {
+    for await (const _page of image.read());
+  },
 };
 
 /** What every store must do as a whole (G1, G10, G13). */

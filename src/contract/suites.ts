@@ -6,6 +6,7 @@ import { deliveryStoreSuite } from './delivery-store.ts';
 import { eventLogSuite } from './event-log.ts';
 import { rowStoreSuite } from './row-store.ts';
 import { schemaStoreSuite } from './schema-store.ts';
+import { storeImageSuite } from './store-image.ts';
 import { storeSuite } from './store.ts';
 import { unitOfWorkSuite } from './unit-of-work.ts';
 
@@ -26,5 +27,6 @@ export const contractSuites: readonly PortSuite[] = [
   { port: 'row-store', suite: rowStoreSuite },
   { port: 'unit-of-work', suite: unitOfWorkSuite },
   { port: 'cluster', suite: clusterSuite, isFilledBy: ({ cluster }) => cluster !== undefined },
+  { port: 'store-image', suite: storeImageSuite },
   { port: 'store', suite: storeSuite },
 ];

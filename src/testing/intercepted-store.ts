@@ -28,6 +28,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     deliveries: interceptedPort('deliveries', store.deliveries, intercept),
     rows: interceptedPort('rows', store.rows, intercept),
     unitOfWork: interceptedPort('unitOfWork', store.unitOfWork, intercept),
+    image: store.image,
     cluster: store.cluster === undefined ? undefined : interceptedPort('cluster', store.cluster, intercept),
     outbox: store.outbox === undefined ? undefined : interceptedPort('outbox', store.outbox, intercept),
     pressure: () => store.pressure(),

@@ -416,6 +416,64 @@ const brokenState: readonly BrokenStore[] = [
     }),
   },
   {
+    fault: 'leaves out the identities of removed events',
+    port: 'store-image',
+    cites: 'G13',
+    break: ({ image }) => ({
+      image: but(image, {
+        async *read() {
+          for await (const page of image.read()) yield page.filter(({ kind }) => kind !== 'removed');
+        },
+      }),
+    }),
+  },
+  {
+    fault: 'reads the rest of its image later than the beginning',
+    port: 'store-image',
+    cites: 'first page',
+    break: ({ image }) => ({
+      image: but(image, {
+        async *read() {
+          for await (const page of image.read()) {
+            yield page.slice(0, 1);
+            break;
+          }
+          let isFirst = true;
+          for await (const page of image.read()) {
+            yield isFirst ? page.slice(1) : page;
+            isFirst = false;
+          }
+        },
+      }),
+    }),
+  },
+  {
+    fault: 'takes an image that is cut off',
+    port: 'store-image',
+    cites: 'in the middle',
+    break: ({ image }) => ({
+      image: but(image, {
+        async fill(records) {
+          try {
+            return await image.fill(records);
+          } catch {
+            return {
+              schema: 0,
+              stream: 0,
+              event: 0,
+              removed: 0,
+              consumer: 0,
+              delivery: 0,
+              namespace: 0,
+              row: 0,
+              pending: 0,
+            };
+          }
+        },
+      }),
+    }),
+  },
+  {
     fault: 'goes on after close',
     port: 'store',
     cites: 'after close',

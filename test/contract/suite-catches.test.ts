@@ -31,6 +31,7 @@ describe('the contract suites catch a store that', () => {
       'delivery-store',
       'row-store',
       'unit-of-work',
+      'store-image',
       'store',
     ]) {
       expect(await caughtBy(port, 'G1', forgetting), port).toBeDefined();

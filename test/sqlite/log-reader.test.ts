@@ -19,6 +19,7 @@ class CountingDatabase extends Database {
     const query = super.query<Row>(sql);
     return {
       get: (...parameters) => query.get(...parameters),
+      iterate: (...parameters) => query.iterate(...parameters),
       all: (...parameters) => {
         const rows = query.all(...parameters);
         this.rows += rows.length;

@@ -46,11 +46,15 @@ export function streamVersion(content: LogContent, stream: string): number {
   return content.streams.get(stream)?.entries.length ?? 0;
 }
 
-/** Puts an entry at the end of the log and into every index. */
-export function addEntry(content: LogContent, entry: LogEntry, event: EncodedEvent): void {
+/** Puts an entry at the end of the log and into every index. The conversation of a removed event is not known any more. */
+export function addEntry(
+  content: LogContent,
+  entry: LogEntry,
+  event: Pick<EncodedEvent, 'source' | 'id'> & { readonly correlationid: string | undefined },
+): void {
   content.entries.push(entry);
   streamContent(content, entry.stream).entries.push(entry);
-  listIn(content.correlations, event.correlationid).push(entry);
+  if (event.correlationid !== undefined) listIn(content.correlations, event.correlationid).push(entry);
   let ofSource = content.identities.get(event.source);
   if (ofSource === undefined) content.identities.set(event.source, (ofSource = new Map<string, LogEntry>()));
   ofSource.set(event.id, entry);
@@ -71,9 +75,14 @@ export function removeEvents(content: LogContent, entries: Iterable<LogEntry>): 
     entry.kept = { digest: contentDigest(entry.kept.event.stored) };
     removed += 1;
   }
+  passRemoved(content);
+  return removed;
+}
+
+/** Moves `firstKept` on over what was removed. */
+export function passRemoved(content: LogContent): void {
   while (content.firstKept < content.entries.length && content.entries[content.firstKept]?.kept.event === undefined)
     content.firstKept += 1;
-  return removed;
 }
 
 function listIn<Key, Item>(map: Map<Key, Item[]>, key: Key): Item[] {

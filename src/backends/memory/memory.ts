@@ -11,6 +11,7 @@ import { MemoryEventLog } from './event-log.ts';
 import { MemoryRowStore } from './row-store.ts';
 import { MemorySchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
+import { MemoryStoreImage } from './store-image.ts';
 import { MemoryUnitOfWork } from './unit-of-work.ts';
 
 const BACKEND = 'memory';
@@ -73,6 +74,7 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     cluster: undefined,
     outbox: undefined,
     unitOfWork: new MemoryUnitOfWork(content, clock, watchers, session),
+    image: new MemoryStoreImage(content, watchers, session),
     // Every write is done when its call returns, so that none ever waits (G10).
     pressure: () => ({ waiting: 0, limit: 1 }),
     async announce(url) {
@@ -94,6 +96,6 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
 function reportOf(content: MemoryContent): StoreReport {
   let bytes = 0;
   for (const { kept } of content.log.entries) bytes += Buffer.byteLength(kept.event?.stored.data ?? '');
-  for (const rows of content.rows.values()) for (const { json } of rows.values()) bytes += Buffer.byteLength(json);
+  for (const { rows } of content.rows.values()) for (const { json } of rows.values()) bytes += Buffer.byteLength(json);
   return { backend: BACKEND, location: LOCATION, readOnly: false, bytes, schemaVersion: 1, problems: [] };
 }

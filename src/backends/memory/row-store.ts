@@ -17,8 +17,15 @@ export interface StoredRow {
   readonly indexes: ReadonlyMap<string, IndexValue>;
 }
 
-/** By namespace, then key. */
-export type RowContent = Map<string, Map<string, StoredRow>>;
+export interface NamespaceContent {
+  /** By key. */
+  readonly rows: Map<string, StoredRow>;
+  /** Every index that a row has declared, whether one still does or not. */
+  readonly indexes: Set<string>;
+}
+
+/** By namespace. */
+export type RowContent = Map<string, NamespaceContent>;
 
 /** A row to set, or to remove where `row` is undefined, detached from the objects of its writer. */
 export interface PreparedRow {
@@ -36,12 +43,19 @@ export function prepareRow(write: RowWrite): PreparedRow {
 
 export function writeRow(content: RowContent, { namespace, key, row }: PreparedRow): void {
   if (row === undefined) {
-    content.get(namespace)?.delete(key);
+    content.get(namespace)?.rows.delete(key);
     return;
   }
-  let rows = content.get(namespace);
-  if (rows === undefined) content.set(namespace, (rows = new Map<string, StoredRow>()));
+  const { rows, indexes } = namespaceContent(content, namespace);
   rows.set(key, row);
+  for (const index of row.indexes.keys()) indexes.add(index);
+}
+
+/** The namespace, made known where it was not. */
+export function namespaceContent(content: RowContent, namespace: string): NamespaceContent {
+  let found = content.get(namespace);
+  if (found === undefined) content.set(namespace, (found = { rows: new Map(), indexes: new Set() }));
+  return found;
 }
 
 export class MemoryRowStore implements RowStore {
@@ -74,7 +88,7 @@ export class MemoryRowStore implements RowStore {
     this.#session.assertOpen();
     const { where = [], orderBy, after, limit } = query;
     const last = after === undefined ? undefined : { key: after.key, orderValue: after.value };
-    const found = [...(this.#content.get(namespace) ?? [])]
+    const found = [...(this.#content.get(namespace)?.rows ?? [])]
       .filter(([, { indexes }]) => where.every((condition) => holds(condition, indexes.get(condition.index) ?? null)))
       .map(([key, { json, indexes }]) => ({
         key,
@@ -90,7 +104,7 @@ export class MemoryRowStore implements RowStore {
 
   async count(namespace: string): Promise<number> {
     this.#session.assertOpen();
-    return this.#content.get(namespace)?.size ?? 0;
+    return this.#content.get(namespace)?.rows.size ?? 0;
   }
 
   async clear(namespace: string): Promise<void> {
@@ -107,7 +121,7 @@ export class MemoryRowStore implements RowStore {
   }
 
   #value(namespace: string, key: string): JsonValue | undefined {
-    const json = this.#content.get(namespace)?.get(key)?.json;
+    const json = this.#content.get(namespace)?.rows.get(key)?.json;
     return json === undefined ? undefined : (JSON.parse(json) as JsonValue);
   }
 }

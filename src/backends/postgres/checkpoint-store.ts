@@ -26,9 +26,9 @@ type ConsumerRow = [
 ];
 
 const COLUMNS = 'consumer, form, paused_since_ms, paused_reason, created_ms';
-const INSERT = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5)`;
-const CREATE = `${INSERT} ON CONFLICT (consumer) DO NOTHING`;
-const PUT = `${INSERT} ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, paused_since_ms = excluded.paused_since_ms,
+const INSERT_CONSUMER = `INSERT INTO consumers (${COLUMNS}) VALUES ($1, $2, $3, $4, $5)`;
+const CREATE = `${INSERT_CONSUMER} ON CONFLICT (consumer) DO NOTHING`;
+const PUT = `${INSERT_CONSUMER} ON CONFLICT (consumer) DO UPDATE SET form = excluded.form, paused_since_ms = excluded.paused_since_ms,
   paused_reason = excluded.paused_reason, created_ms = excluded.created_ms`;
 const FORGET = 'DELETE FROM deliveries WHERE consumer = $1 AND position > $2';
 const WAITING_DUE = `UPDATE deliveries SET due_ms = $2 WHERE consumer = $1 AND state = 'waiting' AND due_ms IS NULL`;
@@ -53,25 +53,25 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async load(consumer: string): Promise<ConsumerRecord | undefined> {
     this.#session.assertOpen();
-    return (await records(this.#database, toText(consumer)))[0];
+    return (await consumerRecords(this.#database, toText(consumer)))[0];
   }
 
   async list(): Promise<readonly ConsumerRecord[]> {
     this.#session.assertOpen();
-    return records(this.#database, undefined);
+    return consumerRecords(this.#database, undefined);
   }
 
   async create(record: ConsumerRecord): Promise<ConsumerRecord> {
-    const row = toRow(record);
+    const row = consumerRow(record);
     const checkpoint = structuredClone(record.checkpoint);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
       if ((await queries.change(CREATE, row)) > 0) await putCheckpoint(queries, row[0], checkpoint, record.updatedMs);
-      return (await records(queries, row[0]))[0] ?? record;
+      return (await consumerRecords(queries, row[0]))[0] ?? record;
     });
   }
 
   async put(record: ConsumerRecord): Promise<void> {
-    const row = toRow(record);
+    const row = consumerRow(record);
     const checkpoint = structuredClone(record.checkpoint);
     await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await queries.change(PUT, row);
@@ -84,10 +84,10 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const { forget, waitingDueMs, ...members } = structuredClone(change);
     const changed = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
-      const [record] = await records(queries, name);
+      const [record] = await consumerRecords(queries, name);
       if (record === undefined) return undefined;
       const next = { ...record, ...members, updatedMs };
-      await queries.change(PUT, toRow(next));
+      await queries.change(PUT, consumerRow(next));
       // First of all that holders write: what they commit at this moment is there afterwards, or refused.
       if (members.checkpoint === undefined) {
         await queries.change('UPDATE lanes SET updated_ms = $2 WHERE consumer = $1', [name, updatedMs]);
@@ -116,8 +116,25 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
 /** One checkpoint for all lanes, which nobody holds then. */
 async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Checkpoint, nowMs: number): Promise<void> {
+  await replaceLanes(queries, consumer, [], [wholeGroup(checkpoint, await newToken(queries))], nowMs);
+}
+
+async function newToken(queries: Queries): Promise<number> {
   const [row] = await queries.query<[number]>(`SELECT nextval('lane_tokens')`);
-  await replaceLanes(queries, consumer, [], [wholeGroup(checkpoint, (row?.[0] ?? 0) * TOKENS)], nowMs);
+  return (row?.[0] ?? 0) * TOKENS;
+}
+
+/** A consumer that is not known yet, whose lanes nobody holds; with a checkpoint of its own for each of these groups, where it has several. */
+export async function insertConsumer(
+  queries: Queries,
+  record: ConsumerRecord,
+  groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[] | undefined,
+): Promise<void> {
+  const row = consumerRow(record);
+  const token = await newToken(queries);
+  const lanes = groups?.map((group) => ({ ...group, holder: undefined, token }));
+  await queries.change(INSERT_CONSUMER, row);
+  await replaceLanes(queries, row[0], [], lanes ?? [wholeGroup(record.checkpoint, token)], record.updatedMs);
 }
 
 /** Takes all lanes of a consumer, whose row is locked, from their holders: what these commit from now on is refused. */
@@ -127,7 +144,10 @@ export async function releaseLanes(queries: Queries, consumer: string): Promise<
 }
 
 /** By name; one, or all. */
-async function records(queries: Queries, consumer: string | undefined): Promise<readonly ConsumerRecord[]> {
+export async function consumerRecords(
+  queries: Queries,
+  consumer: string | undefined,
+): Promise<readonly ConsumerRecord[]> {
   const where = consumer === undefined ? '' : 'WHERE c.consumer = $1';
   const rows = await queries.query<[...ConsumerRow, ...LaneRow, updatedMs: number]>(
     `SELECT c.consumer, c.form, c.paused_since_ms, c.paused_reason, c.created_ms, l.lanes, l.low, l.done, l.holder, l.token, l.updated_ms
@@ -143,7 +163,7 @@ FROM consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consume
 const LANE_WIDTH = 5;
 const UPDATED = 10;
 
-function toRow({ consumer, form, paused, createdMs }: ConsumerRecord): ConsumerRow {
+function consumerRow({ consumer, form, paused, createdMs }: ConsumerRecord): ConsumerRow {
   return [
     toText(consumer),
     JSON.stringify(form),

@@ -56,6 +56,7 @@ export class Database implements Queries {
   readonly #pool: Pool;
   readonly #environment: Environment;
   readonly #answerTimeoutMs: number;
+  readonly #readings = new Set<() => void>();
   readonly store: string;
 
   constructor(options: DatabaseOptions, store: string, environment: Environment) {
@@ -189,6 +190,30 @@ export class Database implements Queries {
     }
   }
 
+  /**
+   * Reads in one transaction, begun with `begin`, whose connection is kept for as long as somebody takes what comes, at most until `close`.
+   *
+   * `answerTimeoutMs`: for each statement.
+   */
+  async *reading<Item>(
+    begin: string,
+    work: (queries: Queries) => AsyncIterable<Item>,
+    answerTimeoutMs: number,
+  ): AsyncGenerator<Item, void, undefined> {
+    const { client, release } = await this.#connect();
+    const giveUp = () => release(new Error('the store was closed'));
+    this.#readings.add(giveUp);
+    try {
+      await client.query(begin);
+      yield* work(new Transaction(client, answerTimeoutMs));
+    } catch (error) {
+      throw storeError(this.store, error);
+    } finally {
+      const ended = await rolledBack(client);
+      if (this.#readings.delete(giveUp)) release(ended ? undefined : new Error('the connection was lost'));
+    }
+  }
+
   /** A connection of the pool, until it is released; with what broke it, it is not used again. */
   async #connect(): Promise<{ readonly client: PoolClient; readonly release: (broken: Error | undefined) => void }> {
     try {
@@ -218,6 +243,9 @@ export class Database implements Queries {
   }
 
   close(): Promise<void> {
+    // Whoever reads may never ask for more.
+    for (const giveUp of this.#readings) giveUp();
+    this.#readings.clear();
     return this.#pool.end();
   }
 }

@@ -29,7 +29,7 @@ export type DeliveryRow = [
   edited: string | null,
 ];
 
-const COLUMNS =
+export const DELIVERY_COLUMNS =
   'consumer, position, key, lane, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
 /** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
@@ -37,16 +37,16 @@ const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
 const FEW = 1_000;
 const BY_PRIORITY = 'ORDER BY priority DESC, due_ms, position';
 const DUE = (lanes: string) => `WITH earliest AS MATERIALIZED (
-    SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ${lanes} ORDER BY due_ms LIMIT ${FEW}
+    SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ${lanes} ORDER BY due_ms LIMIT ${FEW}
   )
-  SELECT ${COLUMNS} FROM (
-    (SELECT ${COLUMNS} FROM earliest WHERE (SELECT count(*) FROM earliest) < ${FEW} ${BY_PRIORITY} LIMIT $3)
+  SELECT ${DELIVERY_COLUMNS} FROM (
+    (SELECT ${DELIVERY_COLUMNS} FROM earliest WHERE (SELECT count(*) FROM earliest) < ${FEW} ${BY_PRIORITY} LIMIT $3)
     UNION ALL
-    (SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ${lanes}
+    (SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE consumer = $1 AND ${TIMED} AND due_ms <= $2 ${lanes}
       AND (SELECT count(*) FROM earliest) >= ${FEW} ${BY_PRIORITY} LIMIT $3)
   ) AS due ${BY_PRIORITY}`;
 const REMOVE = 'DELETE FROM deliveries WHERE consumer = $1 AND position = ANY($2::bigint[])';
-const PUT = `INSERT INTO deliveries (${COLUMNS})
+const PUT = `INSERT INTO deliveries (${DELIVERY_COLUMNS})
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::integer[], $7::bigint[],
     $8::bigint[], $9::bigint[], $10::double precision[], $11::text[], $12::text[])
   ON CONFLICT (consumer, position) DO UPDATE SET key = excluded.key, lane = excluded.lane, state = excluded.state,
@@ -63,7 +63,7 @@ export class PostgresDeliveryStore implements DeliveryStore {
   }
 
   async get(consumer: string, place: Position): Promise<Delivery | undefined> {
-    const sql = `SELECT ${COLUMNS} FROM deliveries WHERE consumer = $1 AND position = $2`;
+    const sql = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE consumer = $1 AND position = $2`;
     return (await this.#deliveries(sql, [toText(consumer), place]))[0];
   }
 
@@ -78,7 +78,7 @@ export class PostgresDeliveryStore implements DeliveryStore {
     if (after !== undefined)
       conditions.push(`(consumer, position) > (${bind(toText(after.consumer))}, ${bind(after.position)})`);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const sql = `SELECT ${COLUMNS} FROM deliveries ${where} ORDER BY consumer, position LIMIT ${bind(limit)}`;
+    const sql = `SELECT ${DELIVERY_COLUMNS} FROM deliveries ${where} ORDER BY consumer, position LIMIT ${bind(limit)}`;
     return this.#deliveries(sql, parameters);
   }
 
@@ -88,13 +88,13 @@ export class PostgresDeliveryStore implements DeliveryStore {
     limit: number,
   ): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
     this.#session.assertOpen();
-    const sql = `SELECT ${COLUMNS}, held FROM (
+    const sql = `SELECT ${DELIVERY_COLUMNS}, held FROM (
         SELECT min(position) AS first, count(*) AS held FROM deliveries
         WHERE consumer = $1 AND key ${after === undefined ? '>=' : '>'} $2 GROUP BY key ORDER BY key LIMIT $3
       ) AS keys JOIN deliveries ON consumer = $1 AND position = first ORDER BY key`;
     const parameters = [toText(consumer), toText(after ?? ''), limit];
     const rows = await this.#database.query<[...DeliveryRow, held: number]>(sql, parameters);
-    return rows.map((row) => ({ first: fromRow(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
+    return rows.map((row) => ({ first: deliveryOf(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
   }
 
   async countOfKey(consumer: string, key: string, state: DeliveryState): Promise<number> {
@@ -148,7 +148,7 @@ export class PostgresDeliveryStore implements DeliveryStore {
 
   async #deliveries(sql: string, parameters: readonly SqlValue[]): Promise<readonly Delivery[]> {
     this.#session.assertOpen();
-    return (await this.#database.query<DeliveryRow>(sql, parameters)).map(fromRow);
+    return (await this.#database.query<DeliveryRow>(sql, parameters)).map(deliveryOf);
   }
 }
 
@@ -164,7 +164,12 @@ export async function writeDeliveries(
   // One statement changes a row once.
   const last = new Map<string, DeliveryRow>();
   for (const row of put) last.set(`${row[1]} ${row[0]}`, row);
-  await queries.change(PUT, columnsOf([...last.values()]));
+  await putDeliveries(queries, [...last.values()]);
+}
+
+/** Each one once, of whatever consumers. */
+export async function putDeliveries(queries: Queries, rows: readonly DeliveryRow[]): Promise<void> {
+  await queries.change(PUT, columnsOf(rows));
 }
 
 function columnsOf(rows: readonly DeliveryRow[]): readonly SqlValue[] {
@@ -217,10 +222,10 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
 
 /** A row as an object with the names of its columns, for the server to read as JSON. */
 export function namedColumns(row: DeliveryRow): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(COLUMNS.split(', ').map((name, index) => [name, row[index]]));
+  return Object.fromEntries(DELIVERY_COLUMNS.split(', ').map((name, index) => [name, row[index]]));
 }
 
-function fromRow(row: DeliveryRow): Delivery {
+export function deliveryOf(row: DeliveryRow): Delivery {
   const [consumer, place, key, , state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
   return {
     consumer: fromText(consumer),

@@ -82,14 +82,32 @@ export async function insertEvents(
 ): Promise<void> {
   const last = events.at(-1);
   if (last === undefined) return;
-  const columns: (string | number | null)[][] = Array.from({ length: 15 }, () => []);
-  for (const { event, position: place, version } of events) {
-    const values = valuesOf(event, place, version, recordedMs);
-    for (const [index, value] of values.entries()) columns[index]?.push(value);
-  }
+  const columns = columnsOf(
+    events.map(({ event, position: place, version }) => valuesOf(event, place, version, recordedMs)),
+  );
   const streams = [...ends.keys()];
   const parameters: SqlValue[] = [...columns, streams.map(toText), [...ends.values()], last.position, recordedMs];
   await queries.change(INSERT, parameters);
+}
+
+const INSERT_IMAGE = `WITH placed AS (
+  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data)
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+)
+INSERT INTO identities (id, source, position) SELECT * FROM unnest($7::text[], $6::text[], $1::bigint[])`;
+
+/** Writes events at the places that they have, with their identities and nothing else. In position order, above all that are there. */
+export async function insertPlaced(queries: Queries, events: readonly StoredEvent[]): Promise<void> {
+  await queries.prepared(
+    INSERT_IMAGE,
+    columnsOf(events.map((event) => valuesOf(event, event.position, event.version, event.recordedMs))),
+  );
+}
+
+function columnsOf(rows: readonly (readonly (string | number | null)[])[]): (string | number | null)[][] {
+  const columns: (string | number | null)[][] = Array.from({ length: 15 }, () => []);
+  for (const row of rows) for (const [index, value] of row.entries()) columns[index]?.push(value);
+  return columns;
 }
 
 function valuesOf(

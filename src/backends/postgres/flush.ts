@@ -86,7 +86,9 @@ export async function flush(
     }
     return outcome;
   });
-  await partitions.reserve(queries, plan.events.at(-1)?.position ?? 0);
+  const [first] = plan.events;
+  if (first !== undefined)
+    await partitions.reserve(queries, first.position, plan.events.at(-1)?.position ?? first.position);
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
   await writeUnits(queries, units, nowMs);
   return { outcomes, events: plan.recorded() };

@@ -16,6 +16,7 @@ import { reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
 import { PostgresSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
+import { PostgresStoreImage } from './store-image.ts';
 import { PostgresUnitOfWork } from './unit-of-work.ts';
 import type { WaitingLimits, Writes } from './write-queue.ts';
 import { BEGIN, NoWrites, WriteQueue } from './write-queue.ts';
@@ -87,6 +88,7 @@ class PostgresStore implements Store {
   readonly deliveries: PostgresDeliveryStore;
   readonly rows: PostgresRowStore;
   readonly unitOfWork: PostgresUnitOfWork;
+  readonly image: PostgresStoreImage;
   readonly #database: Database;
   readonly #options: OpenOptions;
   readonly #session: Session;
@@ -153,6 +155,7 @@ class PostgresStore implements Store {
     this.rows = new PostgresRowStore(database, writes, session);
     this.checkpoints = new PostgresCheckpointStore(database, writes, this.rows, session);
     this.unitOfWork = new PostgresUnitOfWork(writes, stateWrites);
+    this.image = new PostgresStoreImage({ ...options, store: options.location, database, partitions, session });
     this.outbox = new PostgresOutbox({
       schema: options.schema,
       database,
@@ -223,6 +226,7 @@ class PostgresStore implements Store {
 
   async #close(): Promise<void> {
     this.#session.close();
+    this.image.close();
     await Promise.all([this.#writes.close(), this.#stateWrites.close()]);
     this.#watchers.close();
     await this.#presence.close();

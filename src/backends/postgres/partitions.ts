@@ -19,24 +19,18 @@ const DIGESTS_AT_ONCE = 2_000;
  * The tables of events: one for each stretch of positions, made when the log comes to it.
  *
  * Invariants 1. From the oldest table on the stretches follow one another without gaps, up to the head of the log at least.
- *            2. `#room` is a position that there is a table for: tables are only ever added above it.
  */
 export class Partitions {
   readonly #size: number;
-  #room = 0;
 
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** Makes sure that there is a table for every position up to this one. In a transaction that holds the head of the log. */
-  async reserve(queries: Queries, upTo: number): Promise<void> {
-    if (upTo <= this.#room) return;
-    const [row] = await queries.query<[number]>(
-      'SELECT greatest((SELECT max(last) FROM partitions), position) FROM log_head',
-    );
-    let last = row?.[0] ?? 0;
-    this.#room = last;
+  /** Makes sure that there are tables for these positions, which are above all before. In a transaction that holds the head of the log. */
+  async reserve(queries: Queries, first: number, upTo: number): Promise<void> {
+    const [row] = await queries.query<[number | null]>('SELECT max(last) FROM partitions');
+    let last = row?.[0] ?? first - 1;
     while (last < upTo) {
       await create(queries, { name: `events_${last + 1}`, first: last + 1, last: last + this.#size });
       last += this.#size;

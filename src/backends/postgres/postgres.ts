@@ -75,6 +75,7 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
     backend: 'postgres',
     location,
     open: (environment) => openStore(opening, environment),
+    forReading: () => postgres(url, { ...options, readOnly: true }),
     pendingMigrations: (environment) => lookAtMigrations(opening, environment),
   };
 }

@@ -46,6 +46,16 @@ export function valueIn(json: string | null, index: string): IndexValue {
   return typeof value === 'string' ? fromText(value) : (value ?? null);
 }
 
+/** The declared indexes of a row as its writer gave them. */
+export function givenIndexes(json: string | null): IndexValues {
+  return Object.fromEntries(
+    Object.entries(parse(json)).map(([name, value]) => [
+      fromText(name),
+      typeof value === 'string' ? fromText(value) : value,
+    ]),
+  );
+}
+
 export function sameIndexValue(left: StoredIndexValue, right: StoredIndexValue): boolean {
   return left[0] === right[0] && left[1] === right[1] && left[2] === right[2];
 }

@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
 import type { Writes } from './write-queue.ts';
 
-type SchemaRow = [
+export type SchemaRow = [
   type: string,
   version: number,
   summary: string | null,
@@ -17,10 +17,11 @@ type SchemaRow = [
 ];
 
 const COLUMNS = 'type, version, summary, vendor, json_schema, on_invalid, registered_ms';
-const PUT = `INSERT INTO schemas (${COLUMNS})
+export const PUT_SCHEMAS = `INSERT INTO schemas (${COLUMNS})
   SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
   ON CONFLICT (type, version) DO UPDATE SET summary = excluded.summary, vendor = excluded.vendor,
     json_schema = excluded.json_schema, on_invalid = excluded.on_invalid, registered_ms = excluded.registered_ms`;
+export const SCHEMAS_IN_ORDER = `SELECT ${COLUMNS} FROM schemas ORDER BY type, version`;
 /** Roughly what a record holds in memory while it waits. */
 const RECORD_BYTES = 4_096;
 
@@ -38,19 +39,19 @@ export class PostgresSchemaStore implements SchemaStore {
   async put(records: readonly SchemaRecord[]): Promise<void> {
     // One statement changes a record once: of several for one type and version the last stands.
     const rows = new Map<string, SchemaRow>();
-    for (const row of records.map(toRow)) rows.set(`${row[1]} ${row[0]}`, row);
-    const columns = columnsOf([...rows.values()]);
-    await this.#writes.alone(rows.size * RECORD_BYTES, (queries) => queries.change(PUT, columns));
+    for (const row of records.map(schemaRow)) rows.set(`${row[1]} ${row[0]}`, row);
+    const columns = schemaColumns([...rows.values()]);
+    await this.#writes.alone(rows.size * RECORD_BYTES, (queries) => queries.change(PUT_SCHEMAS, columns));
   }
 
   async list(): Promise<readonly SchemaRecord[]> {
     this.#session.assertOpen();
-    const rows = await this.#database.query<SchemaRow>(`SELECT ${COLUMNS} FROM schemas ORDER BY type, version`);
-    return rows.map(fromRow);
+    const rows = await this.#database.query<SchemaRow>(SCHEMAS_IN_ORDER);
+    return rows.map(schemaRecord);
   }
 }
 
-function columnsOf(rows: readonly SchemaRow[]) {
+export function schemaColumns(rows: readonly SchemaRow[]) {
   return [
     rows.map(([type]) => type),
     rows.map(([, version]) => version),
@@ -62,13 +63,21 @@ function columnsOf(rows: readonly SchemaRow[]) {
   ];
 }
 
-function toRow({ type, version, summary, vendor, jsonSchema, onInvalid, registeredMs }: SchemaRecord): SchemaRow {
+export function schemaRow({
+  type,
+  version,
+  summary,
+  vendor,
+  jsonSchema,
+  onInvalid,
+  registeredMs,
+}: SchemaRecord): SchemaRow {
   const json = jsonSchema === undefined ? null : JSON.stringify(jsonSchema);
   const about = summary === undefined ? null : toText(summary);
   return [toText(type), version, about, toText(vendor), json, onInvalid, registeredMs];
 }
 
-function fromRow([type, version, summary, vendor, json, onInvalid, registeredMs]: SchemaRow): SchemaRecord {
+export function schemaRecord([type, version, summary, vendor, json, onInvalid, registeredMs]: SchemaRow): SchemaRecord {
   return {
     type: fromText(type),
     version,

@@ -13,7 +13,7 @@ import { writeOnce } from './group-commit.ts';
 import type { SqliteRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
 
-type ConsumerRow = [
+export type ConsumerRow = [
   consumer: string,
   form: string,
   low: number,
@@ -24,7 +24,7 @@ type ConsumerRow = [
   updatedMs: number,
 ];
 
-const COLUMNS = 'consumer, form, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
+export const CONSUMER_COLUMNS = 'consumer, form, low, done, paused_since_ms, paused_reason, created_ms, updated_ms';
 const FORGET = 'DELETE FROM deliveries WHERE consumer = ? AND position > ?';
 const WAITING_DUE = `UPDATE deliveries SET due_ms = ? WHERE consumer = ? AND state = 'waiting' AND due_ms IS NULL`;
 /** Roughly what a record holds in memory while it waits. */
@@ -59,21 +59,21 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   async list(): Promise<readonly ConsumerRecord[]> {
-    const sql = `SELECT ${COLUMNS} FROM consumers ORDER BY consumer`;
-    return this.#session.read(() => this.#database.query<ConsumerRow>(sql).all()).map(fromRow);
+    const sql = `SELECT ${CONSUMER_COLUMNS} FROM consumers ORDER BY consumer`;
+    return this.#session.read(() => this.#database.query<ConsumerRow>(sql).all()).map(consumerRecord);
   }
 
   create(record: ConsumerRecord): Promise<ConsumerRecord> {
-    const row = toRow(record);
+    const row = consumerRow(record);
     return writeOnce(this.#writes, RECORD_BYTES, () => {
       const known = this.#load(record.consumer);
       if (known === undefined) this.#put(row);
-      return known ?? fromRow(row);
+      return known ?? consumerRecord(row);
     });
   }
 
   async put(record: ConsumerRecord): Promise<void> {
-    const row = toRow(record);
+    const row = consumerRow(record);
     await writeOnce(this.#writes, RECORD_BYTES, () => this.#put(row));
   }
 
@@ -83,7 +83,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
       const record = this.#load(consumer);
       if (record === undefined) return undefined;
       const next = { ...record, ...members, updatedMs };
-      this.#put(toRow(next));
+      this.#put(consumerRow(next));
       if (forget?.rows !== undefined) this.#rows.abandon(forget.rows);
       if (forget !== undefined) this.#database.change(FORGET).run(consumer, forget.above);
       if (waitingDueMs !== undefined) this.#database.change(WAITING_DUE).run(waitingDueMs, consumer);
@@ -102,12 +102,16 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   #load(consumer: string): ConsumerRecord | undefined {
-    const row = this.#database.query<ConsumerRow>(`SELECT ${COLUMNS} FROM consumers WHERE consumer = ?`).get(consumer);
-    return row === undefined ? undefined : fromRow(row);
+    const row = this.#database
+      .query<ConsumerRow>(`SELECT ${CONSUMER_COLUMNS} FROM consumers WHERE consumer = ?`)
+      .get(consumer);
+    return row === undefined ? undefined : consumerRecord(row);
   }
 
   #put(row: ConsumerRow): void {
-    this.#database.change(`INSERT OR REPLACE INTO consumers (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`).run(...row);
+    this.#database
+      .change(`INSERT OR REPLACE INTO consumers (${CONSUMER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+      .run(...row);
     this.#names().add(row[0]);
   }
 
@@ -139,7 +143,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 }
 
-function toRow({ consumer, form, checkpoint, paused, createdMs, updatedMs }: ConsumerRecord): ConsumerRow {
+export function consumerRow({ consumer, form, checkpoint, paused, createdMs, updatedMs }: ConsumerRecord): ConsumerRow {
   return [
     consumer,
     JSON.stringify(form),
@@ -152,7 +156,16 @@ function toRow({ consumer, form, checkpoint, paused, createdMs, updatedMs }: Con
   ];
 }
 
-function fromRow([consumer, form, low, done, sinceMs, reason, createdMs, updatedMs]: ConsumerRow): ConsumerRecord {
+export function consumerRecord([
+  consumer,
+  form,
+  low,
+  done,
+  sinceMs,
+  reason,
+  createdMs,
+  updatedMs,
+]: ConsumerRow): ConsumerRecord {
   const checkpoint = { low: position(low), done: JSON.parse(done) as Checkpoint['done'] };
   const paused = sinceMs === null ? undefined : { sinceMs, reason: reason ?? '' };
   return { consumer, form: wholeForm(JSON.parse(form) as ConsumerForm), checkpoint, paused, createdMs, updatedMs };

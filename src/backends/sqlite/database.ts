@@ -10,6 +10,8 @@ export type SqlValue = string | number | null;
 export interface Query<Row extends readonly SqlValue[]> {
   get(...parameters: readonly SqlValue[]): Row | undefined;
   all(...parameters: readonly SqlValue[]): Row[];
+  /** Row by row, as they are asked for. One walk at a time. */
+  iterate(...parameters: readonly SqlValue[]): Iterable<Row>;
 }
 
 /** A prepared change; answers how many rows it changed. */

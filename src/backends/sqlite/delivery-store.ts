@@ -26,7 +26,7 @@ export type DeliveryRow = [
   edited: string | null,
 ];
 
-const COLUMNS =
+export const DELIVERY_COLUMNS =
   'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
 /** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
@@ -35,8 +35,8 @@ const FEW = 1_000;
 const COUNT_DUE = `SELECT count(*) FROM (
   SELECT 1 FROM deliveries INDEXED BY deliveries_by_due WHERE consumer = ? AND ${TIMED} AND due_ms <= ? LIMIT ?)`;
 const DUE = `WHERE consumer = ? AND ${TIMED} AND due_ms <= ? ORDER BY priority DESC, due_ms, position LIMIT ?`;
-const FEW_DUE = `SELECT ${COLUMNS} FROM deliveries INDEXED BY deliveries_by_due ${DUE}`;
-const MANY_DUE = `SELECT ${COLUMNS} FROM deliveries INDEXED BY deliveries_by_priority ${DUE}`;
+const FEW_DUE = `SELECT ${DELIVERY_COLUMNS} FROM deliveries INDEXED BY deliveries_by_due ${DUE}`;
+const MANY_DUE = `SELECT ${DELIVERY_COLUMNS} FROM deliveries INDEXED BY deliveries_by_priority ${DUE}`;
 
 export class SqliteDeliveryStore implements DeliveryStore {
   readonly #database: Database;
@@ -76,14 +76,14 @@ export class SqliteDeliveryStore implements DeliveryStore {
     after: string | undefined,
     limit: number,
   ): Promise<readonly { readonly first: Delivery; readonly count: number }[]> {
-    const sql = `SELECT ${COLUMNS}, held FROM (
+    const sql = `SELECT ${DELIVERY_COLUMNS}, held FROM (
         SELECT min(position) AS first, count(*) AS held FROM deliveries INDEXED BY deliveries_by_key
         WHERE consumer = ?1 AND key ${after === undefined ? '>=' : '>'} ?2 GROUP BY key ORDER BY key LIMIT ?3
       ) CROSS JOIN deliveries ON consumer = ?1 AND position = first ORDER BY key`;
     const rows = this.#session.read(() =>
       this.#database.query<[...DeliveryRow, held: number]>(sql).all(consumer, after ?? '', limit),
     );
-    return rows.map((row) => ({ first: fromRow(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
+    return rows.map((row) => ({ first: deliveryOf(row.slice(0, -1) as DeliveryRow), count: Number(row.at(-1)) }));
   }
 
   async countOfKey(consumer: string, key: string, state: DeliveryState): Promise<number> {
@@ -96,7 +96,7 @@ export class SqliteDeliveryStore implements DeliveryStore {
     return this.#session.read(() => {
       const few = this.#database.query<[number]>(COUNT_DUE).get(consumer, untilMs, FEW)?.[0] ?? 0;
       const sql = few < FEW ? FEW_DUE : MANY_DUE;
-      return this.#database.query<DeliveryRow>(sql).all(consumer, untilMs, limit).map(fromRow);
+      return this.#database.query<DeliveryRow>(sql).all(consumer, untilMs, limit).map(deliveryOf);
     });
   }
 
@@ -131,14 +131,14 @@ export class SqliteDeliveryStore implements DeliveryStore {
     const removal = this.#database.change('DELETE FROM deliveries WHERE consumer = ? AND position = ?');
     for (const place of remove) removal.run(consumer, place);
     const replacement = this.#database.change(
-      `INSERT OR REPLACE INTO deliveries (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO deliveries (${DELIVERY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     for (const row of put) replacement.run(...row);
   }
 
   #deliveries(rest: string, ...parameters: readonly SqlValue[]): readonly Delivery[] {
-    const sql = `SELECT ${COLUMNS} FROM deliveries ${rest}`;
-    return this.#session.read(() => this.#database.query<DeliveryRow>(sql).all(...parameters)).map(fromRow);
+    const sql = `SELECT ${DELIVERY_COLUMNS} FROM deliveries ${rest}`;
+    return this.#session.read(() => this.#database.query<DeliveryRow>(sql).all(...parameters)).map(deliveryOf);
   }
 }
 
@@ -172,7 +172,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
   ];
 }
 
-function fromRow(row: DeliveryRow): Delivery {
+export function deliveryOf(row: DeliveryRow): Delivery {
   const [consumer, place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
   return {
     consumer,

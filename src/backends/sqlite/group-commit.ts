@@ -55,7 +55,7 @@ const RETRY_AFTER_MS = 100;
 /**
  * The one writer: writes that arrive together share one transaction and one flush to the disk.
  *
- * States     idle; scheduled (something waits, a flush is planned); flushing; closed.
+ * States     idle; scheduled (something waits, a flush is planned); flushing; held (what comes waits until it is let go); closed.
  * Invariants 1. Writes are applied, settled and reported in the order of `submit`.
  *            2. A write is settled after the commit that holds it has returned, never before (G1).
  *            3. A write that throws is alone in failing: it is taken back, or the others of its transaction are applied again
@@ -71,6 +71,7 @@ export class GroupCommit {
   #waitingBytes = 0;
   #scheduled = false;
   #closed = false;
+  #held = false;
   #bytesInTurn = 0;
   #turnEnds = false;
 
@@ -100,7 +101,16 @@ export class GroupCommit {
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** Writes everything that waits; later writes fail. */
+  /** From now on writes wait, until the answered function is called: another connection of this process writes. */
+  hold(): () => void {
+    this.#held = true;
+    return () => {
+      this.#held = false;
+      if (this.#waiting.length > 0 && !this.#scheduled) this.#schedule();
+    };
+  }
+
+  /** Writes everything that waits; later writes fail. Not while it is held. */
   close(): void {
     while (this.#waiting.length > 0) this.#flush();
     this.#closed = true;
@@ -115,6 +125,7 @@ export class GroupCommit {
 
   #run(): void {
     this.#scheduled = false;
+    if (this.#held) return;
     if (this.#waiting.length > 0) this.#flush();
     if (this.#waiting.length > 0 && !this.#scheduled) this.#schedule();
   }
@@ -217,7 +228,7 @@ export class GroupCommit {
 }
 
 /** Where a store is open for reading: every write fails. */
-export class NoWrites implements Pick<GroupCommit, 'submit' | 'waiting' | 'close'> {
+export class NoWrites implements Pick<GroupCommit, 'submit' | 'waiting' | 'hold' | 'close'> {
   readonly #store: string;
   readonly #session: Session;
   readonly waiting = 0;
@@ -229,6 +240,10 @@ export class NoWrites implements Pick<GroupCommit, 'submit' | 'waiting' | 'close
 
   submit(write: Write): void {
     write.fail(this.#session.isOpen ? new StoreReadOnly(this.#store) : new Closed(`store ${this.#store}`));
+  }
+
+  hold(): () => void {
+    return () => {};
   }
 
   close(): void {

@@ -27,6 +27,7 @@ import type { IndexPace } from './stream-index.ts';
 import { INDEX_PACE, StreamIndex } from './stream-index.ts';
 import { StreamCache } from './stream-cache.ts';
 import { StreamReader } from './stream-reader.ts';
+import { SqliteStoreImage } from './store-image.ts';
 import { SqliteUnitOfWork } from './unit-of-work.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
@@ -75,6 +76,7 @@ class SqliteStore implements Store {
   readonly deliveries: SqliteDeliveryStore;
   readonly rows: SqliteRowStore;
   readonly unitOfWork: SqliteUnitOfWork;
+  readonly image: SqliteStoreImage;
   readonly cluster = undefined;
   readonly outbox = undefined;
   readonly #file: OpenFile;
@@ -85,7 +87,7 @@ class SqliteStore implements Store {
   readonly #index: StreamIndex;
   readonly #writer: EventWriter;
   readonly #retention: Retention;
-  readonly #writes: Pick<GroupCommit, 'submit' | 'waiting' | 'close'>;
+  readonly #writes: Pick<GroupCommit, 'submit' | 'waiting' | 'hold' | 'close'>;
   readonly #watchers: LogWatchers;
   readonly #poll: HeadPoll | undefined;
   readonly #wal: WalKeeper;
@@ -150,6 +152,19 @@ class SqliteStore implements Store {
     this.checkpoints = new SqliteCheckpointStore(database, writes, this.rows, session);
     const { checkpoints, rows, deliveries } = this;
     this.unitOfWork = new SqliteUnitOfWork({ clock, writes, writer: this.#writer, checkpoints, rows, deliveries });
+    this.image = new SqliteStoreImage({
+      store: path,
+      readOnly: options.readOnly,
+      cacheBytes: options.cacheBytes,
+      markEvery: (options.pace ?? INDEX_PACE).markEvery,
+      session,
+      writes,
+      assertInPlace: () => this.#assertInPlace(),
+      filled: (head) => {
+        this.#forget();
+        if (head > 0) this.#watchers.reached(head);
+      },
+    });
     if (!options.readOnly) this.#takePlace();
   }
 
@@ -227,6 +242,7 @@ class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.image.close();
     this.#writes.close();
     this.#session.close();
     this.#poll?.close();

@@ -143,6 +143,12 @@ export class SqliteRowStore implements RowStore {
       this.#database.change('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)').run(known.namespace, key, json, indexes);
   }
 
+  /** Part of a unit: makes a namespace known, with indexes that no row may declare any more. */
+  declare(namespace: string, indexes: readonly string[]): void {
+    const known = this.#find(namespace) ?? this.#create(namespace);
+    for (const name of indexes) if (!known.indexes.has(name)) this.#declare(known, name);
+  }
+
   /** The database was rolled back. */
   forget(): void {
     this.#namespaces = new Map();

@@ -6,7 +6,7 @@ import type { GroupCommit } from './group-commit.ts';
 import { writeOnce } from './group-commit.ts';
 import type { Session } from './session.ts';
 
-type SchemaRow = [
+export type SchemaRow = [
   type: string,
   version: number,
   summary: string | null,
@@ -16,6 +16,9 @@ type SchemaRow = [
   registeredMs: number,
 ];
 
+export const SCHEMAS_IN_ORDER =
+  'SELECT type, version, summary, vendor, json_schema, on_invalid, registered_ms FROM schemas ORDER BY type, version';
+export const PUT_SCHEMA = 'INSERT OR REPLACE INTO schemas VALUES (?, ?, ?, ?, ?, ?, ?)';
 /** Roughly what a record holds in memory while it waits. */
 const RECORD_BYTES = 4_096;
 
@@ -31,26 +34,31 @@ export class SqliteSchemaStore implements SchemaStore {
   }
 
   async put(records: readonly SchemaRecord[]): Promise<void> {
-    const rows = records.map(toRow);
-    const put = 'INSERT OR REPLACE INTO schemas VALUES (?, ?, ?, ?, ?, ?, ?)';
+    const rows = records.map(schemaRow);
     await writeOnce(this.#writes, rows.length * RECORD_BYTES, () => {
-      for (const row of rows) this.#database.change(put).run(...row);
+      for (const row of rows) this.#database.change(PUT_SCHEMA).run(...row);
     });
   }
 
   async list(): Promise<readonly SchemaRecord[]> {
-    const sql =
-      'SELECT type, version, summary, vendor, json_schema, on_invalid, registered_ms FROM schemas ORDER BY type, version';
-    return this.#session.read(() => this.#database.query<SchemaRow>(sql).all().map(fromRow));
+    return this.#session.read(() => this.#database.query<SchemaRow>(SCHEMAS_IN_ORDER).all().map(schemaRecord));
   }
 }
 
-function toRow({ type, version, summary, vendor, jsonSchema, onInvalid, registeredMs }: SchemaRecord): SchemaRow {
+export function schemaRow({
+  type,
+  version,
+  summary,
+  vendor,
+  jsonSchema,
+  onInvalid,
+  registeredMs,
+}: SchemaRecord): SchemaRow {
   const json = jsonSchema === undefined ? null : JSON.stringify(jsonSchema);
   return [type, version, summary ?? null, vendor, json, onInvalid, registeredMs];
 }
 
-function fromRow([type, version, summary, vendor, json, onInvalid, registeredMs]: SchemaRow): SchemaRecord {
+export function schemaRecord([type, version, summary, vendor, json, onInvalid, registeredMs]: SchemaRow): SchemaRecord {
   const jsonSchema = json === null ? undefined : (JSON.parse(json) as JsonValue);
   return { type, version, summary: summary ?? undefined, vendor, jsonSchema, onInvalid, registeredMs };
 }

@@ -36,6 +36,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): StoreFactory 
     backend: 'sqlite',
     location,
     open: (environment) => openStore(location, { readOnly, cacheBytes, limits }, environment),
+    forReading: () => sqlite(path, { ...options, readOnly: true }),
     pendingMigrations: async () => lookAtMigrations(location, { readOnly: true, cacheBytes }),
   };
 }

@@ -4,6 +4,8 @@ import type { Api, Query } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_FAILED, EXIT_OK } from '../failure.ts';
+import { assertExactAlone, EXACT_SUMMARY } from '../image/exact.ts';
+import { exportExact } from '../image/export-exact.ts';
 import { ExportFile } from '../output/export-file.ts';
 import type { EventJson } from '../output/event-line.ts';
 import { Progress } from '../output/progress.ts';
@@ -18,6 +20,7 @@ interface ExportOptions extends AccessOptions, SelectionOptions {
   readonly from?: string;
   readonly to?: string;
   readonly restart?: boolean;
+  readonly exact?: boolean;
 }
 
 interface EventPage {
@@ -32,14 +35,26 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
     .summary('write events as NDJSON')
     .description(
       'Writes events as NDJSON, each line an event in the CloudEvents JSON format; import takes it as it is.\n' +
-        'A file appears whole or not at all; an export that was interrupted goes on where it stopped.',
+        'A file appears whole or not at all; an export that was interrupted goes on where it stopped.\n\n' +
+        'With --exact it is not events that are written but the store, to be moved elsewhere with import --exact, to PostgreSQL for example.\n' +
+        'The store is read itself, beside whoever writes to it, as of one instant.',
     )
     .option('-o, --out <file>', 'a file in place of standard output')
     .option('--after <position>', 'only what was recorded after this position', afterOption)
     .option('--from <time>', 'only what was recorded at or after this time, RFC 3339')
     .option('--to <time>', 'only what was recorded before this time, RFC 3339')
     .option('--restart', 'begin at the beginning, also where an earlier run was interrupted')
-    .action(async (options: ExportOptions) => {
+    .option('--exact', EXACT_SUMMARY)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  thereupon export --category order --out orders.ndjson\n  thereupon export --exact --store app.db | thereupon import --exact - --store postgres://app@db.internal/shop',
+    )
+    .action(async (options: ExportOptions, command: Command) => {
+      if (options.exact === true) {
+        assertExactAlone(command);
+        exit(await exportExact(options, terminal));
+        return;
+      }
       exit(await withSystem(options, terminal, 'read', ({ api }) => runExport(api, options, terminal)));
     });
 }

@@ -4,6 +4,8 @@ import path from 'node:path';
 import type { AccessOptions, Connection } from '../access/connect.ts';
 import { wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_FAILED, EXIT_OK } from '../failure.ts';
+import { assertExactAlone, EXACT_SUMMARY } from '../image/exact.ts';
+import { importExact } from '../image/import-exact.ts';
 import { Importer } from '../import/importer.ts';
 import type { ImportOutcome } from '../import/importer.ts';
 import { loadMapping } from '../import/mapping.ts';
@@ -23,6 +25,7 @@ interface ImportOptions extends AccessOptions {
   readonly batch: number;
   readonly restart?: boolean;
   readonly dryRun?: boolean;
+  readonly exact?: boolean;
 }
 
 export function importCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
@@ -31,7 +34,8 @@ export function importCommand(program: Command, terminal: Terminal, exit: (code:
     .description(
       'Takes events from CSV or NDJSON files into a system.\n\n' +
         'A mapping says how columns become events; NDJSON without one holds CloudEvents, one a line, as export writes them.\n' +
-        'An import that was interrupted goes on where it stopped. Imported again, nothing changes: events have ids.',
+        'An import that was interrupted goes on where it stopped. Imported again, nothing changes: events have ids.\n\n' +
+        'With --exact it is not events that are taken but a store, which export --exact has written: into one that is empty, all of it or nothing.',
     )
     .argument('<files...>', 'files, or - for standard input')
     .option('-m, --mapping <file>', 'how columns become events (JSON)')
@@ -47,11 +51,15 @@ export function importCommand(program: Command, terminal: Terminal, exit: (code:
     .option('--batch <events>', 'events that are recorded together', wholeNumber('--batch', 1, 1_000), 500)
     .option('--restart', 'begin at the beginning, also where an earlier run was interrupted')
     .option('--dry-run', 'print the events and record nothing')
+    .option('--exact', EXACT_SUMMARY)
     .addHelpText(
       'after',
       '\nExamples:\n  thereupon import orders.csv --mapping orders.mapping.json\n  thereupon export | thereupon import - --format ndjson --store copy.db',
     )
-    .action(async (files: string[], options: ImportOptions) => exit(await runImport(files, options, terminal)));
+    .action(async (files: string[], options: ImportOptions, command: Command) => {
+      if (options.exact === true) assertExactAlone(command);
+      exit(await (options.exact === true ? importExact : runImport)(files, options, terminal));
+    });
 }
 
 async function runImport(files: readonly string[], options: ImportOptions, terminal: Terminal): Promise<number> {

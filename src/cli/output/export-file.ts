@@ -7,7 +7,7 @@ import path from 'node:path';
 /**
  * A file that appears whole: written beside its place and moved there at the end.
  *
- * States    closed → open (what an earlier run left is taken up) → finished (moved into its place) or left (for another run).
+ * States    closed → open (what an earlier run left is taken up) → finished (moved into its place), left (for another run) or discarded.
  * Guarantee A reader never sees a part. After a kill at any instant the next run takes up the last whole line.
  */
 export class ExportFile {
@@ -47,6 +47,12 @@ export class ExportFile {
     await this.#handle?.sync();
     await this.leave();
     await rename(this.#part, this.#file);
+    await rm(this.#what, { force: true });
+  }
+
+  async discard(): Promise<void> {
+    await this.leave();
+    await rm(this.#part, { force: true });
     await rm(this.#what, { force: true });
   }
 
