@@ -76,6 +76,23 @@ describe('thereupon migrate', () => {
   });
 });
 
+describe('thereupon doctor', () => {
+  test('says of a server whether it answers, whether there is a store, and how it is (G14)', async () => {
+    const doctor = (store: string) => runCli(['doctor'], { cwd: program.path, env: { THEREUPON_STORE: store } });
+    const store = `${server.url}?schema=looked_at`;
+    expect((await doctor(store)).stdout).toMatch(/store .*there is no store yet.*\n.*migrate --dry-run/);
+    const options = { cwd: program.path, env: { THEREUPON_STORE: store } };
+    const published = await runCli(['publish', '-t', 'shop.order.placed', '-d', '{"orderId":"1","total":3}'], options);
+    expect(published.code, published.stderr).toBe(0);
+    const well = await doctor(store);
+    expect(well.stdout).toMatch(/store .*schema looked_at: .*head 1, schema version 1, whole/);
+    expect(well.code).toBe(0);
+    const gone = await doctor('postgres://nobody@127.0.0.1:1/nothing');
+    expect(gone.stdout).toMatch(/store .*ECONNREFUSED/);
+    expect(gone.code).not.toBe(0);
+  });
+});
+
 function shownBy({ stdout, stderr }: { stdout: string; stderr: string }): string {
   return stdout + stderr;
 }

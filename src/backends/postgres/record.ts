@@ -8,12 +8,13 @@ import { identityOf } from './append-plan.ts';
 import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
+import type { PreparedRow } from './row-store.ts';
 import { compareText, toText } from './text.ts';
 
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 32);
+const RECORD_MANY = statement('record_events', 36);
 const RECORD_ONE = statement('record_event', 15);
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
@@ -135,6 +136,26 @@ export class OneStatement {
       removed.map(([, place]) => place),
       put.length === 0 ? null : JSON.stringify(put.map(([, row]) => namedColumns(row))),
       put.map(([token]) => token),
+      ...this.#rows(),
+    ];
+  }
+
+  /** Of two writes to one row the later stands. */
+  #rows(): readonly SqlValue[] {
+    const namespaces = new Map<string, number>();
+    const rows = new Map<string, readonly [place: number, row: PreparedRow]>();
+    for (const { unit } of this.#writes)
+      for (const row of unit?.rows ?? []) {
+        const place = namespaces.get(row.namespace) ?? namespaces.size + 1;
+        namespaces.set(row.namespace, place);
+        rows.set(`${place} ${row.key}`, [place, row]);
+      }
+    const written = [...rows.values()];
+    return [
+      [...namespaces.keys()],
+      written.map(([place]) => place),
+      written.map(([, { key }]) => key),
+      written.map(([, { json }]) => json ?? null),
     ];
   }
 
@@ -214,7 +235,8 @@ function statement(name: string, parameters: number): Statement {
   return { name, text: `SELECT head, at_ms, bases FROM ${name}(${places.join(', ')})` };
 }
 
-/** Of a holder, and without rows. */
+/** Of a holder, and its rows have no indexes. */
 function isPlain({ lease, rows, parked }: NonNullable<Appending['unit']>): boolean {
-  return lease !== undefined && lease.checkpoints.length > 0 && rows.length === 0 && parked.length === 0;
+  const isHolders = lease !== undefined && lease.checkpoints.length > 0 && parked.length === 0;
+  return isHolders && rows.every(({ indexes }) => indexes === null);
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { open, StoreHeld } from '../../index.ts';
+import { open, pendingMigrations, StoreHeld } from '../../index.ts';
 import type { Config } from '../../index.ts';
 import { Api, networkTransport } from '../access/api.ts';
 import { apiKeyOf, connect, fileOf, readOnly } from '../access/connect.ts';
@@ -21,6 +21,9 @@ export interface Finding {
 }
 
 const LOW_SPACE_BYTES = 256 * 1_048_576;
+const SAVE_FILE =
+  'stop the program, keep a copy of the file, and restore a backup or export what can still be read: thereupon export --out events.ndjson';
+const SHOW_MIGRATIONS = 'to see what would be run: thereupon migrate --dry-run';
 /** Behind for longer than this while its program runs, a consumer is too slow or stuck. */
 const LONG_LAG_SECONDS = 60;
 /** Clocks are set back by a little all the time. */
@@ -50,24 +53,10 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
     ];
   }
   const file = fileOf(config.store, terminal.cwd);
-  if (file === undefined)
-    return [
-      ...findings,
-      {
-        check: 'store',
-        state: 'note',
-        found: 'lives in the memory of its program: there is nothing to look at from outside',
-      },
-    ];
-  findings.push(await diskOf(file));
-  if (!existsSync(file))
-    return [
-      ...findings,
-      { check: 'store', state: 'note', found: `${file} does not exist yet: it is made when the program starts` },
-    ];
-  findings.push(await storeOf(file));
-  if (findings.at(-1)?.state === 'wrong') return findings;
-  findings.push(await holderOf(file, apiKeyOf(options, terminal, config)));
+  const looked =
+    file === undefined ? await lookAtServer(config.store) : await lookAtFile(file, apiKeyOf(options, terminal, config));
+  findings.push(...looked.findings);
+  if (!looked.isThere) return findings;
   try {
     const connection = await connect(options, terminal, 'read');
     try {
@@ -86,6 +75,47 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
   return findings;
 }
 
+/** `isThere`: there is a store that can be asked about its consumers. */
+interface Look {
+  readonly findings: readonly Finding[];
+  readonly isThere: boolean;
+}
+
+async function lookAtFile(file: string, apiKey: string | undefined): Promise<Look> {
+  const disk = await diskOf(file);
+  if (!existsSync(file)) {
+    const found = `${file} does not exist yet: it is made when the program starts`;
+    return { findings: [disk, { check: 'store', state: 'note', found }], isThere: false };
+  }
+  const store = await storeOf(await readOnly(file), file, SAVE_FILE);
+  if (store.state === 'wrong') return { findings: [disk, store], isThere: false };
+  return { findings: [disk, store, await holderOf(file, apiKey)], isThere: true };
+}
+
+/** A store that many programs may use at once, or one in memory. */
+async function lookAtServer(store: Config['store']): Promise<Look> {
+  try {
+    const pending = await pendingMigrations(store);
+    if (pending === undefined) {
+      const found = 'lives in the memory of its program: there is nothing to look at from outside';
+      return { findings: [{ check: 'store', state: 'note', found }], isThere: false };
+    }
+    const { from, to } = pending;
+    if (from >= to) {
+      const finding = await storeOf(store, undefined, 'keep a copy of the database, and restore a backup');
+      return { findings: [finding], isThere: finding.state !== 'wrong' };
+    }
+    const found =
+      from === 0
+        ? 'the server answers; there is no store yet: it is made when the program starts'
+        : `the server answers; the store has version ${from}, and is brought to version ${to} when the program starts`;
+    return { findings: [{ check: 'store', state: 'note', found, advice: SHOW_MIGRATIONS }], isThere: false };
+  } catch (error) {
+    const advice = 'see whether the server runs and takes this role, and whether the address is right';
+    return { findings: [{ check: 'store', state: 'wrong', found: (error as Error).message, advice }], isThere: false };
+  }
+}
+
 async function diskOf(file: string): Promise<Finding> {
   let folder = path.dirname(file);
   while (!existsSync(folder) && path.dirname(folder) !== folder) folder = path.dirname(folder);
@@ -101,21 +131,20 @@ async function diskOf(file: string): Promise<Finding> {
   };
 }
 
-async function storeOf(file: string): Promise<Finding> {
+async function storeOf(store: Config['store'], file: string | undefined, save: string): Promise<Finding> {
   try {
-    const system = await open({ store: await readOnly(file), consume: false });
+    const system = await open({ store, consume: false });
     try {
       const report = await system.report(true);
       const head = await system.events.head();
-      const found = `${file}: ${bytesOf(report.bytes)}, head ${count(head)}, schema version ${report.schemaVersion}`;
+      const found = `${file ?? report.location}: ${bytesOf(report.bytes)}, head ${count(head)}, schema version ${report.schemaVersion}`;
       const [problem] = report.problems;
       if (problem === undefined) return { check: 'store', state: 'ok', found: `${found}, whole` };
       return {
         check: 'store',
         state: 'wrong',
         found: `${found}; ${report.problems.join('; ')}`,
-        advice:
-          'stop the program, keep a copy of the file, and restore a backup or export what can still be read: thereupon export --out events.ndjson',
+        advice: save,
       };
     } finally {
       await system.close();
@@ -175,7 +204,8 @@ async function clockOf({ api }: Connection, nowMs: number): Promise<Finding> {
 
 async function consumersOf({ api, system }: Connection): Promise<readonly Finding[]> {
   const { consumers } = await api.get<{ consumers: readonly ConsumerJson[] }>('/consumers');
-  const running = system === undefined;
+  // A program answers, or others run what they share.
+  const running = system === undefined || consumers.some(({ state }) => state === 'running');
   const troubles = consumers.flatMap((consumer) => troublesOf(consumer, running));
   if (troubles.some(({ state }) => state === 'wrong')) return troubles;
   const own = consumers.filter(({ kind }) => kind !== 'system').length;

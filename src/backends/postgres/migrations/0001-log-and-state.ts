@@ -142,7 +142,7 @@ CREATE TABLE rows (
   value     text COLLATE "C" NOT NULL, -- JSON
   indexes   text COLLATE "C",          -- JSON of the declared indexes; NULL: none
   PRIMARY KEY (namespace, key)
-);
+) WITH (fillfactor = 80);
 
 CREATE TABLE row_indexes (
   row_index bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -174,12 +174,15 @@ CREATE FUNCTION record_events(
   p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[], -- ordered
   p_removed_from text[], p_removed bigint[],  -- deliveries: of which consumer, at which position
   p_put jsonb, p_put_tokens bigint[],         -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
+  p_namespaces text[], p_row_places integer[], p_row_keys text[], p_row_values text[], -- rows: in which of the namespaces; NULL: removed
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
   refused boolean := false;
   names text[];
   ends bigint[];
+  numbers bigint[];
+  number bigint;
 BEGIN
   at_ms := p_now_ms;
   IF cardinality(p_ids) > 0 THEN
@@ -218,6 +221,24 @@ BEGIN
     IF FOUND THEN
       PERFORM pg_notify('thereupon_' || current_schema(), 'nodes');
     END IF;
+  END IF;
+  IF cardinality(p_namespaces) > 0 THEN
+    -- Until the transaction ends they get no index that their rows would have to have entries in.
+    PERFORM FROM namespaces AS s WHERE s.name = ANY(p_namespaces) ORDER BY s.namespace FOR SHARE;
+    FOR place IN 1 .. cardinality(p_namespaces) LOOP
+      SELECT s.namespace INTO number FROM namespaces AS s WHERE s.name = p_namespaces[place];
+      IF number IS NULL OR EXISTS (SELECT FROM row_indexes AS i WHERE i.namespace = number) THEN
+        RAISE EXCEPTION 'rows that need more than to be written' USING ERRCODE = 'TH001';
+      END IF;
+      numbers[place] := number;
+    END LOOP;
+    IF array_position(p_row_values, NULL) IS NOT NULL THEN
+      DELETE FROM rows AS r USING unnest(p_row_places, p_row_keys, p_row_values) AS n (place, key, value)
+      WHERE n.value IS NULL AND r.namespace = numbers[n.place] AND r.key = n.key;
+    END IF;
+    INSERT INTO rows AS r (namespace, key, value)
+    SELECT numbers[n.place], n.key, n.value FROM unnest(p_row_places, p_row_keys, p_row_values) AS n (place, key, value) WHERE n.value IS NOT NULL
+    ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, indexes = NULL;
   END IF;
   FOR place IN 1 .. cardinality(p_claimed) LOOP
     refused := refused OR EXISTS (SELECT FROM streams AS s WHERE s.stream = p_claimed[place]
