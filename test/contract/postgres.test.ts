@@ -7,7 +7,10 @@ import { serverOfThisFile } from '../postgres/medium.ts';
 import { enrol } from './bind.ts';
 
 /** Leases run out while some cases wait. */
-const newSchema = serverOfThisFile({ lease: '1500ms' });
+/** So few that the end of a table is met often. */
+const EVENTS_PER_PARTITION = 50;
+
+const newSchema = serverOfThisFile({ lease: '1500ms', eventsPerPartition: EVENTS_PER_PARTITION });
 
 enrol('postgres', newSchema);
 

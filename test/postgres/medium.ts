@@ -8,11 +8,11 @@ import { startPostgres } from './server.ts';
 
 /** Connections of each store of a test: few, so that what needs two at once would show. */
 const MAX_CONNECTIONS = 3;
-/** So few that the end of a table is met often. */
-const EVENTS_PER_PARTITION = 50;
 
 /** Starts a server for the tests of the present file. Answers how to get an empty schema on it. */
-export function serverOfThisFile(options: Pick<PostgresOptions, 'lease'> = {}): () => BenchMedium {
+export function serverOfThisFile(
+  options: Pick<PostgresOptions, 'lease' | 'eventsPerPartition'> = {},
+): () => BenchMedium {
   let server: PostgresServer | undefined;
   let schemas = 0;
   beforeAll(async () => {
@@ -29,7 +29,6 @@ export function serverOfThisFile(options: Pick<PostgresOptions, 'lease'> = {}): 
       factory: postgres(store, {
         ...options,
         maxConnections: MAX_CONNECTIONS,
-        eventsPerPartition: EVENTS_PER_PARTITION,
       }),
       readOnly: postgres(store, { readOnly: true, maxConnections: MAX_CONNECTIONS }),
       dispose: () => drop(url, schema),
