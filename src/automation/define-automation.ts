@@ -1,6 +1,7 @@
 import { handlerContext } from '../consumer/context.ts';
 import type { HandlerContext } from '../consumer/context.ts';
-import { definitionsOf, orderingKey, reactionOf } from '../consumer/define-consumer.ts';
+import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
+import { orderingKey } from '../consumer/keys.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';

@@ -4,6 +4,7 @@ import { matchFilters } from './filter.ts';
 import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { growth, idle, soak } from './long.ts';
+import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
 import type { Figure, Workload } from './workload.ts';
@@ -17,6 +18,8 @@ const WORKLOADS: readonly Workload[] = [
   appendAndLoad,
   projectCounts,
   processQueue,
+  catchUpOnNodes,
+  processQueueOnNodes,
   matchFilters,
   memoryOfCatchUp,
   growth,

@@ -119,13 +119,21 @@ export class Feed {
     if (!this.#takesAll.delete(reader)) this.#index.remove(reader);
   }
 
-  /** The next events for a reader that is behind: from memory near the head, else from the log, where types may be looked up. */
-  async read(after: Position, limit: number, types: readonly string[] | undefined): Promise<FeedPage> {
+  /**
+   * The next events for a reader that is behind: from memory near the head, else from the log, where types may be looked up. `log`: answers
+   * only what concerns the reader.
+   */
+  async read(
+    after: Position,
+    limit: number,
+    types: readonly string[] | undefined,
+    log: Pick<EventLog, 'read'> = this.#log,
+  ): Promise<FeedPage> {
     const cached = this.#tail.read(after, limit);
     const { head } = this.#tail;
     if (cached !== undefined)
       return { events: cached, upTo: cached.length < limit ? head : (cached.at(-1)?.position ?? head) };
-    const read = await this.#log.read({
+    const read = await log.read({
       after,
       limit,
       maxBytes: PAGE_BYTES,

@@ -1,5 +1,7 @@
+import type { ReadOptions } from '../channel/event-log.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
-import type { ClusterNode, LaneGroup, NodeId, NodeWork } from './lanes.ts';
+import type { ClusterNode, LaneGroup, LaneKey, NodeId, NodeWork } from './lanes.ts';
 
 /** What of a queue's deliveries waits for its time. */
 export type DueDeliveries = Pick<DeliveryStore, 'due' | 'nextDueMs'>;
@@ -50,6 +52,8 @@ export interface Cluster {
     consumer: string,
     change: (groups: readonly LaneGroup[]) => readonly LaneGroup[],
   ): Promise<readonly LaneGroup[]>;
+  /** As EventLog.read, of events whose key is in these lanes. */
+  read(options: ReadOptions, by: LaneKey, lanes: readonly number[]): Promise<readonly RecordedEvent[]>;
   /** As DeliveryStore.due, of keys in these lanes. */
   due(consumer: string, lanes: readonly number[], untilMs: number, limit: number): Promise<readonly Delivery[]>;
   /** As DeliveryStore.nextDueMs, of keys in these lanes. */

@@ -20,7 +20,8 @@ import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
 import type { Work } from './key-queues.ts';
-import { commonCheckpoint, laneOf } from './lanes.ts';
+import { laneKeyOf } from './keys.ts';
+import { commonCheckpoint, laneOf, LANES } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { Progress } from './progress.ts';
 import type { RowStore } from './row-store.ts';
@@ -398,6 +399,17 @@ export class ConsumerLoop {
     };
   }
 
+  /** What of the log is this node's, where the store knows the keys too. */
+  #ownLog(): Pick<EventLog, 'read'> | undefined {
+    const { stores, setting } = this.#options;
+    const { cluster } = stores;
+    const by = laneKeyOf(setting.reaction.keyOf);
+    if (cluster === undefined || by === undefined || this.#laneSet === undefined || this.#laneSet.size === LANES)
+      return undefined;
+    const lanes = [...this.#laneSet];
+    return { read: (options) => cluster.read(options, by, lanes) };
+  }
+
   #submit(work: Work): void {
     if (this.claims !== undefined) this.claims.offer(work);
     else this.#queues.submit(work);
@@ -434,6 +446,7 @@ export class ConsumerLoop {
       consumer: setting.reaction.name,
       selection: setting.reaction.selection,
       feed,
+      log: this.#ownLog(),
       progress: this.#progress,
       environment: setting.environment,
       hasRoom: () => this.#hasRoom(),

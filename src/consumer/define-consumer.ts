@@ -7,6 +7,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { orderingKey, queueKey } from './keys.ts';
 import type { HandlerContext } from './context.ts';
 import { handlerContext } from './context.ts';
 import { CONSUMER_NAME } from './reaction.ts';
@@ -167,16 +168,6 @@ export function reactionOf<Given extends On>(
 export function definitionsOf(on: On): readonly EventDefinition[] {
   if (on === undefined) return [];
   return Array.isArray(on) ? on : [on as EventDefinition];
-}
-
-/** The default ordering key: `partitionkey` where the event has one, else its stream. */
-export function orderingKey(event: RecordedEvent): string {
-  return event.partitionkey ?? event.stream;
-}
-
-/** In a queue every event is a key of its own. */
-function queueKey(event: RecordedEvent): string {
-  return `#${event.position}`;
 }
 
 function asList(value: string | readonly string[] | undefined): readonly string[] | undefined {

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { EventLog } from '../channel/event-log.ts';
 import type { Feed, FeedPage, FeedReader } from '../channel/feed.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
 import type { RecordedEvent } from '../event/event.ts';
@@ -10,6 +11,8 @@ export interface IntakeOptions {
   readonly consumer: string;
   readonly selection: CompiledSelection;
   readonly feed: Feed;
+  /** Where the events of this consumer are read from, if not all are its; undefined: the log. */
+  readonly log: Pick<EventLog, 'read'> | undefined;
   readonly progress: Progress;
   readonly environment: Environment;
   /** Whether another event may be taken (G10). */
@@ -24,7 +27,7 @@ export interface IntakeOptions {
   outage(error: unknown): void;
 }
 
-const PAGE = 256;
+const PAGE = 512;
 /** One event in so many: below that an index finds the events faster than reading all. */
 const SPARSE = 8;
 /** After the log could not be read: longer each time, up to this. */
@@ -182,7 +185,8 @@ export class Intake implements FeedReader {
   }
 
   #read(after: Position): Promise<FeedPage> {
-    return this.#options.feed.read(after, PAGE, this.#sparse ? this.selection.types : undefined);
+    const { feed, log } = this.#options;
+    return feed.read(after, PAGE, this.#sparse ? this.selection.types : undefined, log);
   }
 
   #readAhead(after: Position): void {

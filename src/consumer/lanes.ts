@@ -1,19 +1,40 @@
+import type { EncodedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
 
 /** Into so many lanes the keys of every consumer are spread. Leases and deliveries in stores name lanes: it never changes. */
 export const LANES = 64;
 
+const HASH = 0x23;
 const FNV_OFFSET = 0x81_1c_9d_c5;
 const FNV_PRIME = 0x01_00_01_93;
 
-/** The lane of a key, from 0 (FNV-1a over its UTF-16 units, folded). The same on every node and for ever. */
+const QUEUE_KEY = /^#[1-9]\d{0,15}$/u;
+
+/**
+ * The lane of a key, from 0: FNV-1a over its UTF-16 units, folded; of the key of an event in a queue its position modulo the number of lanes.
+ * The same on every node and for ever.
+ */
 export function laneOf(key: string): number {
+  if (key.charCodeAt(0) === HASH && QUEUE_KEY.test(key)) return laneOfPosition(Number(key.slice(1)));
   let hash = FNV_OFFSET;
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), FNV_PRIME);
   hash ^= hash >>> 16;
   hash ^= hash >>> 8;
   return (hash >>> 0) % LANES;
+}
+
+/** By which key the events of a consumer are spread over lanes, where stores know it: that of consumers without a key of their own, or of queues. */
+export type LaneKey = 'ordering-key' | 'position';
+
+/** The lane of an event by its ordering key: `partitionkey`, or its stream. */
+export function laneOfOrderingKey({ attributes, stream }: Pick<EncodedEvent, 'attributes' | 'stream'>): number {
+  return laneOf(attributes?.partitionkey ?? stream);
+}
+
+/** The lane of an event in a queue. */
+export function laneOfPosition(position: number): number {
+  return position % LANES;
 }
 
 /** Which run of a process a node of the system is: a new one for each time that it joins. */

@@ -1,10 +1,13 @@
+import type { ReadOptions } from '../../channel/event-log.ts';
 import type { Cluster, ClusterView, ClusterWatcher } from '../../consumer/cluster.ts';
 import type { Delivery } from '../../consumer/delivery-store.ts';
-import type { ClusterNode, LaneGroup, NodeId, NodeWork } from '../../consumer/lanes.ts';
+import type { ClusterNode, LaneGroup, LaneKey, NodeId, NodeWork } from '../../consumer/lanes.ts';
 import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
+import type { RecordedEvent } from '../../event/event.ts';
 import { position } from '../../event/position.ts';
 import type { Database, Queries } from './database.ts';
 import type { PostgresDeliveryStore } from './delivery-store.ts';
+import { LogReader } from './log-reader.ts';
 import type { Presence } from './presence.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
@@ -25,6 +28,7 @@ export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'n
 /** Nodes and lanes as rows; whoever changes lanes holds the row of their consumer, and every commit of a holder those of its lanes. */
 export class PostgresCluster implements Cluster {
   readonly leaseMs: number;
+  readonly #reader: LogReader;
   readonly #parts: {
     readonly database: Database;
     readonly writes: Writes;
@@ -46,6 +50,7 @@ export class PostgresCluster implements Cluster {
   }) {
     this.#parts = parts;
     this.leaseMs = parts.leaseMs;
+    this.#reader = new LogReader(parts.database);
   }
 
   async join(work: NodeWork, watcher: ClusterWatcher): Promise<NodeId> {
@@ -92,6 +97,11 @@ export class PostgresCluster implements Cluster {
       if (changed.length > 0) await replaceLanes(queries, name, stays, changed, this.#parts.now());
       return after;
     });
+  }
+
+  async read(options: ReadOptions, by: LaneKey, lanes: readonly number[]): Promise<readonly RecordedEvent[]> {
+    this.#parts.session.assertOpen();
+    return this.#reader.read(options, { by, lanes });
   }
 
   due(consumer: string, lanes: readonly number[], untilMs: number, limit: number): Promise<readonly Delivery[]> {

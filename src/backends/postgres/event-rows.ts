@@ -1,4 +1,5 @@
 import type { DataEncoding, EncodedEvent, RareAttributes, RecordedEvent, StoredEvent } from '../../event/event.ts';
+import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
 import type { Queries, SqlValue } from './database.ts';
@@ -63,15 +64,15 @@ export interface PlacedEvent {
 }
 
 const INSERT = `WITH placed AS (
-  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data)
-  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data, lane)
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::smallint[])
 ), identified AS (
   INSERT INTO identities (id, source, position) SELECT * FROM unnest($7::text[], $6::text[], $1::bigint[])
 ), ended AS (
-  INSERT INTO streams (stream, version) SELECT * FROM unnest($16::text[], $17::bigint[])
+  INSERT INTO streams (stream, version) SELECT * FROM unnest($17::text[], $18::bigint[])
   ON CONFLICT (stream) DO UPDATE SET version = excluded.version
 )
-UPDATE log_head SET position = $18::bigint, recorded_ms = $19::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
+UPDATE log_head SET position = $19::bigint, recorded_ms = $20::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
 
 /** Writes events at the end of the log, whose head is locked. `ends`: the last version of each stream that they belong to. */
 export async function insertEvents(
@@ -91,8 +92,8 @@ export async function insertEvents(
 }
 
 const INSERT_IMAGE = `WITH placed AS (
-  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data)
-  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data, lane)
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::smallint[])
 )
 INSERT INTO identities (id, source, position) SELECT * FROM unnest($7::text[], $6::text[], $1::bigint[])`;
 
@@ -104,8 +105,10 @@ export async function insertPlaced(queries: Queries, events: readonly StoredEven
   );
 }
 
+const COLUMNS = 16;
+
 function columnsOf(rows: readonly (readonly (string | number | null)[])[]): (string | number | null)[][] {
-  const columns: (string | number | null)[][] = Array.from({ length: 15 }, () => []);
+  const columns: (string | number | null)[][] = Array.from({ length: COLUMNS }, () => []);
   for (const row of rows) for (const [index, value] of row.entries()) columns[index]?.push(value);
   return columns;
 }
@@ -132,5 +135,6 @@ function valuesOf(
     event.encoding,
     event.attributes === undefined ? null : JSON.stringify(event.attributes),
     event.data === null || event.encoding === 'none' ? null : toText(event.data),
+    laneOfOrderingKey(event),
   ];
 }

@@ -1,4 +1,6 @@
 import type { ListStreamsOptions, ReadOptions, ReadStreamOptions, StreamState } from '../../channel/event-log.ts';
+import { LANES } from '../../consumer/lanes.ts';
+import type { LaneKey } from '../../consumer/lanes.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import { roughBytes } from '../../event/event-size.ts';
 import type { Queries, SqlValue } from './database.ts';
@@ -6,13 +8,20 @@ import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, recordedEvents } from './event-rows.ts';
 import { fromText, toText } from './text.ts';
 
-/** Of a page that is bounded in bytes, rows asked for at once: an answer is in memory as a whole. */
-const ROWS_AT_ONCE = 256;
+/** Of a page that is bounded in bytes, rows asked for at once: an answer is in memory as a whole. Fewer after one whose rows were large. */
+const ROWS_AT_ONCE = { first: 128, most: 512 };
+const BYTES_AT_ONCE = 1_048_576;
 
 /** The first event of a conversation is found by its identity, the others by an index of their own. */
 const ofConversation = (parameter: string) =>
   `e.position IN (SELECT position FROM identities WHERE id = ${parameter}
 UNION ALL SELECT position FROM events WHERE correlationid = ${parameter}) AND coalesce(e.correlationid, e.id) = ${parameter}`;
+
+/** As `laneOf` has it. */
+const LANE_OF: Readonly<Record<LaneKey, string>> = {
+  'ordering-key': 'e.lane',
+  position: `(e.position % ${LANES})::smallint`,
+};
 
 /** The condition that a stream is of a category: in code point order those of one follow one another, and "." comes after "-". */
 export function ofCategory(stream: string, parameter: string): string {
@@ -22,12 +31,17 @@ export function ofCategory(stream: string, parameter: string): string {
 /** Reads the log and its streams. */
 export class LogReader {
   readonly #queries: Queries;
+  #rowsAtOnce = ROWS_AT_ONCE.first;
 
   constructor(queries: Queries) {
     this.#queries = queries;
   }
 
-  async read(options: ReadOptions): Promise<readonly RecordedEvent[]> {
+  /** `of`: only events whose key is in these lanes. */
+  async read(
+    options: ReadOptions,
+    of?: { readonly by: LaneKey; readonly lanes: readonly number[] },
+  ): Promise<readonly RecordedEvent[]> {
     const { direction = 'forward', types, correlationid } = options;
     const backward = direction === 'backward';
     const conditions: string[] = [];
@@ -38,6 +52,7 @@ export class LogReader {
     };
     if (types !== undefined) demand((parameter) => `e.type = ANY(${parameter}::text[])`, types.map(toText));
     if (correlationid !== undefined) demand(ofConversation, toText(correlationid));
+    if (of !== undefined) demand((parameter) => `${LANE_OF[of.by]} = ANY(${parameter}::smallint[])`, of.lanes);
     return this.#pages({
       conditions,
       values,
@@ -134,10 +149,11 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
     const found: RecordedEvent[] = [];
     let { from, inclusive } = question;
     for (let bytes = 0; bytes < maxBytes && found.length < limit;) {
-      const wanted = Math.min(limit - found.length, maxBytes === Number.POSITIVE_INFINITY ? limit : ROWS_AT_ONCE);
+      const wanted = Math.min(limit - found.length, maxBytes === Number.POSITIVE_INFINITY ? limit : this.#rowsAtOnce);
       const bounds = from === undefined ? [] : [`${by} ${compare}${inclusive ? '=' : ''} $${values.length + 1}`];
       const where = [...conditions, ...bounds];
       const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT $${values.length + bounds.length + 1}`;
+      const [foundBefore, bytesBefore] = [found.length, bytes];
       const parameters = from === undefined ? [...values, wanted] : [...values, from, wanted];
       const rows = await this.#queries.prepared<EventRow>(sql, parameters);
       for (const event of recordedEvents(rows)) {
@@ -146,10 +162,17 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
         bytes += roughBytes(event);
         if (bytes >= maxBytes) break;
       }
+      this.#adjust(found.length - foundBefore, bytes - bytesBefore);
       inclusive = false;
       if (rows.length < wanted) break;
     }
     return found;
+  }
+
+  #adjust(rows: number, bytes: number): void {
+    if (rows === 0) return;
+    const fitting = Math.floor(BYTES_AT_ONCE / Math.max(1, bytes / rows));
+    this.#rowsAtOnce = Math.max(1, Math.min(ROWS_AT_ONCE.most, fitting, 2 * this.#rowsAtOnce));
   }
 }
 

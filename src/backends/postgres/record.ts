@@ -1,6 +1,7 @@
 import type { Appended, StreamClaim } from '../../channel/event-log.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
 import { storedCorrelation } from './event-rows.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
@@ -14,8 +15,8 @@ import { compareText, toText } from './text.ts';
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 36);
-const RECORD_ONE = statement('record_event', 15);
+const RECORD_MANY = statement('record_events', 37);
+const RECORD_ONE = statement('record_event', 16);
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
@@ -114,6 +115,7 @@ export class OneStatement {
       events.map(({ stream }) => toText(stream)),
       this.#events.map(({ part }) => part.place),
       this.#events.map(({ nth }) => nth),
+      events.map(laneOfOrderingKey),
       events.map(({ type }) => toText(type)),
       events.map(({ schemaVersion }) => schemaVersion),
       events.map(({ source }) => toText(source)),
@@ -215,6 +217,7 @@ function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: nu
     toText(event.stream),
     least,
     most,
+    laneOfOrderingKey(event),
     toText(event.type),
     event.schemaVersion,
     toText(event.source),

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { LANES, laneOf } from '../../consumer/lanes.ts';
+import type { StoredEvent } from '../../event/event.ts';
+import { position } from '../../event/position.ts';
 import { putDeliveries, sampleDelivery } from '../consumer-samples.ts';
 import type { ContractSuite } from '../contract-case.ts';
+import { record, sampleEvent, wholeLog } from '../samples.ts';
 import { casesOnNodes } from './samples.ts';
 
 const STATES = ['retrying', 'parked', 'waiting'] as const;
@@ -38,6 +41,36 @@ export const dueCases: ContractSuite = (bench) =>
         }
       }
       assert.deepEqual(await cluster.due('nobody', PARTS['all'] ?? [], 1_000, 10), []);
+    },
+
+    'of some lanes those events are read whose key is in them, in the order of the log, by the page (G5)': async (
+      store,
+      beside,
+    ) => {
+      const events = Array.from({ length: 120 }, (_, n) =>
+        sampleEvent(`e${n}`, {
+          type: n % 3 === 0 ? 'rare' : 'common',
+          stream: `order-${n % 40}`,
+          attributes: n % 4 === 0 ? { partitionkey: `p${n % 11}` } : undefined,
+        }),
+      );
+      await record(store, ...events);
+      const { cluster } = await beside();
+      const all = await wholeLog(store);
+      const laneBy = {
+        'ordering-key': ({ attributes, stream }: StoredEvent) => laneOf(attributes?.partitionkey ?? stream),
+        position: (event: StoredEvent) => laneOf(`#${event.position}`),
+      };
+      const read = async (...asked: Parameters<typeof cluster.read>) =>
+        (await cluster.read(...asked)).map(({ stored }) => stored);
+      for (const by of ['ordering-key', 'position'] as const)
+        for (const [what, lanes] of Object.entries(PARTS)) {
+          const expected = all.filter((event) => lanes.includes(laneBy[by](event)));
+          assert.deepEqual(await read({ limit: 1_000 }, by, lanes), expected, `${what} by ${by}`);
+          const rare = expected.filter(({ type, position: place }) => type === 'rare' && place > 30).slice(0, 5);
+          const page = { after: position(30), types: ['rare'], limit: 5, maxBytes: 1_000_000 };
+          assert.deepEqual(await read(page, by, lanes), rare, `five rare ones of ${what} by ${by}`);
+        }
     },
 
     'the next time of some lanes is the earliest later one of a key in them (G7)': async (store, beside) => {

@@ -16,6 +16,7 @@ CREATE TABLE events (
   position       bigint PRIMARY KEY,
   stream         text COLLATE "C" NOT NULL,
   version        bigint NOT NULL,
+  lane           smallint NOT NULL, -- of its ordering key
   type           text COLLATE "C" NOT NULL,
   schema_version integer NOT NULL,
   source         text COLLATE "C" NOT NULL,
@@ -168,6 +169,7 @@ CREATE FUNCTION record_events(
   p_lowest bigint[], p_highest bigint[],      -- bounds on the version that it must have before
   p_claimed text[], p_claimed_lowest bigint[], p_claimed_highest bigint[], -- the same of streams that get no event
   p_event_streams text[], p_places integer[], p_nths bigint[], -- of each event: its stream, which of the streams, its number among the events for it
+  p_lanes smallint[],
   p_types text[], p_schema_versions integer[], p_sources text[], p_ids text[], p_subjects text[], p_times text[],
   p_correlationids text[], p_causationids text[], p_encodings text[], p_attributes text[], p_data text[],
   p_now_ms bigint,
@@ -262,12 +264,12 @@ BEGIN
   IF cardinality(p_ids) > 0 THEN
     INSERT INTO identities (id, source, position)
     SELECT e.id, e.source, head + e.ordinal FROM unnest(p_ids, p_sources) WITH ORDINALITY AS e (id, source, ordinal);
-    INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
+    INSERT INTO events (position, stream, version, lane, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
       causationid, encoding, attributes, data)
-    SELECT head + e.ordinal, e.stream, bases[e.place] + e.nth, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
+    SELECT head + e.ordinal, e.stream, bases[e.place] + e.nth, e.lane, e.type, e.schema_version, e.source, e.id, e.subject, e."time", at_ms,
       e.correlationid, e.causationid, e.encoding, e.attributes, e.data
-    FROM unnest(p_event_streams, p_places, p_nths, p_types, p_schema_versions, p_sources, p_ids, p_subjects, p_times, p_correlationids, p_causationids,
-      p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (stream, place, nth, type, schema_version, source, id, subject, "time", correlationid,
+    FROM unnest(p_event_streams, p_places, p_nths, p_lanes, p_types, p_schema_versions, p_sources, p_ids, p_subjects, p_times, p_correlationids, p_causationids,
+      p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (stream, place, nth, lane, type, schema_version, source, id, subject, "time", correlationid,
       causationid, encoding, attributes, data, ordinal);
     UPDATE log_head AS l SET position = record_events.head + cardinality(p_ids), recorded_ms = at_ms;
     PERFORM pg_notify('thereupon_' || current_schema(), (head + cardinality(p_ids))::text);
@@ -277,7 +279,7 @@ $$;
 
 -- The same of one event: a third of the cost.
 CREATE FUNCTION record_event(
-  p_stream text, p_lowest bigint, p_highest bigint, p_type text, p_schema_version integer, p_source text, p_id text,
+  p_stream text, p_lowest bigint, p_highest bigint, p_lane smallint, p_type text, p_schema_version integer, p_source text, p_id text,
   p_subject text, p_time text, p_correlationid text, p_causationid text, p_encoding text, p_attributes text, p_data text, p_now_ms bigint,
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
@@ -294,9 +296,9 @@ BEGIN
     RAISE EXCEPTION 'a claim about the stream does not hold' USING ERRCODE = 'TH001';
   END IF;
   INSERT INTO identities (id, source, position) VALUES (p_id, p_source, place);
-  INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
+  INSERT INTO events (position, stream, version, lane, type, schema_version, source, id, subject, "time", recorded_ms, correlationid,
     causationid, encoding, attributes, data)
-  VALUES (place, p_stream, reached, p_type, p_schema_version, p_source, p_id, p_subject, p_time, at_ms, p_correlationid,
+  VALUES (place, p_stream, reached, p_lane, p_type, p_schema_version, p_source, p_id, p_subject, p_time, at_ms, p_correlationid,
     p_causationid, p_encoding, p_attributes, p_data);
   PERFORM pg_notify('thereupon_' || current_schema(), place::text);
   head := place - 1;
