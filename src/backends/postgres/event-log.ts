@@ -142,8 +142,12 @@ function ofRequest(outcome: UnitOutcome | undefined): AppendOutcome {
 }
 
 /** The caller may go on using its objects while the request waits. */
-export function detached(request: AppendRequest): AppendRequest {
-  return structuredClone(request);
+export function detached({ events, expected, onDuplicate }: AppendRequest): AppendRequest {
+  return {
+    events: events.map((event) => ({ ...event, attributes: event.attributes && { ...event.attributes } })),
+    ...(expected && { expected: expected.map((claim) => ({ ...claim })) }),
+    onDuplicate,
+  };
 }
 
 /** Roughly what a request holds in memory. */

@@ -29,8 +29,12 @@ interface Alone {
 
 type Waiting = { readonly together: Appending } | { readonly alone: Alone };
 
+type FlushOutcome = { readonly flushed: Flushed } | { readonly failure: ThereuponError };
+
 /** What one flush takes at most: so long it holds up the other writers of the store. */
 const MAX_FLUSH_WRITES = 1_024;
+/** So few are not divided. */
+const MIN_FLUSH_WRITES = 16;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
 /** A full queue of small writes is gone after so long. */
 const RETRY_AFTER_MS = 100;
@@ -47,8 +51,8 @@ export const BEGIN = {
  * The writer of this process: writes that arrive while one transaction is under way share the next one.
  *
  * States     idle; flushing; closed.
- * Invariants 1. Writes take effect and are settled in the order of the calls.
- *            2. A write is settled after the commit that holds it (G1).
+ * Invariants 1. Writes take effect and are settled in the order of the calls. One transaction at a time is under way.
+ *            2. A write is settled after the commit that holds it (G1), while the next one is under way already.
  *            3. What waits is bounded in number and bytes (G10).
  */
 export class WriteQueue {
@@ -63,6 +67,8 @@ export class WriteQueue {
   #bytes = 0;
   #flushing: Promise<void> | undefined;
   #transacting: Promise<unknown> | undefined;
+  /** How many writes the last flush took. */
+  #lastTogether = 0;
   #closed = false;
 
   constructor(options: {
@@ -143,61 +149,80 @@ export class WriteQueue {
   async #flushAll(): Promise<void> {
     // After the present run of callers, so that all of them share the transaction.
     await Promise.resolve();
+    let settle: () => void = () => {};
     while (this.#waiting.length > 0) {
-      const [first] = this.#waiting;
-      this.#transacting =
-        first !== undefined && 'alone' in first ? this.#runAlone(this.#take(1)[0] ?? first) : this.#runTogether();
-      await this.#transacting;
+      const running = this.#runNext();
+      this.#transacting = running;
+      // Whoever hears of the flush before may prepare its next write while the server is at this one.
+      settle();
+      settle = await running;
     }
     this.#transacting = undefined;
     // In the same step in which nothing waits: who comes now starts anew.
     this.#flushing = undefined;
+    settle();
   }
 
-  async #runAlone(write: Waiting): Promise<void> {
-    if (!('alone' in write)) return;
+  /** Answers how those who wait for it are told. */
+  #runNext(): Promise<() => void> {
+    const [first] = this.#waiting;
+    return first !== undefined && 'alone' in first ? this.#runAlone(this.#take(1)[0] ?? first) : this.#runTogether();
+  }
+
+  async #runAlone(write: Waiting): Promise<() => void> {
+    if (!('alone' in write)) return () => {};
     const { alone } = write;
     try {
       await this.#transaction((queries) => alone.run(queries));
     } catch (error) {
-      alone.fail(storeError(this.#database.store, error));
-      return;
+      return () => alone.fail(storeError(this.#database.store, error));
     }
-    alone.settle();
+    return () => alone.settle();
   }
 
-  async #runTogether(): Promise<void> {
+  async #runTogether(): Promise<() => void> {
     const writes: Appending[] = [];
     for (const write of this.#take(this.#countTogether())) if ('together' in write) writes.push(write.together);
-    const failure = await this.#flush(writes);
-    if (failure === undefined) return;
+    this.#lastTogether = writes.length;
+    const outcome = await this.#flush(writes);
     // What one of them wants, the server cannot take: it is to be alone in failing.
-    if (failure.fault === 'defect' && writes.length > 1) {
-      for (const write of writes) {
-        const reason = await this.#flush([write]);
-        if (reason !== undefined) write.fail(reason);
-      }
-    } else {
-      for (const write of writes) write.fail(failure);
-    }
+    const isDefect = 'failure' in outcome && outcome.failure.fault === 'defect';
+    const outcomes = isDefect && writes.length > 1 ? await this.#flushEach(writes) : [{ writes, outcome }];
+    return () => {
+      for (const each of outcomes) this.#tell(each.writes, each.outcome);
+    };
   }
 
-  /** Answers why none of them was written, or undefined: they are, and were settled. */
-  async #flush(writes: readonly Appending[]): Promise<ThereuponError | undefined> {
-    let outcome: Flushed;
+  async #flushEach(
+    writes: readonly Appending[],
+  ): Promise<readonly { readonly writes: readonly Appending[]; readonly outcome: FlushOutcome }[]> {
+    const outcomes = [];
+    for (const write of writes) outcomes.push({ writes: [write], outcome: await this.#flush([write]) });
+    return outcomes;
+  }
+
+  #tell(writes: readonly Appending[], outcome: FlushOutcome): void {
+    if ('failure' in outcome) {
+      for (const write of writes) write.fail(outcome.failure);
+      return;
+    }
+    const { events, outcomes } = outcome.flushed;
+    if (events.length > 0) this.#appended(events);
+    for (const [index, write] of writes.entries()) write.settle(outcomes[index]);
+  }
+
+  async #flush(writes: readonly Appending[]): Promise<FlushOutcome> {
     try {
-      outcome =
+      const flushed =
         (await this.#atOnce(writes)) ??
         (await this.#transaction(
           (queries) => flush(queries, writes, this.#partitions, this.#clock.now()),
           this.#answerTimeoutMs,
         ));
+      return { flushed };
     } catch (error) {
-      return storeError(this.#database.store, error);
+      return { failure: storeError(this.#database.store, error) };
     }
-    if (outcome.events.length > 0) this.#appended(outcome.events);
-    for (const [index, write] of writes.entries()) write.settle(outcome.outcomes[index]);
-    return undefined;
   }
 
   /** Asks the server once, where everything is as the writers expect. Undefined: it has to be looked at in detail. */
@@ -219,11 +244,16 @@ export class WriteQueue {
     return this.#database.transaction(this.#begin, (queries) => work(queries), answerTimeoutMs);
   }
 
+  /**
+   * Of callers who write again as soon as they are told, half: they prepare their next writes while the server is at those of the other half.
+   */
   #countTogether(): number {
     let count = 0;
     let bytes = 0;
+    const half = Math.ceil((this.#waiting.length + this.#lastTogether) / 2);
+    const most = Math.min(MAX_FLUSH_WRITES, Math.max(MIN_FLUSH_WRITES, half));
     for (const write of this.#waiting) {
-      if ('alone' in write || count >= MAX_FLUSH_WRITES) break;
+      if ('alone' in write || count >= most) break;
       if (bytes + write.together.bytes > MAX_FLUSH_BYTES && count > 0) break;
       bytes += write.together.bytes;
       count += 1;
