@@ -63,7 +63,7 @@ export interface Reaction {
   /** Of one attempt; undefined: none. */
   readonly timeoutMs: number | undefined;
   readonly state: KeyedState | undefined;
-  keyOf(event: RecordedEvent): string;
+  readonly keyOf: (event: RecordedEvent) => string;
   /** Queue mode: higher first; undefined: log order. */
   readonly priorityOf: ((event: RecordedEvent) => number) | undefined;
   /** Queue mode: how long after it was recorded an event is to be handled, in milliseconds. */
