@@ -297,6 +297,6 @@ test('the index finds what checking every pattern finds, while patterns come and
       for (const id of filters.keys()) index.remove(id);
       for (const value of events) expect(index.match(value)).toEqual([]);
     }),
-    { numRuns: 40 },
+    { numRuns: 200 },
   );
 });

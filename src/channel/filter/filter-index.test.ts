@@ -17,6 +17,22 @@ describe('FilterIndex', () => {
     expect(index.match({ a: [1, 1, 3], b: 'x' })).toEqual(['both']);
   });
 
+  test('keeps apart wildcards of one condition that begin alike, and lets each go by itself', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const patterns = names.map((name) => [
+      name,
+      { text: [{ wildcard: `*${name}` }, { wildcard: `*${name}${name}*` }] },
+    ]);
+    const index = indexOf(Object.fromEntries(patterns) as Record<string, unknown>);
+    for (const name of names) {
+      expect(index.match({ text: `ends with ${name}` })).toEqual([name]);
+      expect(index.match({ text: `has ${name}${name} inside.` })).toEqual([name]);
+    }
+    index.remove('a');
+    expect(index.match({ text: 'ends with a' })).toEqual([]);
+    expect(index.match({ text: 'ends with b' })).toEqual(['b']);
+  });
+
   test('replaces the pattern of an id that is added again', () => {
     const index = indexOf({ it: { a: [1] } });
     index.add('it', compilePattern({ a: [2] }));

@@ -98,17 +98,18 @@ export class PathSlots<T> {
   }
 
   #wildcardSlot(operator: Operator, head: string): Slot<T> {
-    const tried = this.#wildcards.get(head) ?? new TriedOperators<T>();
-    const slot = slotIn(tried, operator);
+    // Looked up each time: another wildcard with the same head, of the same condition too, may have come or gone meanwhile.
     return {
-      get: () => slot.get(),
+      get: () => this.#wildcards.get(head)?.get(operator),
       set: (value) => {
+        const tried = this.#wildcards.get(head) ?? new TriedOperators<T>();
+        tried.set(operator, value);
         this.#wildcards.set(head, tried);
-        slot.set(value);
       },
       delete: () => {
-        slot.delete();
-        if (tried.size === 0) this.#wildcards.delete(head);
+        const tried = this.#wildcards.get(head);
+        tried?.delete(operator);
+        if (tried?.size === 0) this.#wildcards.delete(head);
       },
     };
   }
