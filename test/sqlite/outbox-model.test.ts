@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Program } from './outbox-bench.ts';
+import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { order, program, recorded } from './outbox-bench.ts';
 
 type Act = 'begin' | 'put' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollback to';
@@ -85,7 +86,8 @@ test('whatever is begun, put, taken back and committed on two databases, exactly
       const system = await program({ store: 'memory:', outboxes: models.map(({ database }) => database) });
       for (const { at, act, after } of steps) {
         await models[at].act(act, system);
-        if (after === 'turn') await new Promise((resolve) => setTimeout(resolve, 2));
+        // Nothing is waited for: time passes, so that the outbox looks by itself in the middle of what is done.
+        if (after === 'turn') await waitFor(systemClock, 2);
         if (after !== 'settle') continue;
         await system.settled();
         const ids = await recorded(system);
