@@ -4,8 +4,8 @@ import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '..
 import { waitFor } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
 
-/** What PostgreSQL takes. Arrays become arrays of the type that the statement casts them to. */
-export type SqlValue = string | number | boolean | null | readonly (string | number | boolean | null)[];
+/** What PostgreSQL takes. Arrays become arrays of the type that the statement casts them to; a buffer is in the server's own form. */
+export type SqlValue = string | number | boolean | null | Buffer | readonly (string | number | boolean | null)[];
 
 /** Where statements run: any connection, or the one of a transaction. Rows are arrays, 64-bit integers numbers. */
 export interface Queries {
@@ -33,6 +33,12 @@ export interface DatabaseOptions {
 export interface Statement {
   readonly name: string;
   readonly text: string;
+}
+
+/** A connection of the pool, until it is released; with what broke it, it is not used again. */
+interface Connection {
+  readonly client: PoolClient;
+  readonly release: (broken: Error | undefined) => void;
 }
 
 /** How often a server that was lost in a commit is asked what became of it, and how long to wait in between: 6 s in all. */
@@ -75,6 +81,8 @@ export class Database implements Queries {
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'thereupon',
+      // A statement is sent without waiting for the answer to the one before; so are those of a `Line`.
+      pipeline: true,
       types,
     });
     // From its first moment on, in use or not: a connection may be lost in the very message that says it is made.
@@ -121,35 +129,9 @@ export class Database implements Queries {
     }
   }
 
-  /**
-   * One statement that writes, in a transaction of its own. `lost`: the connection was, and with it the answer; it may have been carried out.
-   *
-   * Errors    Of the statement, or StoreUnavailable: then nothing was written.
-   */
-  async call(
-    { name, text }: Statement,
-    values: readonly SqlValue[],
-  ): Promise<{ readonly row: readonly unknown[] } | { readonly lost: ThereuponError }> {
-    const { client, release } = await this.#connect();
-    let failure: Error | undefined;
-    try {
-      const config = {
-        name,
-        text,
-        values: [...values],
-        rowMode: 'array',
-        query_timeout: this.#answerTimeoutMs,
-      } as const;
-      const { rows } = await client.query<unknown[]>(config);
-      return { row: rows[0] ?? [] };
-    } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-      const problem = storeError(this.store, error);
-      if (problem.fault !== 'environment') throw problem;
-      return { lost: problem };
-    } finally {
-      release(failure !== undefined && storeError(this.store, failure).fault === 'environment' ? failure : undefined);
-    }
+  /** A connection for statements that write, to be released. */
+  async line(): Promise<Line> {
+    return new Line(await this.#connect(), this.store, this.#answerTimeoutMs);
   }
 
   /**
@@ -170,6 +152,7 @@ export class Database implements Queries {
     let failure: Error | undefined;
     let begun: Readonly<Record<string, unknown>> = {};
     let done: { readonly result: Result } | undefined;
+    let released = false;
     try {
       const timed = (text: string) => ({ text, query_timeout: answerTimeoutMs });
       begun = firstRow(await client.query(timed(begin)));
@@ -181,12 +164,17 @@ export class Database implements Queries {
       const problem = storeError(this.store, error);
       const { xact } = begun;
       if (done === undefined || problem.fault !== 'environment' || typeof xact !== 'string') throw problem;
+      // In its place there may be one that answers.
+      release(failure);
+      released = true;
       if (await this.#wasCommitted(xact, problem)) return done.result;
       throw problem;
     } finally {
-      // A connection that cannot be rolled back is not used again.
-      const broken = failure !== undefined && (sqlStateOf(failure) === undefined || !(await rolledBack(client)));
-      release(broken ? failure : undefined);
+      if (!released) {
+        // A connection that cannot be rolled back is not used again.
+        const broken = failure !== undefined && (sqlStateOf(failure) === undefined || !(await rolledBack(client)));
+        release(broken ? failure : undefined);
+      }
     }
   }
 
@@ -214,8 +202,7 @@ export class Database implements Queries {
     }
   }
 
-  /** A connection of the pool, until it is released; with what broke it, it is not used again. */
-  async #connect(): Promise<{ readonly client: PoolClient; readonly release: (broken: Error | undefined) => void }> {
+  async #connect(): Promise<Connection> {
     try {
       const client = await this.#pool.connect();
       return { client, release: (broken) => client.release(broken) };
@@ -262,6 +249,42 @@ async function rolledBack(client: PoolClient): Promise<boolean> {
   } catch {
     // The connection is gone, and the server ends its transaction by itself.
     return false;
+  }
+}
+
+/** What became of a statement. `lost`: the connection was, and with it the answer; it may have been carried out. */
+export type LineAnswer = { readonly row: readonly unknown[] } | { readonly lost: ThereuponError };
+
+/** A connection on which statements are sent one behind the other, each in a transaction of its own, carried out in their order. */
+export class Line {
+  readonly #connection: Connection;
+  readonly #store: string;
+  readonly #answerTimeoutMs: number;
+  #broken: Error | undefined;
+
+  constructor(connection: Connection, store: string, answerTimeoutMs: number) {
+    this.#connection = connection;
+    this.#store = store;
+    this.#answerTimeoutMs = answerTimeoutMs;
+  }
+
+  /** Answers the first row. Errors    Of the statement: then it changed nothing. */
+  async call({ name, text }: Statement, values: readonly SqlValue[]): Promise<LineAnswer> {
+    const config = { name, text, values: [...values], rowMode: 'array', query_timeout: this.#answerTimeoutMs } as const;
+    try {
+      const { rows } = await this.#connection.client.query<unknown[]>(config);
+      return { row: rows[0] ?? [] };
+    } catch (error) {
+      const problem = storeError(this.#store, error);
+      if (problem.fault !== 'environment') throw problem;
+      this.#broken = error instanceof Error ? error : problem;
+      return { lost: problem };
+    }
+  }
+
+  /** When all of its statements are answered. */
+  release(): void {
+    this.#connection.release(this.#broken);
   }
 }
 

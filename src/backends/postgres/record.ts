@@ -5,6 +5,7 @@ import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
 import { storedCorrelation } from './event-rows.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
+import { bigints, integers, smallints, texts } from './array-value.ts';
 import { identityOf } from './append-plan.ts';
 import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
@@ -15,12 +16,19 @@ import { compareText, toText } from './text.ts';
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 37);
-const RECORD_ONE = statement('record_event', 16);
+const RECORD_MANY = statement('record_events', 39);
+const RECORD_ONE = statement('record_event', 18);
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
 export type RecordAnswer = [head: number | null, atMs: number, bases: readonly number[] | null];
+
+/** Among the flushes of a session. */
+export interface Turn {
+  readonly flush: number;
+  /** Which one must have been carried out last. Undefined: whichever. */
+  readonly after: number | undefined;
+}
 
 /** What the function records of a stream. */
 interface StreamPart {
@@ -36,13 +44,13 @@ interface StreamPart {
  * Then the server needs to be asked once. Whether it is so it finds out itself; if not, nothing is written.
  */
 export class OneStatement {
-  readonly #writes: readonly Appending[];
+  readonly writes: readonly Appending[];
   readonly #streams = new Map<string, StreamPart>();
   #places = 0;
   readonly #events: { readonly event: EncodedEvent; readonly part: StreamPart; readonly nth: number }[] = [];
 
   private constructor(writes: readonly Appending[]) {
-    this.#writes = writes;
+    this.writes = writes;
   }
 
   /** Undefined: one of the writes needs more than that. */
@@ -70,12 +78,13 @@ export class OneStatement {
   }
 
   /** What the server is asked, and with which values. */
-  call(nowMs: number): { readonly statement: Statement; readonly values: readonly SqlValue[] } {
+  call(nowMs: number, { flush, after }: Turn): { readonly statement: Statement; readonly values: readonly SqlValue[] } {
+    const turn = [String(flush), after === undefined ? null : String(after)];
     const [only, ...more] = this.#events;
     const single = only !== undefined && more.length === 0 && this.#streams.size === 1;
-    if (single && this.#writes.every(({ unit }) => unit === undefined))
-      return { statement: RECORD_ONE, values: valuesOfOne(only.event, only.part, nowMs) };
-    return { statement: RECORD_MANY, values: this.#values(nowMs) };
+    if (single && this.writes.every(({ unit }) => unit === undefined))
+      return { statement: RECORD_ONE, values: [...valuesOfOne(only.event, only.part, nowMs), ...turn] };
+    return { statement: RECORD_MANY, values: [...this.#values(nowMs), ...turn] };
   }
 
   #values(nowMs: number): readonly SqlValue[] {
@@ -84,7 +93,7 @@ export class OneStatement {
     for (const [stream, part] of this.#streams) (part.events === 0 ? claimed : appended).push([stream, part]);
     appended.sort(([, left], [, right]) => left.place - right.place);
     const events = this.#events.map(({ event }) => event);
-    const held = this.#writes.flatMap(({ unit }) =>
+    const held = this.writes.flatMap(({ unit }) =>
       (unit?.lease?.checkpoints ?? []).map(({ lane, low, done }) => ({
         consumer: unit?.consumer ?? '',
         token: unit?.lease?.token ?? 0,
@@ -95,49 +104,49 @@ export class OneStatement {
       })),
     );
     // Of two checkpoints of one group the later stands.
-    const removed = this.#writes.flatMap(({ unit }) =>
+    const removed = this.writes.flatMap(({ unit }) =>
       (unit?.remove ?? []).map((place) => [toText(unit?.consumer ?? ''), place] as const),
     );
-    const put = this.#writes.flatMap(({ unit }) =>
+    const put = this.writes.flatMap(({ unit }) =>
       (unit?.put ?? []).map((row) => [unit?.lease?.token ?? 0, row] as const),
     );
     const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()].sort(
       (left, right) => compareText(left.consumer, right.consumer) || left.lane - right.lane,
     );
     return [
-      appended.map(([stream]) => toText(stream)),
-      appended.map(([, part]) => part.events),
-      appended.map(([, { least }]) => least),
-      appended.map(([, { most }]) => most),
-      claimed.map(([stream]) => toText(stream)),
-      claimed.map(([, { least }]) => least),
-      claimed.map(([, { most }]) => most),
-      events.map(({ stream }) => toText(stream)),
-      this.#events.map(({ part }) => part.place),
-      this.#events.map(({ nth }) => nth),
-      events.map(laneOfOrderingKey),
-      events.map(({ type }) => toText(type)),
-      events.map(({ schemaVersion }) => schemaVersion),
-      events.map(({ source }) => toText(source)),
-      events.map(({ id }) => toText(id)),
-      events.map(({ subject }) => (subject === undefined ? null : toText(subject))),
-      events.map(({ time }) => toText(time)),
-      events.map(storedCorrelation),
-      events.map(({ causationid }) => (causationid === undefined ? null : toText(causationid))),
-      events.map(({ encoding }) => encoding),
-      events.map(({ attributes }) => (attributes === undefined ? null : JSON.stringify(attributes))),
-      events.map(({ data, encoding }) => (data === null || encoding === 'none' ? null : toText(data))),
+      texts(appended.map(([stream]) => toText(stream))),
+      bigints(appended.map(([, part]) => part.events)),
+      bigints(appended.map(([, { least }]) => least)),
+      bigints(appended.map(([, { most }]) => most)),
+      texts(claimed.map(([stream]) => toText(stream))),
+      bigints(claimed.map(([, { least }]) => least)),
+      bigints(claimed.map(([, { most }]) => most)),
+      texts(events.map(({ stream }) => toText(stream))),
+      integers(this.#events.map(({ part }) => part.place)),
+      bigints(this.#events.map(({ nth }) => nth)),
+      smallints(events.map(laneOfOrderingKey)),
+      texts(events.map(({ type }) => toText(type))),
+      integers(events.map(({ schemaVersion }) => schemaVersion)),
+      texts(events.map(({ source }) => toText(source))),
+      texts(events.map(({ id }) => toText(id))),
+      texts(events.map(({ subject }) => (subject === undefined ? null : toText(subject)))),
+      texts(events.map(({ time }) => toText(time))),
+      texts(events.map(storedCorrelation)),
+      texts(events.map(({ causationid }) => (causationid === undefined ? null : toText(causationid)))),
+      texts(events.map(({ encoding }) => encoding)),
+      texts(events.map(({ attributes }) => (attributes === undefined ? null : JSON.stringify(attributes)))),
+      texts(events.map(({ data, encoding }) => (data === null || encoding === 'none' ? null : toText(data)))),
       nowMs,
-      last.map(({ consumer }) => toText(consumer)),
-      last.map(({ lane }) => lane),
-      last.map(({ token }) => token),
-      last.map(({ number }) => number),
-      last.map(({ low }) => low),
-      last.map(({ done }) => done),
-      removed.map(([consumer]) => consumer),
-      removed.map(([, place]) => place),
+      texts(last.map(({ consumer }) => toText(consumer))),
+      smallints(last.map(({ lane }) => lane)),
+      bigints(last.map(({ token }) => token)),
+      bigints(last.map(({ number }) => number)),
+      bigints(last.map(({ low }) => low)),
+      texts(last.map(({ done }) => done)),
+      texts(removed.map(([consumer]) => consumer)),
+      bigints(removed.map(([, place]) => place)),
       put.length === 0 ? null : JSON.stringify(put.map(([, row]) => namedColumns(row))),
-      put.map(([token]) => token),
+      bigints(put.map(([token]) => token)),
       ...this.#rows(),
     ];
   }
@@ -146,7 +155,7 @@ export class OneStatement {
   #rows(): readonly SqlValue[] {
     const namespaces = new Map<string, number>();
     const rows = new Map<string, readonly [place: number, row: PreparedRow]>();
-    for (const { unit } of this.#writes)
+    for (const { unit } of this.writes)
       for (const row of unit?.rows ?? []) {
         const place = namespaces.get(row.namespace) ?? namespaces.size + 1;
         namespaces.set(row.namespace, place);
@@ -154,10 +163,10 @@ export class OneStatement {
       }
     const written = [...rows.values()];
     return [
-      [...namespaces.keys()],
-      written.map(([place]) => place),
-      written.map(([, { key }]) => key),
-      written.map(([, { json }]) => json ?? null),
+      texts([...namespaces.keys()]),
+      integers(written.map(([place]) => place)),
+      texts(written.map(([, { key }]) => key)),
+      texts(written.map(([, { json }]) => json ?? null)),
     ];
   }
 
@@ -175,7 +184,7 @@ export class OneStatement {
       recorded.push(recordedEvent(Object.freeze({ ...event, attributes, data, ...where, recordedMs })));
       return { stream: event.stream, ...where, recordedMs, duplicate: false };
     };
-    const outcomes = this.#writes.map(({ requests }): UnitOutcome => ({
+    const outcomes = this.writes.map(({ requests }): UnitOutcome => ({
       ok: true,
       appends: requests.map(({ events }) => ({ ok: true, events: events.map(place) })),
     }));

@@ -3,12 +3,13 @@ import type { ThereuponError } from '../../errors.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Database, Queries } from './database.ts';
-import { sqlStateOf, storeError } from './database.ts';
+import { storeError } from './database.ts';
+import { Flights } from './flights.ts';
+import type { FlightAnswer, Landed } from './flights.ts';
 import type { Appending, Flushed } from './flush.ts';
 import { flush } from './flush.ts';
 import type { Partitions } from './partitions.ts';
-import { NOT_RECORDED, OneStatement } from './record.ts';
-import type { RecordAnswer } from './record.ts';
+import { OneStatement } from './record.ts';
 import type { Session } from './session.ts';
 
 /** Where the ports put their writes. */
@@ -29,13 +30,20 @@ interface Alone {
 
 type Waiting = { readonly together: Appending } | { readonly alone: Alone };
 
-type FlushOutcome = { readonly flushed: Flushed } | { readonly failure: ThereuponError };
+interface Outcome {
+  readonly writes: readonly Appending[];
+  readonly result: { readonly flushed: Flushed } | { readonly failure: ThereuponError };
+}
 
 /** What one flush takes at most: so long it holds up the other writers of the store. */
 const MAX_FLUSH_WRITES = 1_024;
 /** So few are not divided. */
 const MIN_FLUSH_WRITES = 16;
+/** One that the server is at, and the next. */
+const MAX_FLIGHTS = 2;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
+const UNCLEAR = { unclear: true } as const;
+const NOTHING: Landed = { writes: [], answer: { flushed: { outcomes: [], events: [] } } };
 /** A full queue of small writes is gone after so long. */
 const RETRY_AFTER_MS = 100;
 /**
@@ -51,7 +59,7 @@ export const BEGIN = {
  * The writer of this process: writes that arrive while one transaction is under way share the next one.
  *
  * States     idle; flushing; closed.
- * Invariants 1. Writes take effect and are settled in the order of the calls. One transaction at a time is under way.
+ * Invariants 1. Writes take effect and are settled in the order of the calls. What needs more than one statement is under way alone.
  *            2. A write is settled after the commit that holds it (G1), while the next one is under way already.
  *            3. What waits is bounded in number and bytes (G10).
  */
@@ -66,9 +74,13 @@ export class WriteQueue {
   #waiting: Waiting[] = [];
   #bytes = 0;
   #flushing: Promise<void> | undefined;
-  #transacting: Promise<unknown> | undefined;
-  /** How many writes the last flush took. */
+  readonly #flights: Flights;
+  /** Whether something may be sent behind what is under way. */
+  #mayFollow = false;
+  /** How many writes those took who are about to be told. */
   #lastTogether = 0;
+  /** Of what is under way, when it is told of. */
+  readonly #tellings: PromiseWithResolvers<void>[] = [];
   #closed = false;
 
   constructor(options: {
@@ -89,15 +101,16 @@ export class WriteQueue {
     this.#begin = options.begin;
     this.#partitions = options.partitions;
     this.#appended = options.appended;
+    this.#flights = new Flights(options.database);
   }
 
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Resolves when the transaction under way has ended, and what it appended was told of. */
+  /** Resolves when the transactions under way have ended, and what they appended was told of. */
   async transacted(): Promise<void> {
-    await this.#transacting;
+    await this.#tellings.at(-1)?.promise;
   }
 
   /** Appends, and maybe a unit around them, beside others in one transaction. */
@@ -144,100 +157,155 @@ export class WriteQueue {
     this.#waiting.push(write);
     this.#bytes += bytes;
     this.#flushing ??= this.#flushAll();
+    if (this.#mayFollow) this.#send();
   }
 
   async #flushAll(): Promise<void> {
     // After the present run of callers, so that all of them share the transaction.
     await Promise.resolve();
     let settle: () => void = () => {};
-    while (this.#waiting.length > 0) {
-      const running = this.#runNext();
-      this.#transacting = running;
+    while (this.#waiting.length + this.#flights.count > 0) {
+      this.#mayFollow = true;
+      this.#send();
+      const running = this.#flights.count > 0 ? this.#land() : this.#runAlone();
       // Whoever hears of the flush before may prepare its next write while the server is at this one.
       settle();
       settle = await running;
     }
-    this.#transacting = undefined;
+    this.#mayFollow = false;
     // In the same step in which nothing waits: who comes now starts anew.
     this.#flushing = undefined;
     settle();
   }
 
-  /** Answers how those who wait for it are told. */
-  #runNext(): Promise<() => void> {
-    const [first] = this.#waiting;
-    return first !== undefined && 'alone' in first ? this.#runAlone(this.#take(1)[0] ?? first) : this.#runTogether();
+  /**
+   * Sends what one statement can do: a second one before the first is answered, once as many writes wait as are in the first. So the server goes
+   * from one to the next, while those who waited for the one before prepare theirs.
+   */
+  #send(): void {
+    while (
+      this.#flights.count < MAX_FLIGHTS &&
+      this.#waiting.length > 0 &&
+      this.#waiting.length >= this.#flights.writes
+    ) {
+      const writes = this.#nextTogether();
+      const whole = writes.length === 0 ? undefined : OneStatement.of(writes);
+      if (whole === undefined) {
+        // It is carried out when nothing else is under way.
+        this.#mayFollow = false;
+        return;
+      }
+      this.#take(writes.length);
+      this.#started();
+      this.#flights.send(whole, this.#clock.now());
+    }
   }
 
-  async #runAlone(write: Waiting): Promise<() => void> {
-    if (!('alone' in write)) return () => {};
-    const { alone } = write;
+  /** Answers how those who wait for the first flight are told. */
+  async #land(): Promise<() => void> {
+    const { writes, answer } = (await this.#flights.landed()) ?? NOTHING;
+    this.#lastTogether = writes.length;
+    if ('flushed' in answer) return () => this.#tell([{ writes, result: answer }]);
+    this.#mayFollow = false;
+    // What was sent behind it was refused with it.
+    const behind: Landed[] = [];
+    for (let next = await this.#flights.landed(); next !== undefined; next = await this.#flights.landed())
+      behind.push(next);
+    const outcomes = await this.#flushAfter(writes, answer);
+    for (const next of behind)
+      outcomes.push(
+        ...('flushed' in next.answer ? [{ writes: next.writes, result: next.answer }] : await this.#flush(next.writes)),
+      );
+    return () => this.#tell(outcomes, 1 + behind.length);
+  }
+
+  /** What comes next, when nothing else is under way. */
+  async #runAlone(): Promise<() => void> {
+    this.#mayFollow = false;
+    this.#started();
+    const [first] = this.#waiting;
+    if (first !== undefined && 'alone' in first) {
+      this.#take(1);
+      return this.#change(first.alone);
+    }
+    const writes = this.#nextTogether();
+    this.#take(writes.length);
+    this.#lastTogether = writes.length;
+    const outcomes = await this.#flush(writes);
+    return () => this.#tell(outcomes);
+  }
+
+  async #change(alone: Alone): Promise<() => void> {
     try {
       await this.#transaction((queries) => alone.run(queries));
     } catch (error) {
-      return () => alone.fail(storeError(this.#database.store, error));
+      const failure = storeError(this.#database.store, error);
+      return () => {
+        this.#ended(1);
+        alone.fail(failure);
+      };
     }
-    return () => alone.settle();
-  }
-
-  async #runTogether(): Promise<() => void> {
-    const writes: Appending[] = [];
-    for (const write of this.#take(this.#countTogether())) if ('together' in write) writes.push(write.together);
-    this.#lastTogether = writes.length;
-    const outcome = await this.#flush(writes);
-    // What one of them wants, the server cannot take: it is to be alone in failing.
-    const isDefect = 'failure' in outcome && outcome.failure.fault === 'defect';
-    const outcomes = isDefect && writes.length > 1 ? await this.#flushEach(writes) : [{ writes, outcome }];
     return () => {
-      for (const each of outcomes) this.#tell(each.writes, each.outcome);
+      this.#ended(1);
+      alone.settle();
     };
   }
 
-  async #flushEach(
+  async #flush(writes: readonly Appending[]): Promise<Outcome[]> {
+    const whole = OneStatement.of(writes);
+    if (whole === undefined) return this.#flushAfter(writes, UNCLEAR);
+    this.#flights.send(whole, this.#clock.now());
+    const { answer } = (await this.#flights.landed()) ?? NOTHING;
+    return 'flushed' in answer ? [{ writes, result: answer }] : this.#flushAfter(writes, answer);
+  }
+
+  /** After one statement that did not record them. */
+  async #flushAfter(
     writes: readonly Appending[],
-  ): Promise<readonly { readonly writes: readonly Appending[]; readonly outcome: FlushOutcome }[]> {
-    const outcomes = [];
-    for (const write of writes) outcomes.push({ writes: [write], outcome: await this.#flush([write]) });
+    answer: Exclude<FlightAnswer, { flushed: Flushed }>,
+  ): Promise<Outcome[]> {
+    let result: Outcome['result'];
+    try {
+      if ('failure' in answer) result = answer;
+      else result = { flushed: await this.#inDetail(writes) };
+    } catch (error) {
+      result = { failure: storeError(this.#database.store, error) };
+    }
+    const isDefect = 'failure' in result && result.failure.fault === 'defect';
+    if (!isDefect || writes.length === 1) return [{ writes, result }];
+    // What one of them wants, the server cannot take: it is to be alone in failing.
+    const outcomes: Outcome[] = [];
+    for (const write of writes) outcomes.push(...(await this.#flush([write])));
     return outcomes;
   }
 
-  #tell(writes: readonly Appending[], outcome: FlushOutcome): void {
-    if ('failure' in outcome) {
-      for (const write of writes) write.fail(outcome.failure);
-      return;
-    }
-    const { events, outcomes } = outcome.flushed;
-    if (events.length > 0) this.#appended(events);
-    for (const [index, write] of writes.entries()) write.settle(outcomes[index]);
+  #inDetail(writes: readonly Appending[]): Promise<Flushed> {
+    return this.#transaction(
+      (queries) => flush(queries, writes, this.#partitions, this.#clock.now()),
+      this.#answerTimeoutMs,
+    );
   }
 
-  async #flush(writes: readonly Appending[]): Promise<FlushOutcome> {
-    try {
-      const flushed =
-        (await this.#atOnce(writes)) ??
-        (await this.#transaction(
-          (queries) => flush(queries, writes, this.#partitions, this.#clock.now()),
-          this.#answerTimeoutMs,
-        ));
-      return { flushed };
-    } catch (error) {
-      return { failure: storeError(this.#database.store, error) };
-    }
+  #started(): void {
+    this.#tellings.push(Promise.withResolvers());
   }
 
-  /** Asks the server once, where everything is as the writers expect. Undefined: it has to be looked at in detail. */
-  async #atOnce(writes: readonly Appending[]): Promise<Flushed | undefined> {
-    const whole = OneStatement.of(writes);
-    if (whole === undefined) return undefined;
-    const { statement, values } = whole.call(this.#clock.now());
-    try {
-      const answer = await this.#database.call(statement, values);
-      // What became of it shows in detail: what was recorded is found as a duplicate.
-      return 'row' in answer ? whole.flushed(answer.row as RecordAnswer) : undefined;
-    } catch (error) {
-      if (NOT_RECORDED.has(sqlStateOf((error as ThereuponError).cause) ?? '')) return undefined;
-      throw error;
+  /** The oldest of what was begun, so many of them. */
+  #ended(count: number): void {
+    for (const { resolve } of this.#tellings.splice(0, count)) resolve();
+  }
+
+  #tell(outcomes: readonly Outcome[], begun = 1): void {
+    for (const { writes, result } of outcomes) {
+      if ('failure' in result) {
+        for (const write of writes) write.fail(result.failure);
+        continue;
+      }
+      const { events, outcomes: each } = result.flushed;
+      if (events.length > 0) this.#appended(events);
+      for (const [index, write] of writes.entries()) write.settle(each[index]);
     }
+    this.#ended(begun);
   }
 
   #transaction<Result>(work: (queries: Queries) => Promise<Result>, answerTimeoutMs?: number): Promise<Result> {
@@ -246,25 +314,25 @@ export class WriteQueue {
 
   /**
    * Of callers who write again as soon as they are told, half: they prepare their next writes while the server is at those of the other half.
+   * None: what comes first shares its transaction with no other.
    */
-  #countTogether(): number {
-    let count = 0;
-    let bytes = 0;
-    const half = Math.ceil((this.#waiting.length + this.#lastTogether) / 2);
+  #nextTogether(): readonly Appending[] {
+    const others = this.#flights.count > 0 ? this.#flights.writes : this.#lastTogether;
+    const half = Math.ceil((this.#waiting.length + others) / 2);
     const most = Math.min(MAX_FLUSH_WRITES, Math.max(MIN_FLUSH_WRITES, half));
+    const next: Appending[] = [];
+    let bytes = 0;
     for (const write of this.#waiting) {
-      if ('alone' in write || count >= most) break;
-      if (bytes + write.together.bytes > MAX_FLUSH_BYTES && count > 0) break;
+      if ('alone' in write || next.length >= most) break;
       bytes += write.together.bytes;
-      count += 1;
+      if (bytes > MAX_FLUSH_BYTES && next.length > 0) break;
+      next.push(write.together);
     }
-    return count;
+    return next;
   }
 
-  #take(count: number): Waiting[] {
-    const taken = this.#waiting.splice(0, count);
-    for (const write of taken) this.#bytes -= memberOf(write).bytes;
-    return taken;
+  #take(count: number): void {
+    for (const write of this.#waiting.splice(0, count)) this.#bytes -= memberOf(write).bytes;
   }
 }
 

@@ -162,6 +162,17 @@ CREATE TABLE row_index_entries (
   PRIMARY KEY (row_index, kind, number, string, key)
 );
 
+-- Statements of a session are sent before those ahead of them are answered. What is behind one that failed fails too: the writes of a process keep
+-- their order. With the transaction the name is taken back.
+CREATE FUNCTION follow(p_flush text, p_after text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF p_after IS DISTINCT FROM coalesce(current_setting('thereupon.flush', true), '') AND p_after IS NOT NULL THEN
+    RAISE EXCEPTION 'what was to come before was refused' USING ERRCODE = 'TH001';
+  END IF;
+  PERFORM set_config('thereupon.flush', p_flush, false);
+END
+$$;
+
 -- Records events that are all new, of writers whose claims all hold, and the checkpoints of holders, in one statement; otherwise it fails with
 -- TH001 or a unique violation, having changed nothing. Whoever is stopped while it runs holds up nobody.
 CREATE FUNCTION record_events(
@@ -177,6 +188,7 @@ CREATE FUNCTION record_events(
   p_removed_from text[], p_removed bigint[],  -- deliveries: of which consumer, at which position
   p_put jsonb, p_put_tokens bigint[],         -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
   p_namespaces text[], p_row_places integer[], p_row_keys text[], p_row_values text[], -- rows: in which of the namespaces; NULL: removed
+  p_flush text, p_after text,                 -- its name in this session; the one that must have been the last there, NULL: any
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -186,6 +198,7 @@ DECLARE
   numbers bigint[];
   number bigint;
 BEGIN
+  PERFORM follow(p_flush, p_after);
   at_ms := p_now_ms;
   IF cardinality(p_ids) > 0 THEN
     SELECT l.position, greatest(l.recorded_ms, p_now_ms) INTO head, at_ms FROM log_head AS l FOR UPDATE;
@@ -281,6 +294,7 @@ $$;
 CREATE FUNCTION record_event(
   p_stream text, p_lowest bigint, p_highest bigint, p_lane smallint, p_type text, p_schema_version integer, p_source text, p_id text,
   p_subject text, p_time text, p_correlationid text, p_causationid text, p_encoding text, p_attributes text, p_data text, p_now_ms bigint,
+  p_flush text, p_after text,
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -288,6 +302,7 @@ DECLARE
   reached bigint;
   gone boolean;
 BEGIN
+  PERFORM follow(p_flush, p_after);
   UPDATE log_head AS l SET position = l.position + 1, recorded_ms = greatest(l.recorded_ms, p_now_ms)
   RETURNING l.position, l.recorded_ms INTO place, at_ms;
   INSERT INTO streams AS s (stream, version) VALUES (p_stream, 1)

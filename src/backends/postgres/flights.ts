@@ -1,0 +1,93 @@
+import type { ThereuponError } from '../../errors.ts';
+import type { Database, Line } from './database.ts';
+import { sqlStateOf, storeError } from './database.ts';
+import type { Appending, Flushed } from './flush.ts';
+import { NOT_RECORDED } from './record.ts';
+import type { OneStatement, RecordAnswer } from './record.ts';
+
+/** What became of a flush that was sent. `unclear`: it is not recorded as it was asked for, or its answer was lost; it has to be looked at in detail. */
+export type FlightAnswer =
+  | { readonly flushed: Flushed }
+  | { readonly failure: ThereuponError }
+  | { readonly unclear: true };
+
+/** A flush with its answer. */
+export interface Landed {
+  readonly writes: readonly Appending[];
+  readonly answer: FlightAnswer;
+}
+
+interface Flight {
+  readonly writes: readonly Appending[];
+  readonly answer: Promise<FlightAnswer>;
+}
+
+/**
+ * Flushes on their way to the server and back, on one connection that is kept while there are any.
+ *
+ * Invariant  They are carried out in the order in which they are sent, one transaction each; what is behind one that was not, is not either.
+ */
+export class Flights {
+  readonly #database: Database;
+  readonly #underWay: Flight[] = [];
+  #line: Promise<Line> | undefined;
+  #sent = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  get count(): number {
+    return this.#underWay.length;
+  }
+
+  /** How many writes are under way. */
+  get writes(): number {
+    return this.#underWay.reduce((sum, { writes }) => sum + writes.length, 0);
+  }
+
+  send(flush: OneStatement, nowMs: number): void {
+    this.#line ??= this.#database.line();
+    const after = this.#underWay.length > 0 ? this.#sent : undefined;
+    this.#sent += 1;
+    const { statement, values } = flush.call(nowMs, { flush: this.#sent, after });
+    const answer = answerTo(flush, this.#line, (line) => line.call(statement, values), this.#database.store);
+    this.#underWay.push({ writes: flush.writes, answer });
+  }
+
+  /** The answer to the first of them; undefined: none is under way. */
+  async landed(): Promise<Landed | undefined> {
+    const [first] = this.#underWay;
+    if (first === undefined) return undefined;
+    const answer = await first.answer;
+    this.#underWay.shift();
+    if (this.#underWay.length === 0) await this.#release();
+    return { writes: first.writes, answer };
+  }
+
+  async #release(): Promise<void> {
+    const line = this.#line;
+    this.#line = undefined;
+    try {
+      (await line)?.release();
+    } catch {
+      // It could not be made, as its flushes have been told.
+    }
+  }
+}
+
+async function answerTo(
+  flush: OneStatement,
+  connected: Promise<Line>,
+  call: (line: Line) => ReturnType<Line['call']>,
+  store: string,
+): Promise<FlightAnswer> {
+  try {
+    const answer = await call(await connected);
+    // What became of one that was lost shows in detail: what was recorded is found as a duplicate.
+    return 'row' in answer ? { flushed: flush.flushed(answer.row as RecordAnswer) } : { unclear: true };
+  } catch (error) {
+    const failure = storeError(store, error);
+    return NOT_RECORDED.has(sqlStateOf(failure.cause) ?? '') ? { unclear: true } : { failure };
+  }
+}
