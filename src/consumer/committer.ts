@@ -78,6 +78,8 @@ export class Committer {
   #appended = 0;
   #bytes = 0;
   #dirty = false;
+  /** Somebody may wait for what was settled. */
+  #urgent = false;
   #careful: boolean;
   #alone = false;
   /** Units that were closed, those of them that are durable, and those between, in order. */
@@ -178,8 +180,10 @@ export class Committer {
       this.#alone = false;
       this.#close(position);
       this.#start();
-    } else if ((urgent && !this.#options.catchingUp()) || this.#isLarge) this.#start();
-    else this.#startSoon();
+      return;
+    }
+    this.#urgent ||= urgent && !this.#options.catchingUp();
+    this.#startInTime();
   }
 
   get #isLarge(): boolean {
@@ -208,6 +212,11 @@ export class Committer {
     this.#cancelLazy?.();
   }
 
+  #startInTime(): void {
+    if (this.#urgent || this.#isLarge) this.#start();
+    else this.#startSoon();
+  }
+
   #startSoon(): void {
     if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
     this.#cancelLazy = this.#options.environment.clock.setTimer(LAZY_MS, () => {
@@ -222,7 +231,8 @@ export class Committer {
     this.#cancelLazy = undefined;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#dirty || this.#units.length > 0) this.#start();
+      if (this.#units.length > 0) this.#start();
+      else if (this.#dirty) this.#startInTime();
     });
   }
 
@@ -269,6 +279,7 @@ export class Committer {
     this.#appended = 0;
     this.#bytes = 0;
     this.#dirty = false;
+    this.#urgent = false;
   }
 
   async #commit({ unit, position }: ClosedUnit): Promise<Awaited<ReturnType<UnitOfWork['commit']>> | undefined> {
