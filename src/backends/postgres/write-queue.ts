@@ -39,6 +39,8 @@ interface Outcome {
 const MAX_FLUSH_WRITES = 1_024;
 /** So few are not divided. */
 const MIN_FLUSH_WRITES = 16;
+/** Less does not set out behind another flush: it waits for more. */
+const MIN_FOLLOWING_BYTES = 8_192;
 /** One that the server is at, and the next. */
 const MAX_FLIGHTS = 2;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
@@ -179,15 +181,11 @@ export class WriteQueue {
   }
 
   /**
-   * Sends what one statement can do: a second one before the first is answered, once as many writes wait as are in the first. So the server goes
-   * from one to the next, while those who waited for the one before prepare theirs.
+   * Sends what one statement can do: a second one before the first is answered. So the server goes from one to the next, while those who waited
+   * for the one before prepare theirs.
    */
   #send(): void {
-    while (
-      this.#flights.count < MAX_FLIGHTS &&
-      this.#waiting.length > 0 &&
-      this.#waiting.length >= this.#flights.writes
-    ) {
+    while (this.#flights.count < MAX_FLIGHTS && this.#waiting.length > 0 && this.#isWorthFlying) {
       const writes = this.#nextTogether();
       const whole = writes.length === 0 ? undefined : OneStatement.of(writes);
       if (whole === undefined) {
@@ -199,6 +197,12 @@ export class WriteQueue {
       this.#started();
       this.#flights.send(whole, this.#clock.now());
     }
+  }
+
+  /** A flush costs something by itself: a second one is sent where it holds as many writes as the one before, and not only a few. */
+  get #isWorthFlying(): boolean {
+    if (this.#flights.count === 0) return true;
+    return this.#waiting.length >= this.#flights.writes && this.#bytes >= MIN_FOLLOWING_BYTES;
   }
 
   /** Answers how those who wait for the first flight are told. */
