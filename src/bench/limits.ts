@@ -4,8 +4,8 @@ import { rawAppendRate, sqliteAppendRate, validatedAppendRate } from './raw-limi
 /** What the medium of a store can do at most, in events a second; measured in the same run, without anything of this package. */
 export interface Limits {
   readonly appendNote: string;
-  /** Durable appends, so many events at a time, one caller. */
-  append(batch: number): Promise<number>;
+  /** Durable appends, so many events at a time, one caller, for a second or as long as is said. */
+  append(batch: number, seconds?: number): Promise<number>;
   /** Durable appends of one event each by many callers at once, where the medium serves more than one. */
   appendByMany(callers: number): Promise<number>;
   /** Remarks on appends in batches, as figures in words. */
@@ -23,7 +23,7 @@ export interface Limits {
 export function fileLimits(file: (name: string) => string): Limits {
   return {
     appendNote: 'append + fdatasync',
-    append: async (batch) => rawAppendRate(file('raw'), batch),
+    append: async (batch, seconds) => rawAppendRate(file('raw'), batch, seconds),
     appendByMany: async (callers) => rawAppendRate(file('raw'), callers),
     async remarks(batch) {
       const validated = Math.round(validatedAppendRate(file('validated'), batch));
@@ -51,7 +51,7 @@ export async function postgresLimits(store: string): Promise<Limits> {
   const table = await openRawTable(store);
   return {
     appendNote: 'statements of pg alone, prepared',
-    append: (batch) => table.append(batch),
+    append: (batch, seconds) => table.append(batch, seconds),
     appendByMany: (callers) => table.appendByMany(callers),
     remarks: async () => '',
     page: (events) => table.page(events),

@@ -49,9 +49,12 @@ CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
     const values = [numbers.map((n) => `order-${n}`), numbers.map((n) => rawEvent(n).toString())];
     return client.query({ name: 'many', text: MANY, values });
   };
+  let filled = 0;
   const fill = async (events: number) => {
+    if (filled === events) return;
     await client.query(`TRUNCATE ${TABLE}, ${TABLE}_counts`);
     for (let n = 0; n < events; n += PAGE) await insertMany(n, PAGE);
+    filled = events;
   };
 
   /** Pages in order; answers events a second. */
@@ -77,6 +80,7 @@ CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
   return {
     async append(batch, seconds = 1) {
       let events = 0;
+      filled = 0;
       const begin = performance.now();
       while (performance.now() < begin + seconds * 1_000) {
         if (batch === 1) await insertOne(client, events);
@@ -88,6 +92,7 @@ CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
     async appendByMany(callers, seconds = 1) {
       const clients = await Promise.all(Array.from({ length: Math.min(callers, CONNECTIONS) }, connect));
       let events = 0;
+      filled = 0;
       const begin = performance.now();
       const call = async (on: Client) => {
         while (performance.now() < begin + seconds * 1_000) await insertOne(on, (events += 1));

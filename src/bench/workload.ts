@@ -39,13 +39,16 @@ export function rssMb(): number {
   return Math.round(process.memoryUsage.rss() / 1_048_576);
 }
 
-export function figure(parts: Omit<Figure, 'rate' | 'ratio' | 'rssMb'> & { readonly limit?: number }): Figure {
+export function figure(
+  parts: Omit<Figure, 'rate' | 'ratio' | 'rssMb' | 'limit'> & { readonly limit?: number | undefined },
+): Figure {
+  const { limit, ...measured } = parts;
   const rate = parts.events / parts.seconds;
   return {
-    ...parts,
+    ...measured,
     seconds: round(parts.seconds, 3),
     rate: Math.round(rate),
-    ...(parts.limit === undefined ? {} : { limit: Math.round(parts.limit), ratio: round(rate / parts.limit, 3) }),
+    ...(limit === undefined ? {} : { limit: Math.round(limit), ratio: round(rate / limit, 3) }),
     ...(parts.p50Ms === undefined ? {} : { p50Ms: round(parts.p50Ms, 3) }),
     ...(parts.p99Ms === undefined ? {} : { p99Ms: round(parts.p99Ms, 3) }),
     rssMb: rssMb(),
@@ -56,6 +59,21 @@ export function figure(parts: Omit<Figure, 'rate' | 'ratio' | 'rssMb'> & { reado
 export function percentile(samples: Float64Array, part: number): number {
   const sorted = samples.toSorted();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+}
+
+/** Work and what limits it in turns, since machines change their speed: how long all of the work took, and the limit on average. */
+export async function inTurns(
+  turns: number,
+  limit: (() => Promise<number>) | undefined,
+  work: (turn: number) => Promise<number>,
+): Promise<{ readonly seconds: number; readonly limit: number | undefined }> {
+  let seconds = 0;
+  let limits = 0;
+  for (let turn = 0; turn < turns; turn += 1) {
+    limits += (await limit?.()) ?? 0;
+    seconds += await work(turn);
+  }
+  return { seconds, limit: limit === undefined ? undefined : limits / turns };
 }
 
 function round(value: number, digits: number): number {

@@ -5,11 +5,14 @@ import type { Appending, Flushed } from './flush.ts';
 import { NOT_RECORDED } from './record.ts';
 import type { OneStatement, RecordAnswer } from './record.ts';
 
-/** What became of a flush that was sent. `unclear`: it is not recorded as it was asked for, or its answer was lost; it has to be looked at in detail. */
+/**
+ * What became of a flush that was sent. Where it was refused as it was asked for, or its answer was lost and it may have been carried out, it has
+ * to be looked at in detail.
+ */
 export type FlightAnswer =
   | { readonly flushed: Flushed }
   | { readonly failure: ThereuponError }
-  | { readonly unclear: true };
+  | { readonly unclear: 'refused' | 'lost' };
 
 /** A flush with its answer. */
 export interface Landed {
@@ -19,6 +22,7 @@ export interface Landed {
 
 interface Flight {
   readonly writes: readonly Appending[];
+  readonly mayBeFollowed: boolean;
   readonly answer: Promise<FlightAnswer>;
 }
 
@@ -29,12 +33,15 @@ interface Flight {
  */
 export class Flights {
   readonly #database: Database;
+  readonly #listener: number;
   readonly #underWay: Flight[] = [];
   #line: Promise<Line> | undefined;
   #sent = 0;
 
-  constructor(database: Database) {
+  /** `listener`: the number under which this process listens. */
+  constructor(database: Database, listener: number) {
     this.#database = database;
+    this.#listener = listener;
   }
 
   get count(): number {
@@ -46,13 +53,17 @@ export class Flights {
     return this.#underWay.reduce((sum, { writes }) => sum + writes.length, 0);
   }
 
+  get mayBeFollowed(): boolean {
+    return this.#underWay.every((flight) => flight.mayBeFollowed);
+  }
+
   send(flush: OneStatement, nowMs: number): void {
     this.#line ??= this.#database.line();
     const after = this.#underWay.length > 0 ? this.#sent : undefined;
     this.#sent += 1;
-    const { statement, values } = flush.call(nowMs, { flush: this.#sent, after });
+    const { statement, values } = flush.call({ nowMs, listener: this.#listener, flush: this.#sent, after });
     const answer = answerTo(flush, this.#line, (line) => line.call(statement, values), this.#database.store);
-    this.#underWay.push({ writes: flush.writes, answer });
+    this.#underWay.push({ writes: flush.writes, mayBeFollowed: !flush.isSingle, answer });
   }
 
   /** The answer to the first of them; undefined: none is under way. */
@@ -85,9 +96,9 @@ async function answerTo(
   try {
     const answer = await call(await connected);
     // What became of one that was lost shows in detail: what was recorded is found as a duplicate.
-    return 'row' in answer ? { flushed: flush.flushed(answer.row as RecordAnswer) } : { unclear: true };
+    return 'row' in answer ? { flushed: flush.flushed(answer.row as RecordAnswer) } : { unclear: 'lost' };
   } catch (error) {
     const failure = storeError(store, error);
-    return NOT_RECORDED.has(sqlStateOf(failure.cause) ?? '') ? { unclear: true } : { failure };
+    return NOT_RECORDED.has(sqlStateOf(failure.cause) ?? '') ? { unclear: 'refused' } : { failure };
   }
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { StoreUnusable } from '../../errors.ts';
 import type { PendingMigrations, Store, StoreReport } from '../../store.ts';
 import type { RecordedEvent } from '../../event/event.ts';
@@ -35,6 +36,8 @@ export interface OpenOptions {
 }
 
 const BACKEND = 'postgres';
+/** Numbers of processes that listen are below: integers of PostgreSQL. */
+const MAX_LISTENER = 2_147_483_647;
 
 /** Brings the schema to the present form, and joins the parts of a store on it. */
 export async function openStore(options: OpenOptions, environment: Environment): Promise<Store> {
@@ -112,6 +115,7 @@ class PostgresStore implements Store {
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
+    const ownNumber = randomInt(1, MAX_LISTENER);
     const partitions = new Partitions(options.eventsPerPartition);
     const newWrites = (begin: string): Writes =>
       options.readOnly
@@ -122,6 +126,8 @@ class PostgresStore implements Store {
             partitions,
             database,
             clock,
+            listener: ownNumber,
+            lost: () => this.#presence.lookAgain(),
             appended: (events) => this.#appended(events),
           });
     const writes = newWrites(BEGIN.appending);
@@ -131,6 +137,10 @@ class PostgresStore implements Store {
     this.#presence = new Presence({
       ...options,
       store: options.location,
+      listener: ownNumber,
+      countListeners: async () => {
+        await database.query('SELECT count_listeners()');
+      },
       environment,
       heard: (head) => void this.#heard(head),
       headIs: (head) => {

@@ -24,6 +24,8 @@ const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' 
   AND l.classid = (${LOCK_CLASS}::bigint & 4294967295)::oid AND l.objid = nodes.node::oid)`;
 const TELL = `pg_notify('thereupon_' || current_schema(), 'nodes')`;
 const PENDING = 'EXISTS (SELECT FROM pending)';
+/** Whether the head says who listens. */
+const COUNTED = 'alone IS NOT DISTINCT FROM only_listener()';
 const JOIN = `WITH gone AS (
   DELETE FROM nodes WHERE node <> $1 AND (node = $7 OR until < clock_timestamp() OR NOT ${LOCKED})
 )
@@ -35,7 +37,7 @@ const RENEW = `WITH gone AS (
 ), renewed AS (
   UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE node = $1 AND until > clock_timestamp() RETURNING node
 )
-SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position, ${PENDING} FROM log_head`;
+SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position, ${PENDING}, ${COUNTED} FROM log_head`;
 const LEAVE = `WITH held AS MATERIALIZED (
   SELECT consumer, first_lane FROM lanes WHERE holder = $1 ORDER BY consumer, first_lane FOR UPDATE
 ), released AS (
@@ -49,6 +51,8 @@ export interface PresenceOptions {
   readonly store: string;
   readonly connectTimeoutMs: number;
   readonly leaseMs: number;
+  /** The number under which this process listens. */
+  readonly listener: number;
   /** Leases are counted in real time, whatever clock the system has: from here come the logger and chance. */
   readonly environment: Environment;
   /** A notice says that the head of the log is there; anybody may send one. */
@@ -57,6 +61,8 @@ export interface PresenceOptions {
   headIs(head: number): void;
   /** Somebody's transaction has put events into the outbox. */
   pending(): void;
+  /** Has the server look again who listens: on another connection, since it waits for those who append. */
+  countListeners(): Promise<void>;
 }
 
 interface Member {
@@ -84,6 +90,7 @@ export class Presence {
   #cancelBeat: CancelTimer | undefined;
   #cancelExpiry: CancelTimer | undefined;
   #beating: Promise<void> | undefined;
+  #counting: Promise<void> | undefined;
   #member: Member | undefined;
   #failures = 0;
   #renewals = 0;
@@ -99,6 +106,11 @@ export class Presence {
     if (this.#running !== undefined || this.#closing.signal.aborted) return;
     this.#running = this.#run();
     this.#beatSoon();
+  }
+
+  /** Something may have come that nobody told of. */
+  lookAgain(): void {
+    this.#beat();
   }
 
   /** Rejects with StoreUnavailable when the server cannot be reached. */
@@ -152,6 +164,7 @@ export class Presence {
     void this.#client?.end().catch(() => undefined);
     this.#gone();
     await this.#running;
+    await this.#counting;
   }
 
   async #run(): Promise<void> {
@@ -197,6 +210,7 @@ export class Presence {
     try {
       await client.connect();
       await client.query(`LISTEN thereupon_${schema}`);
+      await client.query('SELECT listen_lock($1)', [this.#options.listener]);
       // Before this the others may take it for dead; then it finds itself expelled.
       if (this.#member?.node !== undefined) await lock(client, this.#member.node);
     } catch (error) {
@@ -212,7 +226,22 @@ export class Presence {
     this.#connected.resolve(client);
     // Whatever came while nobody listened.
     this.#beat();
+    this.#count();
     return { ended };
+  }
+
+  /** From when it is counted this process hears of what others append; of what came before it learns then. */
+  #count(): void {
+    this.#counting ??= this.#options
+      .countListeners()
+      .then(() => this.#beat())
+      .catch((error: unknown) => {
+        if (this.#closing.signal.aborted) return;
+        this.#options.environment.logger.debug({ err: error }, 'who listens could not be counted; trying again');
+      })
+      .finally(() => {
+        this.#counting = undefined;
+      });
   }
 
   #notified(payload: string): void {
@@ -250,10 +279,12 @@ export class Presence {
   async #beatOn(client: Client): Promise<void> {
     const member = this.#member;
     if (member === undefined) {
-      const sql = `SELECT position, ${PENDING} AS pending FROM log_head`;
-      const { rows } = await client.query<{ position: string; pending: boolean }>(sql);
-      this.#options.headIs(Number(rows[0]?.position));
-      if (rows[0]?.pending === true) this.#options.pending();
+      const text = `SELECT position, ${PENDING}, ${COUNTED} FROM log_head`;
+      const { rows } = await client.query<[string, boolean, boolean]>({ text, rowMode: 'array' });
+      const [position, isPending, isCounted] = rows[0] ?? [];
+      this.#options.headIs(Number(position));
+      if (isPending === true) this.#options.pending();
+      if (isCounted === false) this.#count();
       return;
     }
     if (member.node === undefined) {
@@ -262,12 +293,12 @@ export class Presence {
     }
     const { node } = member;
     const sinceMs = performance.now();
-    const { rows } = await client.query<[string, string, string, boolean]>({
+    const { rows } = await client.query<[string, string, string, boolean, boolean]>({
       text: RENEW,
       values: [node, this.#options.leaseMs],
       rowMode: 'array',
     });
-    const [renewed, , head, pending] = rows[0] ?? [];
+    const [renewed, , head, pending, isCounted] = rows[0] ?? [];
     if (member !== this.#member) return;
     if (Number(renewed) === 0) {
       if (member.node === node) this.#expel(member);
@@ -277,6 +308,7 @@ export class Presence {
     if (member.node === node) this.#holdsFrom(member, sinceMs);
     this.#options.headIs(Number(head));
     if (pending === true) this.#options.pending();
+    if (isCounted === false) this.#count();
     this.#renewals += 1;
     // A notice may have been lost.
     if (this.#renewals % RENEWALS === 0) member.watcher.changed();

@@ -16,15 +16,18 @@ import { compareText, toText } from './text.ts';
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** See the functions in the first migration. */
-const RECORD_MANY = statement('record_events', 39);
-const RECORD_ONE = statement('record_event', 18);
+const RECORD_MANY = statement('record_events', 40);
+const RECORD_ONE = statement('record_event', 17);
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
 export type RecordAnswer = [head: number | null, atMs: number, bases: readonly number[] | null];
 
-/** Among the flushes of a session. */
-export interface Turn {
+export interface Call {
+  readonly nowMs: number;
+  /** The number under which this process listens. */
+  readonly listener: number;
+  /** Among the flushes of a session. */
   readonly flush: number;
   /** Which one must have been carried out last. Undefined: whichever. */
   readonly after: number | undefined;
@@ -77,13 +80,20 @@ export class OneStatement {
     return whole;
   }
 
+  /** One event and nothing else: nothing may be sent behind it before it is answered. */
+  get isSingle(): boolean {
+    return this.#events.length === 1 && this.#streams.size === 1 && this.writes.every(({ unit }) => unit === undefined);
+  }
+
   /** What the server is asked, and with which values. */
-  call(nowMs: number, { flush, after }: Turn): { readonly statement: Statement; readonly values: readonly SqlValue[] } {
-    const turn = [String(flush), after === undefined ? null : String(after)];
-    const [only, ...more] = this.#events;
-    const single = only !== undefined && more.length === 0 && this.#streams.size === 1;
-    if (single && this.writes.every(({ unit }) => unit === undefined))
-      return { statement: RECORD_ONE, values: [...valuesOfOne(only.event, only.part, nowMs), ...turn] };
+  call({ nowMs, listener, flush, after }: Call): {
+    readonly statement: Statement;
+    readonly values: readonly SqlValue[];
+  } {
+    const [only] = this.#events;
+    if (only !== undefined && this.isSingle)
+      return { statement: RECORD_ONE, values: [...valuesOfOne(only.event, only.part, nowMs), listener] };
+    const turn = [listener, String(flush), after === undefined ? null : String(after)];
     return { statement: RECORD_MANY, values: [...this.#values(nowMs), ...turn] };
   }
 

@@ -44,7 +44,7 @@ const MIN_FOLLOWING_BYTES = 8_192;
 /** One that the server is at, and the next. */
 const MAX_FLIGHTS = 2;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
-const UNCLEAR = { unclear: true } as const;
+const UNCLEAR = { unclear: 'refused' } as const;
 const NOTHING: Landed = { writes: [], answer: { flushed: { outcomes: [], events: [] } } };
 /** A full queue of small writes is gone after so long. */
 const RETRY_AFTER_MS = 100;
@@ -72,6 +72,7 @@ export class WriteQueue {
   readonly #answerTimeoutMs: number;
   readonly #begin: string;
   readonly #partitions: Partitions;
+  readonly #lost: () => void;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
   #bytes = 0;
@@ -93,6 +94,10 @@ export class WriteQueue {
     /** One of BEGIN. */
     begin: string;
     partitions: Partitions;
+    /** The number under which this process listens. */
+    listener: number;
+    /** It is not known what was appended, and nobody may tell. */
+    lost: () => void;
     /** Something was appended, and is visible; told before the writes are settled. */
     appended: (events: readonly RecordedEvent[]) => void;
   }) {
@@ -103,7 +108,8 @@ export class WriteQueue {
     this.#begin = options.begin;
     this.#partitions = options.partitions;
     this.#appended = options.appended;
-    this.#flights = new Flights(options.database);
+    this.#flights = new Flights(options.database, options.listener);
+    this.#lost = options.lost;
   }
 
   get waiting(): number {
@@ -202,6 +208,7 @@ export class WriteQueue {
   /** A flush costs something by itself: a second one is sent where it holds as many writes as the one before, and not only a few. */
   get #isWorthFlying(): boolean {
     if (this.#flights.count === 0) return true;
+    if (!this.#flights.mayBeFollowed) return false;
     return this.#waiting.length >= this.#flights.writes && this.#bytes >= MIN_FOLLOWING_BYTES;
   }
 
@@ -271,7 +278,10 @@ export class WriteQueue {
     let result: Outcome['result'];
     try {
       if ('failure' in answer) result = answer;
-      else result = { flushed: await this.#inDetail(writes) };
+      else {
+        result = { flushed: await this.#inDetail(writes) };
+        if (answer.unclear === 'lost') this.#lost();
+      }
     } catch (error) {
       result = { failure: storeError(this.#database.store, error) };
     }

@@ -8,9 +8,30 @@ export const logAndState = `
 CREATE TABLE log_head (
   one         integer PRIMARY KEY CHECK (one = 1),
   position    bigint NOT NULL,
-  recorded_ms bigint NOT NULL
+  recorded_ms bigint NOT NULL,
+  alone       integer -- the only process that listens, if it is one: what itself appends it need not be told
 );
-INSERT INTO log_head VALUES (1, 0, 0);
+INSERT INTO log_head VALUES (1, 0, 0, NULL);
+
+-- Who listens holds a lock of this class, under a number of its own ("Thpl").
+CREATE FUNCTION only_listener() RETURNS integer LANGUAGE sql VOLATILE SET search_path FROM CURRENT AS $$
+  SELECT CASE WHEN count(*) = 1 THEN min(listeners.number) END
+  FROM (
+    SELECT DISTINCT l.objid::bigint::integer AS number FROM pg_locks AS l
+    WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.classid = ((x'5468706c'::integer # hashtext(current_schema()))::bigint & 4294967295)::oid
+  ) AS listeners
+$$;
+CREATE FUNCTION listen_lock(p_number integer) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$
+  SELECT pg_advisory_lock_shared(x'5468706c'::integer # hashtext(current_schema()), p_number)
+$$;
+-- To be called when somebody listens who did not before, after it has the lock: then every later append tells of itself. Also of who may only read.
+CREATE FUNCTION count_listeners() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  PERFORM FROM log_head FOR UPDATE;
+  UPDATE log_head SET alone = only_listener();
+END
+$$;
 
 CREATE TABLE events (
   position       bigint PRIMARY KEY,
@@ -188,6 +209,7 @@ CREATE FUNCTION record_events(
   p_removed_from text[], p_removed bigint[],  -- deliveries: of which consumer, at which position
   p_put jsonb, p_put_tokens bigint[],         -- rows of deliveries, and the token of the lanes of whoever puts them; or NULL
   p_namespaces text[], p_row_places integer[], p_row_keys text[], p_row_values text[], -- rows: in which of the namespaces; NULL: removed
+  p_listener integer,                         -- the number under which this process listens
   p_flush text, p_after text,                 -- its name in this session; the one that must have been the last there, NULL: any
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
@@ -197,11 +219,12 @@ DECLARE
   ends bigint[];
   numbers bigint[];
   number bigint;
+  alone integer;
 BEGIN
   PERFORM follow(p_flush, p_after);
   at_ms := p_now_ms;
   IF cardinality(p_ids) > 0 THEN
-    SELECT l.position, greatest(l.recorded_ms, p_now_ms) INTO head, at_ms FROM log_head AS l FOR UPDATE;
+    SELECT l.position, greatest(l.recorded_ms, p_now_ms), l.alone INTO head, at_ms, alone FROM log_head AS l FOR UPDATE;
   END IF;
   IF p_put IS NOT NULL THEN
     -- Lanes may have to be taken from somebody: see below.
@@ -285,26 +308,28 @@ BEGIN
       p_encodings, p_attributes, p_data) WITH ORDINALITY AS e (stream, place, nth, lane, type, schema_version, source, id, subject, "time", correlationid,
       causationid, encoding, attributes, data, ordinal);
     UPDATE log_head AS l SET position = record_events.head + cardinality(p_ids), recorded_ms = at_ms;
-    PERFORM pg_notify('thereupon_' || current_schema(), (head + cardinality(p_ids))::text);
+    IF alone IS DISTINCT FROM p_listener THEN
+      PERFORM pg_notify('thereupon_' || current_schema(), (head + cardinality(p_ids))::text);
+    END IF;
   END IF;
 END
 $$;
 
--- The same of one event: a third of the cost.
+-- The same of one event, behind which nothing is sent before it is answered: a third of the cost.
 CREATE FUNCTION record_event(
   p_stream text, p_lowest bigint, p_highest bigint, p_lane smallint, p_type text, p_schema_version integer, p_source text, p_id text,
   p_subject text, p_time text, p_correlationid text, p_causationid text, p_encoding text, p_attributes text, p_data text, p_now_ms bigint,
-  p_flush text, p_after text,
+  p_listener integer,
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
   place bigint;
   reached bigint;
   gone boolean;
+  alone integer;
 BEGIN
-  PERFORM follow(p_flush, p_after);
   UPDATE log_head AS l SET position = l.position + 1, recorded_ms = greatest(l.recorded_ms, p_now_ms)
-  RETURNING l.position, l.recorded_ms INTO place, at_ms;
+  RETURNING l.position, l.recorded_ms, l.alone INTO place, at_ms, alone;
   INSERT INTO streams AS s (stream, version) VALUES (p_stream, 1)
   ON CONFLICT (stream) DO UPDATE SET version = s.version + 1 RETURNING s.version, s.deleted INTO reached, gone;
   IF gone OR reached - 1 < p_lowest OR reached - 1 > p_highest THEN
@@ -315,7 +340,9 @@ BEGIN
     causationid, encoding, attributes, data)
   VALUES (place, p_stream, reached, p_lane, p_type, p_schema_version, p_source, p_id, p_subject, p_time, at_ms, p_correlationid,
     p_causationid, p_encoding, p_attributes, p_data);
-  PERFORM pg_notify('thereupon_' || current_schema(), place::text);
+  IF alone IS DISTINCT FROM p_listener THEN
+    PERFORM pg_notify('thereupon_' || current_schema(), place::text);
+  END IF;
   head := place - 1;
   bases := ARRAY[reached - 1];
 END
