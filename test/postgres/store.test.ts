@@ -35,6 +35,14 @@ async function asOperator(sql: string, values: readonly unknown[] = []): Promise
   }
 }
 
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  const untilMs = Date.now() + 20_000;
+  while (!(await holds())) {
+    if (Date.now() > untilMs) throw new Error(`still not so after 20 s: ${what}`);
+    await waitFor(systemClock, 10);
+  }
+}
+
 const TERMINATE = `SELECT count(pg_terminate_backend(pid))::int AS count FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()`;
 
 describe('a store in PostgreSQL', () => {
@@ -100,6 +108,51 @@ describe('a store in PostgreSQL', () => {
     await reader.close();
     await writer.close();
   });
+
+  test('where nobody else listens nobody is told, and whoever begins to listen hears at once of all that comes then (G1)', async () => {
+    const schema = newSchema();
+    const writer = await openAt(schema);
+    writer.log.watch(() => {});
+    const alone = async () => (await asOperator(`SELECT alone FROM ${schema}.log_head`)).rows[0]?.['alone'] !== null;
+    await until(alone, 'the writer is known to be the only one that listens');
+    // The first of all makes the first table of events, in a transaction in detail that always tells.
+    await append(writer, streamEvent('first', 's'));
+    const bystander = new Client({ connectionString: server.url });
+    await bystander.connect();
+    let told = 0;
+    bystander.on('notification', () => (told += 1));
+    await bystander.query(`LISTEN thereupon_${schema}`);
+    await append(writer, ...sampleEvents('a', 3));
+    await append(writer, streamEvent('single', 's'));
+    // What was sent is there before the answer to this.
+    await bystander.query('SELECT 1');
+    expect(told).toBe(0);
+    for (let round = 0; round < 4; round += 1) {
+      const reader = await openAt(schema, { readOnly: round % 2 === 0 });
+      // It begins to listen while somebody appends without a pause.
+      const stopping = new AbortController();
+      let appended = 0;
+      const appending = (async () => {
+        for (let n = 0; !stopping.signal.aborted; n += 1) {
+          await append(writer, streamEvent(`${round}/${n}`, 's'));
+          appended = n + 1;
+        }
+      })();
+      const heads: number[] = [];
+      reader.log.watch((head) => heads.push(head));
+      await until(async () => appended > 100, 'a hundred appends');
+      stopping.abort();
+      await appending;
+      const endedMs = Date.now();
+      const last = await writer.log.head();
+      await until(async () => (heads.at(-1) ?? 0) >= last, 'the reader heard of the last one');
+      expect(Date.now() - endedMs).toBeLessThan(2_000);
+      await reader.close();
+      await until(alone, 'the writer is alone again');
+    }
+    await bystander.end();
+    await writer.close();
+  }, 60_000);
 
   test('does not touch a schema of another program, nor one of a newer version', async () => {
     const foreign = newSchema();

@@ -165,7 +165,8 @@ export class WriteQueue {
     this.#waiting.push(write);
     this.#bytes += bytes;
     this.#flushing ??= this.#flushAll();
-    if (this.#mayFollow) this.#send();
+    // Behind something, whose failure it shares; with nothing under way it is the turn of what is being looked at in detail.
+    if (this.#mayFollow && this.#flights.count > 0) this.#send();
   }
 
   async #flushAll(): Promise<void> {
