@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memory } from '../../src/backends/memory/memory.ts';
@@ -24,11 +25,16 @@ afterAll(() => server.stop());
 const newSchema = () => `flights_${(schemas += 1)}`;
 const openAt = (schema: string) => postgres(`${server.url}?schema=${schema}`).open(createEnvironment());
 
-/** So many wait at once: flushes of half of them, one sent behind the other. */
-const CALLERS = 64;
+/** So many call at once: flushes of half of them, one sent behind the other; or of one or two large ones. */
+const LOADS = [
+  { callers: 64, bytes: 2_000, staggered: false },
+  { callers: 6, bytes: 20_000, staggered: true },
+] as const;
+type Load = (typeof LOADS)[number];
+const loadOf = (seed: number): Load => LOADS[seed % 3 === 0 ? 1 : 0];
 
 /** Many appends; some are refused, some bring what is known already, mostly from a flush before. */
-function someRequests(seed: number, count: number): readonly AppendRequest[] {
+function someRequests(seed: number, count: number, { bytes }: Load): readonly AppendRequest[] {
   const random = mulberry32(seed);
   const below = (limit: number) => Math.floor(random() * limit);
   const ids: string[] = [];
@@ -37,7 +43,7 @@ function someRequests(seed: number, count: number): readonly AppendRequest[] {
       const known = below(200) === 0 ? ids[below(ids.length)] : undefined;
       const id = known ?? `${number}-${nth}`;
       if (known === undefined) ids.push(id);
-      return sampleEvent(id, { stream: `s-${below(5)}`, data: JSON.stringify('x'.repeat(below(2_000))) });
+      return sampleEvent(id, { stream: `s-${below(5)}`, data: JSON.stringify('x'.repeat(below(bytes))) });
     });
     const stream = `s-${below(5)}`;
     const claims = { 0: 'none', 1: below(40), 2: 'exists' } as const;
@@ -62,18 +68,21 @@ function worded(outcome: AppendOutcome, duplicates: boolean): unknown {
 async function appendAll(
   store: Store,
   requests: readonly AppendRequest[],
+  { callers, staggered }: Load,
 ): Promise<PromiseSettledResult<AppendOutcome>[]> {
   const settled: PromiseSettledResult<AppendOutcome>[] = [];
   let next = 0;
   const call = async () => {
-    for (let index = next++; index < requests.length; index = next++) {
-      const [outcome] = await Promise.allSettled([
-        store.log.append(requests[index] ?? { events: [], onDuplicate: 'verify' }),
-      ]);
-      settled[index] = outcome;
+    while (next < requests.length) {
+      if (staggered) await nextTurn();
+      const index = next;
+      const request = requests[index];
+      if (request === undefined) return;
+      next += 1;
+      [settled[index]] = await Promise.allSettled([store.log.append(request)]);
     }
   };
-  await Promise.all(Array.from({ length: CALLERS }, call));
+  await Promise.all(Array.from({ length: callers }, call));
   return settled;
 }
 
@@ -86,8 +95,8 @@ describe('writes of one process that are under way at once', () => {
     async (seed) => {
       const store = await openAt(newSchema());
       const model = await memory().open(createEnvironment());
-      const requests = someRequests(seed, 2_000);
-      const settled = await appendAll(store, requests);
+      const requests = someRequests(seed, 2_000, loadOf(seed));
+      const settled = await appendAll(store, requests, loadOf(seed));
       for (const [index, request] of requests.entries()) {
         const outcome = settled[index];
         if (outcome?.status !== 'fulfilled') throw outcome?.reason;
@@ -117,8 +126,8 @@ describe('writes of one process that are under way at once', () => {
           await waitFor(systemClock, 3 + 20 * random());
         }
       })();
-      const requests = someRequests(seed + 100, 1_000);
-      const settled = await appendAll(store, requests);
+      const requests = someRequests(seed + 100, loadOf(seed).staggered ? 100 : 1_000, loadOf(seed));
+      const settled = await appendAll(store, requests, loadOf(seed));
       stopping.abort();
       await cutting;
       await operator.end();
@@ -134,4 +143,21 @@ describe('writes of one process that are under way at once', () => {
       await model.close();
     },
   );
+
+  test('what is large and alone does not overtake what was sent before and is looked at in detail (G5)', async () => {
+    const store = await openAt(newSchema());
+    const data = JSON.stringify('x'.repeat(20_000));
+    await store.log.append({ events: [sampleEvent('known')], onDuplicate: 'verify' });
+    for (let round = 0; round < 40; round += 1) {
+      const events = [sampleEvent('known'), sampleEvent(`first-${round}`)];
+      const first = store.log.append({ events, onDuplicate: 'keep-first' });
+      for (let turn = 0; turn < round % 5; turn += 1) await nextTurn();
+      const second = store.log.append({ events: [sampleEvent(`second-${round}`, { data })], onDuplicate: 'verify' });
+      const [before, after] = await Promise.all([first, second]);
+      if (!before.ok || !after.ok) throw new Error('nothing stands against them');
+      expect(before.events.map(({ duplicate }) => duplicate)).toEqual([true, false]);
+      expect(after.events[0]?.position).toBe((before.events[1]?.position ?? 0) + 1);
+    }
+    await store.close();
+  });
 });

@@ -1,4 +1,4 @@
-import { Pool, types as parsers } from 'pg';
+import { DatabaseError, Pool, types as parsers } from 'pg';
 import type { PoolClient, QueryArrayConfig, QueryResult } from 'pg';
 import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '../../errors.ts';
 import { waitFor } from '../../system/clock.ts';
@@ -347,8 +347,8 @@ const UNUSABLE_CLASSES: ReadonlySet<string> = new Set(['28', '3D', '42']);
 
 /** What the server said; undefined: the driver did. */
 export function sqlStateOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/u.test(code) ? code : undefined;
+  // Codes of the operating system may look like one: EPIPE.
+  return error instanceof DatabaseError ? error.code : undefined;
 }
 
 /** An error of the driver or the server in the words of this package. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ThereuponError } from '../../errors.ts';
 import type { Database, Line } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
@@ -35,6 +36,8 @@ export class Flights {
   readonly #database: Database;
   readonly #listener: number;
   readonly #underWay: Flight[] = [];
+  /** A connection may have served other flights before: names of theirs are not to be taken for one of these. */
+  readonly #name = randomUUID();
   #line: Promise<Line> | undefined;
   #sent = 0;
 
@@ -59,11 +62,12 @@ export class Flights {
 
   send(flush: OneStatement, nowMs: number): void {
     this.#line ??= this.#database.line();
-    const after = this.#underWay.length > 0 ? this.#sent : undefined;
+    const after = this.#underWay.length > 0 ? this.#lastName : undefined;
     this.#sent += 1;
-    const { statement, values } = flush.call({ nowMs, listener: this.#listener, flush: this.#sent, after });
+    const call = { nowMs, listener: this.#listener, flush: this.#lastName, after };
+    const { statement, values, isNamed } = flush.call(call);
     const answer = answerTo(flush, this.#line, (line) => line.call(statement, values), this.#database.store);
-    this.#underWay.push({ writes: flush.writes, mayBeFollowed: !flush.isSingle, answer });
+    this.#underWay.push({ writes: flush.writes, mayBeFollowed: isNamed, answer });
   }
 
   /** The answer to the first of them; undefined: none is under way. */
@@ -74,6 +78,10 @@ export class Flights {
     this.#underWay.shift();
     if (this.#underWay.length === 0) await this.#release();
     return { writes: first.writes, answer };
+  }
+
+  get #lastName(): string {
+    return `${this.#name}/${this.#sent}`;
   }
 
   async #release(): Promise<void> {

@@ -27,10 +27,10 @@ export interface Call {
   readonly nowMs: number;
   /** The number under which this process listens. */
   readonly listener: number;
-  /** Among the flushes of a session. */
-  readonly flush: number;
+  /** Its name, among all flushes. */
+  readonly flush: string;
   /** Which one must have been carried out last. Undefined: whichever. */
-  readonly after: number | undefined;
+  readonly after: string | undefined;
 }
 
 /** What the function records of a stream. */
@@ -80,21 +80,24 @@ export class OneStatement {
     return whole;
   }
 
-  /** One event and nothing else: nothing may be sent behind it before it is answered. */
-  get isSingle(): boolean {
+  /** One event and nothing else. */
+  get #isSingle(): boolean {
     return this.#events.length === 1 && this.#streams.size === 1 && this.writes.every(({ unit }) => unit === undefined);
   }
 
-  /** What the server is asked, and with which values. */
+  /** What the server is asked, and with which values; and whether the next flush may name this one as the last before it. */
   call({ nowMs, listener, flush, after }: Call): {
     readonly statement: Statement;
     readonly values: readonly SqlValue[];
+    readonly isNamed: boolean;
   } {
     const [only] = this.#events;
-    if (only !== undefined && this.isSingle)
-      return { statement: RECORD_ONE, values: [...valuesOfOne(only.event, only.part, nowMs), listener] };
-    const turn = [listener, String(flush), after === undefined ? null : String(after)];
-    return { statement: RECORD_MANY, values: [...this.#values(nowMs), ...turn] };
+    if (only !== undefined && this.#isSingle && after === undefined) {
+      const values = [...valuesOfOne(only.event, only.part, nowMs), listener];
+      return { statement: RECORD_ONE, values, isNamed: false };
+    }
+    const values = [...this.#values(nowMs), listener, flush, after ?? null];
+    return { statement: RECORD_MANY, values, isNamed: true };
   }
 
   #values(nowMs: number): readonly SqlValue[] {
