@@ -36,6 +36,8 @@ export interface OpenOptions {
 }
 
 const BACKEND = 'postgres';
+/** Whoever holds the head of the log for long is not waited for: who listens is counted again later. */
+const COUNTING = "BEGIN; SET LOCAL lock_timeout = '2s'";
 /** Numbers of processes that listen are below: integers of PostgreSQL. */
 const MAX_LISTENER = 2_147_483_647;
 
@@ -127,7 +129,7 @@ class PostgresStore implements Store {
             database,
             clock,
             listener: ownNumber,
-            lost: () => this.#presence.lookAgain(),
+            lost: () => void this.#presence.lookAgain(),
             appended: (events) => this.#appended(events),
           });
     const writes = newWrites(BEGIN.appending);
@@ -139,7 +141,11 @@ class PostgresStore implements Store {
       store: options.location,
       listener: ownNumber,
       countListeners: async () => {
-        await database.query('SELECT count_listeners()');
+        await database.transaction(
+          COUNTING,
+          (queries) => queries.query('SELECT count_listeners()'),
+          options.answerTimeoutMs,
+        );
       },
       environment,
       heard: (head) => void this.#heard(head),

@@ -109,7 +109,9 @@ export class Presence {
   }
 
   /** Something may have come that nobody told of. */
-  lookAgain(): void {
+  async lookAgain(): Promise<void> {
+    // What is being asked just now may have been answered already.
+    await this.#beating;
     this.#beat();
   }
 
@@ -234,7 +236,7 @@ export class Presence {
   #count(): void {
     this.#counting ??= this.#options
       .countListeners()
-      .then(() => this.#beat())
+      .then(() => this.lookAgain())
       .catch((error: unknown) => {
         if (this.#closing.signal.aborted) return;
         this.#options.environment.logger.debug({ err: error }, 'who listens could not be counted; trying again');

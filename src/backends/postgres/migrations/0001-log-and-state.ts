@@ -14,7 +14,7 @@ CREATE TABLE log_head (
 INSERT INTO log_head VALUES (1, 0, 0, NULL);
 
 -- Who listens holds a lock of this class, under a number of its own ("Thpl").
-CREATE FUNCTION only_listener() RETURNS integer LANGUAGE sql VOLATILE SET search_path FROM CURRENT AS $$
+CREATE FUNCTION only_listener() RETURNS integer LANGUAGE sql VOLATILE AS $$
   SELECT CASE WHEN count(*) = 1 THEN min(listeners.number) END
   FROM (
     SELECT DISTINCT l.objid::bigint::integer AS number FROM pg_locks AS l
@@ -22,16 +22,18 @@ CREATE FUNCTION only_listener() RETURNS integer LANGUAGE sql VOLATILE SET search
       AND l.classid = ((x'5468706c'::integer # hashtext(current_schema()))::bigint & 4294967295)::oid
   ) AS listeners
 $$;
-CREATE FUNCTION listen_lock(p_number integer) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION listen_lock(p_number integer) RETURNS void LANGUAGE sql AS $$
   SELECT pg_advisory_lock_shared(x'5468706c'::integer # hashtext(current_schema()), p_number)
 $$;
 -- To be called when somebody listens who did not before, after it has the lock: then every later append tells of itself. Also of who may only read.
-CREATE FUNCTION count_listeners() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION count_listeners() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
   PERFORM FROM log_head FOR UPDATE;
   UPDATE log_head SET alone = only_listener();
 END
 $$;
+-- It runs as the owner: temporary tables of the caller are not to be taken for those of the schema.
+DO $$ BEGIN EXECUTE format('ALTER FUNCTION count_listeners() SET search_path = %I, pg_temp', current_schema()); END $$;
 
 CREATE TABLE events (
   position       bigint PRIMARY KEY,
