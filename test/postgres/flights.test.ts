@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { memory } from '../../src/backends/memory/memory.ts';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import type { AppendOutcome, AppendRequest } from '../../src/channel/event-log.ts';
@@ -10,19 +10,10 @@ import { StoreUnavailable } from '../../src/errors.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { createEnvironment } from '../../src/system/environment.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
-let server: PostgresServer;
-let schemas = 0;
+const { server, newSchema } = ownServer('flights');
 
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newSchema = () => `flights_${(schemas += 1)}`;
 const openAt = (schema: string) => postgres(`${server.url}?schema=${schema}`).open(createEnvironment());
 
 /** So many call at once: flushes of half of them, one sent behind the other; or of one or two large ones. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import type { PostgresOptions } from '../../src/backends/postgres/postgres.ts';
@@ -15,19 +15,10 @@ import { createEnvironment } from '../../src/system/environment.ts';
 import { silentLogger } from '../../src/system/logger.ts';
 import { newFile, newMemory } from '../image/moving-medium.ts';
 import { append, sampleEvent, sampleEvents } from '../sqlite/sqlite-bench.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
-let server: PostgresServer;
-let schemas = 0;
+const { server, newSchema } = ownServer('image');
 
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newSchema = () => `image_${(schemas += 1)}`;
 const urlOf = (schema: string) => `${server.url}?schema=${schema}`;
 const openAt = (schema: string, options?: PostgresOptions): Promise<Store> =>
   postgres(urlOf(schema), options).open(createEnvironment());

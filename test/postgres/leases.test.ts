@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import { rebalanced } from '../../src/consumer/lanes.ts';
 import { sampleConsumer, sampleRow, sampleUnit } from '../../src/contract/consumer-samples.ts';
@@ -8,19 +8,10 @@ import type { Store } from '../../src/store.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { createEnvironment } from '../../src/system/environment.ts';
 import { silentLogger } from '../../src/system/logger.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
-let server: PostgresServer;
-let schemas = 0;
+const { server, newSchema } = ownServer('leases');
 
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newSchema = () => `leases_${(schemas += 1)}`;
 const openAt = (schema: string): Promise<Store> =>
   postgres(`${server.url}?schema=${schema}&lease=1s`).open(createEnvironment({ logger: silentLogger }));
 

@@ -1,13 +1,12 @@
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import { defineConsumer, defineEvent, defineProjection, open } from '../../src/index.ts';
 import type { SystemOptions } from '../../src/index.ts';
 import { silentLogger } from '../../src/system/logger.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
 const Counted = defineEvent({
   type: 'things.counted',
@@ -15,16 +14,7 @@ const Counted = defineEvent({
   schema: z.object({ thing: z.string(), n: z.number() }),
 });
 
-let server: PostgresServer;
-let schemas = 0;
-
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newSchema = () => `nodes_${(schemas += 1)}`;
+const { server, newSchema } = ownServer('nodes');
 
 /** As an operator, past the store. */
 async function query(schema: string, sql: string): Promise<Record<string, unknown>[]> {

@@ -1,13 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CapabilityMissing, defineConsumer, defineEvent, EventDataInvalid, open } from '../../src/index.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { silentLogger } from '../../src/system/logger.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
 const Placed = defineEvent({
   type: 'shop.order.placed',
@@ -15,16 +14,9 @@ const Placed = defineEvent({
   schema: z.object({ order: z.string(), total: z.number() }),
 });
 
-let server: PostgresServer;
-let schemas = 0;
+const { server, newSchema } = ownServer('outbox');
 
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newStore = () => `${server.url}?schema=outbox_${(schemas += 1)}`;
+const newStore = () => `${server.url}?schema=${newSchema()}`;
 
 function program(store: string, seen: string[] = [], outboxes: readonly DatabaseSync[] = []) {
   return open({

@@ -1,12 +1,11 @@
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import { defineConsumer, defineEvent, open } from '../../src/index.ts';
 import { silentLogger } from '../../src/system/logger.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
 const SIZE = 100;
 
@@ -20,16 +19,7 @@ const Short = newFact('short');
 const Long = newFact('long');
 const Kept = newFact('kept');
 
-let server: PostgresServer;
-let schemas = 0;
-
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newSchema = () => `partitions_${(schemas += 1)}`;
+const { server, newSchema } = ownServer('partitions');
 
 function openAt(schema: string) {
   return open({

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import type { QueryResult } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import type { PostgresOptions } from '../../src/backends/postgres/postgres.ts';
 import { StoreUnavailable, StoreUnusable } from '../../src/errors.ts';
@@ -8,19 +8,10 @@ import type { Store } from '../../src/store.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { createEnvironment } from '../../src/system/environment.ts';
 import { allIds, append, sampleEvents, streamEvent } from '../sqlite/sqlite-bench.ts';
-import type { PostgresServer } from './server.ts';
-import { startPostgres } from './server.ts';
+import { ownServer } from './own-server.ts';
 
-let server: PostgresServer;
-let schemas = 0;
+const { server, newSchema } = ownServer('store');
 
-beforeAll(async () => {
-  server = await startPostgres();
-}, 120_000);
-
-afterAll(() => server.stop());
-
-const newSchema = () => `store_${(schemas += 1)}`;
 const openAt = (schema: string, options?: PostgresOptions): Promise<Store> =>
   postgres(`${server.url}?schema=${schema}`, options).open(createEnvironment());
 

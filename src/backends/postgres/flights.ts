@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { ThereuponError } from '../../errors.ts';
 import type { Database, Line } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
@@ -36,15 +35,18 @@ export class Flights {
   readonly #database: Database;
   readonly #listener: number;
   readonly #underWay: Flight[] = [];
-  /** A connection may have served other flights before: names of theirs are not to be taken for one of these. */
-  readonly #name = randomUUID();
+  readonly #name: string;
   #line: Promise<Line> | undefined;
   #sent = 0;
 
-  /** `listener`: the number under which this process listens. */
-  constructor(database: Database, listener: number) {
+  /**
+   * `listener`: the number under which this process listens. `name`: of these flights alone, since a connection may have served others before,
+   * whose names are not to be taken for theirs.
+   */
+  constructor(database: Database, listener: number, name: string) {
     this.#database = database;
     this.#listener = listener;
+    this.#name = name;
   }
 
   get count(): number {

@@ -109,7 +109,7 @@ class PostgresStore implements Store {
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: OpenOptions, environment: Environment) {
-    const { clock, logger } = environment;
+    const { clock, ids, logger } = environment;
     this.location = options.location;
     this.readOnly = options.readOnly;
     this.#database = database;
@@ -117,6 +117,7 @@ class PostgresStore implements Store {
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
+    // By chance itself: that of the environment may be the same for two processes of a test.
     const ownNumber = randomInt(1, MAX_LISTENER);
     const partitions = new Partitions(options.eventsPerPartition);
     const newWrites = (begin: string): Writes =>
@@ -129,6 +130,7 @@ class PostgresStore implements Store {
             database,
             clock,
             listener: ownNumber,
+            name: ids.next(),
             lost: () => void this.#presence.lookAgain(),
             appended: (events) => this.#appended(events),
           });

@@ -96,6 +96,8 @@ export class WriteQueue {
     partitions: Partitions;
     /** The number under which this process listens. */
     listener: number;
+    /** Of this queue alone. */
+    name: string;
     /** It is not known what was appended, and nobody may tell. */
     lost: () => void;
     /** Something was appended, and is visible; told before the writes are settled. */
@@ -108,7 +110,7 @@ export class WriteQueue {
     this.#begin = options.begin;
     this.#partitions = options.partitions;
     this.#appended = options.appended;
-    this.#flights = new Flights(options.database, options.listener);
+    this.#flights = new Flights(options.database, options.listener, options.name);
     this.#lost = options.lost;
   }
 
