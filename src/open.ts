@@ -49,7 +49,8 @@ const RETENTION_EVERY_MS = 3_600_000;
 const RETENTION_FIRST_MS = 60_000;
 
 /**
- * Opens a system: joins channel, state and features, and starts what reacts.
+ * Opens a system: joins channel, state and features, and starts what reacts. From here until it is closed the process stays alive, whatever
+ * the store, so that what waits (for an event, a retry, a store that is away) is waited for.
  *
  * Errors    InvalidDefinition; StoreHeld, StoreUnusable, StoreUnavailable of the backend
  */
@@ -87,11 +88,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly #publisher: Publisher;
   readonly #ingest: Ingest;
   readonly #outboxes: Outboxes;
+  /** Lets the process end when nothing else keeps it. */
+  readonly #release: () => void;
   #closing: Promise<void> | undefined;
   #cancelRetention: (() => void) | undefined;
 
   private constructor(parts: {
     options: SystemOptions<Events>;
+    release: () => void;
     environment: Environment;
     store: Store;
     feed: Feed;
@@ -103,6 +107,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const source = options.source ?? '/thereupon';
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.options = options;
+    this.#release = parts.release;
     this.environment = environment;
     this.#store = store;
     this.#feed = feed;
@@ -138,8 +143,21 @@ export class System<Events extends EventDefinition = EventDefinition> {
   static async open<Events extends EventDefinition>(options: SystemOptions<Events>): Promise<System<Events>> {
     if (typeof options !== 'object' || options === null)
       throw new InvalidInput({ path: 'options', expected: 'a store, or options that name one', found: options });
-    const environment = createEnvironment(options.environment);
     assertOptions(options);
+    const release = keepAlive();
+    try {
+      return await System.#join(options, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  static async #join<Events extends EventDefinition>(
+    options: SystemOptions<Events>,
+    release: () => void,
+  ): Promise<System<Events>> {
+    const environment = createEnvironment(options.environment);
     const reactions = reactionsOf(options);
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
@@ -153,6 +171,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       const feed = await Feed.open(store.log, environment);
       system = new System<Events>({
         options,
+        release,
         environment,
         store,
         feed,
@@ -363,7 +382,6 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
   async #close(): Promise<void> {
     this.#cancelRetention?.();
-    const release = keepAlive();
     try {
       const graceMs = durationMs(this.options.closeGrace ?? '10s', 'closeGrace');
       await this.consumers.stop(graceMs);
@@ -371,7 +389,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       this.#feed.close();
       await this.#store.close();
     } finally {
-      release();
+      this.#release();
     }
   }
 

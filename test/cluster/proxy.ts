@@ -12,6 +12,8 @@ export class Proxy {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #network: Network = 'well';
+  /** Sees what nodes send, after it went on its way. */
+  onSent: (bytes: Buffer) => void = () => {};
 
   private constructor(target: { readonly host: string; readonly port: number }) {
     this.#target = target;
@@ -51,6 +53,7 @@ export class Proxy {
     this.#pairs.add(pair);
     this.#pump(near, far);
     this.#pump(far, near);
+    near.on('data', (bytes) => this.onSent(bytes));
     for (const socket of pair) {
       socket.setNoDelay(true);
       socket.on('error', () => undefined);

@@ -3,6 +3,7 @@ import type { PoolClient, QueryArrayConfig, QueryResult } from 'pg';
 import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '../../errors.ts';
 import { waitFor } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
+import { keepAlive } from '../../system/keep-alive.ts';
 
 /** What PostgreSQL takes. Arrays become arrays of the type that the statement casts them to; a buffer is in the server's own form. */
 export type SqlValue = string | number | boolean | null | Buffer | readonly (string | number | boolean | null)[];
@@ -213,20 +214,30 @@ export class Database implements Queries {
 
   /** What became of a transaction whose connection was lost in its commit. Errors `problem` when the server does not say. */
   async #wasCommitted(xact: string, problem: ThereuponError): Promise<boolean> {
-    for (const delayMs of ASK_AGAIN_MS) {
-      try {
-        const [row] = await this.query<[string | null]>('SELECT pg_xact_status($1::text::xid8)', [xact]);
-        if (row?.[0] === 'committed') return true;
-        if (row?.[0] === 'aborted') return false;
-      } catch (error) {
-        this.#environment.logger.debug(
-          { err: error, store: this.store },
-          'the server does not say yet what it committed',
-        );
+    // Without a connection nothing else may do.
+    const release = keepAlive();
+    try {
+      for (const delayMs of ASK_AGAIN_MS) {
+        const status = await this.#statusOf(xact);
+        if (status === 'committed') return true;
+        if (status === 'aborted') return false;
+        await waitFor(this.#environment.clock, delayMs);
       }
-      await waitFor(this.#environment.clock, delayMs);
+    } finally {
+      release();
     }
     throw problem;
+  }
+
+  /** Undefined: the server does not say, or not yet. */
+  async #statusOf(xact: string): Promise<string | undefined> {
+    try {
+      const [row] = await this.query<[string | null]>('SELECT pg_xact_status($1::text::xid8)', [xact]);
+      return row?.[0] ?? undefined;
+    } catch (error) {
+      this.#environment.logger.debug({ err: error, store: this.store }, 'the server does not say yet what it committed');
+      return undefined;
+    }
   }
 
   close(): Promise<void> {

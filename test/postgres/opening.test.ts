@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { Proxy } from '../cluster/proxy.ts';
+import { ownServer } from './own-server.ts';
+
+const PROGRAM = path.join(import.meta.dirname, 'opens.ts');
+/** So long no connection holds: longer than the first question about what became of a commit. */
+const AWAY_MS = 150;
+
+const { server, newSchema } = ownServer('opening');
+
+test('a program whose commit is cut off while it opens its store asks what became of it, and does not end unsettled', async () => {
+  const { hostname, port } = new URL(server.url);
+  const proxy = await Proxy.before({ host: hostname, port: Number(port) });
+  const url = new URL(server.url);
+  url.port = String(proxy.port);
+  try {
+    let named = false;
+    let awayUntil = Number.NEGATIVE_INFINITY;
+    let cuts = 0;
+    proxy.onSent = (bytes) => {
+      // Once, in the first transaction that is asked about: that of the migrations is not.
+      if (bytes.includes('pg_current_xact_id')) named = true;
+      else if (named && cuts === 0 && bytes.includes('COMMIT')) awayUntil = performance.now() + AWAY_MS;
+      if (performance.now() >= awayUntil) return;
+      cuts += 1;
+      proxy.cut();
+    };
+    const child = spawn(process.execPath, ['--conditions=thereupon-source', PROGRAM, `${url.href}?schema=${newSchema()}`]);
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number | null]>]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('unsettled') as string });
+    expect(cuts).toBeGreaterThan(1);
+  } finally {
+    await proxy.close();
+  }
+});
