@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { Proxy } from '../cluster/proxy.ts';
 import { ownServer } from './own-server.ts';
 
-const PROGRAM = path.join(import.meta.dirname, 'opens.ts');
+const PROGRAM = path.join(import.meta.dirname, '../sqlite/staying.ts');
 /** So long no connection holds: longer than the first question about what became of a commit. */
 const AWAY_MS = 150;
 
@@ -29,7 +29,12 @@ test('a program whose commit is cut off while it opens its store asks what becam
       cuts += 1;
       proxy.cut();
     };
-    const child = spawn(process.execPath, ['--conditions=thereupon-source', PROGRAM, `${url.href}?schema=${newSchema()}`]);
+    const child = spawn(process.execPath, [
+      '--conditions=thereupon-source',
+      PROGRAM,
+      'nothing',
+      `${url.href}?schema=${newSchema()}`,
+    ]);
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number | null]>]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('unsettled') as string });
     expect(cuts).toBeGreaterThan(1);

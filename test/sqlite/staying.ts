@@ -36,4 +36,5 @@ if (what === 'subscribe') {
     await claim.ack();
   }
   await system.close();
-} else await system.publish(Noticed, {});
+} else if (what === 'retry') await system.publish(Noticed, {});
+else await system.close();

@@ -235,7 +235,10 @@ export class Database implements Queries {
       const [row] = await this.query<[string | null]>('SELECT pg_xact_status($1::text::xid8)', [xact]);
       return row?.[0] ?? undefined;
     } catch (error) {
-      this.#environment.logger.debug({ err: error, store: this.store }, 'the server does not say yet what it committed');
+      this.#environment.logger.debug(
+        { err: error, store: this.store },
+        'the server does not say yet what it committed',
+      );
       return undefined;
     }
   }
