@@ -11,7 +11,7 @@ import { QueueAside } from './aside-queue.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import { Attempts } from './attempts.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
-import type { Cluster, DueDeliveries } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import { Claims } from './claims.ts';
 import { Committer } from './committer.ts';
 import type { Refusal } from './committer.ts';
@@ -20,8 +20,8 @@ import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
 import type { Work } from './key-queues.ts';
-import { laneKeyOf } from './keys.ts';
-import { commonCheckpoint, laneOf, LANES } from './lanes.ts';
+import { LaneShare } from './lane-share.ts';
+import { commonCheckpoint } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { Progress } from './progress.ts';
 import type { RowStore } from './row-store.ts';
@@ -99,8 +99,7 @@ export class ConsumerLoop {
   readonly #states: StateCache | undefined;
   readonly #attempts: Attempts;
   readonly #intake: Intake;
-  /** The lanes whose events it handles; undefined: all. */
-  readonly #laneSet: ReadonlySet<number> | undefined;
+  readonly #share: LaneShare;
   #stopped = false;
   /** Units that were closed. */
   #commits = 0;
@@ -113,7 +112,7 @@ export class ConsumerLoop {
     this.#options = options;
     this.#progress = new Progress(options.groups);
     this.#savedLow = this.#progress.low;
-    if (options.token !== undefined) this.#laneSet = new Set(options.groups.flatMap(({ lanes }) => lanes));
+    this.#share = new LaneShare(reaction, stores, options.token === undefined ? undefined : options.groups);
     this.#intake = this.#createIntake();
     this.#committer = this.#createCommitter();
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
@@ -218,7 +217,7 @@ export class ConsumerLoop {
 
   /** An operator changed stored deliveries of a key. */
   deliveriesChanged(key: string, removed: number): void {
-    if (this.#stopped || !this.#isMine(key)) return;
+    if (this.#stopped || !this.#share.has(key)) return;
     this.#aside.changed(key, removed);
     this.#madeRoom();
   }
@@ -332,7 +331,7 @@ export class ConsumerLoop {
 
   async #prefetch(events: readonly RecordedEvent[]): Promise<void> {
     if (this.#states === undefined || events.length === 0) return;
-    await this.#states.load(events.map((event) => this.#keyOf(event).key).filter((key) => this.#isMine(key)));
+    await this.#states.load(events.map((event) => this.#keyOf(event).key).filter((key) => this.#share.has(key)));
   }
 
   #keyOf(event: RecordedEvent): { key: string; error: unknown } {
@@ -362,8 +361,8 @@ export class ConsumerLoop {
 
   #take(event: RecordedEvent): void {
     const { key, error } = this.#keyOf(event);
-    const lane = this.#laneSet === undefined ? 0 : laneOf(key);
-    if (this.#laneSet?.has(lane) === false) {
+    const lane = this.#share.laneOf(key);
+    if (lane === undefined) {
       this.#progress.passTo(event.position);
       return;
     }
@@ -383,31 +382,6 @@ export class ConsumerLoop {
     }
     if (error !== undefined) this.#fail(work, 1, error);
     else this.#submit(work);
-  }
-
-  #isMine(key: string): boolean {
-    return this.#laneSet === undefined || this.#laneSet.has(laneOf(key));
-  }
-
-  #dueDeliveries(): DueDeliveries {
-    const { cluster, deliveries } = this.#options.stores;
-    if (cluster === undefined || this.#laneSet === undefined) return deliveries;
-    const lanes = [...this.#laneSet];
-    return {
-      due: (consumer, untilMs, limit) => cluster.due(consumer, lanes, untilMs, limit),
-      nextDueMs: (consumer, afterMs) => cluster.nextDueMs(consumer, lanes, afterMs),
-    };
-  }
-
-  /** What of the log is this node's, where the store knows the keys too. */
-  #ownLog(): Pick<EventLog, 'read'> | undefined {
-    const { stores, setting } = this.#options;
-    const { cluster } = stores;
-    const by = laneKeyOf(setting.reaction.keyOf);
-    if (cluster === undefined || by === undefined || this.#laneSet === undefined || this.#laneSet.size === LANES)
-      return undefined;
-    const lanes = [...this.#laneSet];
-    return { read: (options) => cluster.read(options, by, lanes) };
   }
 
   #submit(work: Work): void {
@@ -446,7 +420,7 @@ export class ConsumerLoop {
       consumer: setting.reaction.name,
       selection: setting.reaction.selection,
       feed,
-      log: this.#ownLog(),
+      log: this.#share.log,
       progress: this.#progress,
       environment: setting.environment,
       hasRoom: () => this.#hasRoom(),
@@ -485,7 +459,7 @@ export class ConsumerLoop {
       queues: this.#queues,
       concurrency: setting.reaction.concurrency,
       keyOf: (event) => this.#keyOf(event),
-      isMine: (key) => this.#isMine(key),
+      isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
       settled: () => this.#madeRoom(),
     });
@@ -497,7 +471,7 @@ export class ConsumerLoop {
       reaction: setting.reaction,
       environment: setting.environment,
       deliveries: stores.deliveries,
-      due: this.#dueDeliveries(),
+      due: this.#share.dueDeliveries,
       log: stores.log,
       committer: this.#committer,
       settlement: this.#settlement,

@@ -2,7 +2,7 @@ import type { Feed } from '../channel/feed.ts';
 import { Closed, InvalidInput, NotFound, WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
-import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { adapt, formOf, isSameForm } from './adapt.ts';
 import type { AttemptSetting } from './attempt.ts';
@@ -14,6 +14,7 @@ import type { ConsumerStores } from './consumer-loop.ts';
 import { newFigures } from './figures.ts';
 import { wholeGroup } from './lanes.ts';
 import type { LeaseCommit } from './lanes.ts';
+import { LoopChanges } from './loop-changes.ts';
 import type { Membership } from './membership.ts';
 import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
@@ -21,6 +22,7 @@ import { knownRecord } from './known-record.ts';
 import { refusalError } from './refusal-error.ts';
 import { placeOf } from './replay.ts';
 import type { ReplayFrom } from './replay.ts';
+import { reportSteering } from './report-steering.ts';
 import { lagOf } from './status.ts';
 import type { ConsumerState, ConsumerStatus } from './status.ts';
 
@@ -63,8 +65,7 @@ export class Consumer {
   #awaitsLanes = false;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
-  /** Resolved when it begins to run, or runs no more. */
-  #changes = Promise.withResolvers<void>();
+  readonly #changes = new LoopChanges();
   /** Resolved when the system that closes waits no longer. */
   readonly #over = Promise.withResolvers<void>();
 
@@ -99,7 +100,7 @@ export class Consumer {
         // Lanes changed hands, and another loop will handle those that are here then.
         if (!(error instanceof Closed) || !this.#hasYetToRun) throw error;
       }
-      if (this.claims === claims) await this.#change(options.signal);
+      if (this.claims === claims) await this.#changes.next(options.signal);
     }
   }
 
@@ -107,20 +108,6 @@ export class Consumer {
   get #hasYetToRun(): boolean {
     const waits = this.#options.lanes !== undefined || this.#beginsAnew;
     return this.#runs && !this.#closed && this.#record?.paused === undefined && waits;
-  }
-
-  /** Resolves when a loop begins or ends, it is paused or stopped, or the signal ends the wait. */
-  async #change(signal: AbortSignal | undefined): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const abort = () => aborted.resolve();
-    signal?.addEventListener('abort', abort);
-    await Promise.race([this.#changes.promise, aborted.promise]);
-    signal?.removeEventListener('abort', abort);
-  }
-
-  #changed(): void {
-    this.#changes.resolve();
-    this.#changes = Promise.withResolvers<void>();
   }
 
   /** Nothing is under way, and nothing waits but for time, a receiver or an operator. Commits may wait for company. */
@@ -161,6 +148,7 @@ export class Consumer {
 
   /** Stops taking events, lets attempts under way finish, remembers the pause. As all steering, also where reactions do not run. */
   pause(reason: string): Promise<void> {
+    const { setting, stores } = this.#options;
     return this.exclusive(async () => {
       const record = await this.#known();
       if (record.paused !== undefined) return;
@@ -171,16 +159,17 @@ export class Consumer {
         this.#beginAnew(undefined, 0);
         throw error;
       }
-      await this.#report(SYSTEM_EVENTS.consumerPaused, { reason });
+      await reportSteering(setting, stores.log, SYSTEM_EVENTS.consumerPaused, { reason });
     });
   }
 
   resume(): Promise<void> {
+    const { setting, stores } = this.#options;
     return this.exclusive(async () => {
       const record = await this.#known();
       if (record.paused === undefined) return;
       await this.#put({ paused: undefined });
-      await this.#report(SYSTEM_EVENTS.consumerResumed, {});
+      await reportSteering(setting, stores.log, SYSTEM_EVENTS.consumerResumed, {});
       await this.#goOn();
     });
   }
@@ -192,8 +181,9 @@ export class Consumer {
    * Errors    WrongState for a replay from the middle of a consumer that keeps state: it would count events twice.
    */
   replay(from: ReplayFrom): Promise<void> {
+    const { setting, stores } = this.#options;
     return this.exclusive(async () => {
-      const place = await placeOf(from, this.#options.stores.log);
+      const place = await placeOf(from, stores.log);
       await this.#assertReached(place);
       if (this.reaction.state !== undefined && place !== START) {
         throw new WrongState(
@@ -209,7 +199,7 @@ export class Consumer {
         this.#beginAnew(undefined, 0);
         throw error;
       }
-      await this.#report(SYSTEM_EVENTS.consumerReplayed, { from: place });
+      await reportSteering(setting, stores.log, SYSTEM_EVENTS.consumerReplayed, { from: place });
       if (paused === undefined) await this.#goOn();
     });
   }
@@ -356,7 +346,7 @@ export class Consumer {
     loop.abort();
     this.#awaitsLanes = true;
     if (this.#loop === loop) this.#loop = undefined;
-    this.#changed();
+    this.#changes.happened();
   }
 
   #lostLanes(loop: ConsumerLoop): void {
@@ -393,7 +383,7 @@ export class Consumer {
       outage: (of, error) => this.#outages.changed(of, error),
     });
     this.#loop = loop;
-    this.#changed();
+    this.#changes.happened();
     try {
       await loop.start();
     } catch (error) {
@@ -420,7 +410,7 @@ export class Consumer {
     await loop?.stop(deadline, receivers);
     if (this.#loop === loop) this.#loop = undefined;
     this.#outages.clear();
-    this.#changed();
+    this.#changes.happened();
   }
 
   #refused(loop: ConsumerLoop, { position, refusal }: Refusal): void {
@@ -498,29 +488,7 @@ export class Consumer {
     const current = await this.#known();
     const record = await checkpoints.change(this.name, change, this.#nowMs());
     if (this.#runs) this.#record = record ?? current;
-    this.#changed();
-  }
-
-  async #report(
-    type: (typeof SYSTEM_EVENTS)['consumerPaused' | 'consumerResumed' | 'consumerReplayed'],
-    data: Readonly<Record<string, string | number>>,
-  ): Promise<void> {
-    const { setting } = this.#options;
-    const event = systemEvent(setting.environment, {
-      type,
-      about: this.name,
-      data: { consumer: this.name, ...data },
-      cause: undefined,
-    });
-    try {
-      await this.#options.stores.log.append({ events: [event], onDuplicate: 'keep-first' });
-    } catch (error) {
-      // It is done and written down with the consumer; the report alone is missing.
-      setting.logger.error(
-        { consumer: this.name, type, err: error },
-        'what was done with the consumer could not be reported',
-      );
-    }
+    this.#changes.happened();
   }
 
   /** As the store has it, and had it made if need be. */

@@ -4,6 +4,8 @@ import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '..
 import { waitFor } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
 import { keepAlive } from '../../system/keep-alive.ts';
+import type { TextRow } from './item-query.ts';
+import { readItems } from './item-query.ts';
 
 /** What PostgreSQL takes. Arrays become arrays of the type that the statement casts them to; a buffer is in the server's own form. */
 export type SqlValue = string | number | boolean | null | Buffer | readonly (string | number | boolean | null)[];
@@ -13,6 +15,8 @@ export interface Queries {
   query<Row extends readonly unknown[]>(text: string, values?: readonly SqlValue[]): Promise<Row[]>;
   /** As `query`, of a text that comes again and again: the server keeps its plan. */
   prepared<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[]): Promise<Row[]>;
+  /** As `prepared`, of many rows: each is made into an item as it comes. */
+  items<Item>(text: string, values: readonly SqlValue[], itemOf: (row: TextRow) => Item): Promise<Item[]>;
   /** Answers how many rows were changed. */
   change(text: string, values?: readonly SqlValue[]): Promise<number>;
   /** Several statements without values. */
@@ -108,6 +112,14 @@ export class Database implements Queries {
     try {
       const { rows } = await this.#pool.query<unknown[]>(preparedQuery(text, values));
       return rows as unknown as Row[];
+    } catch (error) {
+      throw storeError(this.store, error);
+    }
+  }
+
+  async items<Item>(text: string, values: readonly SqlValue[], itemOf: (row: TextRow) => Item): Promise<Item[]> {
+    try {
+      return await readItems(this.#pool, preparedQuery(text, values), itemOf);
     } catch (error) {
       throw storeError(this.store, error);
     }
@@ -325,6 +337,10 @@ class Transaction implements Queries {
   async prepared<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[]): Promise<Row[]> {
     const { rows } = await this.#client.query<unknown[]>({ ...this.#timeout, ...preparedQuery(text, values) });
     return rows as unknown as Row[];
+  }
+
+  items<Item>(text: string, values: readonly SqlValue[], itemOf: (row: TextRow) => Item): Promise<Item[]> {
+    return readItems(this.#client, { ...this.#timeout, ...preparedQuery(text, values) }, itemOf);
   }
 
   async change(text: string, values: readonly SqlValue[] = []): Promise<number> {

@@ -3,23 +3,25 @@ import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
 import type { Queries, SqlValue } from './database.ts';
+import type { TextRow } from './item-query.ts';
 import { fromText, toText } from './text.ts';
 
 /** The columns of a read, in the order of `EventRow`; `events` is `e`. */
 export const EVENT_COLUMNS =
   'e.position, e.stream, e.version, e.type, e.schema_version, e.source, e.id, e.subject, e."time", e.recorded_ms, e.correlationid, e.causationid, e.encoding, e.attributes, e.data';
 
-export type EventRow = [
-  position: number,
+/** 64-bit integers are numbers, or, as they come from the server, text. */
+export type EventRow = readonly [
+  position: number | string,
   stream: string,
-  version: number,
+  version: number | string,
   type: string,
-  schemaVersion: number,
+  schemaVersion: number | string,
   source: string,
   id: string,
   subject: string | null,
   time: string,
-  recordedMs: number,
+  recordedMs: number | string,
   correlationid: string | null,
   causationid: string | null,
   encoding: DataEncoding,
@@ -29,16 +31,16 @@ export type EventRow = [
 
 export function storedEvent(row: EventRow): StoredEvent {
   return Object.freeze({
-    position: position(row[0]),
+    position: position(Number(row[0])),
     stream: fromText(row[1]),
-    version: row[2],
+    version: Number(row[2]),
     type: fromText(row[3]),
-    schemaVersion: row[4],
+    schemaVersion: Number(row[4]),
     source: fromText(row[5]),
     id: fromText(row[6]),
     subject: row[7] === null ? undefined : fromText(row[7]),
     time: fromText(row[8]),
-    recordedMs: row[9],
+    recordedMs: Number(row[9]),
     correlationid: fromText(row[10] ?? row[6]),
     causationid: row[11] === null ? undefined : fromText(row[11]),
     encoding: row[12],
@@ -47,8 +49,9 @@ export function storedEvent(row: EventRow): StoredEvent {
   });
 }
 
-export function recordedEvents(rows: readonly EventRow[]): RecordedEvent[] {
-  return rows.map((row) => recordedEvent(storedEvent(row)));
+/** Of a row whose columns are `EVENT_COLUMNS`. */
+export function eventOf(row: TextRow): RecordedEvent {
+  return recordedEvent(storedEvent(row as unknown as EventRow));
 }
 
 /** Of most events, which begin a conversation: their own id, which need not be stored twice. */

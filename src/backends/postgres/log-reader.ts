@@ -4,8 +4,7 @@ import type { LaneKey } from '../../consumer/lanes.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import { roughBytes } from '../../event/event-size.ts';
 import type { Queries, SqlValue } from './database.ts';
-import type { EventRow } from './event-rows.ts';
-import { EVENT_COLUMNS, recordedEvents } from './event-rows.ts';
+import { EVENT_COLUMNS, eventOf } from './event-rows.ts';
 import { fromText, toText } from './text.ts';
 
 /** Of a page that is bounded in bytes, rows asked for at once: an answer is in memory as a whole. Fewer after one whose rows were large. */
@@ -81,11 +80,12 @@ export class LogReader {
   }
 
   async find(source: string, id: string): Promise<RecordedEvent | undefined> {
-    const rows = await this.#queries.query<EventRow>(
+    const [event] = await this.#queries.items(
       `SELECT ${EVENT_COLUMNS} FROM identities AS i JOIN events AS e ON e.position = i.position WHERE i.id = $1 AND i.source = $2`,
       [toText(id), toText(source)],
+      eventOf,
     );
-    return recordedEvents(rows)[0];
+    return event;
   }
 
   async head(): Promise<readonly [position: number, recordedMs: number]> {
@@ -155,8 +155,8 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
       const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT $${values.length + bounds.length + 1}`;
       const [foundBefore, bytesBefore] = [found.length, bytes];
       const parameters = from === undefined ? [...values, wanted] : [...values, from, wanted];
-      const rows = await this.#queries.prepared<EventRow>(sql, parameters);
-      for (const event of recordedEvents(rows)) {
+      const events = await this.#queries.items(sql, parameters, eventOf);
+      for (const event of events) {
         found.push(event);
         from = question.placeOf(event);
         bytes += roughBytes(event);
@@ -164,7 +164,7 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
       }
       this.#adjust(found.length - foundBefore, bytes - bytesBefore);
       inclusive = false;
-      if (rows.length < wanted) break;
+      if (events.length < wanted) break;
     }
     return found;
   }

@@ -104,7 +104,7 @@ async function rememberIdentities(database: Database, name: string): Promise<voi
     const last = rows.at(-1);
     if (last === undefined) return;
     await keepDigests(database, rows);
-    after = last[0];
+    after = Number(last[0]);
   }
 }
 

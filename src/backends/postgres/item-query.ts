@@ -1,0 +1,55 @@
+import { Query } from 'pg';
+import type { QueryConfig, QueryResult } from 'pg';
+
+/** The columns of a row in the text form of the server. */
+export type TextRow = readonly (string | null)[];
+
+/** A connection, or a pool of them. */
+interface Connected {
+  query(config: QueryConfig<unknown[]>, done: (error: Error | undefined, result: QueryResult) => void): void;
+}
+
+/**
+ * A statement of which each row becomes an item as it comes. The driver itself makes of each an array of converted values, and an event of it:
+ * more than half of the cost of reading many rows.
+ *
+ * Source    The messages that the driver hands to whoever submits a statement, as for pg-cursor: https://node-postgres.com/apis/cursor
+ */
+class ItemQuery<Item> extends Query {
+  readonly items: Item[] = [];
+  /** Why a row could not become an item; the rows behind it are passed over. */
+  failure: unknown;
+  readonly #itemOf: (row: TextRow) => Item;
+
+  constructor(config: QueryConfig<unknown[]>, itemOf: (row: TextRow) => Item) {
+    super(config);
+    this.#itemOf = itemOf;
+  }
+
+  handleDataRow({ fields }: { readonly fields: TextRow }): void {
+    if (this.failure !== undefined) return;
+    try {
+      this.items.push(this.#itemOf(fields));
+    } catch (error) {
+      this.failure = error;
+    }
+  }
+}
+
+/** Errors    As of the driver; what `itemOf` throws. */
+export function readItems<Item>(
+  on: Connected,
+  config: QueryConfig<unknown[]>,
+  itemOf: (row: TextRow) => Item,
+): Promise<Item[]> {
+  const query = new ItemQuery(config, itemOf);
+  return new Promise((resolve, reject) => {
+    on.query(query as unknown as QueryConfig<unknown[]>, (error, result) => {
+      if (error) reject(error);
+      else if (query.failure !== undefined) reject(query.failure);
+      else if (result.rowCount !== query.items.length)
+        reject(new Error(`this version of pg hands over ${query.items.length} of ${result.rowCount} rows`));
+      else resolve(query.items);
+    });
+  });
+}
