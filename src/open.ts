@@ -294,7 +294,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }
 
   /**
-   * Resolves when every reaction has reached the head of the log, with what transactions in `outboxes` have committed, and everything is
+   * Resolves when every reaction has reached the head of the log, with what transactions of `publishWithin` have committed, and everything is
    * committed. What waits for time, a retry or a delay, is not waited for; in tests `testSystem` lets time pass. Where several processes share
    * the reactions, it speaks of what is handled in this one.
    */

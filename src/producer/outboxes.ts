@@ -45,9 +45,9 @@ export class Outboxes {
     return (events) => inStore.put(transaction, events);
   }
 
-  /** Resolves when what is committed now in databases of callers is in the log, or cannot be brought there now. */
+  /** Resolves when what transactions of callers have committed is in the log, or cannot be brought there now. */
   async caughtUp(): Promise<void> {
-    await Promise.all(this.#ownRelays.map((relay) => relay.caughtUp()));
+    await Promise.all([this.#storeRelay, ...this.#ownRelays].map((relay) => relay?.caughtUp()));
   }
 
   async close(graceMs: number): Promise<void> {

@@ -65,7 +65,7 @@ describe('publishing in a transaction of the caller', () => {
     await system.settled();
     expect(seen).toEqual(['b']);
     await client.query('COMMIT');
-    await until(() => seen.length === 3);
+    await system.settled();
     expect(seen).toEqual(['b', 'a1', 'a2']);
 
     await client.query('BEGIN');
@@ -74,7 +74,8 @@ describe('publishing in a transaction of the caller', () => {
     await client.query('BEGIN');
     await system.publishWithin(client, [order('after')]);
     await client.query('COMMIT');
-    await until(() => seen.length === 4);
+    await system.settled();
+    expect(seen).toEqual(['b', 'a1', 'a2', 'after']);
     expect(await recorded(system)).toEqual(['b', 'a1', 'a2', 'after']);
     await client.end();
     await system.close();
