@@ -10,6 +10,7 @@ import type { ProjectionDefinition } from './projection/define-projection.ts';
 import type { EventLimits } from './schema/event-limits.ts';
 import type { UnknownTypePolicy } from './schema/registry.ts';
 import type { StoreFactory } from './store.ts';
+import { durationMs } from './system/duration.ts';
 import type { Duration } from './system/duration.ts';
 import type { Environment } from './system/environment.ts';
 
@@ -64,6 +65,7 @@ export function assertOptions(options: SystemOptions): void {
     throw new InvalidInput({ path: `options.${name}`, expected, found: name });
   }
   assertRetentionRules(options.retention ?? []);
+  if (options.closeGrace !== undefined) durationMs(options.closeGrace, 'closeGrace');
   const { source, store, unknownTypes } = options;
   if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))
     throw new InvalidInput({

@@ -1,6 +1,8 @@
-import { ClaimLost } from '../errors.ts';
+import { ClaimLost, ThereuponError } from '../errors.ts';
 import { reactingTo } from '../event/causality.ts';
 import type { Position } from '../event/position.ts';
+import { backoffMs } from '../system/backoff.ts';
+import { waitFor } from '../system/clock.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
@@ -20,7 +22,12 @@ export interface AttemptsOptions {
   succeed(work: Work, attempt: Attempt): void;
   /** Answers the delivery that stands for the event now. */
   fail(work: Work, attempts: number, error: unknown): Delivery;
+  /** States cannot be read at present, and why; undefined: they can again. */
+  outage(error: unknown): void;
 }
+
+/** After a state could not be read. */
+const READ_AGAIN = { minDelayMs: 100, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 /**
  * Hands events to the handler and waits for what comes of it.
@@ -35,6 +42,8 @@ export class Attempts {
   /** Begins anew with each session: what is handled again counts as if for the first time. */
   readonly #loops: LoopGuard | undefined;
   readonly #underWay = new Set<Attempt>();
+  /** Events that wait for the store to give their state. */
+  #pausing = 0;
   #stopped = false;
   #ended: (() => void) | undefined;
 
@@ -48,6 +57,11 @@ export class Attempts {
 
   get underWay(): number {
     return this.#underWay.size;
+  }
+
+  /** Some wait for a store that is to be asked again. */
+  get pausing(): boolean {
+    return this.#pausing > 0;
   }
 
   /** Handles work whose turn it is. A promise, which never rejects, when it takes time. */
@@ -114,13 +128,28 @@ export class Attempts {
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<Delivery | undefined> {
-    try {
-      await states.load([work.key]);
-    } catch (error) {
-      // Reading the state is part of the attempt: the store may be back for the next one.
-      return this.#stopped ? undefined : this.#options.fail(work, (work.delivery?.attempts ?? 0) + 1, error);
+    for (let failures = 0; !this.#stopped; failures += 1) {
+      try {
+        await states.load([work.key]);
+        if (failures > 0) this.#options.outage(undefined);
+        break;
+      } catch (error) {
+        if (this.#stopped) return undefined;
+        if (!(error instanceof ThereuponError && error.fault === 'environment'))
+          return this.#options.fail(work, (work.delivery?.attempts ?? 0) + 1, error);
+        // That the store cannot be reached is no failure of the event.
+        this.#options.outage(error);
+        await this.#pause(failures + 1);
+      }
     }
     return this.#stopped ? undefined : this.#handle(work);
+  }
+
+  async #pause(failures: number): Promise<void> {
+    const { clock, random } = this.#options.setting.environment;
+    this.#pausing += 1;
+    await waitFor(clock, backoffMs(READ_AGAIN, failures, random));
+    this.#pausing -= 1;
   }
 
   async #await(work: Work, attempt: Attempt, running: PromiseLike<unknown>): Promise<Delivery | undefined> {

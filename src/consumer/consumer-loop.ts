@@ -2,6 +2,7 @@ import type { EventLog } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
 import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { MAX_KEY_LENGTH } from '../event/stream-name.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
@@ -130,6 +131,7 @@ export class ConsumerLoop {
       expire: (work) => this.#expire(work),
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
+      outage: (error) => options.outage('reads', error),
     });
     this.#queues = new KeyQueues({
       concurrency: reaction.concurrency,
@@ -207,7 +209,7 @@ export class ConsumerLoop {
 
   /** Something goes on when time passes: an attempt, a claim or a lease under way, a retry, a delay. */
   get timed(): boolean {
-    return this.inFlight > 0 || this.#aside.timed;
+    return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed;
   }
 
   /** Idle, and everything is committed. */
@@ -337,12 +339,11 @@ export class ConsumerLoop {
   #keyOf(event: RecordedEvent): { key: string; error: unknown } {
     try {
       const key: unknown = this.#options.setting.reaction.keyOf(event);
-      // Stores keep text as UTF-8, where two keys with lone surrogates would become one.
-      if (typeof key === 'string' && key.isWellFormed()) return { key, error: undefined };
-      return {
-        key: event.stream,
-        error: new InvalidInput({ path: 'key', expected: 'a string without lone surrogates', found: key }),
-      };
+      // Stores keep text as UTF-8, where two keys with lone surrogates would become one, and keys in indexes, where long ones do not fit.
+      if (typeof key === 'string' && key.length <= MAX_KEY_LENGTH && key.isWellFormed())
+        return { key, error: undefined };
+      const expected = `a string of at most ${MAX_KEY_LENGTH} characters, without lone surrogates`;
+      return { key: event.stream, error: new InvalidInput({ path: 'key', expected, found: key }) };
     } catch (error) {
       return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
     }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { Position } from '../event/position.ts';
@@ -31,6 +32,9 @@ export interface ConsumersOptions {
 
 /** How many times the whole must be found settled, with a turn of the event loop between, to be believed. */
 const SETTLED_LOOKS = 3;
+/** While something goes on it is looked again after a turn, so often, and then now and then: looking takes time from what is waited for. */
+const QUICK_LOOKS = 20;
+const LOOK_AGAIN_MS = 2;
 
 /** All consumers of a system: started, stopped, looked at and steered by name. */
 export class Consumers {
@@ -186,10 +190,11 @@ export class Consumers {
   /** Resolves when every consumer has reached the head of the log and committed everything, and nothing came meanwhile. */
   async settled(): Promise<void> {
     const { feed, stores } = this.#options;
-    for (let looks = 0; looks < SETTLED_LOOKS;) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let looks = 0, moving = 0; looks < SETTLED_LOOKS;) {
+      await (moving < QUICK_LOOKS ? nextTurn() : delay(LOOK_AGAIN_MS));
       this.hurry();
       looks = this.atRest && feed.head >= (await stores.log.head()) ? looks + 1 : 0;
+      moving = looks > 0 ? 0 : moving + 1;
     }
   }
 

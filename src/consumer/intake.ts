@@ -133,7 +133,6 @@ export class Intake implements FeedReader {
         await this.#page();
         if (failures > 0) options.outage(undefined);
         failures = 0;
-        await nextTurn();
       } catch (error) {
         if (this.#stopped) return;
         options.outage(error);
@@ -175,6 +174,8 @@ export class Intake implements FeedReader {
     // Positions are only about as dense as events; for a guess that is enough.
     this.#sparse = mine.length * SPARSE < upTo - cursor;
     if (events.length === PAGE) this.#readAhead(upTo);
+    // So that the next page is asked for before these events are handled, and others get a turn between two pages.
+    await nextTurn();
     await options.prefetch(mine);
     for (const event of mine) {
       while (!options.hasRoom() && !this.#stopped) await this.#room();

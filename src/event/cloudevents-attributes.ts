@@ -1,3 +1,4 @@
+import { MAX_KEY_LENGTH } from './stream-name.ts';
 import { InvalidEvent, describeValue } from '../errors.ts';
 import type { IncomingEvent } from './cloudevents-incoming.ts';
 import { parseMediaType } from './cloudevents-media-type.ts';
@@ -61,7 +62,13 @@ const RULES: ReadonlyMap<string, Rule> = new Map<TextAttribute, Rule>([
   ],
   ['correlationid', NON_EMPTY],
   ['causationid', NON_EMPTY],
-  ['partitionkey', NON_EMPTY],
+  [
+    'partitionkey',
+    textRule(
+      `a non-empty string of at most ${MAX_KEY_LENGTH} characters`,
+      (text) => text !== '' && text.length <= MAX_KEY_LENGTH,
+    ),
+  ],
   // What they say is judged by continueTrace: a broken trace never stops an event.
   ['traceparent', ANY_TEXT],
   ['tracestate', ANY_TEXT],

@@ -32,8 +32,12 @@ export interface EventDraft {
   readonly cause?: Cause | undefined;
 }
 
-/** Longest value of `id`, `source` and `subject`: they are keys of indexes. */
-export const MAX_ATTRIBUTE_LENGTH = 2_048;
+/** Longest value of `id`, `source`, `subject` and `correlationid`, in bytes of UTF-8: they are keys of indexes. */
+const MAX_KEY_BYTES = 2_048;
+/** And of `id` and `source` together, which are one key. */
+const MAX_IDENTITY_BYTES = 2_560;
+/** A character takes no more bytes. */
+const MOST_BYTES = 3;
 
 /**
  * Completes a draft: id, time, stream, correlation, causation, depth, trace.
@@ -45,7 +49,9 @@ export function completeEvent(draft: EventDraft, environment: Environment): Enco
   const id = draft.id ?? environment.ids.next();
   assertKey('id', id);
   assertKey('source', draft.source);
+  assertIdentity(id, draft.source);
   if (draft.subject !== undefined) assertKey('subject', draft.subject);
+  if (draft.correlationid !== undefined) assertKey('correlationid', draft.correlationid);
   const stream = draft.stream ?? draft.subject ?? draft.source;
   assertStreamName(stream);
   return {
@@ -85,11 +91,26 @@ function handDown(attributes: RareAttributes | undefined, cause: Cause): RareAtt
 }
 
 function assertKey(attribute: string, value: string): void {
-  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_ATTRIBUTE_LENGTH || !value.isWellFormed()) {
+  if (typeof value !== 'string' || value.length === 0 || !fits(value, MAX_KEY_BYTES) || !value.isWellFormed()) {
     throw new InvalidEvent({
       attribute,
-      expected: `a string of 1 to ${MAX_ATTRIBUTE_LENGTH} characters, without lone surrogates`,
+      expected: `a string of 1 to ${MAX_KEY_BYTES} bytes of UTF-8, without lone surrogates`,
       found: value,
     });
   }
+}
+
+function assertIdentity(id: string, source: string): void {
+  if (fits(id, MAX_IDENTITY_BYTES - source.length * MOST_BYTES)) return;
+  if (Buffer.byteLength(id) + Buffer.byteLength(source) <= MAX_IDENTITY_BYTES) return;
+  throw new InvalidEvent({
+    attribute: 'id',
+    expected: `at most ${MAX_IDENTITY_BYTES} bytes of UTF-8, the source included`,
+    found: id,
+  });
+}
+
+/** Of most text its length shows it. */
+function fits(text: string, bytes: number): boolean {
+  return text.length * MOST_BYTES <= bytes || Buffer.byteLength(text) <= bytes;
 }

@@ -2,6 +2,8 @@ import { InvalidInput } from '../errors.ts';
 
 /** Longer names are refused: they are the key of an index. */
 export const MAX_STREAM_NAME_LENGTH = 512;
+/** Longest ordering key, which by default is the stream, in characters. */
+export const MAX_KEY_LENGTH = 512;
 
 /** Streams of this category hold what the system reports of itself (G11); consumers get them only when they ask for them. */
 export const SYSTEM_CATEGORY = 'thereupon';

@@ -40,6 +40,12 @@ export class Outboxes {
         expected: 'a DatabaseSync of node:sqlite, or a connection with query(sql, params)',
         found: transaction,
       });
+    if (isPool(transaction))
+      throw new InvalidInput({
+        path: 'transaction',
+        expected: 'the connection of the transaction, such as a client of the pool',
+        found: 'a pool, each of whose statements may run on another connection',
+      });
     const inStore = this.#inStore;
     if (inStore === undefined) throw new CapabilityMissing('publishWithin', 'outbox', this.#backend);
     return (events) => inStore.put(transaction, events);
@@ -47,10 +53,15 @@ export class Outboxes {
 
   /** Resolves when what transactions of callers have committed is in the log, or cannot be brought there now. */
   async caughtUp(): Promise<void> {
-    await Promise.all([this.#storeRelay, ...this.#ownRelays].map((relay) => relay?.caughtUp()));
+    await Promise.all([this.#storeRelay?.caughtUp(), ...this.#ownRelays.map((relay) => relay.caughtUp())]);
   }
 
   async close(graceMs: number): Promise<void> {
     await Promise.all([this.#storeRelay?.close(), ...this.#ownRelays.map((relay) => relay.close(graceMs))]);
   }
+}
+
+/** As pools of `pg` are. */
+function isPool(transaction: TransactionQueries): boolean {
+  return 'totalCount' in transaction && 'idleCount' in transaction && 'waitingCount' in transaction;
 }

@@ -91,7 +91,7 @@ export class Publisher {
     options: { readonly expectedVersion?: ExpectedVersion } = {},
   ): Promise<readonly Published[]> {
     assertStreamName(stream);
-    const expected = options.expectedVersion ?? 'any';
+    const { expectedVersion: expected = 'any' } = options;
     assertExpectedVersion(expected);
     const admitted = await this.#admitAll(publications, stream);
     return this.record(admitted, [{ stream, version: expected }]);

@@ -46,12 +46,14 @@ interface Connection {
   readonly release: (broken: Error | undefined) => void;
 }
 
-/** How often a server that was lost in a commit is asked what became of it, and how long to wait in between: 6 s in all. */
+/** How often a server that was lost in a commit is asked what became of it, and how long to wait in between; no longer than an answer may take. */
 const ASK_AGAIN_MS = [10, 50, 200, 500, 1_000, 2_000, 2_000];
 
 /** Reads may take longer than writes; longer than this a connection is taken for lost. What looks at everything says so. */
 const READ_ANSWER_MS = 60_000;
 const IDLE_CONNECTION_MS = 30_000;
+/** Whatever the role has by default. */
+export const SETTINGS = String.raw`-c default_transaction_isolation=read\ committed -c array_nulls=on`;
 const INT8 = 20;
 const INT8_ARRAY = 1_016;
 const types = {
@@ -77,7 +79,7 @@ export class Database implements Queries {
     this.#answerTimeoutMs = options.answerTimeoutMs;
     this.#pool = new Pool({
       connectionString: options.url,
-      options: `-c search_path=${options.schema} -c idle_in_transaction_session_timeout=${options.leaseMs}`,
+      options: `${SETTINGS} -c search_path=${options.schema} -c idle_in_transaction_session_timeout=${options.leaseMs}`,
       query_timeout: READ_ANSWER_MS,
       keepAlive: true,
       max: options.maxConnections,
@@ -228,8 +230,10 @@ export class Database implements Queries {
   async #wasCommitted(xact: string, problem: ThereuponError): Promise<boolean> {
     // Without a connection nothing else may do.
     const release = keepAlive();
+    const untilMs = performance.now() + this.#answerTimeoutMs;
     try {
       for (const delayMs of ASK_AGAIN_MS) {
+        if (performance.now() > untilMs) break;
         const status = await this.#statusOf(xact);
         if (status === 'committed') return true;
         if (status === 'aborted') return false;
@@ -244,8 +248,10 @@ export class Database implements Queries {
   /** Undefined: the server does not say, or not yet. */
   async #statusOf(xact: string): Promise<string | undefined> {
     try {
-      const [row] = await this.query<[string | null]>('SELECT pg_xact_status($1::text::xid8)', [xact]);
-      return row?.[0] ?? undefined;
+      const text = 'SELECT pg_xact_status($1::text::xid8)';
+      const question = { text, values: [xact], rowMode: 'array' as const, query_timeout: this.#answerTimeoutMs };
+      const { rows } = await this.#pool.query<[string | null]>(question);
+      return rows[0]?.[0] ?? undefined;
     } catch (error) {
       this.#environment.logger.debug(
         { err: error, store: this.store },
@@ -364,11 +370,10 @@ function preparedQuery(text: string, values: readonly SqlValue[]): QueryArrayCon
 
 /**
  * Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) that speak of the server, not of the statement:
- * connection, out of resources, operator intervention, system error; and transactions that the server gave up for others.
+ * connection, out of resources, operator intervention, system error; transactions that the server gave up for others, or cannot have at
+ * present (of a standby: it may only be read); statements it does not know any more, objects that are in use.
  */
-const MEDIUM_CLASSES: ReadonlySet<string> = new Set(['08', '53', '57', '58', '40']);
-/** Of other classes: the server gave up a transaction whose client was silent, or a lock that it waited for. */
-const MEDIUM_STATES: ReadonlySet<string> = new Set(['25P03', '25P04', '55P03']);
+const MEDIUM_CLASSES: ReadonlySet<string> = new Set(['08', '25', '26', '40', '53', '55', '57', '58']);
 const CORRUPT_CLASS = 'XX';
 /** program_limit_exceeded: of what a store writes, an entry of an index that does not fit into a third of a page. */
 const TOO_LARGE = '54000';
@@ -386,11 +391,12 @@ export function storeError(store: string, error: unknown): ThereuponError {
   if (error instanceof ThereuponError) return error;
   const { message } = error instanceof Error ? error : new Error(String(error));
   const sqlState = sqlStateOf(error);
+  if (message.includes('client password must be a string'))
+    return new StoreUnusable(store, 'the server asks for a password, and the address has none', { cause: error });
   // The driver's own errors have no SQLSTATE: the connection could not be made, or was lost.
   if (sqlState === undefined) return new StoreUnavailable(store, message, { cause: error });
   const kind = sqlState.slice(0, 2);
-  if (MEDIUM_CLASSES.has(kind) || MEDIUM_STATES.has(sqlState))
-    return new StoreUnavailable(store, `${message} (${sqlState})`, { cause: error });
+  if (MEDIUM_CLASSES.has(kind)) return new StoreUnavailable(store, `${message} (${sqlState})`, { cause: error });
   if (UNUSABLE_CLASSES.has(kind) || kind === CORRUPT_CLASS)
     return new StoreUnusable(store, `${message} (${sqlState})`, { cause: error });
   const what =

@@ -60,7 +60,8 @@ async function migrateIn(
   const version = await versionOf(queries, store, schema, migrations.length);
   if (version >= migrations.length) return;
   if (version === 0) {
-    await queries.change(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    // Who owns it already need not be allowed to create others.
+    if (!(await exists(queries, schema))) await queries.change(`CREATE SCHEMA ${schema}`);
     await queries.change(MIGRATIONS_TABLE);
   }
   for (const [index, { sql, worksFrom }] of migrations.entries()) {
@@ -75,13 +76,19 @@ async function migrateIn(
 export async function pendingMigrations(database: Database, schema: string): Promise<PendingMigrations> {
   const from = await versionOf(database, database.store, schema);
   const parts: string[] = [];
-  if (from === 0) parts.push(`CREATE SCHEMA IF NOT EXISTS ${schema};`, `${MIGRATIONS_TABLE};`);
+  if (from === 0 && !(await exists(database, schema))) parts.push(`CREATE SCHEMA ${schema};`);
+  if (from === 0) parts.push(`${MIGRATIONS_TABLE};`);
   for (const [index, { sql, worksFrom }] of MIGRATIONS.entries())
     if (index + 1 > from)
       parts.push(sql.trim(), `INSERT INTO migrations (number, works_from) VALUES (${index + 1}, ${worksFrom});`);
   const sql =
     parts.length === 0 ? '' : ['BEGIN;', `SET LOCAL search_path = ${schema};`, ...parts, 'COMMIT;', ''].join('\n');
   return { from, to: SCHEMA_VERSION, sql };
+}
+
+async function exists(queries: Queries, schema: string): Promise<boolean> {
+  const [row] = await queries.query<[boolean]>('SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)', [schema]);
+  return row?.[0] === true;
 }
 
 /** 0: there is no store yet. May be higher than `known`, the form of this program, where that one can work with it. */

@@ -70,7 +70,7 @@ async function assertReadable(database: Database, schema: string): Promise<void>
   throw new StoreUnusable(
     database.store,
     version === 0
-      ? `the schema ${schema} is empty; open it for writing once`
+      ? `there is no store in the schema ${schema} yet; start its program, or publish something to it`
       : `the schema ${schema} has the older version ${version}; open it for writing once, to bring it to version ${SCHEMA_VERSION}`,
   );
 }

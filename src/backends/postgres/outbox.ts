@@ -1,4 +1,4 @@
-import { StoreDefect } from '../../errors.ts';
+import { InvalidInput, StoreDefect } from '../../errors.ts';
 import { eventsOfText, textOfEvents } from '../../event/encoded-events.ts';
 import type { EncodedEvent } from '../../event/event.ts';
 import type { Outbox, Refusal, TransactionQueries } from '../../producer/outbox.ts';
@@ -14,6 +14,7 @@ import type { Writes } from './write-queue.ts';
 const ENTRIES_AT_ONCE = 200;
 /** Roughly what moving them holds in memory while it waits. */
 const RELAY_BYTES = 65_536;
+const UNDEFINED_TABLE = '42P01';
 const TAKE = `DELETE FROM pending WHERE number IN (SELECT number FROM pending ORDER BY number LIMIT $1 FOR UPDATE SKIP LOCKED)
 RETURNING number, events`;
 
@@ -43,12 +44,18 @@ export class PostgresOutbox implements Outbox {
   }
 
   async put(transaction: TransactionQueries, events: readonly EncodedEvent[]): Promise<void> {
-    const { schema, session } = this.#parts;
+    const { schema, session, database } = this.#parts;
     session.assertOpen();
     // The notice goes out when, and if, the transaction commits.
     const sql = `WITH put AS (INSERT INTO ${schema}.pending (events) VALUES ($1::text) RETURNING number)
 SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
-    await transaction.query(sql, [textOfEvents(events)]);
+    try {
+      await transaction.query(sql, [textOfEvents(events)]);
+    } catch (error) {
+      if ((error as { code?: unknown } | undefined)?.code !== UNDEFINED_TABLE) throw error;
+      const expected = `a connection to the database of the store (${database.store})`;
+      throw new InvalidInput({ path: 'transaction', expected, found: 'one without its tables' }, { cause: error });
+    }
   }
 
   async relay(refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent): Promise<number> {

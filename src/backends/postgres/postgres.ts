@@ -25,9 +25,28 @@ export interface PostgresOptions {
 const DEFAULT_MAX_REQUESTS = 20_000;
 const DEFAULT_MAX_BYTES = 64 * 1_024 * 1_024;
 const LEASE_MS = { least: 1_000, most: 600_000 };
+/** Timers of the runtime take no more. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
 const DEFAULT_SCHEMA = 'thereupon';
+/** Of this package, and those that `pg` reads. Others would be passed over in silence. */
+const PARAMETERS: ReadonlySet<string> = new Set([
+  'schema',
+  'lease',
+  'host',
+  'port',
+  'user',
+  'password',
+  'application_name',
+  'ssl',
+  'sslmode',
+  'sslcert',
+  'sslkey',
+  'sslrootcert',
+  'sslnegotiation',
+  'uselibpqcompat',
+]);
 /** What needs no quotes in SQL. */
-const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,49}$/u;
+const SCHEMA_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,49}$/u;
 
 /**
  * A store in a schema of a PostgreSQL database, 15 or later.
@@ -48,6 +67,12 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
   const leaseMs = durationMs(options.lease ?? ((address.searchParams.get('lease') ?? '10s') as Duration), 'lease');
   if (leaseMs < LEASE_MS.least || leaseMs > LEASE_MS.most)
     throw new InvalidInput({ path: 'lease', expected: '1s to 10m', found: options.lease ?? leaseMs });
+  for (const [path, found] of Object.entries({ connectTimeoutMs, answerTimeoutMs }))
+    if (!(Number.isFinite(found) && found >= 1 && found <= MAX_TIMEOUT_MS))
+      throw new InvalidInput({ path, expected: `milliseconds, 1 to ${MAX_TIMEOUT_MS}`, found });
+  for (const [name, found] of Object.entries(limits))
+    if (!Number.isSafeInteger(found) || found < 1)
+      throw new InvalidInput({ path: `maxWaiting.${name}`, expected: 'a whole number from 1', found });
   // One may be needed to ask what became of a commit whose connection was lost.
   if (!Number.isSafeInteger(maxConnections) || maxConnections < 2)
     throw new InvalidInput({ path: 'maxConnections', expected: 'a whole number from 2', found: maxConnections });
@@ -85,13 +110,23 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
   try {
     address = new URL(url);
   } catch {
-    throw new InvalidInput({ path: 'store', expected: 'postgres://user:password@host:port/database', found: url });
+    // What was found may hold a password.
+    const expected =
+      'postgres://user:password@host:port/database, where characters such as @ / ? # in names are percent-encoded';
+    throw new InvalidInput({ path: 'store', expected, found: url.replace(/\/\/.*@/, '//…@') });
   }
+  for (const name of address.searchParams.keys())
+    if (!PARAMETERS.has(name))
+      throw new InvalidInput({
+        path: 'store',
+        expected: `only the parameters ${[...PARAMETERS].join(', ')}`,
+        found: name,
+      });
   const schema = address.searchParams.get('schema') ?? DEFAULT_SCHEMA;
   if (!SCHEMA_NAME.test(schema)) {
     throw new InvalidInput({
       path: 'schema of the store',
-      expected: 'a name of at most 50 lower-case letters, digits and _, not beginning with a digit',
+      expected: 'a name of at most 50 lower-case letters, digits and _, not beginning with a digit or pg_',
       found: schema,
     });
   }

@@ -7,7 +7,7 @@ import { backoffMs } from '../../system/backoff.ts';
 import { systemClock, waitFor } from '../../system/clock.ts';
 import type { CancelTimer } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
-import { storeError } from './database.ts';
+import { SETTINGS, storeError } from './database.ts';
 
 /** "Thpo": beside the number of a node and the hash of the schema's name, a lock that ends with the node's connection. */
 const NODE_LOCK = 0x5468706f;
@@ -196,7 +196,7 @@ export class Presence {
     const { url, schema, connectTimeoutMs, leaseMs } = this.#options;
     const client = new Client({
       connectionString: url,
-      options: `-c search_path=${schema}`,
+      options: `${SETTINGS} -c search_path=${schema}`,
       application_name: 'thereupon-presence',
       connectionTimeoutMillis: connectTimeoutMs,
       // A server that does not answer within half a lease is as good as gone: another connection may reach it.

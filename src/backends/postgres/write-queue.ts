@@ -3,7 +3,7 @@ import type { ThereuponError } from '../../errors.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Database, Queries } from './database.ts';
-import { storeError } from './database.ts';
+import { sqlStateOf, storeError } from './database.ts';
 import { Flights } from './flights.ts';
 import type { FlightAnswer, Landed } from './flights.ts';
 import type { Appending, Flushed } from './flush.ts';
@@ -64,6 +64,8 @@ export const BEGIN = {
  * Invariants 1. Writes take effect and are settled in the order of the calls. What needs more than one statement is under way alone.
  *            2. A write is settled after the commit that holds it (G1), while the next one is under way already.
  *            3. What waits is bounded in number and bytes (G10).
+ *            4. When the server cannot be reached, also on another connection, all that waits fails with what was under way: nobody waits for the
+ *               time-outs of those before.
  */
 export class WriteQueue {
   readonly #database: Database;
@@ -84,6 +86,8 @@ export class WriteQueue {
   #lastTogether = 0;
   /** Of what is under way, when it is told of. */
   readonly #tellings: PromiseWithResolvers<void>[] = [];
+  /** Why what waits is to fail too. */
+  #unreached: ThereuponError | undefined;
   #closed = false;
 
   constructor(options: {
@@ -182,6 +186,11 @@ export class WriteQueue {
       // Whoever hears of the flush before may prepare its next write while the server is at this one.
       settle();
       settle = await running;
+      if (this.#unreached !== undefined) {
+        settle();
+        settle = () => {};
+        this.#failWaiting(this.#unreached);
+      }
     }
     this.#mayFollow = false;
     // In the same step in which nothing waits: who comes now starts anew.
@@ -226,10 +235,12 @@ export class WriteQueue {
     for (let next = await this.#flights.landed(); next !== undefined; next = await this.#flights.landed())
       behind.push(next);
     const outcomes = await this.#flushAfter(writes, answer);
-    for (const next of behind)
-      outcomes.push(
-        ...('flushed' in next.answer ? [{ writes: next.writes, result: next.answer }] : await this.#flush(next.writes)),
-      );
+    for (const next of behind) {
+      if ('flushed' in next.answer) outcomes.push({ writes: next.writes, result: next.answer });
+      else if (this.#unreached !== undefined)
+        outcomes.push({ writes: next.writes, result: { failure: this.#unreached } });
+      else outcomes.push(...(await this.#flush(next.writes)));
+    }
     return () => this.#tell(outcomes, 1 + behind.length);
   }
 
@@ -253,7 +264,7 @@ export class WriteQueue {
     try {
       await this.#transaction((queries) => alone.run(queries));
     } catch (error) {
-      const failure = storeError(this.#database.store, error);
+      const failure = this.#failureOf(error);
       return () => {
         this.#ended(1);
         alone.fail(failure);
@@ -286,7 +297,7 @@ export class WriteQueue {
         if (answer.unclear === 'lost') this.#lost();
       }
     } catch (error) {
-      result = { failure: storeError(this.#database.store, error) };
+      result = { failure: this.#failureOf(error) };
     }
     const isDefect = 'failure' in result && result.failure.fault === 'defect';
     if (!isDefect || writes.length === 1) return [{ writes, result }];
@@ -301,6 +312,18 @@ export class WriteQueue {
       (queries) => flush(queries, writes, this.#partitions, this.#clock.now()),
       this.#answerTimeoutMs,
     );
+  }
+
+  #failureOf(error: unknown): ThereuponError {
+    const failure = storeError(this.#database.store, error);
+    if (failure.fault === 'environment' && sqlStateOf(failure.cause) === undefined) this.#unreached = failure;
+    return failure;
+  }
+
+  #failWaiting(failure: ThereuponError): void {
+    this.#unreached = undefined;
+    this.#bytes = 0;
+    for (const write of this.#waiting.splice(0)) memberOf(write).fail(failure);
   }
 
   #started(): void {

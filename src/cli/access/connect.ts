@@ -51,7 +51,7 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
   if (file === undefined) {
     if (config.store === 'memory:')
       throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
-    return elsewhere(program, apiKeyOf(options, terminal, config));
+    return elsewhere(program, apiKeyOf(options, terminal, config), need);
   }
   const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
   if (need === 'read' && !existsSync(file))
@@ -86,6 +86,15 @@ export async function readOnly(file: string): Promise<StoreFactory> {
   return sqlite(file, { readOnly: true });
 }
 
+/** A store that is no file, for reading alone, where it can be opened so. */
+async function forReading(store: string | StoreFactory): Promise<string | StoreFactory> {
+  if (typeof store !== 'string') return store.forReading?.() ?? store;
+  if (!/^postgres(?:ql)?:/i.test(store)) return store;
+  // Where its driver is not there, opening says so.
+  const backend = await import('../../backends/postgres/postgres.ts').catch(() => undefined);
+  return backend?.postgres(store, { readOnly: true }) ?? store;
+}
+
 /** Errors: StoreHeld when a process writes to the store. */
 export async function assertFree(file: string): Promise<void> {
   try {
@@ -117,9 +126,11 @@ function remote(url: string, apiKey: string | undefined, storeFile: string | und
 }
 
 /** The store of a server: of the program that writes to it, where one runs, else directly. */
-async function elsewhere(program: Program, apiKey: string | undefined): Promise<Connection> {
+async function elsewhere(program: Program, apiKey: string | undefined, need: Need): Promise<Connection> {
+  const { config } = program;
   try {
-    return await local(program, undefined);
+    if (need === 'write') return await local(program, undefined);
+    return await local({ ...program, config: { ...config, store: await forReading(config.store) } }, undefined);
   } catch (error) {
     const answered = error instanceof StoreHeld ? await throughHolder(error, apiKey, undefined) : undefined;
     if (answered === undefined) throw error;
@@ -144,13 +155,19 @@ async function throughHolder(
   }
 }
 
+/** A response that lasts no longer than its request, as over the network. */
+function endedBy(signal: AbortSignal | null | undefined, response: Response): Response {
+  const { body } = response;
+  return signal && body ? new Response(body.pipeThrough(new TransformStream(), { signal }), response) : response;
+}
+
 async function local(program: Program, storeFile: string | undefined): Promise<Connection> {
   const { createApp } = await import('../../server/index.ts');
   const system = await openProgram(program, { consume: false });
   const closing = new AbortController();
   const app = createApp(system, { signal: closing.signal });
   return {
-    api: new Api(system.location, async (target, init) => app.request(target, init)),
+    api: new Api(system.location, async (target, init) => endedBy(init.signal, await app.request(target, init))),
     storeFile,
     system,
     async close() {

@@ -55,17 +55,18 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     .description('Shows one consumer.')
     .argument('<name>')
     .action(async (name: string, options: AccessOptions) => {
-      await withSystem(options, terminal, 'read', async ({ api }) =>
-        show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal),
+      await withSystem(options, terminal, 'read', async ({ api, system }) =>
+        show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal, system === undefined),
       );
       exit(EXIT_OK);
     });
   const steer =
     (verb: 'pause' | 'resume' | 'replay', body: (options: never) => unknown) =>
     async (name: string, options: AccessOptions) => {
-      await withSystem(options, terminal, 'write', async ({ api }) => {
+      await withSystem(options, terminal, 'write', async ({ api, system }) => {
         const path = `/consumers${pathOf(name)}/${verb}`;
-        await show(await api.post<ConsumerJson>(path, body(options as never)), options, terminal);
+        const consumer = await api.post<ConsumerJson>(path, body(options as never));
+        await show(consumer, options, terminal, system === undefined);
       });
       exit(EXIT_OK);
     };
@@ -106,7 +107,8 @@ function replayFrom(from: string): unknown {
   return { time: from };
 }
 
-async function list({ api }: Connection, options: AccessOptions, terminal: Terminal): Promise<void> {
+/** How much was handled each process counts for itself: where this command opened the store, nobody did. */
+async function list({ api, system }: Connection, options: AccessOptions, terminal: Terminal): Promise<void> {
   const { consumers } = await api.get<{ consumers: readonly ConsumerJson[] }>('/consumers');
   if (options.json === true) return writeJson(terminal, { consumers });
   const shown = consumers.filter(({ kind, parked }) => kind !== 'system' || parked > 0);
@@ -127,7 +129,7 @@ async function list({ api }: Connection, options: AccessOptions, terminal: Termi
           right: true,
           ink: ({ parked }) => (parked > 0 ? 'red' : undefined),
         },
-        { title: 'HANDLED', text: ({ figures }) => count(figures.handled), right: true },
+        { title: 'HANDLED', text: ({ figures }) => (system === undefined ? count(figures.handled) : '–'), right: true },
         { title: 'WHY', text: ({ reason, figures }) => printable(reason ?? figures.lastError?.error.message ?? '') },
       ],
       terminal.out,
@@ -135,7 +137,12 @@ async function list({ api }: Connection, options: AccessOptions, terminal: Termi
   );
 }
 
-async function show(consumer: ConsumerJson, options: AccessOptions, terminal: Terminal): Promise<void> {
+async function show(
+  consumer: ConsumerJson,
+  options: AccessOptions,
+  terminal: Terminal,
+  counts: boolean,
+): Promise<void> {
   if (options.json === true) return writeJson(terminal, consumer);
   const { lastError, lastHandledTime, handled, failed } = consumer.figures;
   await terminal.write(
@@ -148,7 +155,7 @@ async function show(consumer: ConsumerJson, options: AccessOptions, terminal: Te
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer) === '' ? 'none' : lagOf(consumer)],
-        ['since start', `${count(handled)} handled, ${count(failed)} failed attempts`],
+        ['since start', counts ? `${count(handled)} handled, ${count(failed)} failed attempts` : undefined],
         ['retrying', consumer.retrying > 0 ? count(consumer.retrying) : undefined],
         [
           'parked',

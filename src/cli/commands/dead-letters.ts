@@ -191,7 +191,7 @@ async function act(
     throw new UsageError('name dead letters, or say which with --consumer, --key, --type, --error or --all; not both');
   if (ids.length === 0 && !queried)
     throw new UsageError('which? name one, or say --consumer, --key, --type, --error or --all');
-  await withSystem(options, terminal, 'write', async ({ api, system }) => {
+  await withSystem(options, terminal, 'write', async ({ api, system, storeFile }) => {
     let changed = 0;
     for (const id of ids) {
       await api.post(`/dead-letters${pathOf(id)}/${verb}`, each);
@@ -207,7 +207,8 @@ async function act(
     }
     if (options.json === true)
       return writeJson(terminal, verb === 'retry' ? { released: changed } : { discarded: changed });
-    const later = system === undefined ? '' : ' when the program starts';
+    // Nobody else has a file that this command writes to; a database others may have.
+    const later = system === undefined || storeFile === undefined ? '' : ' when the program starts';
     await terminal.write(
       verb === 'retry'
         ? `${plural(changed, 'dead letter')} will be tried again${later}\n`
