@@ -5,6 +5,7 @@ import {
   defineConsumer,
   defineEvent,
   decodeJsonEvent,
+  open,
 } from 'thereupon';
 import { testSystem } from 'thereupon/testing';
 import { describe, expect, it } from 'vitest';
@@ -43,6 +44,36 @@ describe('the gate (G8)', () => {
     await using test = await testSystem({ events: [Measured] });
     await test.when(Measured, { value: 20 });
     expect(test.recorded(Measured)[0]?.data).toEqual({ value: 20, unit: 'C' });
+  });
+
+  it('refuses what no index can hold, in bytes: an id with its source, a correlation id, a partition key', async () => {
+    const Measured = measured('reject');
+    await using test = await testSystem({ events: [Measured] });
+    const data = { value: 20 };
+    for (const [options, attribute] of [
+      [{ id: 'x'.repeat(2_049) }, 'id'],
+      [{ id: '\u754c'.repeat(700) }, 'id'],
+      [{ id: '\u754c'.repeat(600), source: `/${'s'.repeat(800)}` }, 'id'],
+      [{ correlationid: '\u754c'.repeat(700) }, 'correlationid'],
+      [{ partitionkey: 'k'.repeat(513) }, 'partitionkey'],
+    ] as const)
+      await expect(test.system.publish(Measured, data, options), attribute).rejects.toMatchObject({
+        code: 'invalid-event',
+        attribute,
+      });
+    await test.when(Measured, data, { id: '\u754c'.repeat(682), partitionkey: '\u754c'.repeat(512) });
+    expect(test.recorded(Measured)).toHaveLength(1);
+  });
+
+  it('takes no missing version for any version (G4), and no grace time that is none', async () => {
+    const Measured = measured('reject');
+    await using test = await testSystem({ events: [Measured] });
+    const claim = { expectedVersion: null as never };
+    await expect(test.system.append('lab-1', [{ event: Measured, data: { value: 20 } }], claim)).rejects.toMatchObject({
+      code: 'invalid-input',
+      path: 'expectedVersion',
+    });
+    await expect(open({ store: 'memory:', closeGrace: 'soon' as never })).rejects.toMatchObject({ path: 'closeGrace' });
   });
 
   it('refuses data that JSON cannot carry, naming the place', async () => {

@@ -53,6 +53,34 @@ describe('a program whose store is in PostgreSQL', () => {
   });
 });
 
+describe('a command that reads', () => {
+  test('makes no store where none is, and says so', async () => {
+    const options = { cwd: program.path, env: { THEREUPON_STORE: `${server.url}?schema=nowhere` } };
+    for (const command of [['consumers', 'list'], ['tail'], ['streams']]) {
+      const { code, stderr } = await runCli(command, options);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('there is no store') as string });
+    }
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    const { rowCount } = await client.query(`SELECT FROM pg_namespace WHERE nspname = 'nowhere'`);
+    await client.end();
+    expect(rowCount).toBe(0);
+  });
+
+  test('tail ends when it is asked to, also while nothing comes', async () => {
+    const options = { cwd: program.path, env: { THEREUPON_STORE: `${server.url}?schema=tailed` } };
+    const published = await runCli(
+      ['publish', '-t', 'shop.order.placed', '-d', '{"orderId":"1","total":3}', '--id', 'first'],
+      options,
+    );
+    expect(published.code, published.stderr).toBe(0);
+    const tail = startCli(['tail', '--last', '1'], options);
+    await untilOutput(tail.stdout, /shop\.order\.placed/);
+    tail.kill('SIGTERM');
+    expect(await once(tail, 'exit')).toEqual([0, null]);
+  });
+});
+
 describe('thereupon migrate', () => {
   test('prints the SQL and changes nothing; who runs it has the store, and so has who lets the command do it', async () => {
     const options = { cwd: program.path, env: { THEREUPON_STORE: `${server.url}?schema=migrated` } };

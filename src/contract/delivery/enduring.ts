@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { defineConsumer } from '../../consumer/define-consumer.ts';
 import { StoreUnavailable } from '../../errors.ts';
+import { defineProjection } from '../../projection/define-projection.ts';
 import type { Interceptor } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
@@ -81,6 +82,32 @@ export const enduringCases: ContractSuite = (bench) =>
       await test.settled();
       assert.deepEqual(received.numbers(), upTo(500));
       assert.equal((await test.consumers.status('reading')).state, 'running');
+    },
+    async 'G7 while states cannot be read events wait for the store: no attempt is counted, and none is parked'(stage) {
+      const weakness = newWeakness();
+      const impatient = defineProjection({
+        name: 'impatient',
+        key: (event) => event.data.item,
+        initial: () => 0,
+        on: [[Counted, (row, event) => row + event.data.n]],
+        retry: { attempts: 1 },
+      });
+      const test = await stage.start(
+        { events: [Counted], projections: [impatient] },
+        { interceptor: weakness.newInterceptor },
+      );
+      await test.settled();
+      weakness.failing.add('rows.getMany');
+      await count(test, ['a', 'b'], 3);
+      await test.clock.advance('20s');
+      const status = await test.consumers.status('impatient');
+      assert.deepEqual([status.state, status.parked, status.figures.failed], ['stalled', 0, 0]);
+      weakness.failing.clear();
+      await test.clock.advance('10s');
+      await test.settled();
+      assert.deepEqual([await test.row(impatient, 'a'), await test.row(impatient, 'b')], [6, 6]);
+      assert.deepEqual(await test.parked(), []);
+      assert.equal((await test.consumers.status('impatient')).state, 'running');
     },
     async 'PS16 while appends fail publishers are told, and what was refused is not there'(stage) {
       const weakness = newWeakness();

@@ -46,6 +46,32 @@ export const parkingCases: ContractSuite = (bench) =>
       const status = await test.consumers.status('patient');
       assert.deepEqual([status.parked, status.waiting, status.lag.events], [1, 3, 0]);
     },
+    async 'G7 an event whose key no store can keep is parked under its stream, and the others are handled once'(stage) {
+      const handled: string[] = [];
+      // Of characters that no compression makes fewer.
+      const tooLong = String.fromCodePoint(...upTo(3_000).map((n) => 0x4e00 + ((n * 7_919) % 20_000)));
+      const consumer = defineConsumer({
+        name: 'long',
+        on: Counted,
+        key: ({ data }) => (data.n === 2 ? tooLong : '\u754c'.repeat(512 - data.n)),
+        retry: { attempts: 1 },
+        state: { initial: () => 0 },
+        handle({ event }) {
+          if (event.data.n === 3) throw new TerminalError('bad, under a key that is as long as one may be');
+          handled.push(`${event.data.item}${event.data.n}`);
+        },
+      });
+      const test = await stage.start({ events: [Counted], consumers: [consumer] });
+      await count(test, ['a'], 5);
+      await test.settled();
+      assert.deepEqual(handled.sort(), ['a1', 'a4', 'a5']);
+      const letters = await test.parked();
+      assert.deepEqual(letters.map(({ event }) => (event?.data as { n: number }).n).sort(), [2, 3]);
+      assert.match(
+        letters.find(({ key }) => key === 'item-a')?.error?.message ?? '',
+        /key: expected a string of at most 512/,
+      );
+    },
     async 'G7 JQ4 a retried event counts its attempts anew, and its followers come after it in order'(stage) {
       const { test, done, bad } = await startPatient(stage, 'a2');
       await count(test, ['a'], 5);
