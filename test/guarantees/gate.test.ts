@@ -5,7 +5,7 @@ import {
   defineConsumer,
   defineEvent,
   decodeJsonEvent,
-  open,
+  open as openSystem,
 } from 'thereupon';
 import { testSystem } from 'thereupon/testing';
 import { describe, expect, it } from 'vitest';
@@ -73,7 +73,9 @@ describe('the gate (G8)', () => {
       code: 'invalid-input',
       path: 'expectedVersion',
     });
-    await expect(open({ store: 'memory:', closeGrace: 'soon' as never })).rejects.toMatchObject({ path: 'closeGrace' });
+    await expect(openSystem({ store: 'memory:', closeGrace: 'soon' as never })).rejects.toMatchObject({
+      path: 'closeGrace',
+    });
   });
 
   it('refuses data that JSON cannot carry, naming the place', async () => {
