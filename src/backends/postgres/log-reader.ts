@@ -54,6 +54,7 @@ export class LogReader {
     if (of !== undefined) demand((parameter) => `${LANE_OF[of.by]} = ANY(${parameter}::smallint[])`, of.lanes);
     return this.#pages({
       conditions,
+      isLookup: types !== undefined || correlationid !== undefined,
       values,
       by: 'e.position',
       backward,
@@ -68,6 +69,7 @@ export class LogReader {
   async readStream(stream: string, options: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
     return this.#pages({
       conditions: ['e.stream = $1'],
+      isLookup: false,
       values: [toText(stream)],
       by: 'e.version',
       backward: options.direction === 'backward',
@@ -152,9 +154,11 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
       const wanted = Math.min(limit - found.length, maxBytes === Number.POSITIVE_INFINITY ? limit : this.#rowsAtOnce);
       const bounds = from === undefined ? [] : [`${by} ${compare}${inclusive ? '=' : ''} $${values.length + 1}`];
       const where = [...conditions, ...bounds];
-      const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT $${values.length + bounds.length + 1}`;
+      const parameters: SqlValue[] = from === undefined ? [...values] : [...values, from];
+      // Of a number that it does not know the server makes a plan anew each time. What is looked up by type needs one.
+      const most = wanted === ROWS_AT_ONCE.most && !question.isLookup ? String(wanted) : `$${parameters.push(wanted)}`;
+      const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT ${most}`;
       const [foundBefore, bytesBefore] = [found.length, bytes];
-      const parameters = from === undefined ? [...values, wanted] : [...values, from, wanted];
       const events = await this.#queries.items(sql, parameters, eventOf);
       for (const event of events) {
         found.push(event);
@@ -178,6 +182,8 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
 
 interface Question {
   readonly conditions: readonly string[];
+  /** How events are best found depends on what the conditions ask for. */
+  readonly isLookup: boolean;
   readonly values: readonly SqlValue[];
   /** The column that gives the order. */
   readonly by: string;
