@@ -5,7 +5,7 @@ import { waitFor } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
 import { keepAlive } from '../../system/keep-alive.ts';
 import type { TextRow } from './item-query.ts';
-import { readItems } from './item-query.ts';
+import { readItems, UnreadableRow } from './item-query.ts';
 
 /** What PostgreSQL takes. Arrays become arrays of the type that the statement casts them to; a buffer is in the server's own form. */
 export type SqlValue = string | number | boolean | null | Buffer | readonly (string | number | boolean | null)[];
@@ -393,6 +393,7 @@ export function storeError(store: string, error: unknown): ThereuponError {
   const sqlState = sqlStateOf(error);
   if (message.includes('client password must be a string'))
     return new StoreUnusable(store, 'the server asks for a password, and the address has none', { cause: error });
+  if (error instanceof UnreadableRow) return new StoreDefect(store, message, { cause: error });
   // The driver's own errors have no SQLSTATE: the connection could not be made, or was lost.
   if (sqlState === undefined) return new StoreUnavailable(store, message, { cause: error });
   const kind = sqlState.slice(0, 2);

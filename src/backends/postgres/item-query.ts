@@ -9,6 +9,9 @@ interface Connected {
   query(config: QueryConfig<unknown[]>, done: (error: Error | undefined, result: QueryResult) => void): void;
 }
 
+/** A row is not what this package wrote, or the driver did not hand it over. */
+export class UnreadableRow extends Error {}
+
 /**
  * A statement of which each row becomes an item as it comes. The driver itself makes of each an array of converted values, and an event of it:
  * more than half of the cost of reading many rows.
@@ -18,7 +21,7 @@ interface Connected {
 class ItemQuery<Item> extends Query {
   readonly items: Item[] = [];
   /** Why a row could not become an item; the rows behind it are passed over. */
-  failure: unknown;
+  failure: UnreadableRow | undefined;
   readonly #itemOf: (row: TextRow) => Item;
 
   constructor(config: QueryConfig<unknown[]>, itemOf: (row: TextRow) => Item) {
@@ -31,12 +34,13 @@ class ItemQuery<Item> extends Query {
     try {
       this.items.push(this.#itemOf(fields));
     } catch (error) {
-      this.failure = error;
+      const reason = error instanceof Error ? error.message : 'it is not as it was written';
+      this.failure = new UnreadableRow(`a row cannot be read: ${reason}`, { cause: error });
     }
   }
 }
 
-/** Errors    As of the driver; what `itemOf` throws. */
+/** Errors    As of the driver; UnreadableRow. */
 export function readItems<Item>(
   on: Connected,
   config: QueryConfig<unknown[]>,
@@ -48,7 +52,7 @@ export function readItems<Item>(
       if (error) reject(error);
       else if (query.failure !== undefined) reject(query.failure);
       else if (result.rowCount !== query.items.length)
-        reject(new Error(`this version of pg hands over ${query.items.length} of ${result.rowCount} rows`));
+        reject(new UnreadableRow(`this version of pg hands over ${query.items.length} of ${result.rowCount} rows`));
       else resolve(query.items);
     });
   });

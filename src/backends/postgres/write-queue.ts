@@ -64,7 +64,7 @@ export const BEGIN = {
  * Invariants 1. Writes take effect and are settled in the order of the calls. What needs more than one statement is under way alone.
  *            2. A write is settled after the commit that holds it (G1), while the next one is under way already.
  *            3. What waits is bounded in number and bytes (G10).
- *            4. When the server cannot be reached, also on another connection, all that waits fails with what was under way: nobody waits for the
+ *            4. When two connections in a row do not get through to the server, all that waits fails with what was under way: nobody waits for the
  *               time-outs of those before.
  */
 export class WriteQueue {
@@ -86,6 +86,8 @@ export class WriteQueue {
   #lastTogether = 0;
   /** Of what is under way, when it is told of. */
   readonly #tellings: PromiseWithResolvers<void>[] = [];
+  /** Connections in a row that did not get through to the server. */
+  #missed = 0;
   /** Why what waits is to fail too. */
   #unreached: ThereuponError | undefined;
   #closed = false;
@@ -264,7 +266,7 @@ export class WriteQueue {
     try {
       await this.#transaction((queries) => alone.run(queries));
     } catch (error) {
-      const failure = this.#failureOf(error);
+      const failure = storeError(this.#database.store, error);
       return () => {
         this.#ended(1);
         alone.fail(failure);
@@ -297,7 +299,7 @@ export class WriteQueue {
         if (answer.unclear === 'lost') this.#lost();
       }
     } catch (error) {
-      result = { failure: this.#failureOf(error) };
+      result = { failure: this.#failureOf(error, 'unclear' in answer && answer.unclear === 'lost' ? 2 : 1) };
     }
     const isDefect = 'failure' in result && result.failure.fault === 'defect';
     if (!isDefect || writes.length === 1) return [{ writes, result }];
@@ -314,14 +316,18 @@ export class WriteQueue {
     );
   }
 
-  #failureOf(error: unknown): ThereuponError {
+  /** `connections`: so many were tried. */
+  #failureOf(error: unknown, connections: number): ThereuponError {
     const failure = storeError(this.#database.store, error);
-    if (failure.fault === 'environment' && sqlStateOf(failure.cause) === undefined) this.#unreached = failure;
+    const hasAnswered = failure.fault !== 'environment' || sqlStateOf(failure.cause) !== undefined;
+    this.#missed = hasAnswered ? 0 : this.#missed + connections;
+    if (this.#missed > 1) this.#unreached = failure;
     return failure;
   }
 
   #failWaiting(failure: ThereuponError): void {
     this.#unreached = undefined;
+    this.#missed = 0;
     this.#bytes = 0;
     for (const write of this.#waiting.splice(0)) memberOf(write).fail(failure);
   }
@@ -341,6 +347,7 @@ export class WriteQueue {
         for (const write of writes) write.fail(result.failure);
         continue;
       }
+      this.#missed = 0;
       const { events, outcomes: each } = result.flushed;
       if (events.length > 0) this.#appended(events);
       for (const [index, write] of writes.entries()) write.settle(each[index]);
