@@ -9,25 +9,29 @@ const SLOW_MS = 150;
 /** A TCP proxy between a node and its server that can cut, delay and swallow. */
 export class Proxy {
   readonly #server: Server;
-  readonly #target: { readonly host: string; readonly port: number };
+  readonly #target: URL;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #network: Network = 'well';
   /** Sees what nodes send, after it went on its way. */
   onSent: (bytes: Buffer) => void = () => {};
 
-  private constructor(target: { readonly host: string; readonly port: number }) {
+  private constructor(target: URL) {
     this.#target = target;
     this.#server = createServer((near) => this.#join(near));
   }
 
-  static async before(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
-    const proxy = new Proxy(target);
+  /** `address`: of the server. */
+  static async before(address: string): Promise<Proxy> {
+    const proxy = new Proxy(new URL(address));
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+  /** The address of the server, by way of this. */
+  get address(): string {
+    const address = new URL(this.#target);
+    address.port = String((this.#server.address() as AddressInfo).port);
+    return address.href;
   }
 
   /** Every connection is broken; new ones are made as before. */
@@ -48,7 +52,7 @@ export class Proxy {
   }
 
   #join(near: Socket): void {
-    const far = connect(this.#target);
+    const far = connect({ host: this.#target.hostname, port: Number(this.#target.port) });
     const pair = [near, far] as const;
     this.#pairs.add(pair);
     this.#pump(near, far);

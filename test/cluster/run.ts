@@ -130,14 +130,11 @@ const counts = new Map<string, number>();
 const begin = performance.now();
 const elapsed = () => (performance.now() - begin) / 1_000;
 const server = await startPostgres();
-const address = new URL(server.url);
 const nodes: Node[] = [];
 try {
   for (let number = 1; number <= NODES; number += 1) {
-    const proxy = await Proxy.before({ host: address.hostname, port: Number(address.port) });
-    const url = new URL(server.url);
-    url.port = String(proxy.port);
-    nodes.push(new Node(`node-${number}`, proxy, `${url.href}?schema=cluster&lease=${LEASE_MS}ms`));
+    const proxy = await Proxy.before(server.url);
+    nodes.push(new Node(`node-${number}`, proxy, `${proxy.address}?schema=cluster&lease=${LEASE_MS}ms`));
   }
   for (const node of nodes) node.start();
   // Each node has its own troubles; at times several at once.

@@ -13,10 +13,7 @@ const AWAY_MS = 150;
 const { server, newSchema } = ownServer('opening');
 
 test('a program whose commit is cut off while it opens its store asks what became of it, and does not end unsettled', async () => {
-  const { hostname, port } = new URL(server.url);
-  const proxy = await Proxy.before({ host: hostname, port: Number(port) });
-  const url = new URL(server.url);
-  url.port = String(proxy.port);
+  const proxy = await Proxy.before(server.url);
   try {
     let named = false;
     let awayUntil = Number.NEGATIVE_INFINITY;
@@ -33,7 +30,7 @@ test('a program whose commit is cut off while it opens its store asks what becam
       '--conditions=thereupon-source',
       PROGRAM,
       'nothing',
-      `${url.href}?schema=${newSchema()}`,
+      `${proxy.address}?schema=${newSchema()}`,
     ]);
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number | null]>]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('unsettled') as string });

@@ -107,12 +107,9 @@ describe('a server', () => {
   );
 
   test('that falls silent keeps nobody waiting for the time-outs of those before (G10)', async () => {
-    const { hostname, port } = new URL(server.url);
-    const proxy = await Proxy.before({ host: hostname, port: Number(port) });
-    const url = new URL(server.url);
-    url.port = String(proxy.port);
+    const proxy = await Proxy.before(server.url);
     try {
-      const store = postgres(`${url.href}?schema=${newSchema()}`, { answerTimeoutMs: 500, connectTimeoutMs: 500 });
+      const store = postgres(`${proxy.address}?schema=${newSchema()}`, { answerTimeoutMs: 500, connectTimeoutMs: 500 });
       await using system = await open({ store, environment: { logger: silentLogger }, events: [Counted] });
       await system.publish(Counted, { thing: 'a' });
       proxy.set('silent');
