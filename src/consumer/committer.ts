@@ -12,9 +12,9 @@ import type { RowWrite } from './row-store.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** What nobody waits for may wait this long for company: a crash then repeats handlers that changed nothing here. */
-const LAZY_MS = 10;
+const LAZY_MS = 50;
 /** So many settled events, or so much of what they change, are committed at once in any case. */
-const LAZY_EVENTS = 4_096;
+const LAZY_EVENTS = 8_192;
 const LAZY_BYTES = 4 * 1_024 * 1_024;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 

@@ -4,6 +4,7 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
+import { Turns } from '../system/turns.ts';
 import { adapt, formOf, isSameForm } from './adapt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerRecord, RecordChange } from './checkpoint-store.ts';
@@ -32,6 +33,8 @@ export interface ConsumerOptions {
   /** Where several nodes share the work: what this one has of it. */
   readonly lanes: Membership | undefined;
   readonly feed: Feed;
+  /** Loops of all consumers begin in turns. */
+  readonly beginnings: Turns;
 }
 
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
@@ -63,7 +66,7 @@ export class Consumer {
   #beginsAnew = false;
   /** Its lanes were lost, and it was not looked yet what it is to have now. */
   #awaitsLanes = false;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #steering = new Turns();
   #closed = false;
   readonly #changes = new LoopChanges();
   /** Resolved when the system that closes waits no longer. */
@@ -136,13 +139,13 @@ export class Consumer {
     return this.#record?.paused === undefined && (this.#beginsAnew || (this.#loop?.timed ?? false));
   }
 
-  /** Makes the consumer known to the store and starts it unless it is paused. */
-  start(): Promise<void> {
+  /** Makes the consumer known to the store and starts it unless it is paused. `known`: its record, where it was just read. */
+  start(known?: ConsumerRecord): Promise<void> {
     return this.exclusive(async () => {
       this.#runs = true;
       const { stores, setting } = this.#options;
-      this.#record = await adapt(await this.#known(), this.reaction, stores, setting.environment);
-      if (this.#record.paused === undefined) await this.#startLoop();
+      this.#record = await adapt(known ?? (await this.#known()), this.reaction, stores, setting.environment);
+      if (this.#record.paused === undefined) await this.#startLoop(this.#record);
     });
   }
 
@@ -359,10 +362,11 @@ export class Consumer {
     this.#options.lanes?.look();
   }
 
-  async #startLoop(): Promise<void> {
+  /** `known`: the record, where it was just read. */
+  async #startLoop(known?: ConsumerRecord): Promise<void> {
     if (this.#closed || !this.#runs) return;
-    const { setting, stores, feed } = this.#options;
-    const record = await stores.checkpoints.load(this.name);
+    const { setting, stores, feed, beginnings } = this.#options;
+    const record = known ?? (await stores.checkpoints.load(this.name));
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
     if (record.paused !== undefined || !this.#isCurrent(record)) return;
@@ -385,7 +389,7 @@ export class Consumer {
     this.#loop = loop;
     this.#changes.happened();
     try {
-      await loop.start();
+      await beginnings.take(() => loop.start());
     } catch (error) {
       loop.abort();
       this.#loop = undefined;
@@ -502,8 +506,6 @@ export class Consumer {
 
   /** Carries out one thing after another: nothing else steers the consumer or its stored deliveries meanwhile. */
   exclusive<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(act, act);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#steering.take(act);
   }
 }

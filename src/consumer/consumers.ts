@@ -4,6 +4,7 @@ import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { Position } from '../event/position.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import type { Environment } from '../system/environment.ts';
+import { Turns } from '../system/turns.ts';
 import { waitFor } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
@@ -43,19 +44,22 @@ export class Consumers {
   readonly #consumers = new Map<string, Consumer>();
   /** Where several nodes share the work. */
   readonly #membership: Membership | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Operators' changes of deliveries that no consumer here looks after. */
+  readonly #operators = new Turns();
 
   /** Errors: InvalidDefinition when two reactions have one name. */
   constructor(options: ConsumersOptions) {
     this.#options = options;
     const { environment, stores, feed, limits } = options;
     this.#membership = stores.cluster && this.#createMembership(stores.cluster);
+    // Many consumers begin at once, and each reads what waits for it: one after another they need one connection.
+    const beginnings = new Turns();
     for (const reaction of options.reactions) {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
       const { logger } = environment;
       const setting = { reaction, environment, source: options.sourceOf(reaction), logger, limits };
-      this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed, lanes: this.#membership }));
+      this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed, lanes: this.#membership, beginnings }));
     }
     this.deadLetters = new DeadLetters({
       environment,
@@ -78,7 +82,12 @@ export class Consumers {
   async start(): Promise<void> {
     try {
       await this.#membership?.join();
-      for (const consumer of this.#consumers.values()) await consumer.start();
+      const records = await this.#options.stores.checkpoints.list();
+      const known = new Map(records.map((record) => [record.consumer, record]));
+      const started = await Promise.allSettled(
+        [...this.#consumers.values()].map((consumer) => consumer.start(known.get(consumer.name))),
+      );
+      for (const outcome of started) if (outcome.status === 'rejected') throw outcome.reason;
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -252,11 +261,8 @@ export class Consumers {
 
   #exclusive<T>(name: string, act: () => Promise<T>): Promise<T> {
     const consumer = this.#consumers.get(name);
-    if (consumer !== undefined) return consumer.exclusive(act);
     // One that no definition runs: nothing but operators changes its deliveries.
-    const turn = this.#turn.then(act, act);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return consumer === undefined ? this.#operators.take(act) : consumer.exclusive(act);
   }
 
   async #steered(name: string): Promise<Consumer> {

@@ -116,7 +116,8 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
 /** One checkpoint for all lanes, which nobody holds then. */
 async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Checkpoint, nowMs: number): Promise<void> {
-  await replaceLanes(queries, consumer, [], [wholeGroup(checkpoint, await newToken(queries))], nowMs);
+  const groups = [wholeGroup(checkpoint, await newToken(queries))];
+  await replaceLanes(queries, [{ consumer, stays: [], groups }], nowMs);
 }
 
 async function newToken(queries: Queries): Promise<number> {
@@ -134,7 +135,8 @@ export async function insertConsumer(
   const token = await newToken(queries);
   const lanes = groups?.map((group) => ({ ...group, holder: undefined, token }));
   await queries.change(INSERT_CONSUMER, row);
-  await replaceLanes(queries, row[0], [], lanes ?? [wholeGroup(record.checkpoint, token)], record.updatedMs);
+  const all = lanes ?? [wholeGroup(record.checkpoint, token)];
+  await replaceLanes(queries, [{ consumer: row[0], stays: [], groups: all }], record.updatedMs);
 }
 
 /** Takes all lanes of a consumer, whose row is locked, from their holders: what these commit from now on is refused. */

@@ -21,14 +21,38 @@ export type LaneRow = [lanes: number[], low: number, done: string, holder: numbe
 const LANES_OF_RUNNING = `SELECT l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
 JOIN consumers AS c USING (consumer) WHERE c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane`;
 const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
+const DELETE = `DELETE FROM lanes AS l WHERE l.consumer = ANY($1::text[]) AND NOT EXISTS (
+  SELECT FROM unnest($2::text[], $3::smallint[]) AS stays (consumer, lane) WHERE stays.consumer = l.consumer AND stays.lane = l.first_lane
+)`;
 const INSERT = `INSERT INTO lanes (consumer, first_lane, lanes, low, done, holder, token, updated_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
+SELECT n.consumer, n.first_lane, n.lanes::smallint[], n.low, n.done, n.holder, n.token, $8
+FROM unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[])
+  AS n (consumer, first_lane, lanes, low, done, holder, token)`;
 export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
+
+type LanesChange = (groups: readonly LaneGroup[]) => readonly LaneGroup[];
+
+interface Asked {
+  /** Its stored name. */
+  readonly consumer: string;
+  readonly change: LanesChange;
+  resolve(groups: readonly LaneGroup[]): void;
+  reject(error: unknown): void;
+}
+
+/** What becomes of the lanes of a consumer, by its stored name. */
+export interface LanesReplaced {
+  readonly consumer: string;
+  readonly stays: readonly LaneGroup[];
+  readonly groups: readonly LaneGroup[];
+}
 
 /** Nodes and lanes as rows; whoever changes lanes holds the row of their consumer, and every commit of a holder those of its lanes. */
 export class PostgresCluster implements Cluster {
   readonly leaseMs: number;
   readonly #reader: LogReader;
+  /** Changes of lanes whose turn has not come. */
+  readonly #asked: Asked[] = [];
   readonly #parts: {
     readonly database: Database;
     readonly writes: Writes;
@@ -73,30 +97,30 @@ export class PostgresCluster implements Cluster {
     // One after the other: an idle node needs one connection for it.
     const nodes = await database.query<[node: number, consumers: string[], receiving: string[]]>(NODES);
     const rows = await database.query<[consumer: string, ...LaneRow]>(LANES_OF_RUNNING);
-    const lanes = new Map<string, LaneGroup[]>();
-    for (const [name, ...row] of rows) {
-      const consumer = fromText(name);
-      const groups = lanes.get(consumer);
-      if (groups === undefined) lanes.set(consumer, [laneGroup(row)]);
-      else groups.push(laneGroup(row));
-    }
-    return { nodes: nodes.map(clusterNode), lanes };
+    const lanes = [...groupsByConsumer(rows)].map(([name, groups]) => [fromText(name), groups] as const);
+    return { nodes: nodes.map(clusterNode), lanes: new Map(lanes) };
   }
 
-  changeLanes(
-    consumer: string,
-    change: (groups: readonly LaneGroup[]) => readonly LaneGroup[],
-  ): Promise<readonly LaneGroup[]> {
-    const name = toText(consumer);
-    return this.#parts.writes.alone(CHANGE_BYTES, async (queries) => {
-      const before = await runningLanes(queries, name);
-      const after = change(before);
-      // Groups that stay are not touched: a commit of their holder finds them.
-      const stays = after.filter((group) => before.includes(group));
-      const changed = after.filter((group) => !before.includes(group));
-      if (changed.length > 0) await replaceLanes(queries, name, stays, changed, this.#parts.now());
-      return after;
+  changeLanes(consumer: string, change: LanesChange): Promise<readonly LaneGroup[]> {
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ consumer: toText(consumer), change, resolve, reject });
+      if (this.#asked.length === 1) void this.#changeAsked();
     });
+  }
+
+  /** What is asked for until its turn comes shares one transaction: a node that comes or goes is a change of every consumer. */
+  async #changeAsked(): Promise<void> {
+    let asked: Asked[] = [];
+    try {
+      const settle = await this.#parts.writes.alone(CHANGE_BYTES, (queries) => {
+        asked = this.#asked.splice(0);
+        return changeAll(queries, asked, this.#parts.now());
+      });
+      settle();
+    } catch (error) {
+      // Where its turn never came, all that waited for it.
+      for (const { reject } of asked.length > 0 ? asked : this.#asked.splice(0)) reject(error);
+    }
   }
 
   async read(options: ReadOptions, by: LaneKey, lanes: readonly number[]): Promise<readonly RecordedEvent[]> {
@@ -121,14 +145,58 @@ function clusterNode([id, consumers, receiving]: readonly [number, string[], str
   return { id, consumers: consumers.map(fromText), receiving: receiving.map(fromText) };
 }
 
-async function runningLanes(queries: Queries, consumer: string): Promise<readonly LaneGroup[]> {
-  await lockConsumers(queries, [consumer]);
-  const rows = await queries.query<LaneRow>(
-    `SELECT l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l JOIN consumers AS c USING (consumer)
-WHERE l.consumer = $1 AND c.paused_since_ms IS NULL ORDER BY l.first_lane FOR UPDATE OF l`,
-    [consumer],
+/** Answers what tells those who asked, once it is committed. */
+async function changeAll(queries: Queries, asked: readonly Asked[], nowMs: number): Promise<() => void> {
+  const names = [...new Set(asked.map(({ consumer }) => consumer))];
+  const before = await runningLanes(queries, names);
+  const after = new Map(before);
+  const tell: (() => void)[] = [];
+  for (const { consumer, change, resolve, reject } of asked) {
+    try {
+      const groups = change(after.get(consumer) ?? []);
+      after.set(consumer, groups);
+      tell.push(() => resolve(groups));
+    } catch (error) {
+      tell.push(() => reject(error));
+    }
+  }
+  const changes = names.map((consumer): LanesReplaced => {
+    const were = before.get(consumer) ?? [];
+    const are = after.get(consumer) ?? [];
+    // Groups that stay are not touched: a commit of their holder finds them.
+    return { consumer, stays: are.filter((group) => were.includes(group)), groups: are.filter((group) => !were.includes(group)) };
+  });
+  const changed = changes.filter(({ groups }) => groups.length > 0);
+  if (changed.length > 0) await replaceLanes(queries, changed, nowMs);
+  return () => {
+    for (const tellOne of tell) tellOne();
+  };
+}
+
+/** By consumer, those that are not paused; nobody else changes them until the transaction ends. */
+async function runningLanes(
+  queries: Queries,
+  consumers: readonly string[],
+): Promise<ReadonlyMap<string, readonly LaneGroup[]>> {
+  await lockConsumers(queries, consumers);
+  const rows = await queries.query<[consumer: string, ...LaneRow]>(
+    `SELECT l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l JOIN consumers AS c USING (consumer)
+WHERE l.consumer = ANY($1::text[]) AND c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane FOR UPDATE OF l`,
+    [consumers],
   );
-  return rows.map(laneGroup);
+  return groupsByConsumer(rows);
+}
+
+function groupsByConsumer(
+  rows: readonly (readonly [consumer: string, ...LaneRow])[],
+): ReadonlyMap<string, readonly LaneGroup[]> {
+  const groups = new Map<string, LaneGroup[]>();
+  for (const [consumer, ...row] of rows) {
+    const known = groups.get(consumer);
+    if (known === undefined) groups.set(consumer, [laneGroup(row)]);
+    else known.push(laneGroup(row));
+  }
+  return groups;
 }
 
 /** Nobody else changes their lanes until the transaction ends. Before lanes are locked. */
@@ -137,24 +205,25 @@ export async function lockConsumers(queries: Queries, consumers: readonly string
   await queries.query(sql, [consumers]);
 }
 
-/** In place of all groups of a consumer, whose row is locked, but those that stay. */
-export async function replaceLanes(
-  queries: Queries,
-  consumer: string,
-  stays: readonly LaneGroup[],
-  groups: readonly LaneGroup[],
-  nowMs: number,
-): Promise<void> {
-  const kept = stays.map(({ lanes }) => lanes[0] ?? 0);
-  await queries.change('DELETE FROM lanes WHERE consumer = $1 AND NOT first_lane = ANY($2::smallint[])', [
-    consumer,
-    kept,
+/** In place of all groups of these consumers, whose rows are locked, but those that stay. */
+export async function replaceLanes(queries: Queries, changes: readonly LanesReplaced[], nowMs: number): Promise<void> {
+  const kept = changes.flatMap(({ consumer, stays }) => stays.map(({ lanes }) => ({ consumer, lane: lanes[0] ?? 0 })));
+  await queries.change(DELETE, [
+    changes.map(({ consumer }) => consumer),
+    kept.map(({ consumer }) => consumer),
+    kept.map(({ lane }) => lane),
   ]);
-  for (const { lanes, checkpoint, holder, token } of groups) {
-    const { low, done } = checkpoint;
-    const first = lanes[0] ?? 0;
-    await queries.change(INSERT, [consumer, first, lanes, low, JSON.stringify(done), holder ?? null, token, nowMs]);
-  }
+  const put = changes.flatMap(({ consumer, groups }) => groups.map((group) => ({ consumer, ...group })));
+  await queries.change(INSERT, [
+    put.map(({ consumer }) => consumer),
+    put.map(({ lanes }) => lanes[0] ?? 0),
+    put.map(({ lanes }) => `{${lanes.join(',')}}`),
+    put.map(({ checkpoint }) => checkpoint.low),
+    put.map(({ checkpoint }) => JSON.stringify(checkpoint.done)),
+    put.map(({ holder }) => holder ?? null),
+    put.map(({ token }) => token),
+    nowMs,
+  ]);
   await queries.query(TELL_NODES);
 }
 

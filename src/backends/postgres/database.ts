@@ -101,6 +101,14 @@ export class Database implements Queries {
     });
   }
 
+  /** Makes another connection, for whoever needs one next. Where it cannot be made, they say so. */
+  connectAhead(): void {
+    this.#pool.connect().then(
+      (client) => client.release(),
+      (error: unknown) => this.#environment.logger.debug({ err: error, store: this.store }, 'no connection was made'),
+    );
+  }
+
   async query<Row extends readonly unknown[]>(text: string, values: readonly SqlValue[] = []): Promise<Row[]> {
     try {
       const { rows } = await this.#pool.query<unknown[]>({ text, values: [...values], rowMode: 'array' });

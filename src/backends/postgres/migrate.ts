@@ -24,6 +24,9 @@ const MIGRATION_LOCK = 0x5468706e;
 /** So long programs that work may have to wait behind a step that waits for a table; then it gives way, and comes again. */
 const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'";
 const LOCK_NOT_AVAILABLE = '55P03';
+const NEWEST = 'SELECT max(number), max(works_from) FROM migrations';
+/** undefined_table, undefined_column: there is no store yet, or a table of another program. */
+const NO_SUCH_TABLE: ReadonlySet<string> = new Set(['42P01', '42703']);
 const TRIES = 30;
 
 /**
@@ -38,6 +41,7 @@ export async function migrate(
   schema: string,
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<void> {
+  if (await isPresent(database, migrations.length)) return;
   for (let tries = 1; ; tries += 1) {
     try {
       await database.transaction('BEGIN', (queries) => migrateIn(queries, database.store, schema, migrations));
@@ -46,6 +50,18 @@ export async function migrate(
       const isBusy = error instanceof StoreUnavailable && sqlStateOf(error.cause) === LOCK_NOT_AVAILABLE;
       if (!isBusy || tries === TRIES) throw error;
     }
+  }
+}
+
+/** Whether there is nothing to do, asked as cheaply as can be: so it is at nearly every start. False: whoever has the lock is to look. */
+async function isPresent(database: Database, known: number): Promise<boolean> {
+  try {
+    const [row] = await database.query<[version: number | null, worksFrom: number | null]>(NEWEST);
+    const [version, worksFrom] = row ?? [];
+    return (version ?? 0) >= known && (worksFrom ?? 0) <= known;
+  } catch (error) {
+    if (error instanceof StoreUnusable && NO_SUCH_TABLE.has(sqlStateOf(error.cause) ?? '')) return false;
+    throw error;
   }
 }
 
@@ -106,9 +122,7 @@ export async function versionOf(
       store,
       `the schema ${schema} holds tables of another program; name another one (?schema=…)`,
     );
-  const [row] = await queries.query<[version: number, worksFrom: number]>(
-    'SELECT max(number), max(works_from) FROM migrations',
-  );
+  const [row] = await queries.query<[version: number, worksFrom: number]>(NEWEST);
   const [version, worksFrom] = row ?? [0, 0];
   if (worksFrom > known) {
     throw new StoreUnusable(

@@ -44,12 +44,13 @@ const MAX_LISTENER = 2_147_483_647;
 /** Brings the schema to the present form, and joins the parts of a store on it. */
 export async function openStore(options: OpenOptions, environment: Environment): Promise<Store> {
   const database = new Database(options, options.location, environment);
+  const store = new PostgresStore(database, options, environment);
   try {
     if (options.readOnly) await assertReadable(database, options.schema);
-    else await migrate(database, options.schema);
-    return new PostgresStore(database, options, environment);
+    else await store.bringUp(migrate(database, options.schema));
+    return store;
   } catch (error) {
-    await database.close();
+    await store.close();
     throw error;
   }
 }
@@ -192,6 +193,13 @@ class PostgresStore implements Store {
       leaseMs: options.leaseMs,
       now: () => clock.now(),
     });
+  }
+
+  /** Makes the connections that will be needed while the schema is brought to its present form. */
+  async bringUp(migrated: Promise<void>): Promise<void> {
+    this.#presence.start(migrated);
+    this.#database.connectAhead();
+    await migrated;
   }
 
   pressure(): { readonly waiting: number; readonly limit: number } {

@@ -22,6 +22,9 @@ const LOCK_CLASS = `(${NODE_LOCK} # hashtext(current_schema()))`;
 const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = 2
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.classid = (${LOCK_CLASS}::bigint & 4294967295)::oid AND l.objid = nodes.node::oid)`;
+/** A number, whose lock it holds. */
+const TAKE_NUMBER = `WITH taken AS MATERIALIZED (SELECT nextval('node_numbers')::integer AS node)
+SELECT node, pg_advisory_lock_shared(${LOCK_CLASS}, node) FROM taken`;
 const TELL = `pg_notify('thereupon_' || current_schema(), 'nodes')`;
 const PENDING = 'EXISTS (SELECT FROM pending)';
 /** Whether the head says who listens. */
@@ -102,9 +105,10 @@ export class Presence {
     this.#connected.promise.catch(() => undefined);
   }
 
-  start(): void {
+  /** `ready`: resolves when the store has its present form. Nothing but the connection is made before; where it rejects, nothing comes after. */
+  start(ready: Promise<void> = Promise.resolve()): void {
     if (this.#running !== undefined || this.#closing.signal.aborted) return;
-    this.#running = this.#run();
+    this.#running = this.#run(ready);
     this.#beatSoon();
   }
 
@@ -169,15 +173,20 @@ export class Presence {
     await this.#counting;
   }
 
-  async #run(): Promise<void> {
+  async #run(ready: Promise<void>): Promise<void> {
     const { signal } = this.#closing;
     const { environment } = this.#options;
+    const isReady = ready.then(
+      () => true,
+      () => false,
+    );
     while (!signal.aborted) {
       try {
-        const { ended } = await this.#connect();
+        const { ended } = await this.#connect(ready);
         await ended;
       } catch (error) {
-        if (signal.aborted) return;
+        // Whoever opens the store says why it cannot be.
+        if (!(await isReady) || signal.aborted) return;
         this.#failures += 1;
         environment.logger.warn({ err: error }, 'notices of the store cannot be heard; connecting again');
         this.#connected.reject(error);
@@ -192,7 +201,7 @@ export class Presence {
   }
 
   /** Resolves when it listens; `ended`: when the connection does not any more. */
-  async #connect(): Promise<{ readonly ended: Promise<void> }> {
+  async #connect(ready: Promise<void>): Promise<{ readonly ended: Promise<void> }> {
     const { url, schema, connectTimeoutMs, leaseMs } = this.#options;
     const client = new Client({
       connectionString: url,
@@ -211,6 +220,7 @@ export class Presence {
     client.on('notification', ({ payload }) => this.#notified(payload ?? ''));
     try {
       await client.connect();
+      await ready;
       await client.query(`LISTEN thereupon_${schema}`);
       await client.query('SELECT listen_lock($1)', [this.#options.listener]);
       // Before this the others may take it for dead; then it finds itself expelled.
@@ -226,8 +236,8 @@ export class Presence {
     this.#failures = 0;
     this.#client = client;
     this.#connected.resolve(client);
-    // Whatever came while nobody listened.
-    this.#beat();
+    // Whatever came while nobody listened is found when it is counted; a lease does not wait for that.
+    if (this.#member !== undefined) this.#beat();
     this.#count();
     return { ended };
   }
@@ -317,9 +327,8 @@ export class Presence {
   }
 
   async #join(client: Client, member: Member): Promise<NodeId> {
-    const { rows } = await client.query<{ node: string }>(`SELECT nextval('node_numbers') AS node`);
+    const { rows } = await client.query<{ node: number }>(TAKE_NUMBER);
     const node = Number(rows[0]?.node);
-    await lock(client, node);
     const sinceMs = performance.now();
     const { consumers, receiving } = member.work;
     const host = hostname();
