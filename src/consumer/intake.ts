@@ -170,10 +170,10 @@ export class Intake implements FeedReader {
     this.#ahead = undefined;
     const { events, upTo } = await (ahead ?? this.#read(cursor));
     if (this.#stopped) return;
-    const mine = events.filter((event) => this.selection.matches(event));
-    // Positions are only about as dense as events; for a guess that is enough.
-    this.#sparse = mine.length * SPARSE < upTo - cursor;
     if (events.length === PAGE) this.#readAhead(upTo);
+    const mine = events.filter((event) => this.selection.matches(event));
+    // Positions are only about as dense as events; for a guess, which holds from the page after the next one, that is enough.
+    this.#sparse = mine.length * SPARSE < upTo - cursor;
     // So that the next page is asked for before these events are handled, and others get a turn between two pages.
     await nextTurn();
     await options.prefetch(mine);

@@ -6,52 +6,72 @@ import type { Queries, SqlValue } from './database.ts';
 import type { TextRow } from './item-query.ts';
 import { fromText, toText } from './text.ts';
 
+/** What most events of a log have in common, as the statement and its values say it. What is so is not sent: the column is NULL. */
+export interface Usual {
+  readonly type: string;
+  readonly source: string;
+}
+
+const USUAL_VERSION = 1;
+const USUAL_ENCODING = 'json';
+
 /** The columns of a read, in the order of `EventRow`; `events` is `e`. */
-export const EVENT_COLUMNS =
-  'e.position, e.stream, e.version, e.type, e.schema_version, e.source, e.id, e.subject, e."time", e.recorded_ms, e.correlationid, e.causationid, e.encoding, e.attributes, e.data';
+export const EVENT_COLUMNS = eventColumns('e.type', 'e.source');
+
+/** The same, with the parameters that hold what is usual. */
+export function columnsBeside(type: string, source: string): string {
+  return eventColumns(`nullif(e.type, ${type})`, `nullif(e.source, ${source})`);
+}
+
+function eventColumns(type: string, source: string): string {
+  return `e.position, e.stream, e.version, ${type}, nullif(e.schema_version, ${USUAL_VERSION}), ${source}, e.id, e.subject, e."time", e.recorded_ms, e.correlationid, e.causationid, nullif(e.encoding, '${USUAL_ENCODING}'), e.attributes, e.data`;
+}
 
 /** 64-bit integers are numbers, or, as they come from the server, text. */
 export type EventRow = readonly [
   position: number | string,
   stream: string,
   version: number | string,
-  type: string,
-  schemaVersion: number | string,
-  source: string,
+  type: string | null,
+  schemaVersion: number | string | null,
+  source: string | null,
   id: string,
   subject: string | null,
   time: string,
   recordedMs: number | string,
   correlationid: string | null,
   causationid: string | null,
-  encoding: DataEncoding,
+  encoding: DataEncoding | null,
   attributes: string | null,
   data: string | null,
 ];
 
-export function storedEvent(row: EventRow): StoredEvent {
+const NOTHING_USUAL: Usual = { type: '', source: '' };
+
+/** `usual`: what the columns were read beside. */
+export function storedEvent(row: EventRow, usual = NOTHING_USUAL): StoredEvent {
   return Object.freeze({
     position: position(Number(row[0])),
     stream: fromText(row[1]),
     version: Number(row[2]),
-    type: fromText(row[3]),
-    schemaVersion: Number(row[4]),
-    source: fromText(row[5]),
+    type: row[3] === null ? usual.type : fromText(row[3]),
+    schemaVersion: row[4] === null ? USUAL_VERSION : Number(row[4]),
+    source: row[5] === null ? usual.source : fromText(row[5]),
     id: fromText(row[6]),
     subject: row[7] === null ? undefined : fromText(row[7]),
     time: fromText(row[8]),
     recordedMs: Number(row[9]),
     correlationid: fromText(row[10] ?? row[6]),
     causationid: row[11] === null ? undefined : fromText(row[11]),
-    encoding: row[12],
+    encoding: row[12] ?? USUAL_ENCODING,
     attributes: row[13] === null ? undefined : (Object.freeze(JSON.parse(row[13])) as RareAttributes),
     data: row[14] === null ? null : fromText(row[14]),
   });
 }
 
-/** Of a row whose columns are `EVENT_COLUMNS`. */
-export function eventOf(row: TextRow): RecordedEvent {
-  return recordedEvent(storedEvent(row as unknown as EventRow));
+/** Of a row whose columns are `EVENT_COLUMNS`, or those beside what is usual. */
+export function eventOf(row: TextRow, usual?: Usual): RecordedEvent {
+  return recordedEvent(storedEvent(row as unknown as EventRow, usual));
 }
 
 /** Of most events, which begin a conversation: their own id, which need not be stored twice. */

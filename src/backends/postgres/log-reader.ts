@@ -4,7 +4,8 @@ import type { LaneKey } from '../../consumer/lanes.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import { roughBytes } from '../../event/event-size.ts';
 import type { Queries, SqlValue } from './database.ts';
-import { EVENT_COLUMNS, eventOf } from './event-rows.ts';
+import { columnsBeside, EVENT_COLUMNS, eventOf } from './event-rows.ts';
+import type { Usual } from './event-rows.ts';
 import { fromText, toText } from './text.ts';
 
 /** Of a page that is bounded in bytes, rows asked for at once: an answer is in memory as a whole. Fewer after one whose rows were large. */
@@ -31,6 +32,8 @@ export function ofCategory(stream: string, parameter: string): string {
 export class LogReader {
   readonly #queries: Queries;
   #rowsAtOnce = ROWS_AT_ONCE.first;
+  /** Those of the event that was read last. */
+  #usual: Usual = { type: '', source: '' };
 
   constructor(queries: Queries) {
     this.#queries = queries;
@@ -85,7 +88,7 @@ export class LogReader {
     const [event] = await this.#queries.items(
       `SELECT ${EVENT_COLUMNS} FROM identities AS i JOIN events AS e ON e.position = i.position WHERE i.id = $1 AND i.source = $2`,
       [toText(id), toText(source)],
-      eventOf,
+      (row) => eventOf(row),
     );
     return event;
   }
@@ -155,17 +158,21 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
       const bounds = from === undefined ? [] : [`${by} ${compare}${inclusive ? '=' : ''} $${values.length + 1}`];
       const where = [...conditions, ...bounds];
       const parameters: SqlValue[] = from === undefined ? [...values] : [...values, from];
+      const usual = this.#usual;
+      const columns = columnsBeside(`$${parameters.push(toText(usual.type))}`, `$${parameters.push(toText(usual.source))}`);
       // Of a number that it does not know the server makes a plan anew each time. What is looked up by type needs one.
       const most = wanted === ROWS_AT_ONCE.most && !question.isLookup ? String(wanted) : `$${parameters.push(wanted)}`;
-      const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT ${most}`;
+      const sql = `SELECT ${columns} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT ${most}`;
       const [foundBefore, bytesBefore] = [found.length, bytes];
-      const events = await this.#queries.items(sql, parameters, eventOf);
+      const events = await this.#queries.items(sql, parameters, (row) => eventOf(row, usual));
       for (const event of events) {
         found.push(event);
         from = question.placeOf(event);
         bytes += roughBytes(event);
         if (bytes >= maxBytes) break;
       }
+      const last = events.at(-1);
+      if (last !== undefined) this.#usual = { type: last.type, source: last.source };
       this.#adjust(found.length - foundBefore, bytes - bytesBefore);
       inclusive = false;
       if (events.length < wanted) break;
