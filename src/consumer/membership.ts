@@ -84,11 +84,23 @@ export class Membership {
     return groups.length > 0 && groups.every(({ holder }) => holder === this.#node);
   }
 
-  /** Whether members hold all lanes of the consumers that run here and are not paused, as far as is known. */
+  /**
+   * Whether members hold all lanes of the consumers that run here and are not paused, and this one what it is to have, as far as is known:
+   * none are on their way from one to another.
+   */
   get allHeld(): boolean {
+    const node = this.#node;
     if (this.#isViewOver) return false;
+    // It takes no part.
+    if (node === undefined) return true;
     for (const name of this.#work.consumers) {
-      if (!this.#groups(name).every(({ holder }) => holder !== undefined && this.#isMember(holder))) return false;
+      let held = 0;
+      const groups = this.#groups(name);
+      for (const { holder, lanes } of groups) {
+        if (holder === undefined || !this.#isMember(holder)) return false;
+        if (holder === node) held += lanes.length;
+      }
+      if (groups.length > 0 && held !== this.#quota(name, node)) return false;
     }
     return true;
   }

@@ -53,7 +53,7 @@ interface Handled {
 
 function node(schema: string, name: string, handled: Handled[], more: Partial<SystemOptions> = {}) {
   return open({
-    store: postgres(`${server.url}?schema=${schema}`, { lease: '1s', maxConnections: 4 }),
+    store: postgres(`${server.url}?schema=${schema}`, { maxConnections: 4 }),
     environment: { logger: silentLogger },
     events: [Counted],
     consumers: [

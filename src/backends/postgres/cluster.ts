@@ -164,7 +164,11 @@ async function changeAll(queries: Queries, asked: readonly Asked[], nowMs: numbe
     const were = before.get(consumer) ?? [];
     const are = after.get(consumer) ?? [];
     // Groups that stay are not touched: a commit of their holder finds them.
-    return { consumer, stays: are.filter((group) => were.includes(group)), groups: are.filter((group) => !were.includes(group)) };
+    return {
+      consumer,
+      stays: are.filter((group) => were.includes(group)),
+      groups: are.filter((group) => !were.includes(group)),
+    };
   });
   const changed = changes.filter(({ groups }) => groups.length > 0);
   if (changed.length > 0) await replaceLanes(queries, changed, nowMs);

@@ -24,7 +24,7 @@ export function columnsBeside(type: string, source: string): string {
 }
 
 function eventColumns(type: string, source: string): string {
-  return `e.position, e.stream, e.version, ${type}, nullif(e.schema_version, ${USUAL_VERSION}), ${source}, e.id, e.subject, e."time", e.recorded_ms, e.correlationid, e.causationid, nullif(e.encoding, '${USUAL_ENCODING}'), e.attributes, e.data`;
+  return `e.position, e.stream, e.version, ${type}, nullif(e.schema_version, ${USUAL_VERSION}), ${source}, e.id, e.subject, e."time", e.recorded_ms, e.correlationid, e.causationid, e.encoding, e.attributes, e.data`;
 }
 
 /** 64-bit integers are numbers, or, as they come from the server, text. */
@@ -58,7 +58,7 @@ export function storedEvent(row: EventRow, usual = NOTHING_USUAL): StoredEvent {
     schemaVersion: row[4] === null ? USUAL_VERSION : Number(row[4]),
     source: row[5] === null ? usual.source : fromText(row[5]),
     id: fromText(row[6]),
-    subject: row[7] === null ? undefined : fromText(row[7]),
+    subject: readSubject(row[7], row[1]),
     time: fromText(row[8]),
     recordedMs: Number(row[9]),
     correlationid: fromText(row[10] ?? row[6]),
@@ -77,6 +77,24 @@ export function eventOf(row: TextRow, usual?: Usual): RecordedEvent {
 /** Of most events, which begin a conversation: their own id, which need not be stored twice. */
 export function storedCorrelation({ id, correlationid }: EncodedEvent): string | null {
   return correlationid === id ? null : toText(correlationid);
+}
+
+/** No other text is stored as that: `toText` puts something behind it. */
+const AS_STREAM = '\u0001';
+
+/** Of many events what they are about is what their stream is about. */
+export function storedSubject({ subject, stream }: EncodedEvent): string | null {
+  if (subject === undefined) return null;
+  return subject === stream ? AS_STREAM : toText(subject);
+}
+
+function readSubject(subject: string | null, stream: string): string | undefined {
+  if (subject === null) return undefined;
+  return fromText(subject === AS_STREAM ? stream : subject);
+}
+
+export function storedEncoding({ encoding }: EncodedEvent): string | null {
+  return encoding === USUAL_ENCODING ? null : encoding;
 }
 
 /** An event with the place that it gets. */
@@ -150,12 +168,12 @@ function valuesOf(
     event.schemaVersion,
     toText(event.source),
     toText(event.id),
-    event.subject === undefined ? null : toText(event.subject),
+    storedSubject(event),
     toText(event.time),
     recordedMs,
     storedCorrelation(event),
     event.causationid === undefined ? null : toText(event.causationid),
-    event.encoding,
+    storedEncoding(event),
     event.attributes === undefined ? null : JSON.stringify(event.attributes),
     event.data === null || event.encoding === 'none' ? null : toText(event.data),
     laneOfOrderingKey(event),

@@ -159,7 +159,10 @@ WHERE s.version > 0 AND s.stream > $1 ${category === undefined ? '' : `AND ${ofC
       const where = [...conditions, ...bounds];
       const parameters: SqlValue[] = from === undefined ? [...values] : [...values, from];
       const usual = this.#usual;
-      const columns = columnsBeside(`$${parameters.push(toText(usual.type))}`, `$${parameters.push(toText(usual.source))}`);
+      const columns = columnsBeside(
+        `$${parameters.push(toText(usual.type))}`,
+        `$${parameters.push(toText(usual.source))}`,
+      );
       // Of a number that it does not know the server makes a plan anew each time. What is looked up by type needs one.
       const most = wanted === ROWS_AT_ONCE.most && !question.isLookup ? String(wanted) : `$${parameters.push(wanted)}`;
       const sql = `SELECT ${columns} FROM events AS e ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`} ORDER BY ${by} ${order} LIMIT ${most}`;

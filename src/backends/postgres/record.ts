@@ -3,7 +3,7 @@ import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
 import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
-import { storedCorrelation } from './event-rows.ts';
+import { storedCorrelation, storedEncoding, storedSubject } from './event-rows.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
 import { bigints, integers, smallints, texts } from './array-value.ts';
 import { identityOf } from './append-plan.ts';
@@ -142,11 +142,11 @@ export class OneStatement {
       integers(events.map(({ schemaVersion }) => schemaVersion)),
       texts(events.map(({ source }) => toText(source))),
       texts(events.map(({ id }) => toText(id))),
-      texts(events.map(({ subject }) => (subject === undefined ? null : toText(subject)))),
+      texts(events.map(storedSubject)),
       texts(events.map(({ time }) => toText(time))),
       texts(events.map(storedCorrelation)),
       texts(events.map(({ causationid }) => (causationid === undefined ? null : toText(causationid)))),
-      texts(events.map(({ encoding }) => encoding)),
+      texts(events.map(storedEncoding)),
       texts(events.map(({ attributes }) => (attributes === undefined ? null : JSON.stringify(attributes)))),
       texts(events.map(({ data, encoding }) => (data === null || encoding === 'none' ? null : toText(data)))),
       nowMs,
@@ -244,11 +244,11 @@ function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: nu
     event.schemaVersion,
     toText(event.source),
     toText(event.id),
-    event.subject === undefined ? null : toText(event.subject),
+    storedSubject(event),
     toText(event.time),
     storedCorrelation(event),
     event.causationid === undefined ? null : toText(event.causationid),
-    event.encoding,
+    storedEncoding(event),
     event.attributes === undefined ? null : JSON.stringify(event.attributes),
     event.data === null || event.encoding === 'none' ? null : toText(event.data),
     nowMs,

@@ -35,21 +35,22 @@ $$;
 -- It runs as the owner: temporary tables of the caller are not to be taken for those of the schema.
 DO $$ BEGIN EXECUTE format('ALTER FUNCTION count_listeners() SET search_path = %I, pg_temp', current_schema()); END $$;
 
+-- Numbers first: without gaps between them a row is shorter.
 CREATE TABLE events (
   position       bigint PRIMARY KEY,
-  stream         text COLLATE "C" NOT NULL,
   version        bigint NOT NULL,
-  lane           smallint NOT NULL, -- of its ordering key
-  type           text COLLATE "C" NOT NULL,
+  recorded_ms    bigint NOT NULL,
   schema_version integer NOT NULL,
+  lane           smallint NOT NULL, -- of its ordering key
+  stream         text COLLATE "C" NOT NULL,
+  type           text COLLATE "C" NOT NULL,
   source         text COLLATE "C" NOT NULL,
   id             text COLLATE "C" NOT NULL,
-  subject        text COLLATE "C",
+  subject        text COLLATE "C", -- U+0001 alone: its stream
   "time"         text COLLATE "C" NOT NULL,
-  recorded_ms    bigint NOT NULL,
   correlationid  text COLLATE "C", -- NULL: its own id
   causationid    text COLLATE "C",
-  encoding       text COLLATE "C" NOT NULL,
+  encoding       text COLLATE "C", -- NULL: json
   attributes     text COLLATE "C", -- JSON of the rare attributes
   data           text COLLATE "C"
 ) PARTITION BY RANGE (position);
