@@ -12,7 +12,9 @@ import type { RowWrite } from './row-store.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** What nobody waits for may wait this long for company: a crash then repeats handlers that changed nothing here. */
-const LAZY_MS = 50;
+const LAZY_MS = 10;
+/** The same while a history is read: a page comes after the other, and so does company. */
+const CATCHING_UP_MS = 50;
 /** So many settled events, or so much of what they change, are committed at once in any case. */
 const LAZY_EVENTS = 8_192;
 const LAZY_BYTES = 4 * 1_024 * 1_024;
@@ -219,7 +221,8 @@ export class Committer {
 
   #startSoon(): void {
     if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
-    this.#cancelLazy = this.#options.environment.clock.setTimer(LAZY_MS, () => {
+    const lazyMs = this.#options.catchingUp() ? CATCHING_UP_MS : LAZY_MS;
+    this.#cancelLazy = this.#options.environment.clock.setTimer(lazyMs, () => {
       this.#cancelLazy = undefined;
       this.#start();
     });

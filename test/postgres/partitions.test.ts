@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
+import type { PostgresOptions } from '../../src/backends/postgres/postgres.ts';
 import { defineConsumer, defineEvent, open } from '../../src/index.ts';
 import { silentLogger } from '../../src/system/logger.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
@@ -21,9 +22,9 @@ const Kept = newFact('kept');
 
 const { server, newSchema } = ownServer('partitions');
 
-function openAt(schema: string) {
+function openAt(schema: string, options: PostgresOptions = {}) {
   return open({
-    store: postgres(`${server.url}?schema=${schema}`, { eventsPerPartition: SIZE }),
+    store: postgres(`${server.url}?schema=${schema}`, { eventsPerPartition: SIZE, ...options }),
     environment: { logger: silentLogger },
     events: [Short, Long, Kept],
     consumers: [defineConsumer({ name: 'listener', on: [Short, Long, Kept], handle() {} })],
@@ -68,7 +69,7 @@ describe('the log in tables', () => {
     const log = await openAt(schema);
     await tell(log, 1, 300);
     await log.settled();
-    expect((await tables(schema)).length).toBe(6);
+    expect(await tables(schema)).toContain('events_501');
     const outcomes = await log.applyRetention({ rules: RULES });
     const removed = (category: string) => outcomes.find((outcome) => outcome.category === category)?.removed ?? 0;
     expect([removed('short'), removed('long')]).toEqual([300, 240]);
@@ -149,5 +150,30 @@ describe('the log in tables', () => {
     const found = (await log.events.read({ after: head, limit: 1_000 })).events.map((event) => Number(event.position));
     expect(found).toEqual(Array.from({ length: 800 }, (_, index) => head + index + 1));
     await log.close();
+  });
+
+  test('the next table is there before the last one is full: who looks after the tables at its end holds up no publisher (G5)', async () => {
+    const schema = newSchema();
+    const logs = await Promise.all([openAt(schema, { lease: '1s' }), openAt(schema, { lease: '1s' })]);
+    const [log] = logs;
+    await tell(log, 1, 45);
+    const untilMs = performance.now() + 20_000;
+    while (!(await tables(schema)).includes('events_101')) {
+      expect(performance.now(), 'when the next table is made, at the latest').toBeLessThan(untilMs);
+      await waitFor(systemClock, 20);
+    }
+    expect(await tables(schema)).toEqual(['events_1', 'events_101']);
+    const operator = await connect(schema);
+    await operator.query('BEGIN');
+    // As ANALYZE does for as long as it runs.
+    await operator.query('LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE');
+    const startedMs = performance.now();
+    await tell(log, 46, 80);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    await operator.query('COMMIT');
+    await operator.end();
+    expect((await log.events.read({ limit: 1_000 })).events.length).toBe(160);
+    expect((await log.report(true)).problems).toEqual([]);
+    await Promise.all(logs.map((each) => each.close()));
   });
 });

@@ -3,6 +3,7 @@ import { StoreUnusable } from '../../errors.ts';
 import type { PendingMigrations, Store, StoreReport } from '../../store.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Environment } from '../../system/environment.ts';
+import type { Logger } from '../../system/logger.ts';
 import { PostgresCheckpointStore } from './checkpoint-store.ts';
 import { PostgresCluster } from './cluster.ts';
 import { Database } from './database.ts';
@@ -107,6 +108,8 @@ class PostgresStore implements Store {
   readonly #outboxListeners = new Set<() => void>();
   /** What listeners were told of. */
   #told = 0;
+  readonly #logger: Logger;
+  #reserving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(database: Database, options: OpenOptions, environment: Environment) {
@@ -115,6 +118,7 @@ class PostgresStore implements Store {
     this.readOnly = options.readOnly;
     this.#database = database;
     this.#options = options;
+    this.#logger = logger;
     const session = new Session(options.location);
     this.#session = session;
     this.#watchers = new LogWatchers(logger);
@@ -156,6 +160,7 @@ class PostgresStore implements Store {
         // A notice that was not true would else keep all that come before it from being told.
         if (head < this.#told) this.#told = head;
         this.#reached(head);
+        if (!options.readOnly) this.#reserveAhead(partitions, head);
       },
       pending: () => {
         for (const listener of this.#outboxListeners) listener();
@@ -250,12 +255,24 @@ class PostgresStore implements Store {
     this.#watchers.reached(head);
   }
 
+  #reserveAhead(partitions: Partitions, head: number): void {
+    this.#reserving ??= partitions
+      .reserveAhead(this.#database, head)
+      .catch((error: unknown) => {
+        this.#logger.debug({ err: error, store: this.location }, 'the next table of events could not be made yet');
+      })
+      .finally(() => {
+        this.#reserving = undefined;
+      });
+  }
+
   async #close(): Promise<void> {
     this.#session.close();
     this.image.close();
     await Promise.all([this.#writes.close(), this.#stateWrites.close()]);
     this.#watchers.close();
     await this.#presence.close();
+    await this.#reserving;
     await this.#database.close();
   }
 }

@@ -12,6 +12,9 @@ interface Partition {
   readonly last: number;
 }
 
+/** In the last part of a table, one of so many, the next one is made. */
+const AHEAD = 8;
+
 /** Events whose identities are made ready for their removal in one transaction. */
 const DIGESTS_AT_ONCE = 2_000;
 
@@ -22,6 +25,8 @@ const DIGESTS_AT_ONCE = 2_000;
  */
 export class Partitions {
   readonly #size: number;
+  /** The end of the last table, as far as is known. */
+  #end = 0;
 
   constructor(size: number) {
     this.#size = size;
@@ -29,13 +34,42 @@ export class Partitions {
 
   /** Makes sure that there are tables for these positions, which are above all before. In a transaction that holds the head of the log. */
   async reserve(queries: Queries, first: number, upTo: number): Promise<void> {
-    const [row] = await queries.query<[number | null]>('SELECT max(last) FROM partitions');
-    let last = row?.[0] ?? first - 1;
+    if (((await lastOf(queries)) ?? first - 1) >= upTo) return;
+    await queries.script(EXCLUSIVE);
+    let last = (await lastOf(queries)) ?? first - 1;
     while (last < upTo) {
       await create(queries, { name: `events_${last + 1}`, first: last + 1, last: last + this.#size });
       last += this.#size;
     }
   }
+
+  /**
+   * Makes the table after the last one before the log comes to its end: who appends need not do it then, nor wait for whoever looks after
+   * the tables at that moment.
+   */
+  async reserveAhead(database: Database, head: number): Promise<void> {
+    const isNear = () => head > this.#end - this.#size / AHEAD;
+    if (head === 0 || !isNear()) return;
+    this.#end = (await lastOf(database)) ?? head;
+    if (!isNear()) return;
+    await database.transaction(BRIEFLY, async (queries) => {
+      await queries.script(EXCLUSIVE);
+      this.#end = (await lastOf(queries)) ?? head;
+      if (!isNear()) return;
+      const last = this.#end + this.#size;
+      await create(queries, { name: `events_${this.#end + 1}`, first: this.#end + 1, last });
+    });
+  }
+}
+
+/** Where other programs use the tables for longer, they are asked again later. */
+const BRIEFLY = "BEGIN; SET LOCAL lock_timeout = '2s'";
+/** Two who make the same table do so one after the other. */
+const EXCLUSIVE = 'LOCK TABLE partitions IN SHARE ROW EXCLUSIVE MODE';
+
+async function lastOf(queries: Queries): Promise<number | undefined> {
+  const [row] = await queries.query<[number | null]>('SELECT max(last) FROM partitions');
+  return row?.[0] ?? undefined;
 }
 
 /** Attached when it is made: others read and write events meanwhile. */
