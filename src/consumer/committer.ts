@@ -13,8 +13,8 @@ import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** What nobody waits for may wait this long for company: a crash then repeats handlers that changed nothing here. */
 const LAZY_MS = 10;
-/** The same while a history is read: a page comes after the other, and so does company. */
-const CATCHING_UP_MS = 50;
+/** After a commit longer, so long: where one event comes after the other there is always company. */
+const LAZY_AGAIN_MS = 50;
 /** So many settled events, or so much of what they change, are committed at once in any case. */
 const LAZY_EVENTS = 8_192;
 const LAZY_BYTES = 4 * 1_024 * 1_024;
@@ -92,6 +92,8 @@ export class Committer {
   #waiting = { size: 0, bytes: 0 };
   #running: Promise<void> | undefined;
   #cancelLazy: CancelTimer | undefined;
+  /** When the last commit began. */
+  #begunMs = Number.NEGATIVE_INFINITY;
   readonly #stopping = new AbortController();
 
   constructor(options: CommitterOptions) {
@@ -221,8 +223,10 @@ export class Committer {
 
   #startSoon(): void {
     if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
-    const lazyMs = this.#options.catchingUp() ? CATCHING_UP_MS : LAZY_MS;
-    this.#cancelLazy = this.#options.environment.clock.setTimer(lazyMs, () => {
+    const { clock } = this.#options.environment;
+    // Clocks may be set back.
+    const againMs = Math.min(LAZY_AGAIN_MS, this.#begunMs + LAZY_AGAIN_MS - clock.now());
+    this.#cancelLazy = clock.setTimer(Math.max(LAZY_MS, againMs), () => {
       this.#cancelLazy = undefined;
       this.#start();
     });
@@ -246,6 +250,7 @@ export class Committer {
     if (this.#dirty) this.#close(undefined);
     const [next] = this.#units;
     if (next === undefined) return;
+    this.#begunMs = this.#options.environment.clock.now();
     const outcome = await this.#commit(next);
     if (outcome === undefined) return;
     if (outcome.ok) {

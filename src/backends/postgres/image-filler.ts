@@ -49,7 +49,7 @@ export class ImageFiller implements ImageWriter {
   }
 
   async event(records: readonly RecordOf<'event'>[]): Promise<void> {
-    await this.#partitions.reserve(this.#queries, records[0]?.position ?? 0, records.at(-1)?.position ?? 0);
+    await this.#partitions.reserveIn(this.#queries, records[0]?.position ?? 0, records.at(-1)?.position ?? 0);
     await insertPlaced(this.#queries, records);
   }
 

@@ -124,7 +124,7 @@ class PostgresStore implements Store {
     this.#watchers = new LogWatchers(logger);
     // By chance itself: that of the environment may be the same for two processes of a test.
     const ownNumber = randomInt(1, MAX_LISTENER);
-    const partitions = new Partitions(options.eventsPerPartition);
+    const partitions = new Partitions(database, options);
     const newWrites = (begin: string): Writes =>
       options.readOnly
         ? new NoWrites(options.location, session)
@@ -257,7 +257,7 @@ class PostgresStore implements Store {
 
   #reserveAhead(partitions: Partitions, head: number): void {
     this.#reserving ??= partitions
-      .reserveAhead(this.#database, head)
+      .reserveAhead(head)
       .catch((error: unknown) => {
         this.#logger.debug({ err: error, store: this.location }, 'the next table of events could not be made yet');
       })

@@ -25,40 +25,55 @@ const DIGESTS_AT_ONCE = 2_000;
  */
 export class Partitions {
   readonly #size: number;
+  readonly #database: Database;
+  readonly #answerTimeoutMs: number;
   /** The end of the last table, as far as is known. */
   #end = 0;
 
-  constructor(size: number) {
-    this.#size = size;
+  constructor(database: Database, options: { readonly eventsPerPartition: number; readonly answerTimeoutMs: number }) {
+    this.#database = database;
+    this.#size = options.eventsPerPartition;
+    this.#answerTimeoutMs = options.answerTimeoutMs;
   }
 
-  /** Makes sure that there are tables for these positions, which are above all before. In a transaction that holds the head of the log. */
+  /**
+   * Makes sure that there are tables for these positions, which are above all before. In a transaction that holds the head of the log; a table
+   * is made in another one, before: a reader whose statement was planned without it must not see half of what is appended here.
+   */
   async reserve(queries: Queries, first: number, upTo: number): Promise<void> {
     if (((await lastOf(queries)) ?? first - 1) >= upTo) return;
+    await this.#database.transaction('BEGIN', (others) => this.reserveIn(others, first, upTo), this.#answerTimeoutMs);
+  }
+
+  /** The same in this transaction, where nobody reads yet. */
+  async reserveIn(queries: Queries, first: number, upTo: number): Promise<void> {
     await queries.script(EXCLUSIVE);
     let last = (await lastOf(queries)) ?? first - 1;
-    while (last < upTo) {
-      await create(queries, { name: `events_${last + 1}`, first: last + 1, last: last + this.#size });
-      last += this.#size;
-    }
+    while (last < upTo) last = await this.#createAfter(queries, last);
   }
 
   /**
    * Makes the table after the last one before the log comes to its end: who appends need not do it then, nor wait for whoever looks after
    * the tables at that moment.
    */
-  async reserveAhead(database: Database, head: number): Promise<void> {
+  async reserveAhead(head: number): Promise<void> {
     const isNear = () => head > this.#end - this.#size / AHEAD;
     if (head === 0 || !isNear()) return;
-    this.#end = (await lastOf(database)) ?? head;
+    this.#end = (await lastOf(this.#database)) ?? head;
     if (!isNear()) return;
-    await database.transaction(BRIEFLY, async (queries) => {
+    await this.#database.transaction(BRIEFLY, async (queries) => {
       await queries.script(EXCLUSIVE);
       this.#end = (await lastOf(queries)) ?? head;
-      if (!isNear()) return;
-      const last = this.#end + this.#size;
-      await create(queries, { name: `events_${this.#end + 1}`, first: this.#end + 1, last });
+      if (isNear()) await this.#createAfter(queries, this.#end);
     });
+  }
+
+  /** Answers where the new table ends. */
+  async #createAfter(queries: Queries, last: number): Promise<number> {
+    const first = last + 1;
+    const end = last + this.#size;
+    await create(queries, { name: `events_${first}`, first, last: end });
+    return end;
   }
 }
 

@@ -15,9 +15,14 @@ import { compareText, toText } from './text.ts';
 
 /** No version is higher. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
+/** Of what follows another event of the flush in its stream. */
+const UNCLAIMED = { least: 0, most: ANY_VERSION };
 /** See the functions in the first migration. */
 const RECORD_MANY = statement('record_events', 40);
-const RECORD_ONE = statement('record_event', 17);
+const ONE_PARAMETERS = 17;
+/** So many events cost less one by one, in one statement, than as arrays. */
+const FEW = 4;
+const RECORD_FEW = Array.from({ length: FEW }, (_, index) => fewStatement(index + 1));
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
@@ -50,6 +55,8 @@ export class OneStatement {
   readonly writes: readonly Appending[];
   readonly #streams = new Map<string, StreamPart>();
   #places = 0;
+  /** It is sent as a few calls of one event each. */
+  #oneByOne = false;
   readonly #events: { readonly event: EncodedEvent; readonly part: StreamPart; readonly nth: number }[] = [];
 
   private constructor(writes: readonly Appending[]) {
@@ -80,9 +87,11 @@ export class OneStatement {
     return whole;
   }
 
-  /** One event and nothing else. */
-  get #isSingle(): boolean {
-    return this.#events.length === 1 && this.#streams.size === 1 && this.writes.every(({ unit }) => unit === undefined);
+  /** The statement of a few events and nothing else. */
+  get #few(): Statement | undefined {
+    // Streams about which something is claimed, and no event is for them.
+    const isPlain = this.#places === this.#streams.size && this.writes.every(({ unit }) => unit === undefined);
+    return isPlain ? RECORD_FEW[this.#events.length - 1] : undefined;
   }
 
   /** What the server is asked, and with which values; and whether the next flush may name this one as the last before it. */
@@ -91,10 +100,14 @@ export class OneStatement {
     readonly values: readonly SqlValue[];
     readonly isNamed: boolean;
   } {
-    const [only] = this.#events;
-    if (only !== undefined && this.#isSingle && after === undefined) {
-      const values = [...valuesOfOne(only.event, only.part, nowMs), listener];
-      return { statement: RECORD_ONE, values, isNamed: false };
+    const few = after === undefined ? this.#few : undefined;
+    if (few !== undefined) {
+      this.#oneByOne = true;
+      const values = this.#events.flatMap(({ event, part, nth }) => [
+        ...valuesOfOne(event, nth === 1 ? part : UNCLAIMED, nowMs),
+        listener,
+      ]);
+      return { statement: few, values, isNamed: false };
     }
     const values = [...this.#values(nowMs), listener, flush, after ?? null];
     return { statement: RECORD_MANY, values, isNamed: true };
@@ -191,7 +204,8 @@ export class OneStatement {
       if (entry === undefined) throw new Error('the server recorded fewer events than it was given');
       next += 1;
       const { event, part, nth } = entry;
-      const where = { version: (bases?.[part.place - 1] ?? 0) + nth, position: position((head ?? 0) + next) };
+      const version = this.#oneByOne ? (bases?.[next - 1] ?? 0) + 1 : (bases?.[part.place - 1] ?? 0) + nth;
+      const where = { version, position: position((head ?? 0) + next) };
       const attributes = event.attributes === undefined ? undefined : Object.freeze({ ...event.attributes });
       const data = event.encoding === 'none' ? null : event.data;
       recorded.push(recordedEvent(Object.freeze({ ...event, attributes, data, ...where, recordedMs })));
@@ -234,7 +248,11 @@ export class OneStatement {
   }
 }
 
-function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: number): readonly SqlValue[] {
+function valuesOfOne(
+  event: EncodedEvent,
+  { least, most }: Pick<StreamPart, 'least' | 'most'>,
+  nowMs: number,
+): readonly SqlValue[] {
   return [
     toText(event.stream),
     least,
@@ -253,6 +271,17 @@ function valuesOfOne(event: EncodedEvent, { least, most }: StreamPart, nowMs: nu
     event.data === null || event.encoding === 'none' ? null : toText(event.data),
     nowMs,
   ];
+}
+
+/** One call of the function after the other: the bases are those of each event. */
+function fewStatement(events: number): Statement {
+  if (events === 1) return statement('record_event', ONE_PARAMETERS);
+  const calls = Array.from({ length: events }, (_, call) => {
+    const places = Array.from({ length: ONE_PARAMETERS }, (__, index) => `$${call * ONE_PARAMETERS + index + 1}`);
+    return `SELECT head, at_ms, bases[1] AS base FROM record_event(${places.join(', ')})`;
+  });
+  const text = `SELECT min(head), max(at_ms), array_agg(base ORDER BY head) FROM (${calls.join(' UNION ALL ')}) AS recorded`;
+  return { name: `record_event_${events}`, text };
 }
 
 function statement(name: string, parameters: number): Statement {
