@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { open } from '../index.ts';
-import type { Position } from '../index.ts';
+import type { Position, System } from '../index.ts';
+import { START } from '../event/position.ts';
 import { isPostgres } from './limits.ts';
 import { nodeConsumer } from './node-consumer.ts';
 import type { NodeTask } from './node-consumer.ts';
@@ -38,46 +39,78 @@ async function onNodes(
   // Only such a store has several nodes.
   if (!isPostgres(place)) return [];
   const events = Math.ceil(most * scale);
-  const position = await fill(place, events);
-  const rateOf = async (nodes: number, name: string) => {
-    const seconds = await share({ place, events, kind, name, position }, nodes);
-    return { seconds, rate: events / seconds };
-  };
-  // In turn, so that a slow minute of the machine is both of theirs.
-  const ones = [await rateOf(1, 'one-a')];
-  const twos = [await rateOf(2, 'two-a')];
-  ones.push(await rateOf(1, 'one-b'));
-  twos.push(await rateOf(2, 'two-b'));
-  const best = (runs: readonly { readonly seconds: number; readonly rate: number }[]) =>
-    runs.reduce((fastest, run) => (run.rate > fastest.rate ? run : fastest));
-  const note = 'from resuming the consumer to its last durable checkpoint, the better of two runs of each in turn';
-  return [figure({ workload, events, seconds: best(twos).seconds, limit: best(ones).rate, note })];
+  const whole = { place, events, kind, position: await fill(place, events) };
+  const halves = [];
+  for (const name of ['left', 'right']) {
+    const half = await storePath(`${workload}-${name}`);
+    halves.push({ place: half, events: events / 2, kind, position: await fill(half, events / 2) });
+  }
+  const one: Run[] = [];
+  const two: Run[] = [];
+  const apart: Run[] = [];
+  // In turn, so that a slow minute of the machine is everybody's.
+  for (const turn of ['a', 'b', 'c']) {
+    one.push(await share([{ ...whole, name: `one-${turn}` }]));
+    two.push(await share(Array.from({ length: 2 }, () => ({ ...whole, name: `two-${turn}` }))));
+    apart.push(await share(halves.map((half) => ({ ...half, name: `apart-${turn}` }))));
+  }
+  const limit = best(one).rate;
+  const note = 'from resuming the consumer to its last durable checkpoint, the best of three runs of each in turn';
+  return [
+    figure({ workload, events, seconds: best(two).seconds, limit, note }),
+    figure({
+      workload: `${workload}-apart`,
+      events,
+      seconds: best(apart).seconds,
+      limit,
+      note: `${note}: two programs with half of the events each, in stores of their own`,
+    }),
+  ];
 }
 
-/** Lets so many processes handle everything after a position. Answers the seconds from the word go to the last durable checkpoint. */
-async function share(task: NodeTask, nodes: number): Promise<number> {
-  const definition = nodeConsumer(task, () => undefined);
-  await using operator = await open({ store: task.place, consumers: [definition], consume: false });
-  await operator.consumers.pause(task.name, 'until all nodes are there');
-  const running = await Promise.all(Array.from({ length: nodes }, () => startNode(task)));
+interface Run {
+  readonly seconds: number;
+  readonly rate: number;
+}
+
+function best(runs: readonly Run[]): Run {
+  return runs.reduce((fastest, run) => (run.rate > fastest.rate ? run : fastest));
+}
+
+/** Lets a process for each of these handle everything after a position, alone or with the others at its store. */
+async function share(tasks: readonly NodeTask[]): Promise<Run> {
+  const stores = [...new Map(tasks.map((task) => [task.place, task])).values()];
+  const operators = await Promise.all(
+    stores.map((task) => open({ store: task.place, consumers: [nodeConsumer(task, () => undefined)], consume: false })),
+  );
+  const name = tasks[0]?.name ?? '';
+  const events = stores.reduce((sum, task) => sum + task.events, 0);
+  for (const operator of operators) await operator.consumers.pause(name, 'until all nodes are there');
+  const running = await Promise.all(tasks.map(startNode));
   try {
-    const last: Position = await operator.events.head();
+    const heads = await Promise.all(operators.map((operator) => operator.events.head()));
     const handled = Promise.withResolvers<void>();
     let sum = 0;
     for (const { lines } of running)
       lines.on('line', (line) => {
         sum += Number(line);
-        if (sum >= task.events) handled.resolve();
+        if (sum >= events) handled.resolve();
       });
     const begin = performance.now();
-    await operator.consumers.resume(task.name);
+    await Promise.all(operators.map((operator) => operator.consumers.resume(name)));
     await handled.promise;
-    while ((await operator.consumers.status(task.name)).position < last)
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-    return (performance.now() - begin) / 1_000;
+    for (const [index, operator] of operators.entries()) await untilSaved(operator, name, heads[index]);
+    const seconds = (performance.now() - begin) / 1_000;
+    return { seconds, rate: events / seconds };
   } finally {
     for (const { child } of running) await ended(child);
+    for (const operator of operators) await operator.close();
   }
+}
+
+async function untilSaved(operator: System, name: string, head: Position = START): Promise<void> {
+  while ((await operator.consumers.status(name)).position < head)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
 }
 
 async function startNode(

@@ -19,6 +19,7 @@ const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 const UNCLAIMED = { least: 0, most: ANY_VERSION };
 /** See the functions in the first migration. */
 const RECORD_MANY = statement('record_events', 40);
+const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
 const FEW = 4;
@@ -109,16 +110,27 @@ export class OneStatement {
       ]);
       return { statement: few, values, isNamed: false };
     }
-    const values = [...this.#values(nowMs), listener, flush, after ?? null];
+    const checkpoints = this.#checkpoints();
+    if (this.#isCheckpoints) {
+      const values = [...checkpoints, nowMs, flush, after ?? null];
+      return { statement: RECORD_CHECKPOINTS, values, isNamed: true };
+    }
+    const values = [...this.#values(nowMs, checkpoints), listener, flush, after ?? null];
     return { statement: RECORD_MANY, values, isNamed: true };
   }
 
-  #values(nowMs: number): readonly SqlValue[] {
-    const appended: (readonly [string, StreamPart])[] = [];
-    const claimed: (readonly [string, StreamPart])[] = [];
-    for (const [stream, part] of this.#streams) (part.events === 0 ? claimed : appended).push([stream, part]);
-    appended.sort(([, left], [, right]) => left.place - right.place);
-    const events = this.#events.map(({ event }) => event);
+  /** Checkpoints and nothing else. */
+  get #isCheckpoints(): boolean {
+    return (
+      this.#streams.size === 0 &&
+      this.writes.every(
+        ({ unit }) => unit === undefined || unit.remove.length + unit.put.length + unit.rows.length === 0,
+      )
+    );
+  }
+
+  /** Of two checkpoints of one group the later stands. */
+  #checkpoints(): readonly SqlValue[] {
     const held = this.writes.flatMap(({ unit }) =>
       (unit?.lease?.checkpoints ?? []).map(({ lane, low, done }) => ({
         consumer: unit?.consumer ?? '',
@@ -129,15 +141,30 @@ export class OneStatement {
         done,
       })),
     );
-    // Of two checkpoints of one group the later stands.
+    const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()].sort(
+      (left, right) => compareText(left.consumer, right.consumer) || left.lane - right.lane,
+    );
+    return [
+      texts(last.map(({ consumer }) => toText(consumer))),
+      smallints(last.map(({ lane }) => lane)),
+      bigints(last.map(({ token }) => token)),
+      bigints(last.map(({ number }) => number)),
+      bigints(last.map(({ low }) => low)),
+      texts(last.map(({ done }) => done)),
+    ];
+  }
+
+  #values(nowMs: number, checkpoints: readonly SqlValue[]): readonly SqlValue[] {
+    const appended: (readonly [string, StreamPart])[] = [];
+    const claimed: (readonly [string, StreamPart])[] = [];
+    for (const [stream, part] of this.#streams) (part.events === 0 ? claimed : appended).push([stream, part]);
+    appended.sort(([, left], [, right]) => left.place - right.place);
+    const events = this.#events.map(({ event }) => event);
     const removed = this.writes.flatMap(({ unit }) =>
       (unit?.remove ?? []).map((place) => [toText(unit?.consumer ?? ''), place] as const),
     );
     const put = this.writes.flatMap(({ unit }) =>
       (unit?.put ?? []).map((row) => [unit?.lease?.token ?? 0, row] as const),
-    );
-    const last = [...new Map(held.map((entry) => [`${entry.lane} ${entry.consumer}`, entry])).values()].sort(
-      (left, right) => compareText(left.consumer, right.consumer) || left.lane - right.lane,
     );
     return [
       texts(appended.map(([stream]) => toText(stream))),
@@ -163,12 +190,7 @@ export class OneStatement {
       texts(events.map(({ attributes }) => (attributes === undefined ? null : JSON.stringify(attributes)))),
       texts(events.map(({ data, encoding }) => (data === null || encoding === 'none' ? null : toText(data)))),
       nowMs,
-      texts(last.map(({ consumer }) => toText(consumer))),
-      smallints(last.map(({ lane }) => lane)),
-      bigints(last.map(({ token }) => token)),
-      bigints(last.map(({ number }) => number)),
-      bigints(last.map(({ low }) => low)),
-      texts(last.map(({ done }) => done)),
+      ...checkpoints,
       texts(removed.map(([consumer]) => consumer)),
       bigints(removed.map(([, place]) => place)),
       put.length === 0 ? null : JSON.stringify(put.map(([, row]) => namedColumns(row))),

@@ -197,6 +197,35 @@ BEGIN
 END
 $$;
 
+-- The checkpoints of holders who still are those of their lanes.
+CREATE FUNCTION advance(
+  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[], p_now_ms bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  -- In their order, in which everybody locks them.
+  FOR place IN 1 .. cardinality(p_consumers) LOOP
+    UPDATE lanes AS l SET low = p_lows[place], done = p_dones[place], commits = p_numbers[place], updated_ms = p_now_ms
+    WHERE l.consumer = p_consumers[place] AND l.first_lane = p_first_lanes[place] AND l.token = p_tokens[place] AND l.commits = p_numbers[place] - 1;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Nothing but checkpoints: what follows is much more than that for a connection that does it for the first time.
+CREATE FUNCTION record_checkpoints(
+  p_consumers text[], p_first_lanes smallint[], p_tokens bigint[], p_numbers bigint[], p_lows bigint[], p_dones text[], p_now_ms bigint,
+  p_flush text, p_after text,
+  OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
+) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM follow(p_flush, p_after);
+  PERFORM advance(p_consumers, p_first_lanes, p_tokens, p_numbers, p_lows, p_dones, p_now_ms);
+  at_ms := p_now_ms;
+END
+$$;
+
 -- Records events that are all new, of writers whose claims all hold, and the checkpoints of holders, in one statement; otherwise it fails with
 -- TH001 or a unique violation, having changed nothing. Whoever is stopped while it runs holds up nobody.
 CREATE FUNCTION record_events(
@@ -235,14 +264,7 @@ BEGIN
     ORDER BY c.consumer FOR UPDATE;
   END IF;
   IF cardinality(p_consumers) > 0 THEN
-    -- In their order, in which everybody locks them.
-    FOR place IN 1 .. cardinality(p_consumers) LOOP
-      UPDATE lanes AS l SET low = p_lows[place], done = p_dones[place], commits = p_numbers[place], updated_ms = p_now_ms
-      WHERE l.consumer = p_consumers[place] AND l.first_lane = p_first_lanes[place] AND l.token = p_tokens[place] AND l.commits = p_numbers[place] - 1;
-      IF NOT FOUND THEN
-        RAISE EXCEPTION 'lanes have another holder' USING ERRCODE = 'TH001';
-      END IF;
-    END LOOP;
+    PERFORM advance(p_consumers, p_first_lanes, p_tokens, p_numbers, p_lows, p_dones, p_now_ms);
   END IF;
   IF cardinality(p_removed) > 0 THEN
     DELETE FROM deliveries AS d USING unnest(p_removed_from, p_removed) AS n (consumer, position)
