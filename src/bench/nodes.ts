@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { open } from '../index.ts';
-import type { Position, System } from '../index.ts';
-import { START } from '../event/position.ts';
+import type { System } from '../index.ts';
 import { isPostgres } from './limits.ts';
 import { nodeConsumer } from './node-consumer.ts';
 import type { NodeTask } from './node-consumer.ts';
@@ -99,7 +98,7 @@ async function share(tasks: readonly NodeTask[]): Promise<Run> {
     const begin = performance.now();
     await Promise.all(operators.map((operator) => operator.consumers.resume(name)));
     await handled.promise;
-    for (const [index, operator] of operators.entries()) await untilSaved(operator, name, heads[index]);
+    for (const [index, operator] of operators.entries()) await untilSaved(operator, name, heads[index] ?? 0);
     const seconds = (performance.now() - begin) / 1_000;
     return { seconds, rate: events / seconds };
   } finally {
@@ -108,7 +107,7 @@ async function share(tasks: readonly NodeTask[]): Promise<Run> {
   }
 }
 
-async function untilSaved(operator: System, name: string, head: Position = START): Promise<void> {
+async function untilSaved(operator: System, name: string, head: number): Promise<void> {
   while ((await operator.consumers.status(name)).position < head)
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
 }

@@ -36,8 +36,8 @@ interface Asked {
   /** Its stored name. */
   readonly consumer: string;
   readonly change: LanesChange;
-  resolve(groups: readonly LaneGroup[]): void;
-  reject(error: unknown): void;
+  readonly resolve: (groups: readonly LaneGroup[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** What becomes of the lanes of a consumer, by its stored name. */

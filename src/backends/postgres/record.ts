@@ -91,8 +91,8 @@ export class OneStatement {
   /** The statement of a few events and nothing else. */
   get #few(): Statement | undefined {
     // Streams about which something is claimed, and no event is for them.
-    const isPlain = this.#places === this.#streams.size && this.writes.every(({ unit }) => unit === undefined);
-    return isPlain ? RECORD_FEW[this.#events.length - 1] : undefined;
+    const isThatAlone = this.#places === this.#streams.size && this.writes.every(({ unit }) => unit === undefined);
+    return isThatAlone ? RECORD_FEW[this.#events.length - 1] : undefined;
   }
 
   /** What the server is asked, and with which values; and whether the next flush may name this one as the last before it. */
