@@ -124,6 +124,38 @@ describe('several nodes on one PostgreSQL', () => {
     await second.close();
   }, 60_000);
 
+  test('a node is not settled while lanes that it is to have are held up at another (G6)', async () => {
+    const schema = newSchema();
+    const { promise: opened, resolve: letGo } = Promise.withResolvers<void>();
+    const handled: Handled[] = [];
+    const slow = (name: string) => ({
+      consumers: [
+        defineConsumer({
+          name: 'watchers',
+          on: Counted,
+          handle: async ({ event }) => {
+            await opened;
+            handled.push({ node: name, thing: event.data.thing, n: event.data.n });
+          },
+        }),
+      ],
+    });
+    const first = await node(schema, 'first', handled, slow('first'));
+    await publish(first, 1, 1);
+    const second = await node(schema, 'second', handled, slow('second'));
+    const settled = second.settled().then(() => 'settled');
+    expect(await Promise.race([settled, waitFor(systemClock, 1_000)])).toBeUndefined();
+    await publish(first, 2, 2);
+    letGo();
+    await Promise.all([first.settled(), settled]);
+    expect(await shares(schema, 'watchers')).toEqual([32, 32]);
+    await second.settled();
+    inOrder(handled);
+    expect(handled.length).toBe(THINGS * 2);
+    await first.close();
+    await second.close();
+  }, 60_000);
+
   test('a pause, a replay and a retry at one node hold for what the others handle (G7)', async () => {
     const schema = newSchema();
     const handled: Handled[] = [];
