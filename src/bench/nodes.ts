@@ -18,13 +18,13 @@ const LOOK_AGAIN_MS = 2;
 /** Two processes that share a consumer, beside one that has it alone: what coordination costs. */
 export const catchUpOnNodes: Workload = {
   name: 'P3-nodes',
-  what: 'P3 on two nodes; the limit is one node',
+  what: 'P3 on two nodes (apart: two that share nothing); the limit is one node',
   run: (context) => onNodes(context, 'P3-nodes', 'plain', 200_000),
 };
 
 export const processQueueOnNodes: Workload = {
   name: 'P8-nodes',
-  what: 'P8 on two nodes; the limit is one node',
+  what: 'P8 on two nodes (apart: two that share nothing); the limit is one node',
   run: (context) => onNodes(context, 'P8-nodes', 'queue', 50_000),
 };
 
@@ -39,10 +39,11 @@ async function onNodes(
   if (!isPostgres(place)) return [];
   const events = Math.ceil(most * scale);
   const whole = { place, events, kind, position: await fill(place, events) };
+  const half = Math.ceil(events / 2);
   const halves = [];
   for (const name of ['left', 'right']) {
-    const half = await storePath(`${workload}-${name}`);
-    halves.push({ place: half, events: events / 2, kind, position: await fill(half, events / 2) });
+    const other = await storePath(`${workload}-${name}`);
+    halves.push({ place: other, events: half, kind, position: await fill(other, half) });
   }
   const one: Run[] = [];
   const two: Run[] = [];
@@ -51,7 +52,7 @@ async function onNodes(
   for (const turn of ['a', 'b', 'c']) {
     one.push(await share([{ ...whole, name: `one-${turn}` }]));
     two.push(await share(Array.from({ length: 2 }, () => ({ ...whole, name: `two-${turn}` }))));
-    apart.push(await share(halves.map((half) => ({ ...half, name: `apart-${turn}` }))));
+    apart.push(await share(halves.map((each) => ({ ...each, name: `apart-${turn}` }))));
   }
   const limit = best(one).rate;
   const note = 'from resuming the consumer to its last durable checkpoint, the best of three runs of each in turn';
@@ -59,7 +60,7 @@ async function onNodes(
     figure({ workload, events, seconds: best(two).seconds, limit, note }),
     figure({
       workload: `${workload}-apart`,
-      events,
+      events: 2 * half,
       seconds: best(apart).seconds,
       limit,
       note: `${note}: two programs with half of the events each, in stores of their own`,
