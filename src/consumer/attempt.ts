@@ -190,8 +190,8 @@ export class Attempt implements Handling {
     if (reason !== undefined) this.#controller?.abort(reason);
   }
 
-  timedOut(timeoutMs: number): AttemptTimeout {
-    const error = new AttemptTimeout(this.consumer, timeoutMs);
+  timedOut(): AttemptTimeout {
+    const error = new AttemptTimeout(this.consumer, this.#setting.reaction.timeoutMs ?? 0);
     this.close(error);
     return error;
   }

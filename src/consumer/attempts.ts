@@ -6,6 +6,7 @@ import { waitFor } from '../system/clock.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
+import type { Watched } from './deadlines.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
@@ -22,9 +23,14 @@ export interface AttemptsOptions {
   succeed(work: Work, attempt: Attempt): void;
   /** Answers the delivery that stands for the event now. */
   fail(work: Work, attempts: number, error: unknown): Delivery;
+  /** Work that took time is over. */
+  over(work: Work): void;
   /** States cannot be read at present, and why; undefined: they can again. */
   outage(error: unknown): void;
 }
+
+/** Of work that is not over when it has begun. */
+const UNDER_WAY = 'under way';
 
 /** After a state could not be read. */
 const READ_AGAIN = { minDelayMs: 100, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
@@ -35,17 +41,18 @@ const READ_AGAIN = { minDelayMs: 100, maxDelayMs: 5_000, factor: 2, jitter: 0.5 
  * Invariants
  * 1. An attempt ends in exactly one of: succeeded, failed, abandoned. After it was abandoned nothing it does counts.
  * 2. A synchronous handler without state to load is done when `run` returns.
+ * 3. Of work that takes time `over` is told once, unless everything was abandoned before.
  */
 export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #deadlines: Deadlines | undefined;
   /** Begins anew with each session: what is handled again counts as if for the first time. */
   readonly #loops: LoopGuard | undefined;
-  readonly #underWay = new Set<Attempt>();
+  readonly #underWay = new Map<Attempt, Watched | undefined>();
   /** Events that wait for the store to give their state. */
   #pausing = 0;
   #stopped = false;
-  #ended: (() => void) | undefined;
+  #someEnded: (() => void) | undefined;
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
@@ -64,12 +71,12 @@ export class Attempts {
     return this.#pausing > 0;
   }
 
-  /** Handles work whose turn it is. A promise, which never rejects, when it takes time. */
-  run(work: Work): Promise<void> | undefined {
-    const running = this.#handle(work);
-    if (running instanceof Promise) return running.then((failed) => work.ended?.(failed));
-    work.ended?.(running);
-    return undefined;
+  /** Handles work whose turn it is. True: it takes time. */
+  run(work: Work): boolean {
+    const failed = this.#handle(work);
+    if (failed === UNDER_WAY) return true;
+    work.ended?.(failed);
+    return false;
   }
 
   /** Begins nothing more. */
@@ -81,7 +88,7 @@ export class Attempts {
   ended(): Promise<void> {
     if (this.#underWay.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#ended = () => {
+      this.#someEnded = () => {
         if (this.#underWay.size === 0) resolve();
       };
     });
@@ -91,16 +98,19 @@ export class Attempts {
   abandon(): void {
     this.#stopped = true;
     this.#deadlines?.clear();
-    for (const attempt of this.#underWay) attempt.close(new ClaimLost(attempt.consumer, attempt.event.position));
+    for (const attempt of this.#underWay.keys()) attempt.close(new ClaimLost(attempt.consumer, attempt.event.position));
     this.#underWay.clear();
-    this.#ended?.();
+    this.#someEnded?.();
   }
 
   /** Answers the delivery that stands for the event when the attempt failed. */
-  #handle(work: Work): Promise<Delivery | undefined> | Delivery | undefined {
+  #handle(work: Work): Delivery | typeof UNDER_WAY | undefined {
     const { setting, states } = this.#options;
     if (this.#stopped || this.#options.expire(work)) return undefined;
-    if (states !== undefined && !states.has(work.key)) return this.#loadAndHandle(work, states);
+    if (states !== undefined && !states.has(work.key)) {
+      void this.#loadAndHandle(work, states);
+      return UNDER_WAY;
+    }
     const { handle } = setting.reaction;
     if (handle === undefined) return undefined;
     const number = (work.delivery?.attempts ?? 0) + 1;
@@ -117,7 +127,10 @@ export class Attempts {
       return this.#options.fail(work, number, error);
     }
     running ??= attempt.unfinished();
-    if (running !== undefined) return this.#await(work, attempt, running);
+    if (running !== undefined) {
+      this.#await(work, attempt, running);
+      return UNDER_WAY;
+    }
     try {
       this.#options.succeed(work, attempt);
       return undefined;
@@ -127,14 +140,20 @@ export class Attempts {
     }
   }
 
-  async #loadAndHandle(work: Work, states: StateCache): Promise<Delivery | undefined> {
+  async #loadAndHandle(work: Work, states: StateCache): Promise<void> {
+    const failed = (await this.#load(work, states)) ?? this.#handle(work);
+    if (failed !== UNDER_WAY) this.#over(work, failed);
+  }
+
+  /** Answers the delivery that stands for the event when its state cannot be made. */
+  async #load(work: Work, states: StateCache): Promise<Delivery | undefined> {
     for (let failures = 0; !this.#stopped; failures += 1) {
       try {
         await states.load([work.key]);
         if (failures > 0) this.#options.outage(undefined);
         break;
       } catch (error) {
-        if (this.#stopped) return undefined;
+        if (this.#stopped) break;
         if (!(error instanceof ThereuponError && error.fault === 'environment'))
           return this.#options.fail(work, (work.delivery?.attempts ?? 0) + 1, error);
         // That the store cannot be reached is no failure of the event.
@@ -142,7 +161,7 @@ export class Attempts {
         await this.#pause(failures + 1);
       }
     }
-    return this.#stopped ? undefined : this.#handle(work);
+    return undefined;
   }
 
   async #pause(failures: number): Promise<void> {
@@ -152,33 +171,54 @@ export class Attempts {
     this.#pausing -= 1;
   }
 
-  async #await(work: Work, attempt: Attempt, running: PromiseLike<unknown>): Promise<Delivery | undefined> {
-    this.#underWay.add(attempt);
-    const { promise: expired, reject } = Promise.withResolvers<never>();
-    const { timeoutMs } = this.#options.setting.reaction;
-    const watchOver = this.#deadlines?.watch(() => reject(attempt.timedOut(timeoutMs ?? 0)));
-    try {
-      const whole = finished(attempt, running);
-      await (watchOver === undefined ? whole : Promise.race([whole, expired]));
-      if (!this.#underWay.has(attempt)) return undefined;
-      this.#options.succeed(work, attempt);
-      return undefined;
-    } catch (error) {
-      // An attempt that lost its claim has nothing to say any more; its successor settles the event.
-      if (!this.#underWay.has(attempt)) return undefined;
-      attempt.close(asError(error));
-      return this.#options.fail(work, attempt.number, error);
-    } finally {
-      watchOver?.();
-      if (this.#underWay.delete(attempt)) this.#ended?.();
-    }
+  #await(work: Work, attempt: Attempt, running: PromiseLike<unknown>): void {
+    const watched = this.#deadlines?.watch(() => this.#failed(work, attempt, attempt.timedOut()));
+    this.#underWay.set(attempt, watched);
+    this.#follow(work, attempt, running);
   }
-}
 
-/** Resolves when the handler and everything that it published is done, also what it published meanwhile. */
-async function finished(attempt: Attempt, running: PromiseLike<unknown>): Promise<void> {
-  for (let more: PromiseLike<unknown> | undefined = running; more !== undefined; more = attempt.unfinished())
-    await more;
+  /** Until the handler and everything that it published is done, also what it published meanwhile. */
+  #follow(work: Work, attempt: Attempt, running: PromiseLike<unknown>): void {
+    void Promise.resolve(running).then(
+      () => {
+        const more = attempt.unfinished();
+        if (more === undefined) this.#finished(work, attempt);
+        else this.#follow(work, attempt, more);
+      },
+      (error: unknown) => this.#failed(work, attempt, error),
+    );
+  }
+
+  #finished(work: Work, attempt: Attempt): void {
+    // One that lost its claim or its time has nothing to say any more; its successor settles the event.
+    if (!this.#underWay.has(attempt)) return;
+    try {
+      this.#options.succeed(work, attempt);
+    } catch (error) {
+      this.#failed(work, attempt, error);
+      return;
+    }
+    this.#ended(work, attempt, undefined);
+  }
+
+  #failed(work: Work, attempt: Attempt, error: unknown): void {
+    if (!this.#underWay.has(attempt)) return;
+    attempt.close(asError(error));
+    this.#ended(work, attempt, this.#options.fail(work, attempt.number, error));
+  }
+
+  #ended(work: Work, attempt: Attempt, failed: Delivery | undefined): void {
+    const watched = this.#underWay.get(attempt);
+    if (watched !== undefined) this.#deadlines?.over(watched);
+    this.#underWay.delete(attempt);
+    this.#over(work, failed);
+    this.#someEnded?.();
+  }
+
+  #over(work: Work, failed: Delivery | undefined): void {
+    work.ended?.(failed);
+    this.#options.over(work);
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

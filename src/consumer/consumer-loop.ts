@@ -131,6 +131,7 @@ export class ConsumerLoop {
       expire: (work) => this.#expire(work),
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
+      over: (work) => this.#queues.over(work),
       outage: (error) => options.outage('reads', error),
     });
     this.#queues = new KeyQueues({

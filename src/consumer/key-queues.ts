@@ -24,8 +24,8 @@ export interface Work {
  */
 export class KeyQueues {
   readonly #concurrency: number;
-  /** Returns undefined when done, or a promise that never rejects. */
-  readonly #run: (work: Work) => Promise<void> | undefined;
+  /** True: it takes time, and `over` is to be called when it is done. */
+  readonly #run: (work: Work) => boolean;
   readonly #idle: () => void;
   readonly #queues = new Map<string, Work[]>();
   /** Keys with waiting work that do not run because all slots are taken, first come first served. */
@@ -33,7 +33,7 @@ export class KeyQueues {
   #running = 0;
   #waiting = 0;
 
-  constructor(options: { concurrency: number; run: (work: Work) => Promise<void> | undefined; idle: () => void }) {
+  constructor(options: { concurrency: number; run: (work: Work) => boolean; idle: () => void }) {
     this.#concurrency = options.concurrency;
     this.#run = options.run;
     this.#idle = options.idle;
@@ -66,6 +66,12 @@ export class KeyQueues {
     }
   }
 
+  /** Work that took time is done. */
+  over({ key }: Work): void {
+    this.#running -= 1;
+    this.#goOn(key);
+  }
+
   /** Takes the waiting work of a key away: the key was set aside. */
   take(key: string): readonly Work[] {
     const queue = this.#queues.get(key);
@@ -82,20 +88,9 @@ export class KeyQueues {
   }
 
   #begin(work: Work): void {
-    const running = this.#run(work);
-    if (running === undefined) return;
+    if (!this.#run(work)) return;
     if (!this.#queues.has(work.key)) this.#queues.set(work.key, []);
-    this.#occupy(work.key, running);
-  }
-
-  #occupy(key: string, running: Promise<void>): void {
     this.#running += 1;
-    void running.then(() => this.#ended(key));
-  }
-
-  #ended(key: string): void {
-    this.#running -= 1;
-    this.#goOn(key);
   }
 
   /** After work of a key ended: the next key's turn. A key with much to do takes its place behind those that wait for the slot. */
@@ -116,9 +111,8 @@ export class KeyQueues {
     if (queue === undefined) return;
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       this.#waiting -= 1;
-      const running = this.#run(next);
-      if (running !== undefined) {
-        this.#occupy(key, running);
+      if (this.#run(next)) {
+        this.#running += 1;
         return;
       }
     }

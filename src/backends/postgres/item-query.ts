@@ -19,7 +19,7 @@ export class UnreadableRow extends Error {}
  * Source    The messages that the driver hands to whoever submits a statement, as for pg-cursor: https://node-postgres.com/apis/cursor
  */
 class ItemQuery<Item> extends Query {
-  readonly items: Item[] = [];
+  items: Item[] = [];
   /** Why a row could not become an item; the rows behind it are passed over. */
   failure: UnreadableRow | undefined;
   readonly #itemOf: (row: TextRow) => Item;
@@ -28,6 +28,8 @@ class ItemQuery<Item> extends Query {
     super(config);
     this.#itemOf = itemOf;
   }
+
+  taken(): Item[] { const { items } = this; this.items = []; return items; }
 
   handleDataRow({ fields }: { readonly fields: TextRow }): void {
     if (this.failure !== undefined) return;
@@ -41,19 +43,20 @@ class ItemQuery<Item> extends Query {
 }
 
 /** Errors    As of the driver; UnreadableRow. */
-export function readItems<Item>(
+export async function readItems<Item>(
   on: Connected,
   config: QueryConfig<unknown[]>,
   itemOf: (row: TextRow) => Item,
 ): Promise<Item[]> {
   const query = new ItemQuery(config, itemOf);
-  return new Promise((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     on.query(query as unknown as QueryConfig<unknown[]>, (error, result) => {
       if (error) reject(error);
       else if (query.failure !== undefined) reject(query.failure);
       else if (result.rowCount !== query.items.length)
         reject(new UnreadableRow(`this version of pg hands over ${query.items.length} of ${result.rowCount} rows`));
-      else resolve(query.items);
+      else resolve();
     });
   });
+  return query.taken();
 }
