@@ -28,11 +28,10 @@ export class Deadlines {
   watch(expire: () => void): Watched {
     const watched = { dueMs: this.#clock.now() + this.#limitMs, expire };
     this.#watched.push(watched);
-    if (this.#cancel === undefined) this.#arm();
+    this.#arm();
     return watched;
   }
 
-  /** A timer that nothing waits for any more is left to fire: most of what is watched is over soon, and more of it comes. */
   over(watched: Watched): void {
     watched.expire = undefined;
     this.#passOver();
@@ -47,10 +46,8 @@ export class Deadlines {
 
   #passOver(): void {
     while (this.#first < this.#watched.length && this.#watched[this.#first]?.expire === undefined) this.#first += 1;
-    if (this.#first === this.#watched.length) {
-      this.#watched.length = 0;
-      this.#first = 0;
-    } else if (this.#first >= LET_GO) {
+    if (this.#first === this.#watched.length) this.clear();
+    else if (this.#first >= LET_GO) {
       this.#watched = this.#watched.slice(this.#first);
       this.#first = 0;
     }
@@ -58,7 +55,7 @@ export class Deadlines {
 
   #arm(): void {
     const next = this.#watched[this.#first];
-    if (next === undefined) return;
+    if (next === undefined || this.#cancel !== undefined) return;
     this.#cancel = this.#clock.setTimer(next.dueMs - this.#clock.now(), () => {
       this.#cancel = undefined;
       const nowMs = this.#clock.now();

@@ -176,4 +176,24 @@ describe('the log in tables', () => {
     expect((await log.report(true)).problems).toEqual([]);
     await Promise.all(logs.map((each) => each.close()));
   });
+
+  test('a table that is needed in the middle of a flush is made although all connections are in use (G5, G10)', async () => {
+    const schema = newSchema();
+    const log = await openAt(schema, { maxConnections: 2 });
+    await tell(log, 1, 10);
+    await log.settled();
+    const operator = await connect(schema);
+    await operator.query('BEGIN; LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE');
+    const listing = log.deadLetters.list();
+    const blocked = `SELECT pid FROM pg_stat_activity WHERE query LIKE '%deliveries%' AND wait_event_type = 'Lock' AND application_name = 'thereupon'`;
+    while ((await operator.query(blocked)).rows.length === 0) await waitFor(systemClock, 10);
+    await tell(log, 11, 300);
+    expect((await operator.query(blocked)).rows.length, 'connections that still wait').toBe(1);
+    await operator.query('COMMIT');
+    await listing;
+    await operator.end();
+    await log.settled();
+    expect((await log.report(true)).problems).toEqual([]);
+    await log.close();
+  });
 });

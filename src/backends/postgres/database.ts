@@ -67,6 +67,8 @@ const types = {
 /** The one door to PostgreSQL: a pool of connections whose search path is the schema of the store. */
 export class Database implements Queries {
   readonly #pool: Pool;
+  /** A connection more, for a transaction in the middle of another one: it must not wait for those who may be waiting for that one. */
+  readonly #beside: Pool;
   readonly #environment: Environment;
   readonly #answerTimeoutMs: number;
   readonly #readings = new Set<() => void>();
@@ -77,28 +79,30 @@ export class Database implements Queries {
     this.store = store;
     this.#environment = environment;
     this.#answerTimeoutMs = options.answerTimeoutMs;
-    this.#pool = new Pool({
+    const settings = {
       connectionString: options.url,
       options: `${SETTINGS} -c search_path=${options.schema} -c idle_in_transaction_session_timeout=${options.leaseMs}`,
       query_timeout: READ_ANSWER_MS,
       keepAlive: true,
-      max: options.maxConnections,
-      // To make one costs the server more than to keep one.
-      min: 1,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'thereupon',
       // A statement is sent without waiting for the answer to the one before; so are those of a `Line`.
       pipeline: true,
       types,
-    });
-    // From its first moment on, in use or not: a connection may be lost in the very message that says it is made.
-    this.#pool.on('connect', (client) => {
-      client.on('error', (error) => logger.debug({ err: error, store }, 'a connection was lost'));
-    });
-    this.#pool.on('error', (error) => {
-      logger.warn({ err: error, store }, 'a connection to the store was lost; another one is made when it is needed');
-    });
+    };
+    // To make a connection costs the server more than to keep one.
+    this.#pool = new Pool({ ...settings, max: options.maxConnections, min: 1 });
+    this.#beside = new Pool({ ...settings, max: 1 });
+    for (const pool of [this.#pool, this.#beside]) {
+      // From its first moment on, in use or not: a connection may be lost in the very message that says it is made.
+      pool.on('connect', (client) => {
+        client.on('error', (error) => logger.debug({ err: error, store }, 'a connection was lost'));
+      });
+      pool.on('error', (error) => {
+        logger.warn({ err: error, store }, 'a connection to the store was lost; another one is made when it is needed');
+      });
+    }
   }
 
   /** Makes another connection, for whoever needs one next. Where it cannot be made, they say so. */
@@ -171,7 +175,24 @@ export class Database implements Queries {
     work: (queries: Queries, begun: Readonly<Record<string, unknown>>) => Promise<Result>,
     answerTimeoutMs = READ_ANSWER_MS,
   ): Promise<Result> {
-    const { client, release } = await this.#connect();
+    return this.#transaction(await this.#connect(), begin, work, answerTimeoutMs);
+  }
+
+  /** The same in the middle of another transaction: on a connection that nothing else uses. */
+  async transactionBeside<Result>(
+    begin: string,
+    work: (queries: Queries) => Promise<Result>,
+    answerTimeoutMs: number,
+  ): Promise<Result> {
+    return this.#transaction(await this.#connect(this.#beside), begin, work, answerTimeoutMs);
+  }
+
+  async #transaction<Result>(
+    { client, release }: Connection,
+    begin: string,
+    work: (queries: Queries, begun: Readonly<Record<string, unknown>>) => Promise<Result>,
+    answerTimeoutMs: number,
+  ): Promise<Result> {
     let failure: Error | undefined;
     let begun: Readonly<Record<string, unknown>> = {};
     let done: { readonly result: Result } | undefined;
@@ -225,9 +246,9 @@ export class Database implements Queries {
     }
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(pool = this.#pool): Promise<Connection> {
     try {
-      const client = await this.#pool.connect();
+      const client = await pool.connect();
       return { client, release: (broken) => client.release(broken) };
     } catch (error) {
       throw storeError(this.store, error);
@@ -269,11 +290,11 @@ export class Database implements Queries {
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     // Whoever reads may never ask for more.
     for (const giveUp of this.#readings) giveUp();
     this.#readings.clear();
-    return this.#pool.end();
+    await Promise.all([this.#pool.end(), this.#beside.end()]);
   }
 }
 

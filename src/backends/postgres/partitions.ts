@@ -42,7 +42,8 @@ export class Partitions {
    */
   async reserve(queries: Queries, first: number, upTo: number): Promise<void> {
     if (((await lastOf(queries)) ?? first - 1) >= upTo) return;
-    await this.#database.transaction('BEGIN', (others) => this.reserveIn(others, first, upTo), this.#answerTimeoutMs);
+    const make = (others: Queries) => this.reserveIn(others, first, upTo);
+    await this.#database.transactionBeside('BEGIN', make, this.#answerTimeoutMs);
   }
 
   /** The same in this transaction, where nobody reads yet. */
