@@ -177,14 +177,9 @@ export class Attempts {
     this.#follow(work, attempt, running);
   }
 
-  /** Until the handler and everything that it published is done, also what it published meanwhile. */
   #follow(work: Work, attempt: Attempt, running: PromiseLike<unknown>): void {
     void Promise.resolve(running).then(
-      () => {
-        const more = attempt.unfinished();
-        if (more === undefined) this.#finished(work, attempt);
-        else this.#follow(work, attempt, more);
-      },
+      () => this.#finished(work, attempt),
       (error: unknown) => this.#failed(work, attempt, error),
     );
   }
@@ -192,6 +187,12 @@ export class Attempts {
   #finished(work: Work, attempt: Attempt): void {
     // One that lost its claim or its time has nothing to say any more; its successor settles the event.
     if (!this.#underWay.has(attempt)) return;
+    // What it published is to be done, too, also what it published meanwhile.
+    const more = attempt.unfinished();
+    if (more !== undefined) {
+      this.#follow(work, attempt, more);
+      return;
+    }
     try {
       this.#options.succeed(work, attempt);
     } catch (error) {

@@ -14,7 +14,7 @@ describe('deadlines', () => {
       /** Which of those under way is over then. */
       over: fc.option(fc.nat(50), { nil: undefined }),
       /** What comes of the next that expires: another one ends, or begins. */
-      then: fc.constantFrom('nothing', 'ends', 'begins'),
+      effect: fc.constantFrom('nothing', 'ends', 'begins'),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
@@ -22,7 +22,7 @@ describe('deadlines', () => {
         const deadlines = new Deadlines(clock, LIMIT_MS);
         const underWay = new Map<Watched, number>();
         const last = () => [...underWay.keys()].at(-1);
-        let then = 'nothing';
+        let effect = 'nothing';
         const end = (watched: Watched | undefined) => {
           if (watched === undefined) return;
           underWay.delete(watched);
@@ -32,21 +32,21 @@ describe('deadlines', () => {
           const watched: Watched = deadlines.watch(() => {
             expect(clock.now(), 'when it expires').toBe(underWay.get(watched));
             underWay.delete(watched);
-            if (then === 'ends') end(last());
-            if (then === 'begins') begin();
-            then = 'nothing';
+            if (effect === 'ends') end(last());
+            if (effect === 'begins') begin();
+            effect = 'nothing';
           });
           underWay.set(watched, clock.now() + LIMIT_MS);
         };
-        for (const { passMs, begun, over, then: next } of steps) {
-          then = next;
+        for (const { passMs, begun, over, effect: next } of steps) {
+          effect = next;
           await clock.advanceTo(clock.now() + passMs);
           for (const dueMs of underWay.values()) expect(dueMs).toBeGreaterThan(clock.now());
           for (let count = 0; count < begun; count += 1) begin();
           if (over !== undefined) end([...underWay.keys()][over % Math.max(1, underWay.size)]);
           expect(clock.waiting, 'timers').toBe(underWay.size > 0 ? 1 : 0);
         }
-        then = 'nothing';
+        effect = 'nothing';
         await clock.advanceTo(clock.now() + LIMIT_MS);
         expect([underWay.size, clock.waiting]).toEqual([0, 0]);
       }),
