@@ -14,6 +14,8 @@ export interface Limits {
   readonly page: ((events: number) => Promise<number>) | undefined;
   /** The same, and a count for each customer kept in rows, in the transaction of each page. */
   readonly project: ((events: number) => Promise<number>) | undefined;
+  /** What the medium does now for what was written before, so that it does not come in the middle of a measurement; in words. */
+  calm(): Promise<string>;
   /** A place for a fresh store. */
   storePath(name: string): Promise<string>;
   close(): Promise<void>;
@@ -32,6 +34,7 @@ export function fileLimits(file: (name: string) => string): Limits {
     },
     page: undefined,
     project: undefined,
+    calm: async () => '',
     storePath: async (name) => file(`${name}.db`),
     close: async () => {},
   };
@@ -56,6 +59,7 @@ export async function postgresLimits(store: string): Promise<Limits> {
     remarks: async () => '',
     page: (events) => table.page(events),
     project: (events) => table.project(events),
+    calm: async () => ((await table.checkpoint()) ? '; after a checkpoint of the server' : ''),
     storePath: (name) => table.freshSchema(name),
     close: () => table.close(),
   };

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
 import { rawEvent } from './shop-event.ts';
 
 const TABLE = 'thereupon_bench_raw';
@@ -16,6 +16,8 @@ export interface RawTable {
   appendByMany(callers: number, seconds?: number): Promise<number>;
   page(events: number): Promise<number>;
   project(events: number): Promise<number>;
+  /** The server writes down now what it would write down some time: answers whether it may be told to. */
+  checkpoint(): Promise<boolean>;
   /** Answers the address of a schema that is empty, and is removed in the end. */
   freshSchema(name: string): Promise<string>;
   close(): Promise<void>;
@@ -117,6 +119,16 @@ CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
         await client.query({ name: 'count', text: COUNT, values });
         await client.query('COMMIT');
       });
+    },
+    async checkpoint() {
+      try {
+        await client.query('CHECKPOINT');
+        return true;
+      } catch (error) {
+        // Not every role may.
+        if (error instanceof DatabaseError && error.code === '42501') return false;
+        throw error;
+      }
     },
     async freshSchema(name) {
       const schema = `thereupon_bench_${name.replaceAll(/[^a-z0-9]/g, '_')}`;
