@@ -404,9 +404,9 @@ export async function factoryOf(store: string): Promise<StoreFactory> {
   if (store === 'memory:') return (await import('./backends/memory/memory.ts')).memory();
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(store)?.[1];
   if (scheme !== undefined && /^postgres(?:ql)?$/i.test(scheme)) return postgresStore(store);
-  if (scheme !== undefined && scheme !== 'file') {
+  if ((scheme !== undefined && scheme !== 'file') || /^postgres(?:ql)?:/i.test(store)) {
     const expected = "'memory:', postgres://… or the path of an SQLite file";
-    throw new InvalidInput({ path: 'store', expected, found: store });
+    throw new InvalidInput({ path: 'store', expected, found: withoutPassword(store) });
   }
   if (store === ':memory:')
     throw new InvalidInput({
@@ -416,6 +416,10 @@ export async function factoryOf(store: string): Promise<StoreFactory> {
     });
   const file = /^file:/i.test(store) ? fileOfUrl(store) : store;
   return (await import('./backends/sqlite/sqlite.ts')).sqlite(file);
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/^([^:]+:\/{0,2}[^:/?#]*):.*@/u, '$1:…@');
 }
 
 async function postgresStore(address: string): Promise<StoreFactory> {

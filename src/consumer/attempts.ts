@@ -174,14 +174,19 @@ export class Attempts {
   #await(work: Work, attempt: Attempt, running: PromiseLike<unknown>): void {
     const watched = this.#deadlines?.watch(() => this.#failed(work, attempt, attempt.timedOut()));
     this.#underWay.set(attempt, watched);
-    this.#follow(work, attempt, running);
+    void this.#follow(work, attempt, running);
   }
 
-  #follow(work: Work, attempt: Attempt, running: PromiseLike<unknown>): void {
-    void Promise.resolve(running).then(
-      () => this.#finished(work, attempt),
-      (error: unknown) => this.#failed(work, attempt, error),
-    );
+  async #follow(work: Work, attempt: Attempt, running: PromiseLike<unknown>): Promise<void> {
+    try {
+      await running;
+    } catch (error) {
+      // What a promise of a handler's own making throws at once is not to end the attempt in the call that began it.
+      await Promise.resolve();
+      this.#failed(work, attempt, error);
+      return;
+    }
+    this.#finished(work, attempt);
   }
 
   #finished(work: Work, attempt: Attempt): void {
@@ -190,7 +195,7 @@ export class Attempts {
     // What it published is to be done, too, also what it published meanwhile.
     const more = attempt.unfinished();
     if (more !== undefined) {
-      this.#follow(work, attempt, more);
+      void this.#follow(work, attempt, more);
       return;
     }
     try {

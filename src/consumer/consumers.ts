@@ -155,6 +155,14 @@ export class Consumers {
   async remove(name: string): Promise<void> {
     if (this.#consumers.has(name))
       throw new WrongState(`consumer ${name} is running; take its definition out of the configuration first`);
+    const view = await this.#options.stores.cluster?.view();
+    const nodes = view?.nodes.filter(({ consumers }) => consumers.includes(name)).length ?? 0;
+    if (nodes > 0) {
+      const expected = 'stop them, or take its definition out of their configuration, first';
+      throw new WrongState(
+        `consumer ${name} is running in ${nodes === 1 ? 'another process' : `${nodes} other processes`}; ${expected}`,
+      );
+    }
     if (!(await this.#options.stores.checkpoints.remove(name)))
       throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }

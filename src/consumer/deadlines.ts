@@ -3,20 +3,14 @@ import type { CancelTimer, Clock } from '../system/clock.ts';
 /** What is to be over before its time is. */
 export interface Watched {
   readonly dueMs: number;
-  /** Undefined: it is over. */
-  expire: (() => void) | undefined;
+  readonly expire: () => void;
 }
-
-/** So many that are over are let go of at once. */
-const LET_GO = 1_024;
 
 /** Ends things that take longer than a fixed time. One timer for all of them, because they come due in the order they began. */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #limitMs: number;
-  #watched: Watched[] = [];
-  /** Those before it are over. */
-  #first = 0;
+  readonly #watched = new Set<Watched>();
   #cancel: CancelTimer | undefined;
 
   constructor(clock: Clock, limitMs: number) {
@@ -27,47 +21,43 @@ export class Deadlines {
   /** Calls `expire` after the limit, unless it is over before. */
   watch(expire: () => void): Watched {
     const watched = { dueMs: this.#clock.now() + this.#limitMs, expire };
-    this.#watched.push(watched);
-    this.#arm();
+    this.#watched.add(watched);
+    if (this.#cancel === undefined) this.#arm();
     return watched;
   }
 
   over(watched: Watched): void {
-    watched.expire = undefined;
-    this.#passOver();
+    this.#watched.delete(watched);
+    if (this.#watched.size === 0) this.clear();
   }
 
   clear(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#watched = [];
-    this.#first = 0;
-  }
-
-  #passOver(): void {
-    while (this.#first < this.#watched.length && this.#watched[this.#first]?.expire === undefined) this.#first += 1;
-    if (this.#first === this.#watched.length) this.clear();
-    else if (this.#first >= LET_GO) {
-      this.#watched = this.#watched.slice(this.#first);
-      this.#first = 0;
-    }
+    this.#watched.clear();
   }
 
   #arm(): void {
-    const next = this.#watched[this.#first];
-    if (next === undefined || this.#cancel !== undefined) return;
-    this.#cancel = this.#clock.setTimer(next.dueMs - this.#clock.now(), () => {
+    const [next] = this.#watched;
+    if (next === undefined) return;
+    const cancel = this.#clock.setTimer(next.dueMs - this.#clock.now(), () => {
+      // By what expires here others may be over, and others begin.
+      for (const watched of this.#due()) if (this.#watched.delete(watched)) watched.expire();
+      // Where all were over in between, those that began since have a timer already.
+      if (this.#cancel !== cancel) return;
       this.#cancel = undefined;
-      const nowMs = this.#clock.now();
-      // By what expires here others may be over.
-      for (const watched of this.#watched.slice(this.#first)) {
-        if (watched.dueMs > nowMs) break;
-        const { expire } = watched;
-        watched.expire = undefined;
-        expire?.();
-      }
-      this.#passOver();
       this.#arm();
     });
+    this.#cancel = cancel;
+  }
+
+  #due(): readonly Watched[] {
+    const nowMs = this.#clock.now();
+    const due: Watched[] = [];
+    for (const watched of this.#watched) {
+      if (watched.dueMs > nowMs) break;
+      due.push(watched);
+    }
+    return due;
   }
 }

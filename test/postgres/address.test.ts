@@ -26,7 +26,10 @@ describe('the address and the options of a store in PostgreSQL', () => {
     [`${ADDRESS}?options=-c%20search_path%3Dpublic`, /found "options"/],
     [`${ADDRESS}?schema=pg_shop`, /schema of the store: expected a name of/],
     [`${ADDRESS}?schema=Shop`, /schema of the store: expected a name of/],
-    [`${ADDRESS}?lease=1h`, /lease: expected 1s to 10m/],
+    [`${ADDRESS}?lease=1h`, /lease: expected 1s to 10m, found "1h"/],
+    [`${ADDRESS}?schema=a&schema=b`, /store: expected each parameter once, found "schema twice"/],
+    [`${ADDRESS}?sslmode=bogus`, /sslmode: expected one of disable, .*found "bogus"/],
+    ['postgres://127.0.0.1/%E0%A4%A', /store: expected postgres:\/\/user:password@host/],
   ])('%s is refused, with what it may be', (address, message) => {
     expect(problemOf(() => postgres(address)).message).toMatch(message);
   });
@@ -40,6 +43,7 @@ describe('the address and the options of a store in PostgreSQL', () => {
     { maxWaiting: { bytes: 'x' as unknown as number } },
     { maxConnections: 1 },
     { eventsPerPartition: 0.5 },
+    { maxConections: 5 } as object,
   ])('%j is refused by its name', (options) => {
     expect(problemOf(() => postgres(ADDRESS, options)).message).toContain(Object.keys(options)[0]);
   });
@@ -47,6 +51,16 @@ describe('the address and the options of a store in PostgreSQL', () => {
   test('what is wrong with an address is said without its password', () => {
     expect(problemOf(() => postgres('postgres://app:Zw@eig@127.0.0.1:99999/shop')).message).not.toMatch(/Zw|eig/);
   });
+
+  test.each(['postgre://app:secret@127.0.0.1/shop', 'postgres:app:secret@127.0.0.1/shop'])(
+    '%s is no address and no file, and its password is not said',
+    async (address) => {
+      const problem = await open({ store: address }).catch((error: unknown) => error);
+      expect(problem).toBeInstanceOf(InvalidInput);
+      expect((problem as Error).message).toMatch(/store: expected 'memory:', postgres:\/\//);
+      expect((problem as Error).message).not.toContain('secret');
+    },
+  );
 
   test('a pool is no transaction: what would be recorded although it is rolled back is refused', async () => {
     const Placed = defineEvent({ type: 'shop.order.placed', stream: () => 'order-1', schema: z.object({}) });

@@ -116,7 +116,10 @@ export async function versionOf(
 ): Promise<number> {
   const tables = await queries.query<[string]>('SELECT tablename::text FROM pg_tables WHERE schemaname = $1', [schema]);
   const names = new Set(tables.map(([name]) => name));
-  if (names.size === 0) return 0;
+  if (names.size === 0) {
+    await assertUnicode(queries, store);
+    return 0;
+  }
   if (!names.has('migrations') || !names.has('log_head'))
     throw new StoreUnusable(
       store,
@@ -131,4 +134,15 @@ export async function versionOf(
     );
   }
   return version;
+}
+
+/** What is published may hold any text. */
+async function assertUnicode(queries: Queries, store: string): Promise<void> {
+  const [row] = await queries.query<[string]>("SELECT current_setting('server_encoding')");
+  const encoding = row?.[0] ?? 'nothing known';
+  if (encoding !== 'UTF8')
+    throw new StoreUnusable(
+      store,
+      `the database is encoded in ${encoding}, which cannot hold every text; make one in UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)`,
+    );
 }

@@ -45,6 +45,25 @@ const PARAMETERS: ReadonlySet<string> = new Set([
   'sslnegotiation',
   'uselibpqcompat',
 ]);
+const OPTIONS: ReadonlySet<string> = new Set([
+  'readOnly',
+  'maxWaiting',
+  'maxConnections',
+  'eventsPerPartition',
+  'answerTimeoutMs',
+  'lease',
+  'connectTimeoutMs',
+]);
+/** Those that `pg` knows. */
+const SSL_MODES: ReadonlySet<string> = new Set([
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'verify-ca',
+  'verify-full',
+  'no-verify',
+]);
 /** What needs no quotes in SQL. */
 const SCHEMA_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,49}$/u;
 
@@ -58,6 +77,13 @@ const SCHEMA_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,49}$/u;
  */
 export function postgres(url: string, options: PostgresOptions = {}): StoreFactory {
   const { address, schema } = parse(url);
+  for (const name of Object.keys(options))
+    if (!OPTIONS.has(name))
+      throw new InvalidInput({
+        path: 'options of the store',
+        expected: `only ${[...OPTIONS].join(', ')}`,
+        found: name,
+      });
   const { readOnly = false, maxWaiting = {}, maxConnections = 10, eventsPerPartition = 5_000_000 } = options;
   const { connectTimeoutMs = 5_000, answerTimeoutMs = 10_000 } = options;
   const limits = {
@@ -66,7 +92,11 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
   };
   const leaseMs = durationMs(options.lease ?? ((address.searchParams.get('lease') ?? '10s') as Duration), 'lease');
   if (leaseMs < LEASE_MS.least || leaseMs > LEASE_MS.most)
-    throw new InvalidInput({ path: 'lease', expected: '1s to 10m', found: options.lease ?? leaseMs });
+    throw new InvalidInput({
+      path: 'lease',
+      expected: '1s to 10m',
+      found: options.lease ?? address.searchParams.get('lease'),
+    });
   for (const [path, found] of Object.entries({ connectTimeoutMs, answerTimeoutMs }))
     if (!(Number.isFinite(found) && found >= 1 && found <= MAX_TIMEOUT_MS))
       throw new InvalidInput({ path, expected: `milliseconds, 1 to ${MAX_TIMEOUT_MS}`, found });
@@ -109,6 +139,7 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
   let address: URL;
   try {
     address = new URL(url);
+    decodeURIComponent(address.pathname);
   } catch {
     // What was found may hold a password.
     const expected =
@@ -122,6 +153,13 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
         expected: `only the parameters ${[...PARAMETERS].join(', ')}`,
         found: name,
       });
+  const names = [...address.searchParams.keys()];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new InvalidInput({ path: 'store', expected: 'each parameter once', found: `${twice} twice` });
+  const sslMode = address.searchParams.get('sslmode');
+  if (sslMode !== null && !SSL_MODES.has(sslMode))
+    throw new InvalidInput({ path: 'sslmode', expected: `one of ${[...SSL_MODES].join(', ')}`, found: sslMode });
   const schema = address.searchParams.get('schema') ?? DEFAULT_SCHEMA;
   if (!SCHEMA_NAME.test(schema)) {
     throw new InvalidInput({

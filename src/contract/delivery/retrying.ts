@@ -138,24 +138,34 @@ export const retryingCases: ContractSuite = (bench) =>
       );
       assert.ok(letters.every(({ error }) => typeof error?.message === 'string'));
     },
-    async 'a handler that answers something strange is handled: a foreign promise, one whose then throws'(stage) {
+    async 'a handler that answers something strange is handled, and its key goes on: a foreign promise, one whose then throws or is its own'(
+      stage,
+    ) {
       const answers: readonly unknown[] = [
         { then: (done: () => void) => done() },
         Object.defineProperty({}, 'then', { get: refuse }),
         17,
         'text',
+        Object.assign(Promise.resolve(), { then: (done: () => void) => done() }),
+        Object.assign(Promise.resolve(), { then: refuse }),
+        Object.defineProperty(Promise.resolve(), 'constructor', { get: refuse }),
       ];
-      const strange = recordingConsumer('strange', newReceived(), {
+      const received = newReceived();
+      const strange = recordingConsumer('strange', received, {
         retry: { attempts: 1 },
         act: ({ event }) => answers[event.data.n - 1] as Promise<void>,
       });
       const test = await stage.start({ events: [Counted], consumers: [strange] });
-      for (const n of upTo(4)) await test.system.publish(Counted, { item: String(n), n });
+      for (const n of upTo(answers.length)) await test.system.publish(Counted, { item: String(n), n });
+      for (const n of upTo(answers.length)) await test.system.publish(Counted, { item: String(n), n: 0 });
       await test.settled();
       assert.deepEqual(
-        (await test.parked()).map(({ position }) => position),
-        [2],
+        (await test.parked()).map(({ key }) => key),
+        ['item-2', 'item-7'],
       );
+      const followers = received.events.filter(({ data }) => data.n === 0);
+      // Those of the two keys that are held up wait for an operator.
+      assert.equal(followers.length, answers.length - 2);
     },
     async 'an attempt that takes too long is aborted and repeated; what it wants to publish afterwards is refused'(
       stage,
