@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { programFolder, runCli, startCli, untilOutput } from '../cli/spawn-cli.ts';
+import { programFolder, runCli, scratchFolder, startCli, untilOutput } from '../cli/spawn-cli.ts';
 import type { ScratchFolder } from '../cli/spawn-cli.ts';
 import { SHOP } from '../cli/shop-program.ts';
 import type { PostgresServer } from './server.ts';
@@ -50,6 +50,53 @@ describe('a program whose store is in PostgreSQL', () => {
     expect(again.stdout).toContain('"duplicate":true');
     // What a person sees names the place, never the password.
     expect(shownBy(again)).not.toContain('thereupon@');
+  });
+});
+
+describe('a command without the configuration of programs that run', () => {
+  test('neither publishes what is not checked, nor forgets what reacts there; when they have ended it may', async () => {
+    const store = `${server.url}?schema=beside`;
+    const running = startCli(['start', '--live', '--port', '0', '--feed', '5'], {
+      cwd: program.path,
+      env: { THEREUPON_STORE: store },
+    });
+    using elsewhere = scratchFolder();
+    const options = { cwd: elsewhere.path, env: { THEREUPON_STORE: store } };
+    const publish = ['publish', '-t', 'shop.order.placed', '-d', '{"orderId":17}'];
+    try {
+      await untilOutput(running.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
+      const published = await runCli(publish, options);
+      expect(published).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('programs run on this store') as string,
+      });
+      const forgotten = await runCli(['consumers', 'forget', 'totals'], options);
+      expect(forgotten.code).toBe(1);
+      expect(forgotten.stderr).toContain('consumer totals is running in another process');
+    } finally {
+      running.kill('SIGTERM');
+      await once(running, 'exit');
+    }
+    expect(await runCli(publish, options)).toMatchObject({ code: 0 });
+    expect(await runCli(['consumers', 'forget', 'totals'], options)).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a database in another encoding', () => {
+  test('is refused before anything is made in it: it cannot hold every text', async () => {
+    const client = new Client({ connectionString: server.url });
+    await client.connect();
+    await client.query(`CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`);
+    const address = new URL(server.url);
+    address.pathname = '/latin';
+    const options = { cwd: program.path, env: { THEREUPON_STORE: address.href } };
+    for (const command of [['migrate'], ['migrate', '--dry-run'], ['start', '--port', '0']]) {
+      const { code, stderr } = await runCli(command, options);
+      expect(code).toBe(1);
+      expect(stderr).toContain('the database is encoded in LATIN1');
+    }
+    await client.query('DROP DATABASE latin');
+    await client.end();
   });
 });
 
