@@ -6,8 +6,8 @@ import type { NodeTask } from './node-consumer.ts';
 
 const TELL_EVERY_MS = 5;
 /**
- * So many consumers handle everything before, at once: nodes are measured as they are when they have run for a while. A connection that reads a
- * table for the first time takes half as long again, and so there are as many of them as the pool has for reading at once.
+ * So many consumers handle everything before, at once and so on several connections: nodes are measured as they are when they have run for a
+ * while, and a connection that reads a table for the first time takes half as long again or more.
  */
 const WARM_UPS = 4;
 
