@@ -4,7 +4,7 @@ export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
 export { fillStore, readImage } from './move.ts';
-export { open, pendingMigrations, System } from './open.ts';
+export { open, pendingMigrations, runningNodes, System } from './open.ts';
 export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';
 export { FilterIndex } from './channel/filter/filter-index.ts';
@@ -90,7 +90,15 @@ export type { ReplayFrom } from './consumer/replay.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';
 export type { ImageCounts, ImageRecord, StoreImage } from './store-image.ts';
-export type { Capabilities, PendingMigrations, Store, StoreFactory, StoreHolder, StoreReport } from './store.ts';
+export type {
+  Capabilities,
+  PendingMigrations,
+  Store,
+  StoreFactory,
+  StoreHolder,
+  StoreNode,
+  StoreReport,
+} from './store.ts';
 export type { Clock } from './system/clock.ts';
 export type { Duration } from './system/duration.ts';
 export type { Environment } from './system/environment.ts';

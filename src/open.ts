@@ -36,7 +36,7 @@ import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
 import { DEFAULT_LIMITS } from './schema/event-limits.ts';
 import { SchemaRegistry } from './schema/registry.ts';
-import type { PendingMigrations, Store, StoreFactory, StoreReport } from './store.ts';
+import type { PendingMigrations, Store, StoreFactory, StoreNode, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
 import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
@@ -69,6 +69,17 @@ export async function open<const Events extends EventDefinition = EventDefinitio
 export async function pendingMigrations(store: StoreFactory | string): Promise<PendingMigrations | undefined> {
   const factory = typeof store === 'string' ? await factoryOf(store) : store;
   return factory.pendingMigrations?.(createEnvironment());
+}
+
+/**
+ * The processes that work on a store at the moment, where several may. Looks, and changes nothing. Undefined: one alone does; whoever opens
+ * the store is told of it (StoreHeld).
+ *
+ * Errors    StoreUnusable, StoreUnavailable of the backend.
+ */
+export async function runningNodes(store: StoreFactory | string): Promise<readonly StoreNode[] | undefined> {
+  const factory = typeof store === 'string' ? await factoryOf(store) : store;
+  return factory.nodes?.(createEnvironment());
 }
 
 /** A system of whatever events: all of it but what is typed by them. */

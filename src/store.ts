@@ -28,6 +28,18 @@ export interface StoreHolder {
   readonly url: string | undefined;
 }
 
+/** A process that works on a store beside others. */
+export interface StoreNode {
+  readonly pid: number;
+  readonly host: string;
+  /** Where its server answers, if it has one. */
+  readonly url: string | undefined;
+  /** Whether it runs where this process does, so that a loopback address is the same for both. */
+  readonly isHere: boolean;
+  /** Names of those that it takes part in. */
+  readonly consumers: readonly string[];
+}
+
 /** How a store is doing, for `doctor`, health and metrics. */
 export interface StoreReport {
   readonly backend: string;
@@ -86,4 +98,6 @@ export interface StoreFactory {
   readonly forReading?: (() => StoreFactory) | undefined;
   /** Looks, and changes nothing. Undefined: stores of this kind have no form of their own. Errors as of `open`. */
   readonly pendingMigrations?: ((environment: Environment) => Promise<PendingMigrations>) | undefined;
+  /** The processes that work on it at the moment. Undefined: one alone does, and is found where the store is held. Errors as of `open`. */
+  readonly nodes?: ((environment: Environment) => Promise<readonly StoreNode[]>) | undefined;
 }

@@ -9,13 +9,13 @@ import { waitFor } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
 import type { ConsumerStatus } from './status.ts';
+import { rememberedStatus } from './status.ts';
 import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { Editing } from './dead-letters.ts';
 import type { Cluster } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
-import { newFigures } from './figures.ts';
 import type { NodeId } from './lanes.ts';
 import { Membership } from './membership.ts';
 import type { Reaction } from './reaction.ts';
@@ -114,23 +114,17 @@ export class Consumers {
     );
     const records = await this.#options.stores.checkpoints.list();
     const others = records.filter((record) => !this.#consumers.has(record.consumer));
-    const stopped = others.map((record): ConsumerStatus => ({
-      name: record.consumer,
-      kind: 'consumer',
-      mode: 'ordered',
-      summary: undefined,
-      ...(held.has(record.consumer)
-        ? { state: 'running', reason: undefined }
-        : { state: 'stopped', reason: 'no definition with this name is running' }),
-      live: false,
-      position: record.checkpoint.low,
-      lag: { events: 0, seconds: 0 },
-      inFlight: 0,
-      buffered: 0,
-      ...countsOf(counts, record.consumer),
-      figures: newFigures(),
-    }));
-    return [...running, ...stopped].sort((left, right) => (left.name < right.name ? -1 : 1));
+    const { stores, environment } = this.#options;
+    const remembered = await Promise.all(
+      others.map((record) =>
+        rememberedStatus(record, stores.log, {
+          isHeld: held.has(record.consumer),
+          counts: countsOf(counts, record.consumer),
+          nowMs: environment.clock.now(),
+        }),
+      ),
+    );
+    return [...running, ...remembered].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   async status(name: string): Promise<ConsumerStatus> {

@@ -1,9 +1,11 @@
+import { hostname } from 'node:os';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { postgres } from '../../src/backends/postgres/postgres.ts';
 import { rebalanced } from '../../src/consumer/lanes.ts';
 import { sampleConsumer, sampleRow, sampleUnit } from '../../src/contract/consumer-samples.ts';
 import { position, START } from '../../src/event/position.ts';
+import { runningNodes } from '../../src/index.ts';
 import type { Store } from '../../src/store.ts';
 import { systemClock, waitFor } from '../../src/system/clock.ts';
 import { createEnvironment } from '../../src/system/environment.ts';
@@ -91,6 +93,36 @@ describe('nodes and their lanes on PostgreSQL', () => {
     await first.close();
     const other = await clusterOf(second).join({ consumers: ['c'], receiving: [] }, unwatched);
     expect((await clusterOf(second).view()).nodes.map(({ id }) => id)).toEqual([other]);
+    await second.close();
+  });
+
+  test('who looks for the nodes of a store finds those that are there, and where they answer, whenever they said so', async () => {
+    const schema = newSchema();
+    const url = `${server.url}?schema=${schema}&lease=1s`;
+    expect(await runningNodes(url)).toEqual([]);
+    const [first, second, onlooker] = await Promise.all([openAt(schema), openAt(schema), openAt(schema)]);
+    await onlooker.announce('http://127.0.0.1:1');
+    const joined = Promise.withResolvers<number>();
+    await clusterOf(first).join({ consumers: ['ä', 'c'], receiving: [] }, { ...unwatched, joined: joined.resolve });
+    const [silent] = (await runningNodes(url)) ?? [];
+    const expected = { pid: process.pid, host: hostname(), isHere: true, consumers: ['ä', 'c'] };
+    expect(silent).toEqual({ ...expected, url: undefined });
+    await first.announce('http://127.0.0.1:4601');
+    await second.announce('http://127.0.0.1:4602');
+    await clusterOf(second).join({ consumers: [], receiving: [] }, unwatched);
+    const both = [
+      { ...expected, url: 'http://127.0.0.1:4601' },
+      { ...expected, consumers: [], url: 'http://127.0.0.1:4602' },
+    ];
+    expect(await runningNodes(url)).toEqual(both);
+    // A node that was expelled, and one whose host only has the same name.
+    await asOperator(`DELETE FROM ${schema}.nodes WHERE url LIKE '%4601'`);
+    await joined.promise;
+    await asOperator(`UPDATE ${schema}.nodes SET network = host || ' of another kernel' WHERE url LIKE '%4602'`);
+    expect(await runningNodes(url)).toEqual([{ ...both[1], isHere: false }, both[0]]);
+    await first.close();
+    await onlooker.close();
+    expect(await runningNodes(url)).toEqual([{ ...both[1], isHere: false }]);
     await second.close();
   });
 });

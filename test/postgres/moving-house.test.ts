@@ -143,6 +143,9 @@ describe('the shop moves from a file to PostgreSQL', () => {
     const moved = await cli(['import', '--exact', 'shop.ndjson'], atSchema('shop'));
     expect(moved.stdout).toMatch(/^moved: [\d,]+ events, 1 identity of removed events, /);
     expect(await imageAt('shop')).toEqual(image);
+    // To the letter, so that whoever moves can compare.
+    await cli(['export', '--exact', '--out', 'moved.ndjson'], atSchema('shop'));
+    expect(readFileSync(program.file('moved.ndjson'))).toEqual(readFileSync(program.file('shop.ndjson')));
 
     writeFileSync(program.file('telephone'), '');
     const head = (image[0] as { position: number }).position;

@@ -54,8 +54,45 @@ describe('a program whose store is in PostgreSQL', () => {
 });
 
 describe('a command without the configuration of programs that run', () => {
-  test('neither publishes what is not checked, nor forgets what reacts there; when they have ended it may', async () => {
-    const store = `${server.url}?schema=beside`;
+  test('asks one that runs on this machine, and so what it publishes is checked, and what reacts is steered', async () => {
+    const store = `${server.url}?schema=through`;
+    const running = startCli(['start', '--live', '--port', '0', '--feed', '5'], {
+      cwd: program.path,
+      env: { THEREUPON_STORE: store },
+    });
+    using elsewhere = scratchFolder();
+    const command = (...args: string[]) =>
+      runCli(args, { cwd: elsewhere.path, env: { THEREUPON_STORE: store, NO_COLOR: '1' } });
+    try {
+      await untilOutput(running.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
+      const asked = await command('consumers', 'list', '--verbose');
+      expect(asked.stderr).toMatch(/^process \d+ runs on this store; asking it at http:\/\/127\.0\.0\.1:\d+\n$/);
+      expect(asked.stdout).toMatch(/reserve-stock\s+automation\s+running\s+0\s+[1-9]/);
+      const wrong = await command('publish', '-t', 'shop.order.placed', '-d', '{"orderId":17}');
+      expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('does not fit its schema') as string });
+      const paused = await command('consumers', 'pause', 'totals', '--json');
+      expect(JSON.parse(paused.stdout)).toMatchObject({ name: 'totals', kind: 'projection', state: 'paused' });
+      const doctor = await command('doctor');
+      expect(doctor.stdout).toMatch(/✓ program +process \d+ on .* \(http:\/\/127\.0\.0\.1:\d+\) answers and is ready/);
+    } finally {
+      running.kill('SIGTERM');
+      await once(running, 'exit');
+    }
+    // What is paused, and what reacts there, the store remembers.
+    const remembered = JSON.parse((await command('consumers', 'list', '--json')).stdout) as {
+      readonly consumers: readonly object[];
+    };
+    expect(remembered.consumers).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'totals', kind: 'projection', state: 'paused' }),
+        expect.objectContaining({ name: 'reserve-stock', kind: 'automation', state: 'stopped' }),
+      ]),
+    );
+    expect((await command('doctor')).stdout).toMatch(/· program +none runs: nothing reacts now/);
+  }, 60_000);
+
+  test('where none answers, neither publishes what is not checked, nor forgets what reacts there; when they have ended it may', async () => {
+    const store = `${server.url}?schema=beside&lease=1m`;
     const running = startCli(['start', '--live', '--port', '0', '--feed', '5'], {
       cwd: program.path,
       env: { THEREUPON_STORE: store },
@@ -65,6 +102,7 @@ describe('a command without the configuration of programs that run', () => {
     const publish = ['publish', '-t', 'shop.order.placed', '-d', '{"orderId":17}'];
     try {
       await untilOutput(running.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
+      running.kill('SIGSTOP');
       const published = await runCli(publish, options);
       expect(published).toMatchObject({
         code: 1,
@@ -73,13 +111,16 @@ describe('a command without the configuration of programs that run', () => {
       const forgotten = await runCli(['consumers', 'forget', 'totals'], options);
       expect(forgotten.code).toBe(1);
       expect(forgotten.stderr).toContain('consumer totals is running in another process');
+      const doctor = await runCli(['doctor'], options);
+      expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining('does not answer within') as string });
     } finally {
+      running.kill('SIGCONT');
       running.kill('SIGTERM');
       await once(running, 'exit');
     }
     expect(await runCli(publish, options)).toMatchObject({ code: 0 });
     expect(await runCli(['consumers', 'forget', 'totals'], options)).toMatchObject({ code: 0 });
-  });
+  }, 60_000);
 });
 
 describe('a database in another encoding', () => {

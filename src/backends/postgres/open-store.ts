@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { StoreUnusable } from '../../errors.ts';
-import type { PendingMigrations, Store, StoreReport } from '../../store.ts';
+import type { PendingMigrations, Store, StoreNode, StoreReport } from '../../store.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Environment } from '../../system/environment.ts';
 import type { Logger } from '../../system/logger.ts';
+import { loopbackNetwork } from '../../system/network.ts';
 import { PostgresCheckpointStore } from './checkpoint-store.ts';
 import { PostgresCluster } from './cluster.ts';
 import { Database } from './database.ts';
@@ -13,12 +14,13 @@ import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { PostgresOutbox } from './outbox.ts';
 import { Partitions } from './partitions.ts';
-import { Presence } from './presence.ts';
+import { LOCKED, Presence } from './presence.ts';
 import { reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
 import { PostgresSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
 import { PostgresStoreImage } from './store-image.ts';
+import { fromText } from './text.ts';
 import { PostgresUnitOfWork } from './unit-of-work.ts';
 import type { WaitingLimits, Writes } from './write-queue.ts';
 import { BEGIN, NoWrites, WriteQueue } from './write-queue.ts';
@@ -37,6 +39,7 @@ export interface OpenOptions {
 }
 
 const BACKEND = 'postgres';
+const RUNNING = `SELECT pid, host, url, network = $1, consumers FROM nodes WHERE until > clock_timestamp() AND ${LOCKED} ORDER BY node`;
 /** Whoever holds the head of the log for long is not waited for: who listens is counted again later. */
 const COUNTING = "BEGIN; SET LOCAL lock_timeout = '2s'";
 /** Numbers of processes that listen are below: integers of PostgreSQL. */
@@ -61,6 +64,24 @@ export async function lookAtMigrations(options: OpenOptions, environment: Enviro
   const database = new Database(options, options.location, environment);
   try {
     return await pendingMigrations(database, options.schema);
+  } finally {
+    await database.close();
+  }
+}
+
+/** The nodes that are there now. */
+export async function lookAtNodes(options: OpenOptions, environment: Environment): Promise<readonly StoreNode[]> {
+  const database = new Database(options, options.location, environment);
+  try {
+    if ((await versionOf(database, database.store, options.schema)) === 0) return [];
+    const rows = await database.query<[number, string, string | null, boolean, string[]]>(RUNNING, [loopbackNetwork()]);
+    return rows.map(([pid, host, url, isHere, consumers]) => ({
+      pid,
+      host,
+      url: url ?? undefined,
+      isHere,
+      consumers: consumers.map(fromText),
+    }));
   } finally {
     await database.close();
   }
@@ -211,9 +232,10 @@ class PostgresStore implements Store {
     return { waiting: this.#writes.waiting + this.#stateWrites.waiting, limit: this.#options.limits.requests };
   }
 
-  /** Nobody finds this store held: others open it beside this process. */
-  async announce(): Promise<void> {
+  /** Nobody finds this store held: who looks for its nodes learns of it. */
+  async announce(url: string): Promise<void> {
     this.#session.assertOpen();
+    await this.#presence.answersAt(url);
   }
 
   async report(thorough: boolean): Promise<StoreReport> {

@@ -2,7 +2,7 @@ import { InvalidInput } from '../../errors.ts';
 import type { StoreFactory } from '../../store.ts';
 import { durationMs } from '../../system/duration.ts';
 import type { Duration } from '../../system/duration.ts';
-import { lookAtMigrations, openStore } from './open-store.ts';
+import { lookAtMigrations, lookAtNodes, openStore } from './open-store.ts';
 import type { WaitingLimits } from './write-queue.ts';
 
 export interface PostgresOptions {
@@ -132,6 +132,7 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
     open: (environment) => openStore(opening, environment),
     forReading: () => postgres(url, { ...options, readOnly: true }),
     pendingMigrations: (environment) => lookAtMigrations(opening, environment),
+    nodes: (environment) => lookAtNodes(opening, environment),
   };
 }
 

@@ -7,6 +7,7 @@ import { backoffMs } from '../../system/backoff.ts';
 import { systemClock, waitFor } from '../../system/clock.ts';
 import type { CancelTimer } from '../../system/clock.ts';
 import type { Environment } from '../../system/environment.ts';
+import { loopbackNetwork } from '../../system/network.ts';
 import { SETTINGS, storeError } from './database.ts';
 
 /** "Thpo": beside the number of a node and the hash of the schema's name, a lock that ends with the node's connection. */
@@ -19,7 +20,8 @@ const RECONNECT = { minDelayMs: 100, maxDelayMs: 5_000, factor: 2, jitter: 0.5 }
 
 /** The classid of the node locks of a schema: one number of two. */
 const LOCK_CLASS = `(${NODE_LOCK} # hashtext(current_schema()))`;
-const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = 2
+/** Whether a node of `nodes` is connected. */
+export const LOCKED = `EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.objsubid = 2
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.classid = (${LOCK_CLASS}::bigint & 4294967295)::oid AND l.objid = nodes.node::oid)`;
 /** A number, whose lock it holds. */
@@ -32,13 +34,13 @@ const COUNTED = 'alone IS NOT DISTINCT FROM only_listener()';
 const JOIN = `WITH gone AS (
   DELETE FROM nodes WHERE node <> $1 AND (node = $7 OR until < clock_timestamp() OR NOT ${LOCKED})
 )
-INSERT INTO nodes (node, host, pid, consumers, receiving, until)
-VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 millisecond') RETURNING ${TELL}`;
+INSERT INTO nodes (node, host, pid, consumers, receiving, until, network, url)
+VALUES ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 millisecond', $8, $9) RETURNING ${TELL}`;
 const ANNOUNCE = `UPDATE nodes SET consumers = $2, receiving = $3 WHERE node = $1 RETURNING ${TELL}`;
 const RENEW = `WITH gone AS (
   DELETE FROM nodes WHERE node <> $1 AND until < clock_timestamp() RETURNING node
 ), renewed AS (
-  UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond' WHERE node = $1 AND until > clock_timestamp() RETURNING node
+  UPDATE nodes SET until = clock_timestamp() + $2 * interval '1 millisecond', url = $3 WHERE node = $1 AND until > clock_timestamp() RETURNING node
 )
 SELECT (SELECT count(*) FROM renewed), (SELECT count(${TELL}) FROM gone), position, ${PENDING}, ${COUNTED} FROM log_head`;
 const LEAVE = `WITH held AS MATERIALIZED (
@@ -95,6 +97,7 @@ export class Presence {
   #beating: Promise<void> | undefined;
   #counting: Promise<void> | undefined;
   #member: Member | undefined;
+  #url: string | undefined;
   #failures = 0;
   #renewals = 0;
   /** Ends the wait for the end of the present connection. */
@@ -132,6 +135,13 @@ export class Presence {
     } catch (error) {
       throw storeError(this.#options.store, error);
     }
+  }
+
+  /** Lets others know where the server of this process answers, from the next renewal on, which is now. */
+  async answersAt(url: string): Promise<void> {
+    this.#url = url;
+    await this.lookAgain();
+    await this.#beating;
   }
 
   async announce(work: NodeWork): Promise<void> {
@@ -307,7 +317,7 @@ export class Presence {
     const sinceMs = performance.now();
     const { rows } = await client.query<[string, string, string, boolean, boolean]>({
       text: RENEW,
-      values: [node, this.#options.leaseMs],
+      values: [node, this.#options.leaseMs, this.#url ?? null],
       rowMode: 'array',
     });
     const [renewed, , head, pending, isCounted] = rows[0] ?? [];
@@ -331,9 +341,17 @@ export class Presence {
     const node = Number(rows[0]?.node);
     const sinceMs = performance.now();
     const { consumers, receiving } = member.work;
-    const host = hostname();
-    const { leaseMs } = this.#options;
-    await client.query(JOIN, [node, host, process.pid, [...consumers], [...receiving], leaseMs, member.last ?? null]);
+    await client.query(JOIN, [
+      node,
+      hostname(),
+      process.pid,
+      [...consumers],
+      [...receiving],
+      this.#options.leaseMs,
+      member.last ?? null,
+      loopbackNetwork(),
+      this.#url ?? null,
+    ]);
     member.node = node;
     member.last = node;
     this.#holdsFrom(member, sinceMs);

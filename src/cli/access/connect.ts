@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { open, StoreHeld, StoreUnavailable } from '../../index.ts';
+import { open, runningNodes, StoreHeld, StoreUnavailable } from '../../index.ts';
 import type { Config, StoreFactory, System } from '../../index.ts';
 import { CommandFailed, UsageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
@@ -26,12 +26,15 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** A server of this machine that works says sooner that it does. */
+const ANSWER_MS = 2_000;
+
 /** `read` changes nothing and works beside any writer; `write` records and steers. */
 export type Need = 'read' | 'write';
 
 /**
- * Reaches the system that a command is about: over the network with `--url`, else by opening its store, else, when a running program holds
- * that store, through the server which that program has announced.
+ * Reaches the system that a command is about: over the network with `--url`, else through the server that a running program of this machine
+ * has announced in the store, else by opening the store.
  *
  * Guarantee Reactions do not run here: what is published or released waits for the program. A store is never created for reading.
  * Errors    UsageError; CommandFailed; StoreHeld when its holder has no server and the command must write
@@ -47,13 +50,13 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
   }
   const program = await loadProgram(options, terminal);
   const { config } = program;
+  const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
   const file = fileOf(config.store, terminal.cwd);
   if (file === undefined) {
     if (config.store === 'memory:')
       throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
-    return elsewhere(program, apiKeyOf(options, terminal, config), need);
+    return shared(program, { apiKey: apiKeyOf(options, terminal, config), need, say });
   }
-  const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
   if (need === 'read' && !existsSync(file))
     throw new CommandFailed(`there is no store at ${file} yet; start its program, or publish something to it`);
   try {
@@ -61,7 +64,7 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
     await assertFree(file);
   } catch (error) {
     if (!(error instanceof StoreHeld)) throw error;
-    const answered = await throughHolder(error, apiKeyOf(options, terminal, config), file);
+    const answered = await through(error.url, apiKeyOf(options, terminal, config), file);
     if (answered !== undefined) {
       say(`${error.store} is held by a running program; asking it at ${answered.api.where}`);
       return answered;
@@ -87,7 +90,7 @@ export async function readOnly(file: string): Promise<StoreFactory> {
 }
 
 /** A store that is no file, for reading alone, where it can be opened so. */
-async function forReading(store: string | StoreFactory): Promise<string | StoreFactory> {
+export async function forReading(store: string | StoreFactory): Promise<string | StoreFactory> {
   if (typeof store !== 'string') return store.forReading?.() ?? store;
   if (!/^postgres(?:ql)?:/i.test(store)) return store;
   // Where its driver is not there, opening says so.
@@ -125,32 +128,42 @@ function remote(url: string, apiKey: string | undefined, storeFile: string | und
   };
 }
 
-/** The store of a server: of the program that writes to it, where one runs, else directly. */
-async function elsewhere(program: Program, apiKey: string | undefined, need: Need): Promise<Connection> {
+/** A store that several programs may use at once: through one that runs here, else directly. */
+async function shared(
+  program: Program,
+  { apiKey, need, say }: { readonly apiKey: string | undefined; readonly need: Need; say(text: string): void },
+): Promise<Connection> {
   const { config } = program;
+  for (const { pid, url, isHere } of (await runningNodes(config.store)) ?? []) {
+    const answered = isHere ? await through(url, apiKey, undefined) : undefined;
+    if (answered === undefined) continue;
+    say(`process ${pid} runs on this store; asking it at ${answered.api.where}`);
+    return answered;
+  }
+  const store = need === 'write' ? config.store : await forReading(config.store);
   try {
-    if (need === 'write') return await local(program, undefined);
-    return await local({ ...program, config: { ...config, store: await forReading(config.store) } }, undefined);
+    return await local({ ...program, config: { ...config, store } }, undefined);
   } catch (error) {
-    const answered = error instanceof StoreHeld ? await throughHolder(error, apiKey, undefined) : undefined;
+    const answered = error instanceof StoreHeld ? await through(error.url, apiKey, undefined) : undefined;
     if (answered === undefined) throw error;
     return answered;
   }
 }
 
-async function throughHolder(
-  error: StoreHeld,
+/** Undefined: nothing answers there, or not soon: a process that stands still keeps its port. */
+async function through(
+  url: string | undefined,
   apiKey: string | undefined,
   file: string | undefined,
 ): Promise<Connection | undefined> {
-  const { url } = error;
   if (url === undefined) return undefined;
   const connection = remote(url, apiKey, file);
+  const soon = AbortSignal.timeout(ANSWER_MS);
   try {
-    await connection.api.get('/healthz');
+    await connection.api.get('/healthz', {}, soon);
     return connection;
   } catch (failure) {
-    if (failure instanceof NotReached) return undefined;
+    if (failure instanceof NotReached || soon.aborted) return undefined;
     throw failure;
   }
 }

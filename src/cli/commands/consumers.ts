@@ -154,7 +154,7 @@ async function show(
         ['state', `${consumer.state}${consumer.live ? ', at the head of the log' : ''}`, inkOf(consumer.state)],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['position', count(consumer.position)],
-        ['lag', lagOf(consumer) === '' ? 'none' : lagOf(consumer)],
+        ['lag', lagOf(consumer)],
         ['since start', counts ? `${count(handled)} handled, ${count(failed)} failed attempts` : undefined],
         ['retrying', consumer.retrying > 0 ? count(consumer.retrying) : undefined],
         [
@@ -178,8 +178,8 @@ async function show(
   );
 }
 
-function lagOf({ lag, state }: ConsumerJson): string {
-  if (lag.events === 0) return state === 'stopped' ? '–' : '0';
+function lagOf({ lag }: ConsumerJson): string {
+  if (lag.events === 0) return '0';
   return `${count(lag.events)} (${spanOf(lag.seconds)})`;
 }
 

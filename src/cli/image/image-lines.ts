@@ -8,6 +8,8 @@ const LINE_FEED = Buffer.from('\n');
 
 /**
  * The lines of an image, page by page: a record each, the last one with the SHA-256 of all lines before it.
+ *
+ * Guarantee Stores with the same content have the same lines, whatever their backends.
  */
 export async function* imageLines(
   pages: AsyncIterable<readonly ImageRecord[]>,
@@ -21,11 +23,17 @@ export async function* imageLines(
         yield { text: `${text}${JSON.stringify({ ...record, sha256: hash.digest('hex') })}\n`, records };
         return;
       }
-      text += `${JSON.stringify(record)}\n`;
+      text += `${JSON.stringify(inOrder(record))}\n`;
     }
     hash.update(text);
     yield { text, records };
   }
+}
+
+/** Backends name the members of a record in orders of their own. */
+function inOrder({ kind, ...members }: ImageRecord): Readonly<Record<string, unknown>> {
+  const sorted = Object.entries(members).sort(([left], [right]) => (left < right ? -1 : 1));
+  return { kind, ...Object.fromEntries(sorted) };
 }
 
 /**

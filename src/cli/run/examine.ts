@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { open, pendingMigrations, StoreHeld } from '../../index.ts';
-import type { Config } from '../../index.ts';
+import { open, pendingMigrations, runningNodes, StoreHeld } from '../../index.ts';
+import type { Config, StoreNode } from '../../index.ts';
 import { Api, networkTransport } from '../access/api.ts';
-import { apiKeyOf, connect, fileOf, readOnly } from '../access/connect.ts';
+import { apiKeyOf, connect, fileOf, forReading, readOnly } from '../access/connect.ts';
 import type { AccessOptions, Connection } from '../access/connect.ts';
 import { loadProgram } from '../access/program-file.ts';
 import type { ConsumerJson } from '../commands/consumers.ts';
@@ -23,7 +23,11 @@ export interface Finding {
 const LOW_SPACE_BYTES = 256 * 1_048_576;
 const SAVE_FILE =
   'stop the program, keep a copy of the file, and restore a backup or export what can still be read: thereupon export --out events.ndjson';
+const MEND_SCHEMA =
+  'what is missing an administrator gives to the role, or restores from a backup; keep a copy of the database before';
 const SHOW_MIGRATIONS = 'to see what would be run: thereupon migrate --dry-run';
+/** Asking a store that is away takes a program so long. */
+const READY_MS = 5_000;
 /** Behind for longer than this while its program runs, a consumer is too slow or stuck. */
 const LONG_LAG_SECONDS = 60;
 /** Clocks are set back by a little all the time. */
@@ -54,7 +58,9 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
   }
   const file = fileOf(config.store, terminal.cwd);
   const looked =
-    file === undefined ? await lookAtServer(config.store) : await lookAtFile(file, apiKeyOf(options, terminal, config));
+    file === undefined
+      ? await lookAtServer(config.store, apiKeyOf(options, terminal, config))
+      : await lookAtFile(file, apiKeyOf(options, terminal, config));
   findings.push(...looked.findings);
   if (!looked.isThere) return findings;
   try {
@@ -93,7 +99,7 @@ async function lookAtFile(file: string, apiKey: string | undefined): Promise<Loo
 }
 
 /** A store that many programs may use at once, or one in memory. */
-async function lookAtServer(store: Config['store']): Promise<Look> {
+async function lookAtServer(store: Config['store'], apiKey: string | undefined): Promise<Look> {
   try {
     const pending = await pendingMigrations(store);
     if (pending === undefined) {
@@ -102,8 +108,9 @@ async function lookAtServer(store: Config['store']): Promise<Look> {
     }
     const { from, to } = pending;
     if (from >= to) {
-      const finding = await storeOf(store, undefined, 'keep a copy of the database, and restore a backup');
-      return { findings: [finding], isThere: finding.state !== 'wrong' };
+      const finding = await storeOf(await forReading(store), undefined, MEND_SCHEMA);
+      if (finding.state === 'wrong') return { findings: [finding], isThere: false };
+      return { findings: [finding, ...(await nodesOf(store, apiKey))], isThere: true };
     }
     const found =
       from === 0
@@ -174,17 +181,41 @@ async function holderOf(file: string, apiKey: string | undefined): Promise<Findi
     const { url } = error;
     if (url === undefined)
       return { check: 'program', state: 'note', found: `${error.holder} holds the store, without a server` };
-    try {
-      await new Api(url, networkTransport(url, apiKey)).get('/readyz');
-      return { check: 'program', state: 'ok', found: `${error.holder} answers and is ready` };
-    } catch (failure) {
-      return {
-        check: 'program',
-        state: 'wrong',
-        found: `${error.holder}: ${(failure as Error).message}`,
-        advice: 'look at the log of that process, or restart it',
-      };
-    }
+    return readinessOf(error.holder, url, apiKey);
+  }
+}
+
+/** The programs that share the store. Those of other machines are not asked: only their own machine may reach them. */
+async function nodesOf(store: Config['store'], apiKey: string | undefined): Promise<readonly Finding[]> {
+  const nodes = (await runningNodes(store)) ?? [];
+  if (nodes.length === 0) return [{ check: 'program', state: 'note', found: 'none runs: nothing reacts now' }];
+  return Promise.all(nodes.map((node) => nodeOf(node, apiKey)));
+}
+
+async function nodeOf({ pid, host, url, isHere, consumers }: StoreNode, apiKey: string | undefined): Promise<Finding> {
+  const who = `process ${pid} on ${host}${url === undefined ? '' : ` (${url})`}`;
+  const what = `${who} takes part in ${plural(consumers.length, 'consumer')}`;
+  if (url === undefined) return { check: 'program', state: 'ok', found: `${what}, without a server` };
+  if (!isHere) return { check: 'program', state: 'ok', found: `${what}; from here it is not asked how it is` };
+  return readinessOf(who, url, apiKey);
+}
+
+async function readinessOf(who: string, url: string, apiKey: string | undefined): Promise<Finding> {
+  const soon = AbortSignal.timeout(READY_MS);
+  try {
+    await new Api(url, networkTransport(url, apiKey)).get('/readyz', {}, soon);
+    return { check: 'program', state: 'ok', found: `${who} answers and is ready` };
+  } catch (failure) {
+    const reason = soon.aborted ? `does not answer within ${spanOf(READY_MS / 1_000)}` : (failure as Error).message;
+    return {
+      check: 'program',
+      state: 'wrong',
+      found: `${who}: ${reason}`,
+      advice:
+        (failure as { code?: unknown }).code === 'unauthorized'
+          ? 'give the key of the server in THEREUPON_API_KEY or with --api-key'
+          : 'look at the log of that process, or restart it',
+    };
   }
 }
 
@@ -249,7 +280,8 @@ function troublesOf({ name, kind, state, reason, parked, retrying, lag }: Consum
         'its handler is too slow or waits for something: raise concurrency, or look at its last error with thereupon consumers show',
     });
   }
-  if (running && state === 'stopped' && kind !== 'system') {
+  // One that a definition names has no reason: it will run, where that program does.
+  if (running && state === 'stopped' && reason !== undefined && kind !== 'system') {
     found.push({
       check,
       state: 'note',
