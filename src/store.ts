@@ -87,6 +87,8 @@ export interface PendingMigrations {
   readonly to: number;
   /** What opening it for writing would run; empty when it has the present form. */
   readonly sql: string;
+  /** Why whoever asks could not run it; undefined: nothing is known that hinders. */
+  readonly hindrance?: string | undefined;
 }
 
 /** How to open a store: what `open` takes. */

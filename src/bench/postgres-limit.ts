@@ -1,7 +1,9 @@
 import { Client, DatabaseError } from 'pg';
+import { InvalidInput } from '../index.ts';
 import { rawEvent } from './shop-event.ts';
 
-const TABLE = 'thereupon_bench_raw';
+const SCHEMA = 'thereupon_bench_raw';
+const TABLE = `${SCHEMA}.events`;
 const PAGE = 1_000;
 /** As many connections as a store has, for callers at once. */
 const CONNECTIONS = 10;
@@ -35,12 +37,13 @@ export async function openRawTable(store: string): Promise<RawTable> {
   const client = await connect();
   const schemas = new Set<string>();
   const drop = async () => {
-    await client.query(`DROP TABLE IF EXISTS ${TABLE}, ${TABLE}_counts`);
-    for (const schema of schemas) await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    for (const schema of [SCHEMA, ...schemas]) await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
   };
+  await assertMayCreate(client);
   await drop();
   await client.query(
-    `CREATE TABLE ${TABLE} (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text, id uuid UNIQUE, data text);
+    `CREATE SCHEMA ${SCHEMA};
+CREATE TABLE ${TABLE} (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text, id uuid UNIQUE, data text);
 CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
   );
 
@@ -143,4 +146,17 @@ CREATE TABLE ${TABLE}_counts (customer text PRIMARY KEY, count bigint)`,
       await client.end();
     },
   };
+}
+
+/** Every workload has a schema of its own, which is made for it. */
+async function assertMayCreate(client: Client): Promise<void> {
+  const sql = `SELECT current_user::text AS role, current_database()::text AS name, has_database_privilege(current_database(), 'CREATE') AS may`;
+  const { rows } = await client.query<{ role: string; name: string; may: boolean }>(sql);
+  const [{ role, name, may } = { role: '', name: '', may: false }] = rows;
+  if (may) return;
+  throw new InvalidInput({
+    path: 'store',
+    expected: `a role that may make schemas in the database (GRANT CREATE ON DATABASE "${name}" TO "${role}")`,
+    found: role,
+  });
 }

@@ -43,10 +43,16 @@ export interface BenchOptions {
 /** Runs the workloads one after another; each prints its figures as soon as it has them. Answers the exit code. */
 export async function runBench(options: BenchOptions, print: (line: string) => void): Promise<number> {
   const prefix = isPostgres(options.store) ? POSTGRES_PREFIX : '';
+  const onServer = options.only?.filter((name) => name.startsWith(POSTGRES_PREFIX)) ?? [];
+  if (prefix === '' && onServer.length > 0)
+    throw new RangeError(`${onServer.join(', ')}: measured on PostgreSQL; name a database with --store postgres://…`);
   const only = options.only?.map((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : name));
   const known = WORKLOADS.map(({ name }) => name);
   const unknown = (only ?? []).filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new RangeError(`unknown workload ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  if (unknown.length > 0)
+    throw new RangeError(
+      `unknown workload ${unknown.join(', ')}; there are ${known.map((name) => `${prefix}${name}`).join(', ')}`,
+    );
   const chosen = WORKLOADS.filter(({ name, long }) => only?.includes(name) ?? long !== true);
   // Beside the working folder and not in the system's temporary one, which may be memory: the medium is what is measured.
   mkdirSync('.tmp', { recursive: true });

@@ -24,8 +24,9 @@ Examples:
   thereupon import orders.csv --mapping orders.mapping.json
   thereupon doctor
 
-Commands reach a running program by themselves: through its file they learn where its server answers. A store on
-PostgreSQL they open beside it; what steers or publishes then needs the configuration of the program.`;
+Commands reach a running program by themselves: through its store they learn where its server answers. A store on
+PostgreSQL whose programs run on other machines they open themselves; what steers or publishes then needs the
+configuration of the program, or the address of its server (--url).`;
 
 /**
  * Runs one command. Answers the exit code: 0 it is done, 1 it failed, 2 it was not understood.

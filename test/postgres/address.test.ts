@@ -29,6 +29,10 @@ describe('the address and the options of a store in PostgreSQL', () => {
     [`${ADDRESS}?lease=1h`, /lease: expected 1s to 10m, found "1h"/],
     [`${ADDRESS}?schema=a&schema=b`, /store: expected each parameter once, found "schema twice"/],
     [`${ADDRESS}?sslmode=bogus`, /sslmode: expected one of disable, .*found "bogus"/],
+    [
+      `${ADDRESS}?sslrootcert=/nowhere/ca.pem`,
+      /sslrootcert: expected a file that can be read, found "\/nowhere\/ca.pem"/,
+    ],
     ['postgres://127.0.0.1/%E0%A4%A', /store: expected postgres:\/\/user:password@host/],
   ])('%s is refused, with what it may be', (address, message) => {
     expect(problemOf(() => postgres(address)).message).toMatch(message);
@@ -40,12 +44,20 @@ describe('the address and the options of a store in PostgreSQL', () => {
     { answerTimeoutMs: Number.NaN },
     { answerTimeoutMs: 2 ** 31 },
     { maxWaiting: { requests: 0 } },
+    { maxWaiting: null } as object,
     { maxWaiting: { bytes: 'x' as unknown as number } },
     { maxConnections: 1 },
     { eventsPerPartition: 0.5 },
     { maxConections: 5 } as object,
   ])('%j is refused by its name', (options) => {
     expect(problemOf(() => postgres(ADDRESS, options)).message).toContain(Object.keys(options)[0]);
+  });
+
+  test.each([[undefined], [17], [new URL(ADDRESS)]] as unknown as [string][])('%s is no address', (address) => {
+    expect(problemOf(() => postgres(address)).message).toMatch(/store: expected postgres:/);
+    expect(problemOf(() => postgres(ADDRESS, null as unknown as object)).message).toMatch(
+      /options of the store: expected an object/,
+    );
   });
 
   test('what is wrong with an address is said without its password', () => {

@@ -415,6 +415,36 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined;
 }
 
+/** What to do, by SQLSTATE. */
+const SERVER_HINTS: Readonly<Record<string, string>> = {
+  '28P01': 'see the user and the password in the address',
+  '28000': 'the server takes this user from here only as its pg_hba.conf says',
+  '3D000': 'make it (CREATE DATABASE …), or name another one in the address',
+  '42501': 'let this role own the schema and everything in it',
+};
+/** What to do, by the code of an error of the network or of TLS. */
+const DRIVER_HINTS: readonly (readonly [codes: RegExp, hint: string])[] = [
+  [/^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/, 'does a PostgreSQL server run there?'],
+  [/^(?:ENOTFOUND|EAI_AGAIN)$/, 'is the name of the host right?'],
+  [/CERT|^UNABLE_TO_VERIFY/, 'name the certificate of who signed that of the server (sslrootcert=…)'],
+];
+
+function driverReason(error: unknown): string {
+  // Of a name with several addresses none answered.
+  const first: unknown = error instanceof AggregateError ? (error.errors[0] ?? error) : error;
+  const { message } = first instanceof Error ? first : new Error(String(first));
+  if (message.includes('does not support SSL'))
+    return `${message}; ask for it with sslmode=disable, or give the server a certificate`;
+  const code = String((first as { code?: unknown } | undefined)?.code);
+  const hint = DRIVER_HINTS.find(([codes]) => codes.test(code))?.[1];
+  return hint === undefined ? message : `${message}; ${hint}`;
+}
+
+function serverReason(message: string, sqlState: string): string {
+  const hint = SERVER_HINTS[sqlState];
+  return hint === undefined ? `${message} (${sqlState})` : `${message} (${sqlState}); ${hint}`;
+}
+
 /** An error of the driver or the server in the words of this package. */
 export function storeError(store: string, error: unknown): ThereuponError {
   if (error instanceof ThereuponError) return error;
@@ -424,11 +454,11 @@ export function storeError(store: string, error: unknown): ThereuponError {
     return new StoreUnusable(store, 'the server asks for a password, and the address has none', { cause: error });
   if (error instanceof UnreadableRow) return new StoreDefect(store, message, { cause: error });
   // The driver's own errors have no SQLSTATE: the connection could not be made, or was lost.
-  if (sqlState === undefined) return new StoreUnavailable(store, message, { cause: error });
+  if (sqlState === undefined) return new StoreUnavailable(store, driverReason(error), { cause: error });
   const kind = sqlState.slice(0, 2);
   if (MEDIUM_CLASSES.has(kind)) return new StoreUnavailable(store, `${message} (${sqlState})`, { cause: error });
   if (UNUSABLE_CLASSES.has(kind) || kind === CORRUPT_CLASS)
-    return new StoreUnusable(store, `${message} (${sqlState})`, { cause: error });
+    return new StoreUnusable(store, serverReason(message, sqlState), { cause: error });
   const what =
     sqlState === TOO_LARGE ? 'a key, an index value or a name is longer than PostgreSQL can index (2,600 bytes): ' : '';
   return new StoreDefect(store, `${what}${message} (${sqlState})`, { cause: error });

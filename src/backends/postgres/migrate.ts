@@ -76,8 +76,11 @@ async function migrateIn(
   const version = await versionOf(queries, store, schema, migrations.length);
   if (version >= migrations.length) return;
   if (version === 0) {
+    const rights = await rightsOn(queries, schema);
+    const hindrance = hindranceOf(rights, schema);
+    if (hindrance !== undefined) throw new StoreUnusable(store, hindrance);
     // Who owns it already need not be allowed to create others.
-    if (!(await exists(queries, schema))) await queries.change(`CREATE SCHEMA ${schema}`);
+    if (!rights.isThere) await queries.change(`CREATE SCHEMA "${schema}"`);
     await queries.change(MIGRATIONS_TABLE);
   }
   for (const [index, { sql, worksFrom }] of migrations.entries()) {
@@ -92,19 +95,46 @@ async function migrateIn(
 export async function pendingMigrations(database: Database, schema: string): Promise<PendingMigrations> {
   const from = await versionOf(database, database.store, schema);
   const parts: string[] = [];
-  if (from === 0 && !(await exists(database, schema))) parts.push(`CREATE SCHEMA ${schema};`);
+  const rights = await rightsOn(database, schema);
+  if (from === 0 && !rights.isThere) parts.push(`CREATE SCHEMA "${schema}";`);
   if (from === 0) parts.push(`${MIGRATIONS_TABLE};`);
   for (const [index, { sql, worksFrom }] of MIGRATIONS.entries())
     if (index + 1 > from)
       parts.push(sql.trim(), `INSERT INTO migrations (number, works_from) VALUES (${index + 1}, ${worksFrom});`);
   const sql =
-    parts.length === 0 ? '' : ['BEGIN;', `SET LOCAL search_path = ${schema};`, ...parts, 'COMMIT;', ''].join('\n');
-  return { from, to: SCHEMA_VERSION, sql };
+    parts.length === 0 ? '' : ['BEGIN;', `SET LOCAL search_path = "${schema}";`, ...parts, 'COMMIT;', ''].join('\n');
+  return { from, to: SCHEMA_VERSION, sql, hindrance: sql === '' ? undefined : hindranceOf(rights, schema) };
 }
 
-async function exists(queries: Queries, schema: string): Promise<boolean> {
-  const [row] = await queries.query<[boolean]>('SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)', [schema]);
-  return row?.[0] === true;
+interface Rights {
+  readonly role: string;
+  readonly isThere: boolean;
+  readonly mayCreateSchemas: boolean;
+  readonly mayUse: boolean;
+  readonly mayCreateTables: boolean;
+}
+
+/** What this role may do in a schema, or where it is not there yet. */
+async function rightsOn(queries: Queries, schema: string): Promise<Rights> {
+  const [row] = await queries.query<[role: string, boolean, boolean, boolean | null, boolean | null]>(
+    `SELECT current_user::text, has_database_privilege(current_database(), 'CREATE'), n.oid IS NOT NULL,
+  has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE')
+FROM (SELECT $1::text AS name) AS asked LEFT JOIN pg_namespace AS n ON n.nspname = asked.name`,
+    [schema],
+  );
+  const [role = '', mayCreateSchemas = false, isThere = false, mayUse, mayCreateTables] = row ?? [];
+  return { role, isThere, mayCreateSchemas, mayUse: mayUse === true, mayCreateTables: mayCreateTables === true };
+}
+
+/** Why this role cannot make the tables of a store; undefined: it can. */
+function hindranceOf({ role, isThere, mayCreateSchemas, mayCreateTables }: Rights, schema: string): string | undefined {
+  if (isThere)
+    return mayCreateTables
+      ? undefined
+      : `the role ${role} may not make tables in the schema ${schema}; let it own the schema: ALTER SCHEMA "${schema}" OWNER TO "${role}"`;
+  return mayCreateSchemas
+    ? undefined
+    : `the role ${role} may not make the schema ${schema}; make it for the role: CREATE SCHEMA "${schema}" AUTHORIZATION "${role}"`;
 }
 
 /** 0: there is no store yet. May be higher than `known`, the form of this program, where that one can work with it. */
@@ -119,6 +149,11 @@ export async function versionOf(
   if (names.size === 0) {
     await assertUnicode(queries, store);
     return 0;
+  }
+  const { role, mayUse } = await rightsOn(queries, schema);
+  if (!mayUse) {
+    const mend = `let it own the schema (ALTER SCHEMA "${schema}" OWNER TO "${role}"), or read it (GRANT USAGE …)`;
+    throw new StoreUnusable(store, `the role ${role} may not use the schema ${schema}; ${mend}`);
   }
   if (!names.has('migrations') || !names.has('log_head'))
     throw new StoreUnusable(

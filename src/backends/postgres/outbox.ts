@@ -47,7 +47,7 @@ export class PostgresOutbox implements Outbox {
     const { schema, session, database } = this.#parts;
     session.assertOpen();
     // The notice goes out when, and if, the transaction commits.
-    const sql = `WITH put AS (INSERT INTO ${schema}.pending (events) VALUES ($1::text) RETURNING number)
+    const sql = `WITH put AS (INSERT INTO "${schema}".pending (events) VALUES ($1::text) RETURNING number)
 SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
     try {
       await transaction.query(sql, [textOfEvents(events)]);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { InvalidInput } from '../../errors.ts';
 import type { StoreFactory } from '../../store.ts';
 import { durationMs } from '../../system/duration.ts';
@@ -64,7 +65,11 @@ const SSL_MODES: ReadonlySet<string> = new Set([
   'verify-full',
   'no-verify',
 ]);
-/** What needs no quotes in SQL. */
+/** Of a file each, which the driver reads. */
+const FILES = ['sslrootcert', 'sslcert', 'sslkey'];
+const ADDRESS =
+  'postgres://user:password@host:port/database, where characters such as @ / ? # in names are percent-encoded';
+/** What means the same with and without quotes in SQL, and needs none in a list of schemas. */
 const SCHEMA_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,49}$/u;
 
 /**
@@ -76,7 +81,10 @@ const SCHEMA_NAME = /^(?!pg_)[a-z_][a-z0-9_]{0,49}$/u;
  *           newer version; StoreUnavailable when the server does not answer.
  */
 export function postgres(url: string, options: PostgresOptions = {}): StoreFactory {
+  if (typeof url !== 'string') throw new InvalidInput({ path: 'store', expected: ADDRESS, found: url });
   const { address, schema } = parse(url);
+  if (!isObject(options))
+    throw new InvalidInput({ path: 'options of the store', expected: 'an object', found: options });
   for (const name of Object.keys(options))
     if (!OPTIONS.has(name))
       throw new InvalidInput({
@@ -86,6 +94,7 @@ export function postgres(url: string, options: PostgresOptions = {}): StoreFacto
       });
   const { readOnly = false, maxWaiting = {}, maxConnections = 10, eventsPerPartition = 5_000_000 } = options;
   const { connectTimeoutMs = 5_000, answerTimeoutMs = 10_000 } = options;
+  if (!isObject(maxWaiting)) throw new InvalidInput({ path: 'maxWaiting', expected: 'an object', found: maxWaiting });
   const limits = {
     requests: maxWaiting.requests ?? DEFAULT_MAX_REQUESTS,
     bytes: maxWaiting.bytes ?? DEFAULT_MAX_BYTES,
@@ -143,9 +152,7 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
     decodeURIComponent(address.pathname);
   } catch {
     // What was found may hold a password.
-    const expected =
-      'postgres://user:password@host:port/database, where characters such as @ / ? # in names are percent-encoded';
-    throw new InvalidInput({ path: 'store', expected, found: url.replace(/\/\/.*@/, '//…@') });
+    throw new InvalidInput({ path: 'store', expected: ADDRESS, found: url.replace(/\/\/.*@/, '//…@') });
   }
   for (const name of address.searchParams.keys())
     if (!PARAMETERS.has(name))
@@ -161,6 +168,10 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
   const sslMode = address.searchParams.get('sslmode');
   if (sslMode !== null && !SSL_MODES.has(sslMode))
     throw new InvalidInput({ path: 'sslmode', expected: `one of ${[...SSL_MODES].join(', ')}`, found: sslMode });
+  for (const name of FILES) {
+    const file = address.searchParams.get(name);
+    if (file !== null) assertReadable(name, file);
+  }
   const schema = address.searchParams.get('schema') ?? DEFAULT_SCHEMA;
   if (!SCHEMA_NAME.test(schema)) {
     throw new InvalidInput({
@@ -171,4 +182,16 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
   }
   address.searchParams.delete('schema');
   return { address, schema };
+}
+
+function assertReadable(name: string, file: string): void {
+  try {
+    readFileSync(file);
+  } catch (error) {
+    throw new InvalidInput({ path: name, expected: 'a file that can be read', found: file }, { cause: error });
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

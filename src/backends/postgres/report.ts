@@ -1,6 +1,6 @@
 import type { StoreReport } from '../../store.ts';
 import type { Database } from './database.ts';
-import { SCHEMA_VERSION } from './migrate.ts';
+import { MIGRATIONS, SCHEMA_VERSION } from './migrate.ts';
 import { fromText } from './text.ts';
 
 /** Findings listed; more of them say nothing new. */
@@ -23,8 +23,61 @@ export async function reportOf(
 WHERE n.nspname = $1 AND c.relkind IN ('r', 'm')`,
     [schema],
   );
-  const problems = thorough ? await brokenStreams(database) : [];
+  const problems = thorough ? await problemsOf(database) : [];
   return { backend: 'postgres', location, readOnly, bytes: row?.[0] ?? 0, schemaVersion: SCHEMA_VERSION, problems };
+}
+
+async function problemsOf(database: Database): Promise<readonly string[]> {
+  // Where something is not there, or cannot be read, there is no looking at what it holds.
+  const { problems, isReadable } = await lacking(database);
+  return isReadable ? [...problems, ...(await brokenStreams(database))].slice(0, MAX_PROBLEMS) : problems;
+}
+
+type Kind = 'FUNCTION' | 'INDEX' | 'SEQUENCE' | 'TABLE';
+
+/** What the migrations have made. */
+function expected(): readonly { readonly kind: Kind; readonly name: string }[] {
+  const made = /^CREATE (FUNCTION|INDEX|SEQUENCE|TABLE) (\w+)/gm;
+  return MIGRATIONS.flatMap(({ sql }) =>
+    [...sql.matchAll(made)].map(([, kind, name = '']) => ({ kind: kind as Kind, name })),
+  );
+}
+
+const LOOK = `SELECT w.kind, w.name, current_user::text, coalesce(c.oid, f.oid) IS NOT NULL,
+  CASE
+    WHEN w.kind = 'TABLE' THEN array(SELECT p FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p WHERE NOT has_table_privilege(c.oid, p))
+    WHEN w.kind = 'SEQUENCE' THEN array(SELECT p FROM unnest('{USAGE}'::text[]) AS p WHERE NOT has_sequence_privilege(c.oid, p))
+    WHEN w.kind = 'FUNCTION' THEN array(SELECT p FROM unnest('{EXECUTE}'::text[]) AS p WHERE NOT has_function_privilege(f.oid, p))
+    ELSE '{}'
+  END,
+  w.name = 'events' AND NOT pg_has_role(c.relowner, 'USAGE')
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (kind, name, place)
+LEFT JOIN pg_class AS c ON w.kind <> 'FUNCTION' AND c.relname = w.name AND c.relnamespace = current_schema()::regnamespace
+LEFT JOIN pg_proc AS f ON w.kind = 'FUNCTION' AND f.proname = w.name AND f.pronamespace = current_schema()::regnamespace
+ORDER BY w.place`;
+
+/** What of a store is not there, or not for this role to use. */
+async function lacking(
+  database: Database,
+): Promise<{ readonly problems: readonly string[]; readonly isReadable: boolean }> {
+  const parts = expected();
+  const found = await database.query<[Kind, string, role: string, isThere: boolean, not: string[], foreign: boolean]>(
+    LOOK,
+    [parts.map(({ kind }) => kind), parts.map(({ name }) => name)],
+  );
+  const missing = found.filter(([, , , isThere]) => !isThere);
+  const forbidden = found.filter(([, , , isThere, not]) => isThere && not.length > 0);
+  const foreign = found.filter(([, , , isThere, , isForeign]) => isThere && isForeign);
+  const byRights = Map.groupBy(forbidden, ([, , role, , not]) => `the role ${role} lacks ${not.join(', ')}`);
+  return {
+    problems: [
+      ...missing.map(([kind, name]) => `the ${kind.toLowerCase()} ${name} is missing`),
+      ...[...byRights].map(([who, what]) => `${who} on ${what.map(([, name]) => name).join(', ')}`),
+      ...foreign.map(([, name, role]) => `the role ${role} does not own the table ${name}, and so cannot add to it`),
+    ],
+    isReadable:
+      missing.every(([kind]) => kind === 'INDEX') && forbidden.every(([, , , , not]) => !not.includes('SELECT')),
+  };
 }
 
 /** Streams whose end is not that of their last event, and events without an identity. */

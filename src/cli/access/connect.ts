@@ -131,7 +131,11 @@ function remote(url: string, apiKey: string | undefined, storeFile: string | und
 /** A store that several programs may use at once: through one that runs here, else directly. */
 async function shared(
   program: Program,
-  { apiKey, need, say }: { readonly apiKey: string | undefined; readonly need: Need; say(text: string): void },
+  {
+    apiKey,
+    need,
+    say,
+  }: { readonly apiKey: string | undefined; readonly need: Need; readonly say: (text: string) => void },
 ): Promise<Connection> {
   const { config } = program;
   for (const { pid, url, isHere } of (await runningNodes(config.store)) ?? []) {

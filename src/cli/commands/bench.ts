@@ -14,10 +14,10 @@ export function benchCommand(program: Command, terminal: Terminal, exit: (code: 
     .command('bench')
     .summary('measure this machine')
     .description('Measures publishing and reacting on this machine, each beside the raw limit of its disk.')
-    .option('--only <workloads>', 'only these, such as P1,P3')
+    .option('--only <workloads>', 'only these, such as P1,P3; on PostgreSQL PG-P1,PG-P3')
     .option(
       '-s, --store <store>',
-      'a file in place of fresh ones, whose content stays and grows; or the address of a PostgreSQL database, where schemas are made and removed',
+      'a file in place of fresh ones, whose content stays and grows; or the address of a PostgreSQL database, where schemas are made and removed (its role must be allowed to)',
     )
     .option('--scale <factor>', 'of the number of events (default 1)')
     .option('--json', 'one JSON line per workload')

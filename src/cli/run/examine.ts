@@ -20,11 +20,23 @@ export interface Finding {
   readonly advice?: string;
 }
 
+/** What to do about a store that is not whole, and about one that cannot be opened. */
+interface StoreAdvice {
+  readonly mend: string;
+  readonly reach: string;
+}
+
 const LOW_SPACE_BYTES = 256 * 1_048_576;
 const SAVE_FILE =
   'stop the program, keep a copy of the file, and restore a backup or export what can still be read: thereupon export --out events.ndjson';
-const MEND_SCHEMA =
-  'what is missing an administrator gives to the role, or restores from a backup; keep a copy of the database before';
+const FILE_ADVICE: StoreAdvice = {
+  mend: SAVE_FILE,
+  reach: 'name the right file, or use the version of thereupon that wrote it',
+};
+const SERVER_ADVICE: StoreAdvice = {
+  mend: 'rights: let the role own the schema and all that is in it; what is missing or broken: keep a copy of the database, and restore a backup',
+  reach: 'see whether the address names the right server, role and schema',
+};
 const SHOW_MIGRATIONS = 'to see what would be run: thereupon migrate --dry-run';
 /** Asking a store that is away takes a program so long. */
 const READY_MS = 5_000;
@@ -93,7 +105,7 @@ async function lookAtFile(file: string, apiKey: string | undefined): Promise<Loo
     const found = `${file} does not exist yet: it is made when the program starts`;
     return { findings: [disk, { check: 'store', state: 'note', found }], isThere: false };
   }
-  const store = await storeOf(await readOnly(file), file, SAVE_FILE);
+  const store = await storeOf(await readOnly(file), file, FILE_ADVICE);
   if (store.state === 'wrong') return { findings: [disk, store], isThere: false };
   return { findings: [disk, store, await holderOf(file, apiKey)], isThere: true };
 }
@@ -106,11 +118,15 @@ async function lookAtServer(store: Config['store'], apiKey: string | undefined):
       const found = 'lives in the memory of its program: there is nothing to look at from outside';
       return { findings: [{ check: 'store', state: 'note', found }], isThere: false };
     }
-    const { from, to } = pending;
+    const { from, to, hindrance } = pending;
     if (from >= to) {
-      const finding = await storeOf(await forReading(store), undefined, MEND_SCHEMA);
+      const finding = await storeOf(await forReading(store), undefined, SERVER_ADVICE);
       if (finding.state === 'wrong') return { findings: [finding], isThere: false };
       return { findings: [finding, ...(await nodesOf(store, apiKey))], isThere: true };
+    }
+    if (hindrance !== undefined) {
+      const found = `the server answers, but a program with this role could not start: ${hindrance}`;
+      return { findings: [{ check: 'store', state: 'wrong', found }], isThere: false };
     }
     const found =
       from === 0
@@ -118,8 +134,8 @@ async function lookAtServer(store: Config['store'], apiKey: string | undefined):
         : `the server answers; the store has version ${from}, and is brought to version ${to} when the program starts`;
     return { findings: [{ check: 'store', state: 'note', found, advice: SHOW_MIGRATIONS }], isThere: false };
   } catch (error) {
-    const advice = 'see whether the server runs and takes this role, and whether the address is right';
-    return { findings: [{ check: 'store', state: 'wrong', found: (error as Error).message, advice }], isThere: false };
+    const found = (error as Error).message;
+    return { findings: [{ check: 'store', state: 'wrong', found, advice: SERVER_ADVICE.reach }], isThere: false };
   }
 }
 
@@ -138,7 +154,7 @@ async function diskOf(file: string): Promise<Finding> {
   };
 }
 
-async function storeOf(store: Config['store'], file: string | undefined, save: string): Promise<Finding> {
+async function storeOf(store: Config['store'], file: string | undefined, advice: StoreAdvice): Promise<Finding> {
   try {
     const system = await open({ store, consume: false });
     try {
@@ -151,7 +167,7 @@ async function storeOf(store: Config['store'], file: string | undefined, save: s
         check: 'store',
         state: 'wrong',
         found: `${found}; ${report.problems.join('; ')}`,
-        advice: save,
+        advice: advice.mend,
       };
     } finally {
       await system.close();
@@ -161,7 +177,7 @@ async function storeOf(store: Config['store'], file: string | undefined, save: s
       check: 'store',
       state: 'wrong',
       found: (error as Error).message,
-      advice: 'name the right file, or use the version of thereupon that wrote it',
+      advice: advice.reach,
     };
   }
 }
