@@ -1,8 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
-import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
-import { MAX_KEY_LENGTH } from '../event/stream-name.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
@@ -21,6 +19,7 @@ import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
 import type { Work } from './key-queues.ts';
+import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
 import { commonCheckpoint } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
@@ -334,20 +333,8 @@ export class ConsumerLoop {
 
   async #prefetch(events: readonly RecordedEvent[]): Promise<void> {
     if (this.#states === undefined || events.length === 0) return;
-    await this.#states.load(events.map((event) => this.#keyOf(event).key).filter((key) => this.#share.has(key)));
-  }
-
-  #keyOf(event: RecordedEvent): { key: string; error: unknown } {
-    try {
-      const key: unknown = this.#options.setting.reaction.keyOf(event);
-      // Stores keep text as UTF-8, where two keys with lone surrogates would become one, and keys in indexes, where long ones do not fit.
-      if (typeof key === 'string' && key.length <= MAX_KEY_LENGTH && key.isWellFormed())
-        return { key, error: undefined };
-      const expected = `a string of at most ${MAX_KEY_LENGTH} characters, without lone surrogates`;
-      return { key: event.stream, error: new InvalidInput({ path: 'key', expected, found: key }) };
-    } catch (error) {
-      return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
-    }
+    const { reaction } = this.#options.setting;
+    await this.#states.load(events.map((event) => keyFor(reaction, event).key).filter((key) => this.#share.has(key)));
   }
 
   #took(event: RecordedEvent): boolean {
@@ -362,7 +349,7 @@ export class ConsumerLoop {
   }
 
   #take(event: RecordedEvent): void {
-    const { key, error } = this.#keyOf(event);
+    const { key, error } = keyFor(this.#options.setting.reaction, event);
     const lane = this.#share.laneOf(key);
     if (lane === undefined) {
       this.#progress.passTo(event.position);
@@ -460,7 +447,7 @@ export class ConsumerLoop {
       settlement: this.#settlement,
       queues: this.#queues,
       concurrency: setting.reaction.concurrency,
-      keyOf: (event) => this.#keyOf(event),
+      keyOf: (event) => keyFor(this.#options.setting.reaction, event),
       isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
       settled: () => this.#madeRoom(),

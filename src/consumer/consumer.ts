@@ -13,8 +13,9 @@ import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { newFigures } from './figures.ts';
-import { wholeGroup } from './lanes.ts';
-import type { LeaseCommit } from './lanes.ts';
+import { keyFor } from './keys.ts';
+import { commonCheckpoint, laneOf, settledIn, wholeGroup } from './lanes.ts';
+import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
 import type { Membership } from './membership.ts';
 import { Outages } from './outages.ts';
@@ -24,7 +25,7 @@ import { refusalError } from './refusal-error.ts';
 import { placeOf } from './replay.ts';
 import type { ReplayFrom } from './replay.ts';
 import { reportSteering } from './report-steering.ts';
-import { lagOf } from './status.ts';
+import { standOf } from './status.ts';
 import type { ConsumerState, ConsumerStatus } from './status.ts';
 
 export interface ConsumerOptions {
@@ -240,15 +241,20 @@ export class Consumer {
     return this.exclusive(() => this.#stopLoop(deadline));
   }
 
-  /** `elsewhere`: other nodes handle its events too, or alone. */
+  /** `elsewhere`: other nodes handle its events too, or alone; `groups`: how far all of them are, where the store knows of lanes. */
   async status(
     counts: { retrying: number; parked: number; waiting: number },
     elsewhere: boolean,
+    groups: readonly LaneGroup[] | undefined,
   ): Promise<ConsumerStatus> {
     const loop = this.#loop;
     // Where reactions do not run in this process, the store still knows how far they have come.
     const record = this.#record ?? (await this.#options.stores.checkpoints.load(this.name));
-    const position = await this.#position(loop, record);
+    const stand = await standOf(this.reaction, this.#options.stores.log, {
+      ...this.#place(loop, record, groups),
+      live: this.#handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined,
+      nowMs: this.#nowMs(),
+    });
     return {
       name: this.name,
       kind: this.reaction.kind,
@@ -256,12 +262,7 @@ export class Consumer {
       summary: this.reaction.summary,
       ...this.#stateAndReason(record, elsewhere),
       live: loop?.live ?? false,
-      position,
-      lag: await lagOf(this.reaction, this.#options.stores.log, {
-        position,
-        live: this.#handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined,
-        nowMs: this.#nowMs(),
-      }),
+      ...stand,
       inFlight: loop?.inFlight ?? 0,
       buffered: loop?.buffered ?? 0,
       ...counts,
@@ -302,12 +303,20 @@ export class Consumer {
     return this.#options.lanes?.holdsAll(this.name) ?? true;
   }
 
-  /** How far the consumer is, on all nodes. */
-  async #position(loop: ConsumerLoop | undefined, record: ConsumerRecord | undefined): Promise<Position> {
-    if (this.#options.lanes === undefined) return loop?.low ?? record?.checkpoint.low ?? START;
-    const stored = (await this.#options.stores.checkpoints.load(this.name))?.checkpoint.low ?? START;
-    // What this node has of it may be further than the store knows; lanes of others are not.
-    return loop !== undefined && this.#handlesAll && loop.low > stored ? loop.low : stored;
+  /** How far the consumer is, on all nodes. What this one has settled may be further than the store knows; what others have is not. */
+  #place(
+    loop: ConsumerLoop | undefined,
+    record: ConsumerRecord | undefined,
+    groups: readonly LaneGroup[] | undefined,
+  ): Pick<Parameters<typeof standOf>[2], 'isSettled' | 'low'> {
+    if (loop !== undefined && this.#handlesAll) return { low: loop.low, isSettled: undefined };
+    const low = commonCheckpoint(groups ?? [])?.low ?? record?.checkpoint.low ?? START;
+    if (groups === undefined) return { low, isSettled: undefined };
+    const isSettled = settledIn(groups);
+    return {
+      low,
+      isSettled: (event) => isSettled(laneOf(keyFor(this.reaction, event).key), event.position),
+    };
   }
 
   /**

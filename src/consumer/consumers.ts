@@ -14,7 +14,8 @@ import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { Editing } from './dead-letters.ts';
-import type { Cluster } from './cluster.ts';
+import type { ConsumerRecord } from './checkpoint-store.ts';
+import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import type { NodeId } from './lanes.ts';
 import { Membership } from './membership.ts';
@@ -105,32 +106,20 @@ export class Consumers {
 
   /** By name. Those that the store remembers and no definition runs are stopped. */
   async list(): Promise<readonly ConsumerStatus[]> {
-    const counts = await this.#options.stores.deliveries.counts();
-    const held = await this.#heldByNodes();
-    const running = await Promise.all(
-      [...this.#consumers.values()].map((consumer) =>
-        consumer.status(countsOf(counts, consumer.name), held.has(consumer.name)),
-      ),
-    );
-    const records = await this.#options.stores.checkpoints.list();
-    const others = records.filter((record) => !this.#consumers.has(record.consumer));
-    const { stores, environment } = this.#options;
-    const remembered = await Promise.all(
-      others.map((record) =>
-        rememberedStatus(record, stores.log, {
-          isHeld: held.has(record.consumer),
-          counts: countsOf(counts, record.consumer),
-          nowMs: environment.clock.now(),
-        }),
-      ),
-    );
+    const { checkpoints } = this.#options.stores;
+    const look = await this.#look();
+    const running = await Promise.all([...this.#consumers.values()].map((consumer) => this.#statusOf(consumer, look)));
+    const others = (await checkpoints.list()).filter((record) => !this.#consumers.has(record.consumer));
+    const remembered = await Promise.all(others.map((record) => this.#remembered(record, look)));
     return [...running, ...remembered].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   async status(name: string): Promise<ConsumerStatus> {
-    const found = (await this.list()).find((status) => status.name === name);
-    if (found === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
-    return found;
+    const consumer = this.#consumers.get(name);
+    if (consumer !== undefined) return this.#statusOf(consumer, await this.#look());
+    const record = await this.#options.stores.checkpoints.load(name);
+    if (record === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    return this.#remembered(record, await this.#look());
   }
 
   async pause(name: string, reason = 'paused by an operator'): Promise<void> {
@@ -234,15 +223,23 @@ export class Consumers {
     });
   }
 
-  /** The consumers whose events a node handles, whichever it is. */
-  async #heldByNodes(): Promise<ReadonlySet<string>> {
-    const view = await this.#options.stores.cluster?.view();
-    const isMember = (id: NodeId | undefined) => view?.nodes.some((node) => node.id === id);
-    return new Set(
-      [...(view?.lanes ?? [])]
-        .filter(([, groups]) => groups.some(({ holder }) => isMember(holder)))
-        .map(([consumer]) => consumer),
-    );
+  async #look(): Promise<Look> {
+    const { deliveries, cluster } = this.#options.stores;
+    return { counts: await deliveries.counts(), view: await cluster?.view() };
+  }
+
+  #statusOf(consumer: Consumer, { counts, view }: Look): Promise<ConsumerStatus> {
+    const { name } = consumer;
+    return consumer.status(countsOf(counts, name), isHeld(view, name), view?.lanes.get(name));
+  }
+
+  #remembered(record: ConsumerRecord, { counts, view }: Look): Promise<ConsumerStatus> {
+    const { stores, environment } = this.#options;
+    return rememberedStatus(record, stores.log, {
+      isHeld: isHeld(view, record.consumer),
+      counts: countsOf(counts, record.consumer),
+      nowMs: environment.clock.now(),
+    });
   }
 
   async #rebalance(): Promise<void> {
@@ -278,6 +275,18 @@ export class Consumers {
     if (consumer === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
     return consumer;
   }
+}
+
+/** What of the store says how consumers stand. */
+interface Look {
+  readonly counts: readonly DeliveryCount[];
+  readonly view: ClusterView | undefined;
+}
+
+/** Whether a node handles its events, whichever it is. */
+function isHeld(view: ClusterView | undefined, consumer: string): boolean {
+  const isMember = (id: NodeId | undefined) => view?.nodes.some((node) => node.id === id) === true;
+  return view?.lanes.get(consumer)?.some(({ holder }) => isMember(holder)) === true;
 }
 
 function countsOf(

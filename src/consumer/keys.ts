@@ -1,4 +1,6 @@
+import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { MAX_KEY_LENGTH } from '../event/stream-name.ts';
 import type { LaneKey } from './lanes.ts';
 
 /** The default ordering key: `partitionkey` where the event has one, else its stream. */
@@ -15,4 +17,20 @@ export function queueKey(event: RecordedEvent): string {
 export function laneKeyOf(keyOf: (event: RecordedEvent) => string): LaneKey | undefined {
   if (keyOf === orderingKey) return 'ordering-key';
   return keyOf === queueKey ? 'position' : undefined;
+}
+
+/** The key of an event; where it has none that can be kept, its stream, and why. */
+export function keyFor(
+  { keyOf }: { readonly keyOf: (event: RecordedEvent) => string },
+  event: RecordedEvent,
+): { readonly key: string; readonly error: unknown } {
+  try {
+    const key: unknown = keyOf(event);
+    // Stores keep text as UTF-8, where two keys with lone surrogates would become one, and keys in indexes, where long ones do not fit.
+    if (typeof key === 'string' && key.length <= MAX_KEY_LENGTH && key.isWellFormed()) return { key, error: undefined };
+    const expected = `a string of at most ${MAX_KEY_LENGTH} characters, without lone surrogates`;
+    return { key: event.stream, error: new InvalidInput({ path: 'key', expected, found: key }) };
+  } catch (error) {
+    return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
+  }
 }

@@ -1,4 +1,5 @@
 import type { EncodedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
 
@@ -99,6 +100,17 @@ export function commonCheckpoint(groups: readonly Pick<LaneGroup, 'checkpoint'>[
   let low: Position = first.low;
   for (const other of others) if (other.low < low) low = other.low;
   return { low, done: [] };
+}
+
+/** Which events the store knows for done, by the lane of their key. */
+export function settledIn(
+  groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[],
+): (lane: number, position: Position) => boolean {
+  const byLane = new Map(groups.flatMap(({ lanes, checkpoint }) => lanes.map((lane) => [lane, checkpoint] as const)));
+  return (lane, position) => {
+    const { low, done } = byLane.get(lane) ?? { low: START, done: [] };
+    return position <= low || done.some(([from, to]) => from <= position && position <= to);
+  };
 }
 
 export function sameCheckpoint(left: Checkpoint, right: Checkpoint): boolean {

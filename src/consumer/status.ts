@@ -1,6 +1,7 @@
 import type { EventLog } from '../channel/event-log.ts';
 import { compileSelection } from '../channel/selection.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Figures } from './figures.ts';
@@ -31,27 +32,45 @@ export interface ConsumerStatus {
   readonly figures: Readonly<Figures>;
 }
 
-/** So near the head a lag counts the events that concern the consumer; further off, where that would cost too much, all events. */
+/** So many events of its types a lag looks at one by one; further off, where that would cost too much, it counts all events. */
 const LAG_EXACT_LIMIT = 500;
 const LAG_READ_BYTES = 1_048_576;
 /** Counting further than this is not worth its cost: the lag is then given as the distance of positions. */
 const LAG_COUNT_LIMIT = 10_000;
 
-/** How far a consumer that stands at a position is behind. `live`: it is fed from the head of the log, and that many events wait in it. */
-export async function lagOf(
-  { selection }: { readonly selection: Pick<CompiledSelection, 'matches'> },
+interface Place {
+  /** Everything up to here is settled. */
+  readonly low: Position;
+  /** Which of the events above it are; undefined: nothing is known of that. */
+  readonly isSettled: ((event: RecordedEvent) => boolean) | undefined;
+  /** It is fed from the head of the log, and that many events wait in it. */
+  readonly live: { readonly buffered: number } | undefined;
+  readonly nowMs: number;
+}
+
+/** How far a consumer has come: up to the first event that concerns it and is not settled, as far as it is looked for; and how far behind that is. */
+export async function standOf(
+  { selection }: { readonly selection: Pick<CompiledSelection, 'matches' | 'types'> },
   log: Pick<EventLog, 'count' | 'head' | 'read'>,
-  at: { readonly position: Position; readonly live: { readonly buffered: number } | undefined; readonly nowMs: number },
-): Promise<ConsumerStatus['lag']> {
-  const { position, live, nowMs } = at;
-  if (live?.buffered === 0) return { events: 0, seconds: 0 };
-  const page = await log.read({ after: position, limit: LAG_EXACT_LIMIT, maxBytes: LAG_READ_BYTES });
-  const mine = page.filter((event) => selection.matches(event));
+  { low, isSettled, live, nowMs }: Place,
+): Promise<Pick<ConsumerStatus, 'lag' | 'position'>> {
+  if (live?.buffered === 0) return { position: low, lag: { events: 0, seconds: 0 } };
   const head = await log.head();
-  const ends = (page.at(-1)?.position ?? head) >= head;
-  const events = live?.buffered ?? (ends ? mine.length : await distance(log, position, head));
-  const oldest = ends ? mine[0] : page[0];
-  return { events, seconds: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.recordedMs) / 1_000 };
+  const types = selection.types === undefined ? {} : { types: selection.types };
+  const waiting: RecordedEvent[] = [];
+  let upTo = low;
+  for (let looks = 0; upTo < head && looks < LAG_EXACT_LIMIT;) {
+    const page = await log.read({ after: upTo, limit: LAG_EXACT_LIMIT - looks, maxBytes: LAG_READ_BYTES, ...types });
+    looks += page.length;
+    upTo = page.at(-1)?.position ?? head;
+    waiting.push(...page.filter((event) => selection.matches(event) && isSettled?.(event) !== true));
+  }
+  const [oldest] = waiting;
+  const events = live?.buffered ?? (upTo >= head ? waiting.length : await distance(log, low, head));
+  return {
+    position: isSettled === undefined ? low : oldest === undefined ? upTo : ((oldest.position - 1) as Position),
+    lag: { events, seconds: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.recordedMs) / 1_000 },
+  };
 }
 
 /** Of a consumer that no definition here runs. Its lag counts every event of its types: what else it asks of them only its definition says. */
@@ -72,8 +91,7 @@ export async function rememberedStatus(
     summary: undefined,
     ...rememberedState(paused?.reason, now.isHeld),
     live: false,
-    position: checkpoint.low,
-    lag: await lagOf({ selection }, log, { position: checkpoint.low, live: undefined, nowMs: now.nowMs }),
+    ...(await standOf({ selection }, log, { ...now, low: checkpoint.low, isSettled: undefined, live: undefined })),
     inFlight: 0,
     buffered: 0,
     ...now.counts,
