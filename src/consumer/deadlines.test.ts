@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Clock } from '../system/clock.ts';
 import { createVirtualClock } from '../testing/virtual-clock.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Watched } from './deadlines.ts';
@@ -51,6 +52,32 @@ describe('deadlines', () => {
         expect([underWay.size, clock.waiting]).toEqual([0, 0]);
       }),
     );
+  });
+
+  test('a clock that is set back or forth changes nothing of when something expires (G7)', async () => {
+    for (const setBy of [-3_600_000, 3_600_000]) {
+      const virtual = createVirtualClock();
+      let offsetMs = 0;
+      const clock: Clock = {
+        now: () => virtual.now() + offsetMs,
+        elapsed: () => virtual.now(),
+        setTimer: (delayMs, fire) => virtual.setTimer(delayMs, fire),
+      };
+      const deadlines = new Deadlines(clock, LIMIT_MS);
+      const expired: string[] = [];
+      deadlines.watch(() => expired.push('before'));
+      await virtual.advanceTo(virtual.now() + 10);
+      offsetMs = setBy;
+      deadlines.watch(() => expired.push('after'));
+      await virtual.advanceTo(virtual.now() + LIMIT_MS - 11);
+      expect(expired).toEqual([]);
+      await virtual.advanceTo(virtual.now() + 1);
+      expect(expired).toEqual(['before']);
+      await virtual.advanceTo(virtual.now() + 9);
+      expect(expired).toEqual(['before']);
+      await virtual.advanceTo(virtual.now() + 1);
+      expect(expired).toEqual(['before', 'after']);
+    }
   });
 
   test('of thousands that are over in another order than they began none is kept, and the last one expires', async () => {

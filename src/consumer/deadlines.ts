@@ -20,7 +20,7 @@ export class Deadlines {
 
   /** Calls `expire` after the limit, unless it is over before. */
   watch(expire: () => void): Watched {
-    const watched = { dueMs: this.#clock.now() + this.#limitMs, expire };
+    const watched = { dueMs: this.#elapsedMs() + this.#limitMs, expire };
     this.#watched.add(watched);
     if (this.#cancel === undefined) this.#arm();
     return watched;
@@ -37,10 +37,14 @@ export class Deadlines {
     this.#watched.clear();
   }
 
+  #elapsedMs(): number {
+    return this.#clock.elapsed?.() ?? this.#clock.now();
+  }
+
   #arm(): void {
     const [next] = this.#watched;
     if (next === undefined) return;
-    const cancel = this.#clock.setTimer(next.dueMs - this.#clock.now(), () => {
+    const cancel = this.#clock.setTimer(next.dueMs - this.#elapsedMs(), () => {
       // By what expires here others may be over, and others begin.
       for (const watched of this.#due()) if (this.#watched.delete(watched)) watched.expire();
       // Where all were over in between, those that began since have a timer already.
@@ -52,7 +56,7 @@ export class Deadlines {
   }
 
   #due(): readonly Watched[] {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#elapsedMs();
     const due: Watched[] = [];
     for (const watched of this.#watched) {
       if (watched.dueMs > nowMs) break;

@@ -84,7 +84,7 @@ export class Publisher {
     return this.record(await this.#admitAll(publications, undefined));
   }
 
-  /** Appends events to one stream if its version is as claimed (G4). */
+  /** Appends events to one stream if its version is as claimed (G4). A claim of no events is checked against the stream as it is at this moment. */
   async append(
     stream: string,
     publications: readonly Publication[],
@@ -94,6 +94,7 @@ export class Publisher {
     const { expectedVersion: expected = 'any' } = options;
     assertExpectedVersion(expected);
     const admitted = await this.#admitAll(publications, stream);
+    if (admitted.length === 0) await this.#assertVersion(stream, expected);
     return this.record(admitted, [{ stream, version: expected }]);
   }
 
@@ -128,6 +129,15 @@ export class Publisher {
       index += each.events.length;
       return published;
     });
+  }
+
+  /** Errors: StreamVersionConflict, StreamDeleted. */
+  async #assertVersion(stream: string, expected: ExpectedVersion): Promise<void> {
+    if (expected === 'any') return;
+    const { version, deleted } = await this.#options.log.streamState(stream);
+    if (deleted) throw new StreamDeleted(stream);
+    const holds = expected === 'none' ? version === 0 : expected === 'exists' ? version > 0 : version === expected;
+    if (!holds) throw new StreamVersionConflict(stream, expected, version);
   }
 
   /** Errors: LimitExceeded. */

@@ -9,6 +9,8 @@ export type CancelTimer = () => void;
  */
 export interface Clock {
   now(): number;
+  /** Milliseconds since any moment, which go on evenly when somebody sets the clock. Undefined: nobody does, and `now` will do. */
+  readonly elapsed?: (() => number) | undefined;
   /** Calls `fire` once, not before `delayMs` from now have passed. A waiting timer does not keep the process alive. */
   setTimer(delayMs: number, fire: () => void): CancelTimer;
 }
@@ -18,6 +20,7 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
   now: Date.now,
+  elapsed: () => performance.now(),
   setTimer(delayMs, fire) {
     let handle: NodeJS.Timeout;
     let remainingMs = Math.max(0, Math.ceil(delayMs));

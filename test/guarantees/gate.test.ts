@@ -7,6 +7,7 @@ import {
   decodeJsonEvent,
   open as openSystem,
 } from 'thereupon';
+import type { ExpectedVersion } from 'thereupon';
 import { testSystem } from 'thereupon/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -63,6 +64,20 @@ describe('the gate (G8)', () => {
       });
     await test.when(Measured, data, { id: '\u754c'.repeat(682), partitionkey: '\u754c'.repeat(512) });
     expect(test.recorded(Measured)).toHaveLength(1);
+  });
+
+  it('checks a claim also where there is nothing to append (G4)', async () => {
+    const Measured = measured('reject');
+    await using test = await testSystem({ events: [Measured] });
+    const append = (expectedVersion: ExpectedVersion) => test.system.append('lab-1', [], { expectedVersion });
+    expect(await append('none')).toEqual([]);
+    await expect(append('exists')).rejects.toMatchObject({ code: 'stream-version-conflict', actual: 0 });
+    await test.system.append('lab-1', [{ event: Measured, data: { value: 20 } }], { expectedVersion: 'none' });
+    for (const holds of [1, 'exists', 'any'] as const) expect(await append(holds)).toEqual([]);
+    for (const fails of [0, 2, 'none'] as const)
+      await expect(append(fails)).rejects.toMatchObject({ code: 'stream-version-conflict', actual: 1 });
+    await test.system.deleteStream('lab-1');
+    await expect(append(1)).rejects.toMatchObject({ code: 'stream-deleted' });
   });
 
   it('takes no missing version for any version (G4), and no grace time that is none', async () => {
