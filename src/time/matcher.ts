@@ -1,0 +1,311 @@
+import type { Absent, Bound, CompositePattern, Step } from './composite-pattern.ts';
+
+/** A match under way. */
+export interface Run<Event> {
+  /** The step that it waits at. */
+  readonly step: number;
+  /** Since when it waits there. */
+  readonly sinceMs: number;
+  /** When its first event happened; undefined: it has none. */
+  readonly firstMs: number | undefined;
+  readonly bound: Bound<Event>;
+  /** Events that its step has, of one that counts. */
+  readonly count: number;
+  /** Which sides of its step are there, of one with sides. */
+  readonly sides: readonly boolean[];
+  /** Of `every`: what was bound before its steps, and since when; where it goes on to begin anew. Undefined: it has left them. */
+  readonly origin: { readonly bound: Bound<Event>; readonly firstMs: number | undefined } | undefined;
+}
+
+/** The runs of a key, the oldest first, and whether the pattern is over, having matched once. */
+export interface MatcherState<Event> {
+  readonly runs: readonly Run<Event>[];
+  readonly over: boolean;
+}
+
+export interface Match<Event> {
+  readonly bound: Bound<Event>;
+  /** Of its last event, or when the absence was known. */
+  readonly timeMs: number;
+}
+
+export interface MatchStep<Event> {
+  readonly state: MatcherState<Event>;
+  readonly matches: readonly Match<Event>[];
+}
+
+const NOTHING = { bound: {}, firstMs: undefined };
+
+/** Before any event: what is absent from the beginning counts from `startMs`. */
+export function newMatcher<Event>(pattern: CompositePattern<Event>, startMs: number): MatcherState<Event> {
+  return { runs: [fresh(pattern, 0, startMs, NOTHING)], over: false };
+}
+
+/** When time alone brings something on next; infinite: never. */
+export function dueOfMatcher<Event>(pattern: CompositePattern<Event>, { runs }: MatcherState<Event>): number {
+  let dueMs = Number.POSITIVE_INFINITY;
+  for (const run of runs) dueMs = Math.min(dueMs, deadlineOf(pattern, run), expiryOf(pattern, run));
+  return dueMs;
+}
+
+/**
+ * The next event, in the order of event time.
+ *
+ * Guarantee A function of the state and the event. What time alone has brought on before the event is brought on first; an event at the very
+ *           instant at which an absence would be known comes before it.
+ */
+export function matchEvent<Event>(
+  pattern: CompositePattern<Event>,
+  state: MatcherState<Event>,
+  event: { readonly timeMs: number; readonly value: Event },
+): MatchStep<Event> {
+  const waited = passTime(pattern, state, event.timeMs);
+  const turn = new Turn(pattern, event.timeMs);
+  for (const run of waited.state.runs) turn.offer(run, event.value);
+  return turn.end(waited);
+}
+
+/** Time has come so far, and nothing earlier will come. */
+export function passTime<Event>(
+  pattern: CompositePattern<Event>,
+  state: MatcherState<Event>,
+  toMs: number,
+): MatchStep<Event> {
+  let step: MatchStep<Event> = { state, matches: [] };
+  // One instant after another: what an absence leads to may be due in between.
+  for (;;) {
+    const dueMs = dueOfMatcher(pattern, step.state);
+    if (dueMs >= toMs) return step;
+    const turn = new Turn(pattern, dueMs);
+    for (const run of step.state.runs) turn.wait(run);
+    step = turn.end(step);
+  }
+}
+
+/** What becomes of the runs of a key at one instant. */
+class Turn<Event> {
+  readonly #pattern: CompositePattern<Event>;
+  readonly #timeMs: number;
+  readonly #runs: Run<Event>[] = [];
+  readonly #begun: Run<Event>[] = [];
+  readonly #matches: Match<Event>[] = [];
+  /** A run took the event and waits for more. */
+  #goesOn = false;
+  #ended = false;
+
+  constructor(pattern: CompositePattern<Event>, timeMs: number) {
+    this.#pattern = pattern;
+    this.#timeMs = timeMs;
+  }
+
+  offer(run: Run<Event>, event: Event): void {
+    const isStrict = this.#pattern.order === 'next';
+    const isBeginning = this.#isBeginning(run);
+    // Where steps follow at once, what belongs to a match under way begins no other.
+    if (isStrict && isBeginning && this.#goesOn) {
+      this.#runs.push(run);
+      return;
+    }
+    const taken = this.#take(run, event);
+    if (taken !== undefined && taken !== 'broken') {
+      this.#moved(run, taken);
+      return;
+    }
+    if (taken === undefined && (!isStrict || isBeginning)) {
+      this.#runs.push(run);
+      return;
+    }
+    this.#lose(run);
+    // What breaks a strict order may be the beginning of the next one.
+    if (isStrict && this.#pattern.every === undefined)
+      this.offer(fresh(this.#pattern, 0, this.#timeMs, NOTHING), event);
+  }
+
+  wait(run: Run<Event>): void {
+    if (expiryOf(this.#pattern, run) <= this.#timeMs) this.#lose(run);
+    else if (deadlineOf(this.#pattern, run) <= this.#timeMs) this.#absent(run);
+    else this.#runs.push(run);
+  }
+
+  end({ state, matches }: MatchStep<Event>): MatchStep<Event> {
+    const { every } = this.#pattern;
+    const over = state.over || (every === undefined && this.#matches.length > 0) || this.#ended;
+    const runs = [...this.#runs, ...this.#begun];
+    // Without `every` it may begin anew until it has matched.
+    if (!over && runs.length === 0) runs.push(fresh(this.#pattern, 0, this.#timeMs, NOTHING));
+    return {
+      state: { runs: over && every === undefined ? [] : runs, over },
+      matches: [...matches, ...this.#matches],
+    };
+  }
+
+  #isBeginning({ step, count, sides }: Run<Event>): boolean {
+    return step === (this.#pattern.every?.[0] ?? 0) && count === 0 && !sides.includes(true);
+  }
+
+  /** The run with the event; `broken` by it; undefined: the event is nothing to it. */
+  #take(run: Run<Event>, event: Event): Run<Event> | 'broken' | undefined {
+    const { steps } = this.#pattern;
+    const step = steps[run.step];
+    if (step === undefined) return undefined;
+    if (step.kind === 'absent') {
+      if (!step.absent.absent(event, run.bound)) return undefined;
+      // An absence that nothing comes before is waited for anew.
+      return run.step === 0 ? { ...run, sinceMs: this.#timeMs } : 'broken';
+    }
+    if (step.kind !== 'count') return this.#takeSides(run, step, event);
+    if (run.count >= step.min && run.step + 1 < steps.length) {
+      const next = this.#take(this.#leave(run), event);
+      if (next !== undefined) return next;
+    }
+    if (run.count >= step.max || !step.event.matches(event, run.bound)) return undefined;
+    return { ...this.#bind(run, step.event.name, event), count: run.count + 1 };
+  }
+
+  #takeSides(
+    run: Run<Event>,
+    { kind, sides }: Step<Event> & { kind: 'all' | 'any' },
+    event: Event,
+  ): Run<Event> | 'broken' | undefined {
+    let present = run;
+    const before = run.bound;
+    for (const [index, side] of sides.entries()) {
+      if (present.sides[index] === true) continue;
+      if ('absent' in side) {
+        if (!side.absent(event, before)) continue;
+        if (kind === 'all') return 'broken';
+        present = { ...present, sides: present.sides.with(index, false), sinceMs: this.#timeMs };
+      } else if (side.matches(event, before)) {
+        present = { ...this.#bind(present, side.name, event), sides: present.sides.with(index, true) };
+        if (kind === 'any') return present;
+      }
+    }
+    return present === run ? undefined : present;
+  }
+
+  #bind(run: Run<Event>, name: string, event: Event): Run<Event> {
+    return {
+      ...run,
+      firstMs: run.firstMs ?? this.#timeMs,
+      bound: { ...run.bound, [name]: [...(run.bound[name] ?? []), event] },
+    };
+  }
+
+  /** A run that took something: it waits on, goes to the next step, or is a match. */
+  #moved(before: Run<Event>, run: Run<Event>): void {
+    const { steps } = this.#pattern;
+    const step = steps[run.step];
+    const isLast = steps.slice(run.step + 1).every((later) => later.kind === 'count' && later.min === 0);
+    if (isLast && isEnough(step, run)) {
+      this.#restart(before);
+      this.#matches.push({ bound: run.bound, timeMs: this.#timeMs });
+      return;
+    }
+    const after = step !== undefined && isComplete(step, run) ? this.#leave(run) : run;
+    if (after.origin === undefined) this.#restart(before);
+    this.#goesOn = true;
+    this.#runs.push(after);
+  }
+
+  /** At the next step, as if it had just come there. */
+  #leave(run: Run<Event>): Run<Event> {
+    const { every } = this.#pattern;
+    const { bound, firstMs } = run;
+    const step = run.step + 1;
+    const origin = step === every?.[0] ? { bound, firstMs } : run.step === every?.[1] ? undefined : run.origin;
+    return { ...waitingAt(this.#pattern, step, this.#timeMs), bound, firstMs, origin };
+  }
+
+  #restart({ origin }: Run<Event>): void {
+    const { every } = this.#pattern;
+    if (every !== undefined && origin !== undefined && this.#begun.length === 0)
+      this.#begun.push(fresh(this.#pattern, every[0], this.#timeMs, origin));
+  }
+
+  /** It will not become a match; but who was within `every` begins anew. */
+  #lose(run: Run<Event>): void {
+    const { every, withinMs } = this.#pattern;
+    if (every === undefined) return;
+    const { origin } = run;
+    if (origin === undefined) return;
+    const isOver = origin.firstMs !== undefined && origin.firstMs + withinMs < this.#timeMs;
+    if (isOver) this.#ended = true;
+    else this.#restart(run);
+  }
+
+  /** What was not to come did not. */
+  #absent(run: Run<Event>): void {
+    const step = this.#pattern.steps[run.step];
+    if (step === undefined || step.kind === 'count') return;
+    if (step.kind === 'absent') {
+      this.#moved(run, { ...run, sides: [true] });
+      return;
+    }
+    const sides = step.sides.map(
+      (side, index) => run.sides[index] === true || ('absent' in side && deadlineOfSide(side, run) <= this.#timeMs),
+    );
+    this.#moved(run, { ...run, sides });
+  }
+}
+
+/** A run that begins with a step. */
+function fresh<Event>(
+  pattern: CompositePattern<Event>,
+  step: number,
+  nowMs: number,
+  { bound, firstMs }: { readonly bound: Bound<Event>; readonly firstMs: number | undefined },
+): Run<Event> {
+  const origin = pattern.every?.[0] === step ? { bound, firstMs } : undefined;
+  return { ...waitingAt(pattern, step, nowMs), bound, firstMs, origin };
+}
+
+function waitingAt<Event>(
+  { steps }: CompositePattern<Event>,
+  step: number,
+  sinceMs: number,
+): Pick<Run<Event>, 'count' | 'sides' | 'sinceMs' | 'step'> {
+  const next = steps[step];
+  const sides =
+    next === undefined || next.kind === 'count' ? [] : next.kind === 'absent' ? [false] : next.sides.map(() => false);
+  return { step, sinceMs, count: 0, sides };
+}
+
+/** Nothing more is taken at this step. */
+function isComplete<Event>(step: Step<Event>, run: Run<Event>): boolean {
+  return step.kind === 'count' ? run.count >= step.max : isEnough(step, run);
+}
+
+/** The pattern may go on from here. */
+function isEnough<Event>(step: Step<Event> | undefined, { count, sides }: Run<Event>): boolean {
+  if (step === undefined) return true;
+  switch (step.kind) {
+    case 'count':
+      return count >= step.min;
+    case 'absent':
+      return sides[0] === true;
+    case 'any':
+      return sides.includes(true);
+    case 'all':
+      // What is absent until the others came is so now.
+      return step.sides.every((side, index) => sides[index] === true || ('absent' in side && side.forMs === undefined));
+  }
+}
+
+function deadlineOf<Event>({ steps }: CompositePattern<Event>, run: Run<Event>): number {
+  const step = steps[run.step];
+  if (step === undefined || step.kind === 'count') return Number.POSITIVE_INFINITY;
+  if (step.kind === 'absent') return run.sinceMs + step.absent.forMs;
+  let dueMs = Number.POSITIVE_INFINITY;
+  for (const [index, side] of step.sides.entries())
+    if (run.sides[index] !== true && 'absent' in side) dueMs = Math.min(dueMs, deadlineOfSide(side, run));
+  return dueMs;
+}
+
+function deadlineOfSide<Event>({ forMs }: Absent<Event>, { sinceMs }: Run<Event>): number {
+  return forMs === undefined ? Number.POSITIVE_INFINITY : sinceMs + forMs;
+}
+
+/** The first instant at which the run is too old. */
+function expiryOf<Event>({ withinMs }: CompositePattern<Event>, { firstMs }: Run<Event>): number {
+  return firstMs === undefined ? Number.POSITIVE_INFINITY : firstMs + withinMs + 1;
+}

@@ -1,0 +1,93 @@
+/** How event time of a log is known to have come so far. */
+export interface WatermarkRule {
+  /** By how much an event may be behind the latest one of its source. */
+  readonly disorderMs: number;
+  /** A source from which nothing was recorded for so long holds the others back no longer. */
+  readonly idleMs: number;
+  /** Sources without which nothing is known of how far time has come; others count from their first event on. */
+  readonly expected: readonly string[];
+}
+
+/** How far a source is. */
+export interface SourceTime {
+  /** The latest event time. */
+  readonly latestMs: number;
+  /** When its last event was recorded. */
+  readonly recordedMs: number;
+}
+
+/** What a watermark is made of: enough to go on from. */
+export interface WatermarkState {
+  readonly watermarkMs: number;
+  readonly sources: Readonly<Record<string, SourceTime>>;
+}
+
+/** Before any event. */
+export const NO_TIME = Number.NEGATIVE_INFINITY;
+
+/**
+ * The claim that nothing earlier is expected: of the sources that are not silent the least of their latest event times, less the disorder.
+ *
+ * Guarantee A function of the events in the order of the log, and of nothing else; never goes back.
+ */
+export class Watermark {
+  readonly #rule: WatermarkRule;
+  readonly #sources: Map<string, SourceTime>;
+  #watermarkMs: number;
+  /** The latest recorded time. */
+  #nowMs = NO_TIME;
+  /** The source that holds the others back. */
+  #slowest: string | undefined;
+  /** When the next of the others becomes silent, at the earliest. */
+  #silentAtMs = NO_TIME;
+
+  constructor(rule: WatermarkRule, state?: WatermarkState) {
+    this.#rule = rule;
+    this.#sources = new Map(Object.entries(state?.sources ?? {}));
+    this.#watermarkMs = state?.watermarkMs ?? NO_TIME;
+    for (const { recordedMs } of this.#sources.values()) this.#nowMs = Math.max(this.#nowMs, recordedMs);
+    this.#look();
+  }
+
+  get ms(): number {
+    return this.#watermarkMs;
+  }
+
+  /** An event of the log, in its order. Answers whether the watermark moved on. */
+  observe(source: string, timeMs: number, recordedMs: number): boolean {
+    const before = this.#sources.get(source);
+    this.#nowMs = Math.max(this.#nowMs, recordedMs);
+    const latestMs = before === undefined ? timeMs : Math.max(before.latestMs, timeMs);
+    this.#sources.set(source, { latestMs, recordedMs: this.#nowMs });
+    const changesLeast = before === undefined || source === this.#slowest || this.#nowMs >= this.#silentAtMs;
+    return changesLeast && this.#look();
+  }
+
+  /** That time has come so far is known from elsewhere. Answers whether the watermark moved on. */
+  reach(ms: number): boolean {
+    if (ms <= this.#watermarkMs) return false;
+    this.#watermarkMs = ms;
+    return true;
+  }
+
+  snapshot(): WatermarkState {
+    return { watermarkMs: this.#watermarkMs, sources: Object.fromEntries(this.#sources) };
+  }
+
+  /** Looks for the source that is least far. */
+  #look(): boolean {
+    const { disorderMs, idleMs, expected } = this.#rule;
+    let least = Number.POSITIVE_INFINITY;
+    this.#slowest = undefined;
+    this.#silentAtMs = Number.POSITIVE_INFINITY;
+    for (const [source, { latestMs, recordedMs }] of this.#sources) {
+      if (recordedMs + idleMs <= this.#nowMs) continue;
+      this.#silentAtMs = Math.min(this.#silentAtMs, recordedMs + idleMs);
+      if (latestMs >= least) continue;
+      least = latestMs;
+      this.#slowest = source;
+    }
+    if (expected.some((source) => !this.#sources.has(source)) || this.#slowest === undefined) return false;
+    return this.reach(least - disorderMs);
+  }
+}

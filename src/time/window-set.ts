@@ -1,0 +1,307 @@
+import { NO_TIME } from './watermark.ts';
+import { startsOf } from './windowing.ts';
+import type { Span, Windowing } from './windowing.ts';
+
+/** What is made of the values in a window: pure functions. */
+export interface Aggregate<Value, Accumulator, Result> {
+  initial(): Accumulator;
+  add(accumulator: Accumulator, value: Value): Accumulator;
+  /** Of two windows that become one, the earlier one first. Only sessions need it. */
+  merge?(left: Accumulator, right: Accumulator): Accumulator;
+  /** As if the value had never been added. Only corrected inputs need it. */
+  remove?(accumulator: Accumulator, value: Value): Accumulator;
+  result(accumulator: Accumulator, window: Span): Result;
+}
+
+/** When a window fires beside its end, for which it always does. */
+export type Early = { readonly everyMs: number } | { readonly events: number };
+
+export interface WindowRules<Value, Accumulator, Result> {
+  readonly windowing: Windowing;
+  readonly aggregate: Aggregate<Value, Accumulator, Result>;
+  /** For so long after its end a window takes late events; infinite: for ever. */
+  readonly latenessMs: number;
+  /** Before its end: every so much of event time, or every so many events. */
+  readonly early: Early | undefined;
+  /** After its end: every so many late events. */
+  readonly lateEvents: number;
+  /** Whether a firing is about all events so far, and replaces the one before, or about those since the one before. */
+  readonly firings: 'all' | 'since';
+}
+
+/** What a window has said. */
+export interface Said<Result> extends Span {
+  /** Counted from 0 in its window. */
+  readonly index: number;
+  readonly result: Result;
+}
+
+export interface OpenWindow<Accumulator, Result> extends Span {
+  readonly accumulator: Accumulator;
+  readonly earliestMs: number;
+  readonly latestMs: number;
+  readonly events: number;
+  /** Events that no firing has told of yet. */
+  readonly untold: number;
+  readonly firings: number;
+  /** Whether the watermark has passed its end, and that was told. */
+  readonly ended: boolean;
+  /** When it fires early next; undefined: it does not by time. */
+  readonly earlyMs: number | undefined;
+  /** What was said and holds no longer once it fires again: of a session that was joined, of each part. */
+  readonly standing: readonly Said<Result>[];
+}
+
+export interface Firing<Result> extends Said<Result> {
+  readonly reason: 'early' | 'end' | 'late';
+  readonly events: number;
+  readonly earliestMs: number;
+  readonly latestMs: number;
+  /** What it takes the place of. */
+  readonly replaces: readonly Said<Result>[];
+}
+
+/** The windows of a key, by their starts. */
+export type WindowSet<Accumulator, Result> = readonly OpenWindow<Accumulator, Result>[];
+
+export interface WindowStep<Accumulator, Result> {
+  readonly windows: WindowSet<Accumulator, Result>;
+  readonly firings: readonly Firing<Result>[];
+}
+
+/** In how many of its windows an event counts, and for how many it came too late. */
+export interface AddStep<Accumulator, Result> extends WindowStep<Accumulator, Result> {
+  readonly counted: number;
+  readonly missed: readonly Span[];
+}
+
+type Rules<Value, Accumulator, Result> = WindowRules<Value, Accumulator, Result>;
+type Open<Accumulator, Result> = OpenWindow<Accumulator, Result>;
+
+/** Adds a value to each window that it is in, unless that one takes no more. */
+export function addToWindows<Value, Accumulator, Result>(
+  rules: Rules<Value, Accumulator, Result>,
+  windows: WindowSet<Accumulator, Result>,
+  event: { readonly timeMs: number; readonly value: Value; readonly watermarkMs: number },
+): AddStep<Accumulator, Result> {
+  const { windowing, latenessMs } = rules;
+  const { timeMs, watermarkMs } = event;
+  if (windowing.kind === 'count') return addByCount(rules, windowing.size, windows, event);
+  let open = windows;
+  let counted = 0;
+  const missed: Span[] = [];
+  const firings: Firing<Result>[] = [];
+  const spans =
+    windowing.kind === 'session'
+      ? [joined(open, { startMs: timeMs, endMs: timeMs + windowing.gapMs })]
+      : startsOf(windowing, timeMs).map((startMs) => ({ startMs, endMs: startMs + windowing.sizeMs }));
+  for (const span of spans) {
+    if (span.endMs + latenessMs <= watermarkMs) {
+      missed.push(span);
+      continue;
+    }
+    const parts = open.filter((window) =>
+      windowing.kind === 'session' ? touches(window, span) : window.startMs === span.startMs,
+    );
+    const added = addTo(rules, wholeOf(rules, parts, span), event);
+    const fired = fireAfterAdding(rules, added, watermarkMs);
+    counted += 1;
+    if (fired.firing !== undefined) firings.push(fired.firing);
+    open = [...open.filter((window) => !parts.includes(window)), fired.window].sort(byStart);
+  }
+  return { windows: open, firings, counted, missed };
+}
+
+/** Lets windows fire, and forgets those that take no more, now that the watermark is there. */
+export function advanceWindows<Value, Accumulator, Result>(
+  rules: Rules<Value, Accumulator, Result>,
+  windows: WindowSet<Accumulator, Result>,
+  watermarkMs: number,
+): WindowStep<Accumulator, Result> {
+  const kept: Open<Accumulator, Result>[] = [];
+  const firings: Firing<Result>[] = [];
+  for (const window of windows) {
+    let present = window;
+    if (present.earlyMs !== undefined && present.earlyMs <= watermarkMs && !present.ended) {
+      // Also where its end is passed in the same step: how far the watermark goes at once changes nothing.
+      if (present.untold > 0 && present.earlyMs < present.endMs) {
+        const fired = fire(rules, present, 'early');
+        firings.push(fired.firing);
+        present = fired.window;
+      }
+      present = { ...present, earlyMs: nextEarly(rules, present.startMs, watermarkMs) };
+    }
+    if (!present.ended && present.endMs <= watermarkMs && rules.windowing.kind !== 'count') {
+      const fired = fire(rules, present, 'end');
+      firings.push(fired.firing);
+      present = { ...fired.window, ended: true, earlyMs: undefined };
+    }
+    if (!(present.ended && present.endMs + rules.latenessMs <= watermarkMs)) kept.push(present);
+  }
+  return { windows: kept, firings };
+}
+
+/** The watermark at which something is to be done next; infinite: none. */
+export function dueOf<Accumulator, Result>(
+  { windowing, latenessMs }: Pick<Rules<unknown, Accumulator, Result>, 'latenessMs' | 'windowing'>,
+  windows: WindowSet<Accumulator, Result>,
+): number {
+  let dueMs = Number.POSITIVE_INFINITY;
+  if (windowing.kind === 'count') return dueMs;
+  for (const { ended, endMs, earlyMs } of windows)
+    dueMs = Math.min(dueMs, ended ? endMs + latenessMs : Math.min(endMs, earlyMs ?? endMs));
+  return dueMs;
+}
+
+function byStart(left: Span, right: Span): number {
+  return left.startMs - right.startMs || left.endMs - right.endMs;
+}
+
+function touches(left: Span, right: Span): boolean {
+  return left.startMs < right.endMs && right.startMs < left.endMs;
+}
+
+/** The session that an event makes with those that it touches. They touch none of the others: each is as far from the next as the gap. */
+function joined(open: readonly Span[], span: Span): Span {
+  let { startMs, endMs } = span;
+  for (const window of open) {
+    if (!touches(window, span)) continue;
+    startMs = Math.min(startMs, window.startMs);
+    endMs = Math.max(endMs, window.endMs);
+  }
+  return { startMs, endMs };
+}
+
+/** The window of this span, made of its parts; a new one where there are none. */
+function wholeOf<Value, Accumulator, Result>(
+  rules: Rules<Value, Accumulator, Result>,
+  parts: WindowSet<Accumulator, Result>,
+  { startMs, endMs }: Span,
+): Open<Accumulator, Result> {
+  const [first, ...others] = parts;
+  if (first === undefined) {
+    return {
+      startMs,
+      endMs,
+      accumulator: rules.aggregate.initial(),
+      earliestMs: Number.POSITIVE_INFINITY,
+      latestMs: NO_TIME,
+      events: 0,
+      untold: 0,
+      firings: 0,
+      ended: false,
+      earlyMs: undefined,
+      standing: [],
+    };
+  }
+  let whole = first;
+  for (const part of others) whole = merged(rules, whole, part);
+  // One that goes on longer is not over, whatever its parts were.
+  return whole.startMs === startMs && whole.endMs === endMs
+    ? whole
+    : { ...whole, startMs, endMs, ended: false, earlyMs: undefined };
+}
+
+function merged<Value, Accumulator, Result>(
+  { aggregate }: Rules<Value, Accumulator, Result>,
+  left: Open<Accumulator, Result>,
+  right: Open<Accumulator, Result>,
+): Open<Accumulator, Result> {
+  if (aggregate.merge === undefined) throw new Error('an aggregate over sessions has no merge');
+  return {
+    startMs: Math.min(left.startMs, right.startMs),
+    endMs: Math.max(left.endMs, right.endMs),
+    accumulator: aggregate.merge(left.accumulator, right.accumulator),
+    earliestMs: Math.min(left.earliestMs, right.earliestMs),
+    latestMs: Math.max(left.latestMs, right.latestMs),
+    events: left.events + right.events,
+    untold: left.untold + right.untold,
+    firings: Math.max(left.firings, right.firings),
+    ended: false,
+    earlyMs: undefined,
+    standing: [...left.standing, ...right.standing],
+  };
+}
+
+function addTo<Value, Accumulator, Result>(
+  { aggregate }: Rules<Value, Accumulator, Result>,
+  window: Open<Accumulator, Result>,
+  { timeMs, value }: { readonly timeMs: number; readonly value: Value },
+): Open<Accumulator, Result> {
+  return {
+    ...window,
+    accumulator: aggregate.add(window.accumulator, value),
+    earliestMs: Math.min(window.earliestMs, timeMs),
+    latestMs: Math.max(window.latestMs, timeMs),
+    events: window.events + 1,
+    untold: window.untold + 1,
+  };
+}
+
+/** An event may be one of so many that are told of at once, before the end or after it. */
+function fireAfterAdding<Value, Accumulator, Result>(
+  rules: Rules<Value, Accumulator, Result>,
+  window: Open<Accumulator, Result>,
+  watermarkMs: number,
+): { readonly window: Open<Accumulator, Result>; readonly firing: Firing<Result> | undefined } {
+  const { early, lateEvents } = rules;
+  if (window.endMs <= watermarkMs) {
+    const present = { ...window, ended: true, earlyMs: undefined };
+    return present.untold < lateEvents ? { window: present, firing: undefined } : fire(rules, present, 'late');
+  }
+  if (early !== undefined && 'events' in early && window.untold >= early.events) return fire(rules, window, 'early');
+  const earlyMs = window.earlyMs ?? nextEarly(rules, window.startMs, watermarkMs);
+  return { window: earlyMs === window.earlyMs ? window : { ...window, earlyMs }, firing: undefined };
+}
+
+/** Early firings by time are so far apart, counted from the start of the window. */
+function nextEarly(
+  { early }: Pick<Rules<unknown, unknown, unknown>, 'early'>,
+  startMs: number,
+  watermarkMs: number,
+): number | undefined {
+  if (early === undefined || !('everyMs' in early)) return undefined;
+  const passed = watermarkMs < startMs ? 0 : Math.floor((watermarkMs - startMs) / early.everyMs);
+  return startMs + (passed + 1) * early.everyMs;
+}
+
+function fire<Value, Accumulator, Result>(
+  { aggregate, firings }: Rules<Value, Accumulator, Result>,
+  window: Open<Accumulator, Result>,
+  reason: Firing<Result>['reason'],
+): { readonly window: Open<Accumulator, Result>; readonly firing: Firing<Result> } {
+  const { startMs, endMs, events, earliestMs, latestMs } = window;
+  const said = {
+    startMs,
+    endMs,
+    index: window.firings,
+    result: aggregate.result(window.accumulator, { startMs, endMs }),
+  };
+  const isWhole = firings === 'all';
+  return {
+    firing: { ...said, reason, events, earliestMs, latestMs, replaces: isWhole ? window.standing : [] },
+    window: {
+      ...window,
+      accumulator: isWhole ? window.accumulator : aggregate.initial(),
+      untold: 0,
+      firings: window.firings + 1,
+      standing: isWhole ? [said] : [],
+    },
+  };
+}
+
+/** Of a key there is one such window at a time. */
+function addByCount<Value, Accumulator, Result>(
+  rules: Rules<Value, Accumulator, Result>,
+  size: number,
+  windows: WindowSet<Accumulator, Result>,
+  event: { readonly timeMs: number; readonly value: Value },
+): AddStep<Accumulator, Result> {
+  const { timeMs } = event;
+  const [open] = windows;
+  const before = open ?? wholeOf(rules, [], { startMs: timeMs, endMs: timeMs + 1 });
+  const added = addTo(rules, before, event);
+  const window = { ...added, startMs: added.earliestMs, endMs: added.latestMs + 1 };
+  if (window.events < size) return { windows: [window], firings: [], counted: 1, missed: [] };
+  return { windows: [], firings: [fire(rules, window, 'end').firing], counted: 1, missed: [] };
+}
