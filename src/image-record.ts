@@ -158,6 +158,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       mode: oneOf('ordered', 'queue'),
       types: optional(listOf(text)),
       indexes: listOf(text),
+      keyedBy: optional(text),
       indexing: flag,
     }),
     checkpoint,

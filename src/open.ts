@@ -332,8 +332,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return this.#store.report(thorough);
   }
 
-  /** Tells other processes that find the store held where this one's server answers. */
-  announce(url: string): Promise<void> {
+  /** Tells other processes that look for whoever works on the store where this one's server answers; undefined: nowhere any more. */
+  announce(url: string | undefined): Promise<void> {
     return this.#store.announce(url);
   }
 
@@ -487,6 +487,7 @@ function quarantineReaction(registry: SchemaRegistry): Reaction {
     retry: retryPolicy({ attempts: 1 }, QUARANTINE),
     timeoutMs: undefined,
     state: undefined,
+    keyedBy: 'position',
     keyOf: (event) => `#${event.position}`,
     priorityOf: undefined,
     delayMsOf: undefined,

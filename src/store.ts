@@ -72,8 +72,8 @@ export interface Store {
   readonly outbox: Outbox | undefined;
   /** Writes waiting for their turn, and the most that may wait (G10). */
   pressure(): { readonly waiting: number; readonly limit: number };
-  /** Lets other processes know where this one's server answers. */
-  announce(url: string): Promise<void>;
+  /** Lets other processes know where this one's server answers; undefined: nowhere any more. */
+  announce(url: string | undefined): Promise<void>;
   /** `thorough` reads the whole medium. */
   report(thorough: boolean): Promise<StoreReport>;
   /** Finishes what was accepted, then releases the medium. Idempotent. */

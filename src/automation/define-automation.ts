@@ -1,7 +1,7 @@
 import { handlerContext } from '../consumer/context.ts';
 import type { HandlerContext } from '../consumer/context.ts';
 import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
-import { orderingKey } from '../consumer/keys.ts';
+import { keyedBy, orderingKey } from '../consumer/keys.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
@@ -72,6 +72,7 @@ export function defineAutomation<
       initial === undefined
         ? undefined
         : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
+    keyedBy: keyedBy(options.key),
     keyOf: (options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey,
     priorityOf: undefined,
     delayMsOf: undefined,

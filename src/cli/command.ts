@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { connect } from './access/connect.ts';
 import type { AccessOptions, Connection, Need } from './access/connect.ts';
-import { UsageError } from './failure.ts';
+import { ApiProblem, CommandFailed, UsageError } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Adds what every operating command takes: which system it is about, and how it answers. */
@@ -18,7 +18,10 @@ export function withProgram(command: Command): Command {
   return command
     .addOption(new Option('-c, --config <file>', 'the configuration; default ./thereupon.config.ts (THEREUPON_CONFIG)'))
     .addOption(
-      new Option('-s, --store <file>', 'the store, in place of the one in the configuration (THEREUPON_STORE)'),
+      new Option(
+        '-s, --store <store>',
+        'a file or an address, in place of the store in the configuration (THEREUPON_STORE)',
+      ),
     )
     .addOption(new Option('--verbose', 'say what is done, and where an error happened'));
 }
@@ -33,9 +36,20 @@ export async function withSystem<Result>(
   const connection = await connect(options, terminal, need);
   try {
     return await work(connection);
+  } catch (error) {
+    throw connection.isProgram ? error : withoutProgram(error);
   } finally {
     await connection.close();
   }
+}
+
+/** What is meant by a command that knows no definitions it could not have known. */
+export const NAME_THE_PROGRAM =
+  'no configuration was given, so what the program of this store defines is not known: name it with --config, or its server with --url';
+
+function withoutProgram(error: unknown): unknown {
+  const isUnknown = error instanceof ApiProblem && /^(?:not-found|wrong-state|unknown-event-type)$/.test(error.code);
+  return isUnknown ? new CommandFailed(`${error.message}\n${NAME_THE_PROGRAM}`, { cause: error }) : error;
 }
 
 /** One document, for a program. */

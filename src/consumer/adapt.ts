@@ -1,4 +1,4 @@
-import { InvalidDefinition, NotFound } from '../errors.ts';
+import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { Environment } from '../system/environment.ts';
 import type { ConsumerForm, ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
@@ -7,9 +7,9 @@ import type { KeyedState, Reaction } from './reaction.ts';
 const PAGE = 500;
 
 /** What of a reaction decides what its stored state means. */
-export function formOf({ kind, mode, consumes, state }: Reaction): ConsumerForm {
+export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
-  return { kind, mode, types: consumes?.toSorted(), indexes, indexing: false };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -48,7 +48,14 @@ export async function adapt(
     tellChanges(record, after, environment);
     const becomesQueue = before.mode !== after.mode && after.mode === 'queue';
     const waiting = becomesQueue ? { waitingDueMs: nowMs() } : {};
-    adapted = await checkpoints.change(consumer, { form: { ...after, indexing }, ...waiting }, nowMs());
+    const change = {
+      form: { ...after, indexing },
+      ...waiting,
+      ...(isRekeyed(before, after) ? { together: true as const } : {}),
+    };
+    adapted = await checkpoints.change(consumer, change, nowMs()).catch((error: unknown) => {
+      throw isRekeyed(before, after) && error instanceof WrongState ? apart(record, after) : error;
+    });
   }
   if (indexing && reaction.state !== undefined) {
     const rows = await indexAnew(reaction.state, stores);
@@ -59,8 +66,20 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
-  return { kind, mode, types, indexes };
+function meaningOf({ kind, mode, types, indexes, keyedBy }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
+  return { kind, mode, types, indexes, keyedBy };
+}
+
+function isRekeyed(before: ConsumerForm, after: ConsumerForm): boolean {
+  return before.keyedBy !== undefined && before.keyedBy !== after.keyedBy;
+}
+
+/** What is done of a lane is known by the keys of before; of other keys nobody could say. */
+function apart({ consumer }: ConsumerRecord, { kind }: ConsumerForm): InvalidDefinition {
+  return new InvalidDefinition(
+    `${kind} ${consumer}`,
+    'its keys are made in another way than before, and not all of them are at one place yet; stop all nodes of the older program in order, then start this one',
+  );
 }
 
 function sameNames(left: readonly string[], right: readonly string[]): boolean {
@@ -75,6 +94,8 @@ function tellChanges(
   const { logger } = environment;
   if (before.mode !== after.mode)
     logger.warn({ consumer, before: before.mode, after: after.mode }, 'the mode of the consumer changed');
+  if (isRekeyed(before, after))
+    logger.warn({ consumer }, 'keys are made in another way than before; what is set aside keeps the keys that it has');
   const added =
     before.types === undefined ? [] : (after.types ?? ['all']).filter((type) => !before.types?.includes(type));
   if (added.length > 0 && checkpoint.low > 0) {

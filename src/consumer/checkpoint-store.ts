@@ -23,6 +23,8 @@ export interface ConsumerForm {
   readonly types: readonly string[] | undefined;
   /** Names of the declared indexes of its rows, in order. */
   readonly indexes: readonly string[];
+  /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
+  readonly keyedBy?: string | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }
@@ -43,6 +45,8 @@ export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 
   readonly forget?: { readonly above: Position; readonly rows: string | undefined };
   /** What waits behind other events, and not for a time, is due then. */
   readonly waitingDueMs?: number;
+  /** Only where all its lanes are at one place. */
+  readonly together?: true;
 };
 
 /**
@@ -59,7 +63,11 @@ export interface CheckpointStore {
   create(record: ConsumerRecord): Promise<ConsumerRecord>;
   /** Creates or replaces. */
   put(record: ConsumerRecord): Promise<void>;
-  /** Changes what is given and when it was changed, all together. Answers the record as it is then; undefined: the consumer is not known. */
+  /**
+   * Changes what is given and when it was changed, all together. Answers the record as it is then; undefined: the consumer is not known.
+   *
+   * Errors    WrongState where its lanes are not at one place, and have to be: then nothing was changed.
+   */
   change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined>;
   /** Forgets the consumer, its checkpoint and its deliveries. Answers whether it was known. */
   remove(consumer: string): Promise<boolean>;

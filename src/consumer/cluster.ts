@@ -6,10 +6,13 @@ import type { ClusterNode, LaneGroup, LaneKey, NodeId, NodeWork } from './lanes.
 /** What of a queue's deliveries waits for its time. */
 export type DueDeliveries = Pick<DeliveryStore, 'due' | 'nextDueMs'>;
 
-/** The lanes of consumers that are not paused, by name, and the nodes there are. */
+/** The nodes there are, and the lanes of consumers by name. */
 export interface ClusterView {
   readonly nodes: readonly ClusterNode[];
+  /** Of consumers that are not paused. */
   readonly lanes: ReadonlyMap<string, readonly LaneGroup[]>;
+  /** Of those that are. */
+  readonly paused: ReadonlyMap<string, readonly LaneGroup[]>;
 }
 
 /** What a member is told. */

@@ -71,6 +71,8 @@ const MAX_SPAN = 4_096;
 const MAX_CAREFUL = 16;
 /** And what they take in memory: large events are fewer. */
 const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
+/** So many events of others are passed at most before it is written down how far this one is. */
+const MAX_PASSED = 256;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
 const MAX_UNCOMMITTED = 16_384;
 const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
@@ -353,6 +355,8 @@ export class ConsumerLoop {
     const lane = this.#share.laneOf(key);
     if (lane === undefined) {
       this.#progress.passTo(event.position);
+      // Who looks how far all lanes are reads what lies between.
+      if (event.position - this.#savedLow >= MAX_PASSED && !this.#committer.busy) this.savePassed();
       return;
     }
     const known = this.#progress.isKnown(event.position, lane);

@@ -219,6 +219,23 @@ export class Consumer {
     this.#loop?.deliveriesChanged(key, removed);
   }
 
+  /** The loop that runs at present: `committed` tells whether it was the same since. */
+  get session(): object | undefined {
+    return this.#loop;
+  }
+
+  /** Whether what this session has settled is durable, now that it was looked how far it is. What the store knows of is, without one. */
+  async committed(session: object | undefined): Promise<boolean> {
+    if (session === undefined) return true;
+    try {
+      if (this.#loop === session) await this.#loop.flush();
+      return this.#loop === session;
+    } catch {
+      // It was refused, or is given up: another session begins from what is durable.
+      return false;
+    }
+  }
+
   /** Resolves when everything that was settled before is durable, or will never be. */
   async flush(): Promise<void> {
     await this.#loop?.flush().catch(() => undefined);
@@ -227,6 +244,11 @@ export class Consumer {
   /** Commits what waits for company. */
   hurry(): void {
     this.#loop?.hurry();
+  }
+
+  /** Writes down soon how far it has come where nothing concerned it. */
+  savePassed(): void {
+    this.#loop?.savePassed();
   }
 
   /** Writes down how far the consumer has come, also where nothing concerned it (retention relies on it). */
@@ -248,8 +270,9 @@ export class Consumer {
     groups: readonly LaneGroup[] | undefined,
   ): Promise<ConsumerStatus> {
     const loop = this.#loop;
-    // Where reactions do not run in this process, the store still knows how far they have come.
-    const record = this.#record ?? (await this.#options.stores.checkpoints.load(this.name));
+    // Where reactions do not run in this process, the store still knows how far they have come; and where others may, what they did to it.
+    const known = this.#options.lanes === undefined ? this.#record : undefined;
+    const record = known ?? (await this.#options.stores.checkpoints.load(this.name));
     const stand = await standOf(this.reaction, this.#options.stores.log, {
       ...this.#place(loop, record, groups),
       live: this.#handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined,

@@ -6,6 +6,7 @@ import type { EventLimits } from '../schema/event-limits.ts';
 import type { Environment } from '../system/environment.ts';
 import { Turns } from '../system/turns.ts';
 import { waitFor } from '../system/clock.ts';
+import type { CancelTimer } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
 import type { ConsumerStatus } from './status.ts';
@@ -17,7 +18,6 @@ import type { Editing } from './dead-letters.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
-import type { NodeId } from './lanes.ts';
 import { Membership } from './membership.ts';
 import type { Reaction } from './reaction.ts';
 
@@ -38,6 +38,9 @@ const SETTLED_LOOKS = 3;
 const QUICK_LOOKS = 20;
 const LOOK_AGAIN_MS = 2;
 
+/** Where nodes share the work, the store knows so soon what a node has passed over while nothing concerned it. */
+const PASSED_MS = 1_000;
+
 /** All consumers of a system: started, stopped, looked at and steered by name. */
 export class Consumers {
   readonly deadLetters: DeadLetters;
@@ -45,6 +48,8 @@ export class Consumers {
   readonly #consumers = new Map<string, Consumer>();
   /** Where several nodes share the work. */
   readonly #membership: Membership | undefined;
+  #unwatch: (() => void) | undefined;
+  #cancelPassed: CancelTimer | undefined;
   /** Operators' changes of deliveries that no consumer here looks after. */
   readonly #operators = new Turns();
 
@@ -89,6 +94,7 @@ export class Consumers {
         [...this.#consumers.values()].map((consumer) => consumer.start(known.get(consumer.name))),
       );
       for (const outcome of started) if (outcome.status === 'rejected') throw outcome.reason;
+      if (this.#membership !== undefined) this.#unwatch = this.#options.stores.log.watch(() => this.#savePassedSoon());
     } catch (error) {
       await this.stop(0);
       throw error;
@@ -97,6 +103,8 @@ export class Consumers {
 
   /** Lets attempts under way finish for at most `graceMs`. */
   async stop(graceMs: number): Promise<void> {
+    this.#unwatch?.();
+    this.#cancelPassed?.();
     const over = new AbortController();
     const deadline = waitFor(this.#options.environment.clock, graceMs, over.signal).catch(() => undefined);
     await Promise.all([...this.#consumers.values()].map((consumer) => consumer.stop(deadline)));
@@ -120,6 +128,21 @@ export class Consumers {
     const record = await this.#options.stores.checkpoints.load(name);
     if (record === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
     return this.#remembered(record, await this.#look());
+  }
+
+  /**
+   * Whether a consumer has settled everything up to a position, and what it made of that can be read; and how it stands.
+   *
+   * Errors    NotFound.
+   */
+  async reached(
+    name: string,
+    position: Position,
+  ): Promise<{ readonly isReached: boolean; readonly status: ConsumerStatus }> {
+    const consumer = this.#require(name);
+    const loop = consumer.session;
+    const status = await this.#statusOf(consumer, await this.#look());
+    return { isReached: status.position >= position && (await consumer.committed(loop)), status };
   }
 
   async pause(name: string, reason = 'paused by an operator'): Promise<void> {
@@ -223,6 +246,13 @@ export class Consumers {
     });
   }
 
+  #savePassedSoon(): void {
+    this.#cancelPassed ??= this.#options.environment.clock.setTimer(PASSED_MS, () => {
+      this.#cancelPassed = undefined;
+      for (const consumer of this.#consumers.values()) consumer.savePassed();
+    });
+  }
+
   async #look(): Promise<Look> {
     const { deliveries, cluster } = this.#options.stores;
     return { counts: await deliveries.counts(), view: await cluster?.view() };
@@ -230,7 +260,7 @@ export class Consumers {
 
   #statusOf(consumer: Consumer, { counts, view }: Look): Promise<ConsumerStatus> {
     const { name } = consumer;
-    return consumer.status(countsOf(counts, name), isHeld(view, name), view?.lanes.get(name));
+    return consumer.status(countsOf(counts, name), isHeld(view, name), view?.lanes.get(name) ?? view?.paused.get(name));
   }
 
   #remembered(record: ConsumerRecord, { counts, view }: Look): Promise<ConsumerStatus> {
@@ -283,10 +313,9 @@ interface Look {
   readonly view: ClusterView | undefined;
 }
 
-/** Whether a node handles its events, whichever it is. */
+/** Whether a node takes part in it, whichever it is, and whoever has its lanes at the moment. */
 function isHeld(view: ClusterView | undefined, consumer: string): boolean {
-  const isMember = (id: NodeId | undefined) => view?.nodes.some((node) => node.id === id) === true;
-  return view?.lanes.get(consumer)?.some(({ holder }) => isMember(holder)) === true;
+  return view?.nodes.some(({ consumers }) => consumers.includes(consumer)) === true;
 }
 
 function countsOf(

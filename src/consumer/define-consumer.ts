@@ -7,7 +7,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import { orderingKey, queueKey } from './keys.ts';
+import { keyedBy, orderingKey, queueKey } from './keys.ts';
 import type { HandlerContext } from './context.ts';
 import { handlerContext } from './context.ts';
 import { CONSUMER_NAME } from './reaction.ts';
@@ -105,6 +105,7 @@ export function defineConsumer<
       initial === undefined
         ? undefined
         : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
+    keyedBy: keyedBy(mode === 'queue' ? queueKey : options.key),
     keyOf:
       mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),
     priorityOf: options.priority as ((event: RecordedEvent) => number) | undefined,
@@ -130,7 +131,10 @@ export function defineConsumer<
 export function reactionOf<Given extends On>(
   options: ReactionOptions<Given>,
   kind: Reaction['kind'],
-): Omit<Reaction, 'publishes' | 'loops' | 'mode' | 'state' | 'keyOf' | 'priorityOf' | 'delayMsOf' | 'handle'> {
+): Omit<
+  Reaction,
+  'publishes' | 'loops' | 'mode' | 'state' | 'keyOf' | 'keyedBy' | 'priorityOf' | 'delayMsOf' | 'handle'
+> {
   const name = `${kind} ${describeValue(options.name)}`;
   if (typeof options.name !== 'string' || !CONSUMER_NAME.test(options.name)) {
     throw new InvalidDefinition(name, 'name must be 1 to 200 letters, digits, and . _ : - after the first');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { MAX_KEY_LENGTH } from '../event/stream-name.ts';
@@ -33,4 +34,11 @@ export function keyFor(
   } catch (error) {
     return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
   }
+}
+
+/** A name for a way of making keys: of one that a program gives, the digest of its text. What that text refers to is not seen. */
+export function keyedBy(keyOf: ((event: never) => string | undefined) | undefined): string {
+  if (keyOf === undefined || keyOf === orderingKey) return 'ordering-key';
+  if (keyOf === queueKey) return 'position';
+  return createHash('sha256').update(String(keyOf).replaceAll(/\s+/g, '')).digest('hex').slice(0, 16);
 }

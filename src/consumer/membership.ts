@@ -16,7 +16,7 @@ export interface MembershipOptions {
   expelled(): void;
 }
 
-const NOTHING: ClusterView = { nodes: [], lanes: new Map() };
+const NOTHING: ClusterView = { nodes: [], lanes: new Map(), paused: new Map() };
 
 /**
  * This process among the nodes that share the work: knows what it has of each consumer, and what it is to have.

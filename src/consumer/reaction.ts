@@ -64,6 +64,8 @@ export interface Reaction {
   readonly timeoutMs: number | undefined;
   readonly state: KeyedState | undefined;
   readonly keyOf: (event: RecordedEvent) => string;
+  /** As `keyedBy` says of the function that makes its keys: two programs with different ones must not share a consumer's lanes. */
+  readonly keyedBy: string;
   /** Queue mode: higher first; undefined: log order. */
   readonly priorityOf: ((event: RecordedEvent) => number) | undefined;
   /** Queue mode: how long after it was recorded an event is to be handled, in milliseconds. */

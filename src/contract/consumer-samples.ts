@@ -12,7 +12,14 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
   const checkpoint: Checkpoint = { low: START, done: [] };
   return {
     consumer,
-    form: { kind: 'consumer', mode: 'ordered', types: undefined, indexes: [], indexing: false },
+    form: {
+      kind: 'consumer',
+      mode: 'ordered',
+      types: undefined,
+      indexes: [],
+      keyedBy: 'ordering-key',
+      indexing: false,
+    },
     checkpoint,
     paused: undefined,
     createdMs: BENCH_START_MS,

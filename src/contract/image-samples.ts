@@ -72,7 +72,14 @@ export async function holdingEverything(store: Store): Promise<void> {
   );
   await store.checkpoints.put(
     sampleConsumer('ü', {
-      form: { kind: 'projection', mode: 'ordered', types: ['a', 'b'], indexes: ['i'], indexing: true },
+      form: {
+        kind: 'projection',
+        mode: 'ordered',
+        types: ['a', 'b'],
+        indexes: ['i'],
+        keyedBy: 'some-digest',
+        indexing: true,
+      },
       paused: { sinceMs: BENCH_START_MS, reason: '' },
     }),
   );

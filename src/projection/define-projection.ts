@@ -4,6 +4,7 @@ import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
+import { keyedBy } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
@@ -91,6 +92,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       indexNames: indexes.map(([index]) => index),
       indexes: (row) => indexValues(indexes, row),
     },
+    keyedBy: keyedBy(keyOf),
     keyOf: (event) => keyOf(event) ?? NO_ROW,
     priorityOf: undefined,
     delayMsOf: undefined,

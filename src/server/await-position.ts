@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InvalidInput, ThereuponError } from '../index.ts';
+import { InvalidInput } from '../index.ts';
+import type { Position } from '../index.ts';
 import { ViewBehind } from './refusals.ts';
 import type { ServedSystem } from './served-system.ts';
 
@@ -28,28 +29,19 @@ export async function awaitPosition(
       expected: `a position up to the head of the log, ${head}`,
       found: wanted,
     });
-  const deadlineMs = clock.now() + maxWaitMs;
+  // Whoever sets the clock does not change how long that is.
+  const elapsedMs = () => clock.elapsed?.() ?? clock.now();
+  const deadlineMs = elapsedMs() + maxWaitMs;
   for (let looks = 1; ; looks += 1) {
-    const { position, state } = await system.consumers.status(view);
-    if (position >= wanted && (await committed(system, view))) return;
-    const hopeless = state === 'paused' || state === 'stopped' || closing.aborted || clock.now() >= deadlineMs;
+    const { isReached, status } = await system.consumers.reached(view, wanted as Position);
+    if (isReached) return;
+    const { position, state } = status;
+    const hopeless = state === 'paused' || state === 'stopped' || closing.aborted || elapsedMs() >= deadlineMs;
     if (hopeless) throw new ViewBehind(view, { wanted, position, state });
     if (looks < QUICK_LOOKS) await nextTurn();
     else
       await new Promise<void>((resolve) =>
         clock.setTimer(Math.min(FIRST_WAIT_MS * 2 ** (looks - QUICK_LOOKS), LONGEST_WAIT_MS), resolve),
       );
-  }
-}
-
-/** The position of a consumer is what it has settled; its rows can be read when that is committed, which listing its dead letters waits for. */
-async function committed(system: ServedSystem, view: string): Promise<boolean> {
-  try {
-    await system.deadLetters.list({ consumer: view, limit: 1 });
-    return true;
-  } catch (error) {
-    if (error instanceof ThereuponError) throw error;
-    // The consumer was stopped or restarted meanwhile: look again.
-    return false;
   }
 }

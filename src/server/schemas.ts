@@ -211,7 +211,7 @@ named(
 );
 named('JsonSchema', z.looseObject({}));
 named('OpenApi', z.looseObject({ openapi: z.string() }));
-named('Status', z.strictObject({ status: z.string() }));
+named('Status', z.strictObject({ status: z.string(), pid: z.int().optional() }));
 
 named(
   'Problem',

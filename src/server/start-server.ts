@@ -139,6 +139,12 @@ async function shutDown(
   },
 ): Promise<void> {
   const { clock, logger } = parts.system.environment;
+  if (!parts.system.readOnly) {
+    // Before the port is another's.
+    await parts.system.announce(undefined).catch((error: unknown) => {
+      logger.debug({ err: error }, 'that the server answers no more could not be told');
+    });
+  }
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
   parts.closing.abort();
   parts.connections.close();

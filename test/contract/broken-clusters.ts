@@ -42,8 +42,8 @@ export const brokenClusters: readonly BrokenStore[] = [
   }),
   fault('does not tell what a node runs', 'in the view of every store', (cluster) => ({
     view: async () => {
-      const { nodes, lanes } = await cluster.view();
-      return { nodes: nodes.map((node) => ({ ...node, consumers: [] })), lanes };
+      const view = await cluster.view();
+      return { ...view, nodes: view.nodes.map((node) => ({ ...node, consumers: [] })) };
     },
   })),
   fault('does not tell what a node announces', 'what a node announces', () => ({ announce: async () => undefined })),
@@ -170,7 +170,7 @@ export const brokenClusters: readonly BrokenStore[] = [
   })),
   fault('goes on after close', 'after close', (cluster) => ({
     due: async () => [],
-    view: () => Promise.resolve({ nodes: [], lanes: new Map() }),
+    view: () => Promise.resolve({ nodes: [], lanes: new Map(), paused: new Map() }),
     join: cluster.join.bind(cluster),
   })),
 ];

@@ -66,7 +66,7 @@ describe('a command without the configuration of programs that run', () => {
     try {
       await untilOutput(running.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
       const asked = await command('consumers', 'list', '--verbose');
-      expect(asked.stderr).toMatch(/^process \d+ runs on this store; asking it at http:\/\/127\.0\.0\.1:\d+\n$/);
+      expect(asked.stderr).toMatch(/^a program runs on this store; asking it at http:\/\/127\.0\.0\.1:\d+\n$/);
       expect(asked.stdout).toMatch(/reserve-stock\s+automation\s+running\s+0\s+[1-9]/);
       const wrong = await command('publish', '-t', 'shop.order.placed', '-d', '{"orderId":17}');
       expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('does not fit its schema') as string });
@@ -103,8 +103,12 @@ describe('a command without the configuration of programs that run', () => {
     try {
       await untilOutput(running.stdout, /⇒ reserve-stock: shop\.stock\.reserved\s+order-fed@2/);
       running.kill('SIGSTOP');
-      const published = await runCli(publish, options);
-      expect(published).toMatchObject({
+      expect(await runCli(publish, options)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('has a schema in this store') as string,
+      });
+      const unknown = ['publish', '-t', 'shop.door.opened'];
+      expect(await runCli(unknown, options)).toMatchObject({
         code: 1,
         stderr: expect.stringContaining('programs run on this store') as string,
       });
@@ -118,7 +122,11 @@ describe('a command without the configuration of programs that run', () => {
       running.kill('SIGTERM');
       await once(running, 'exit');
     }
-    expect(await runCli(publish, options)).toMatchObject({ code: 0 });
+    expect(await runCli(publish, options)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('has a schema in this store') as string,
+    });
+    expect(await runCli(['publish', '-t', 'shop.door.opened'], options)).toMatchObject({ code: 0 });
     expect(await runCli(['consumers', 'forget', 'totals'], options)).toMatchObject({ code: 0 });
   }, 60_000);
 });
@@ -183,7 +191,7 @@ describe('thereupon migrate', () => {
     expect(await tables('migrated')).toEqual([]);
     await client.query(dry.stdout);
     const other = { cwd: program.path, env: { THEREUPON_STORE: `${server.url}?schema=by_command` } };
-    expect((await runCli(['migrate'], other)).stdout).toBe('migrated from version 0 to 1\n');
+    expect((await runCli(['migrate'], other)).stdout).toBe('migrated from version 0 to 2\n');
     expect(await tables('migrated')).toEqual(await tables('by_command'));
     await client.end();
     expect((await runCli(['migrate', '--dry-run'], options)).stdout).toMatch(/^-- nothing to do/);
@@ -201,7 +209,7 @@ describe('thereupon doctor', () => {
     const published = await runCli(['publish', '-t', 'shop.order.placed', '-d', '{"orderId":"1","total":3}'], options);
     expect(published.code, published.stderr).toBe(0);
     const well = await doctor(store);
-    expect(well.stdout).toMatch(/store .*schema looked_at: .*head 1, schema version 1, whole/);
+    expect(well.stdout).toMatch(/store .*schema looked_at: .*head 1, schema version 2, whole/);
     expect(well.code).toBe(0);
     const gone = await doctor('postgres://nobody@127.0.0.1:1/nothing');
     expect(gone.stdout).toMatch(/store .*ECONNREFUSED/);

@@ -15,7 +15,7 @@ async function figures(app: Awaited<ReturnType<typeof openApp>>['app']): Promise
 describe('health', () => {
   it('is answered while the process lives, readiness while the store works', async () => {
     const { app, system } = await openApp();
-    expect(await read(app, '/healthz')).toEqual({ status: 'ok' });
+    expect(await read(app, '/healthz')).toEqual({ status: 'ok', pid: process.pid });
     expect(await read(app, '/readyz')).toEqual({ status: 'ready' });
     system.events.head = () => Promise.reject(new StoreUnavailable('app.db', 'disk I/O error'));
     expect((await app.request('/healthz')).status).toBe(200);

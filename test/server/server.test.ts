@@ -36,11 +36,11 @@ describe('starting', () => {
 
   it('tells the store where it answers, for processes that find it held', async () => {
     const system = await openShop();
-    const announced: string[] = [];
+    const announced: (string | undefined)[] = [];
     system.announce = async (url) => void announced.push(url);
     const server = await startServer(system, { port: 0 });
     await server.close();
-    expect(announced).toEqual([server.url]);
+    expect(announced).toEqual([server.url, undefined]);
   });
 });
 

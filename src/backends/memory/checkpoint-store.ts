@@ -48,7 +48,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     this.#session.assertOpen();
     const record = this.#content.get(consumer);
     if (record === undefined) return undefined;
-    const { forget, waitingDueMs, ...members } = structuredClone(change);
+    const { forget, waitingDueMs, together: _always, ...members } = structuredClone(change);
     const changed = { ...record, ...members, updatedMs };
     this.#content.set(consumer, changed);
     if (forget?.rows !== undefined) this.#rows.delete(forget.rows);

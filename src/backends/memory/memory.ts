@@ -53,7 +53,7 @@ export function memory(): StoreFactory {
 
 /** The claim of an open store on its content. */
 interface Hold {
-  announce(url: string): void;
+  announce(url: string | undefined): void;
   release(): void;
 }
 

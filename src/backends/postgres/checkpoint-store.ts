@@ -5,7 +5,8 @@ import type {
   ConsumerRecord,
   RecordChange,
 } from '../../consumer/checkpoint-store.ts';
-import { commonCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
+import { commonCheckpoint, sameCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
+import { WrongState } from '../../errors.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { START } from '../../event/position.ts';
 import { laneGroup, lockConsumers, replaceLanes, TELL_NODES } from './cluster.ts';
@@ -81,11 +82,12 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
     const name = toText(consumer);
-    const { forget, waitingDueMs, ...members } = structuredClone(change);
+    const { forget, waitingDueMs, together, ...members } = structuredClone(change);
     const changed = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
       const [record] = await consumerRecords(queries, name);
       if (record === undefined) return undefined;
+      if (together === true) await assertTogether(queries, name, consumer);
       const next = { ...record, ...members, updatedMs };
       await queries.change(PUT, consumerRow(next));
       // First of all that holders write: what they commit at this moment is there afterwards, or refused.
@@ -118,6 +120,14 @@ export class PostgresCheckpointStore implements CheckpointStore {
 async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Checkpoint, nowMs: number): Promise<void> {
   const groups = [wholeGroup(checkpoint, await newToken(queries))];
   await replaceLanes(queries, [{ consumer, stays: [], groups }], nowMs);
+}
+
+/** Nobody commits on these lanes before the transaction ends. */
+async function assertTogether(queries: Queries, name: string, consumer: string): Promise<void> {
+  const sql = 'SELECT lanes, low, done, holder, token FROM lanes WHERE consumer = $1 ORDER BY first_lane FOR UPDATE';
+  const [first, ...others] = (await queries.query<LaneRow>(sql, [name])).map(laneGroup);
+  if (first === undefined || others.every(({ checkpoint }) => sameCheckpoint(checkpoint, first.checkpoint))) return;
+  throw new WrongState(`consumer ${consumer}: its lanes are at different places`);
 }
 
 async function newToken(queries: Queries): Promise<number> {
@@ -191,6 +201,6 @@ function fromRow(
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, indexing };
+function wholeForm({ kind, mode, types, indexes, keyedBy, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, keyedBy, indexing };
 }

@@ -18,8 +18,8 @@ const CHANGE_BYTES = 4_096;
 
 export type LaneRow = [lanes: number[], low: number, done: string, holder: number | null, token: number];
 
-const LANES_OF_RUNNING = `SELECT l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
-JOIN consumers AS c USING (consumer) WHERE c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane`;
+const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL, l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
+JOIN consumers AS c USING (consumer) ORDER BY l.consumer, l.first_lane`;
 const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
 const DELETE = `DELETE FROM lanes AS l WHERE l.consumer = ANY($1::text[]) AND NOT EXISTS (
   SELECT FROM unnest($2::text[], $3::smallint[]) AS stays (consumer, lane) WHERE stays.consumer = l.consumer AND stays.lane = l.first_lane
@@ -96,9 +96,12 @@ export class PostgresCluster implements Cluster {
     session.assertOpen();
     // One after the other: an idle node needs one connection for it.
     const nodes = await database.query<[node: number, consumers: string[], receiving: string[]]>(NODES);
-    const rows = await database.query<[consumer: string, ...LaneRow]>(LANES_OF_RUNNING);
-    const lanes = [...groupsByConsumer(rows)].map(([name, groups]) => [fromText(name), groups] as const);
-    return { nodes: nodes.map(clusterNode), lanes: new Map(lanes) };
+    const rows = await database.query<[isPaused: boolean, consumer: string, ...LaneRow]>(ALL_LANES);
+    const of = (paused: boolean) => {
+      const those = rows.filter(([isPaused]) => isPaused === paused).map(([, ...row]) => row);
+      return new Map([...groupsByConsumer(those)].map(([name, groups]) => [fromText(name), groups] as const));
+    };
+    return { nodes: nodes.map(clusterNode), lanes: of(false), paused: of(true) };
   }
 
   changeLanes(consumer: string, change: LanesChange): Promise<readonly LaneGroup[]> {

@@ -3,6 +3,7 @@ import type { PendingMigrations } from '../../store.ts';
 import type { Database, Queries } from './database.ts';
 import { sqlStateOf } from './database.ts';
 import { logAndState } from './migrations/0001-log-and-state.ts';
+import { serversOfNodes } from './migrations/0002-servers-of-nodes.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -12,7 +13,10 @@ export interface Migration {
 }
 
 /** In order; the number of a migration is its place in this list, from 1. Only ever added to. */
-export const MIGRATIONS: readonly Migration[] = [{ sql: logAndState, worksFrom: 1 }];
+export const MIGRATIONS: readonly Migration[] = [
+  { sql: logAndState, worksFrom: 1 },
+  { sql: serversOfNodes, worksFrom: 1 },
+];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

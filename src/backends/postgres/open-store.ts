@@ -39,7 +39,7 @@ export interface OpenOptions {
 }
 
 const BACKEND = 'postgres';
-const RUNNING = `SELECT pid, host, url, network = $1, consumers FROM nodes WHERE until > clock_timestamp() AND ${LOCKED} ORDER BY node`;
+const RUNNING = `SELECT pid, host, url, coalesce(network = $1, false), consumers FROM nodes WHERE until > clock_timestamp() AND ${LOCKED} ORDER BY node`;
 /** Whoever holds the head of the log for long is not waited for: who listens is counted again later. */
 const COUNTING = "BEGIN; SET LOCAL lock_timeout = '2s'";
 /** Numbers of processes that listen are below: integers of PostgreSQL. */
@@ -73,7 +73,7 @@ export async function lookAtMigrations(options: OpenOptions, environment: Enviro
 export async function lookAtNodes(options: OpenOptions, environment: Environment): Promise<readonly StoreNode[]> {
   const database = new Database(options, options.location, environment);
   try {
-    if ((await versionOf(database, database.store, options.schema)) === 0) return [];
+    if ((await versionOf(database, database.store, options.schema)) < SCHEMA_VERSION) return [];
     const rows = await database.query<[number, string, string | null, boolean, string[]]>(RUNNING, [loopbackNetwork()]);
     return rows.map(([pid, host, url, isHere, consumers]) => ({
       pid,
@@ -233,7 +233,7 @@ class PostgresStore implements Store {
   }
 
   /** Nobody finds this store held: who looks for its nodes learns of it. */
-  async announce(url: string): Promise<void> {
+  async announce(url: string | undefined): Promise<void> {
     this.#session.assertOpen();
     await this.#presence.answersAt(url);
   }

@@ -138,7 +138,7 @@ export class Presence {
   }
 
   /** Lets others know where the server of this process answers, from the next renewal on, which is now. */
-  async answersAt(url: string): Promise<void> {
+  async answersAt(url: string | undefined): Promise<void> {
     this.#url = url;
     await this.lookAgain();
     await this.#beating;

@@ -78,7 +78,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
-    const { forget, waitingDueMs, ...members } = structuredClone(change);
+    const { forget, waitingDueMs, together: _always, ...members } = structuredClone(change);
     const changed = await writeOnce(this.#writes, RECORD_BYTES, () => {
       const record = this.#load(consumer);
       if (record === undefined) return undefined;
@@ -172,6 +172,6 @@ export function consumerRecord([
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, indexing };
+function wholeForm({ kind, mode, types, indexes, keyedBy, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, keyedBy, indexing };
 }

@@ -172,7 +172,7 @@ class SqliteStore implements Store {
     return { waiting: this.#writes.waiting, limit: this.#options.limits.requests };
   }
 
-  async announce(url: string): Promise<void> {
+  async announce(url: string | undefined): Promise<void> {
     await writeOnce(this.#writes, 0, () => writeHolder(this.#file.database, { ...this.#holder, url }));
   }
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { open, runningNodes, StoreHeld, StoreUnavailable } from '../../index.ts';
-import type { Config, StoreFactory, System } from '../../index.ts';
-import { CommandFailed, UsageError } from '../failure.ts';
+import type { Config, StoreFactory, StoreNode, System } from '../../index.ts';
+import { ApiProblem, CommandFailed, UsageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
-import { Api, networkTransport, NotReached } from './api.ts';
+import { Api, networkTransport } from './api.ts';
 import { openProgram } from './open-program.ts';
 import { loadProgram } from './program-file.ts';
 import type { Program, ProgramOptions } from './program-file.ts';
@@ -23,6 +23,8 @@ export interface Connection {
   readonly storeFile: string | undefined;
   /** The system itself, where it was opened for this command. */
   readonly system: System | undefined;
+  /** Whether what reacts on the store is defined where the command asks. */
+  readonly isProgram: boolean;
   close(): Promise<void>;
 }
 
@@ -64,7 +66,10 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
     await assertFree(file);
   } catch (error) {
     if (!(error instanceof StoreHeld)) throw error;
-    const answered = await through(error.url, apiKeyOf(options, terminal, config), file);
+    const answered = await through(
+      { url: error.url, pid: undefined, apiKey: apiKeyOf(options, terminal, config) },
+      file,
+    );
     if (answered !== undefined) {
       say(`${error.store} is held by a running program; asking it at ${answered.api.where}`);
       return answered;
@@ -124,6 +129,7 @@ function remote(url: string, apiKey: string | undefined, storeFile: string | und
     api: new Api(url, networkTransport(url, apiKey)),
     storeFile,
     system: undefined,
+    isProgram: true,
     close: () => Promise.resolve(),
   };
 }
@@ -138,36 +144,66 @@ async function shared(
   }: { readonly apiKey: string | undefined; readonly need: Need; readonly say: (text: string) => void },
 ): Promise<Connection> {
   const { config } = program;
-  for (const { pid, url, isHere } of (await runningNodes(config.store)) ?? []) {
-    const answered = isHere ? await through(url, apiKey, undefined) : undefined;
-    if (answered === undefined) continue;
-    say(`process ${pid} runs on this store; asking it at ${answered.api.where}`);
-    return answered;
+  const nodes = ((await runningNodes(config.store)) ?? []).filter((node) => node.isHere && runs(node, config));
+  let refusal: unknown;
+  for (const { connection, error } of await Promise.all(nodes.map(({ url, pid }) => tried({ url, pid, apiKey })))) {
+    if (connection !== undefined) {
+      say(`a program runs on this store; asking it at ${connection.api.where}`);
+      return connection;
+    }
+    refusal ??= error;
   }
+  if (refusal !== undefined) throw refusal;
   const store = need === 'write' ? config.store : await forReading(config.store);
   try {
     return await local({ ...program, config: { ...config, store } }, undefined);
   } catch (error) {
-    const answered = error instanceof StoreHeld ? await through(error.url, apiKey, undefined) : undefined;
+    const answered =
+      error instanceof StoreHeld ? await through({ url: error.url, pid: undefined, apiKey }, undefined) : undefined;
     if (answered === undefined) throw error;
     return answered;
   }
 }
 
-/** Undefined: nothing answers there, or not soon: a process that stands still keeps its port. */
-async function through(
-  url: string | undefined,
-  apiKey: string | undefined,
-  file: string | undefined,
-): Promise<Connection | undefined> {
+/** Whether a node has all definitions of a configuration that react: another program on the same store knows nothing of them. */
+function runs({ consumers }: StoreNode, config: Config): boolean {
+  const asked = [...(config.consumers ?? []), ...(config.projections ?? []), ...(config.automations ?? [])];
+  return asked.every(({ name }) => consumers.includes(name));
+}
+
+/** A server that somebody has announced. */
+interface Announced {
+  readonly url: string | undefined;
+  /** Of its process, where that is known. */
+  readonly pid: number | undefined;
+  readonly apiKey: string | undefined;
+}
+
+/** A program that does not take this key is not the only one. */
+async function tried(
+  server: Announced,
+): Promise<{ readonly connection: Connection | undefined; readonly error: unknown }> {
+  const connection = await through(server, undefined);
+  try {
+    await connection?.api.get('/catalog', {}, AbortSignal.timeout(ANSWER_MS));
+    return { connection, error: undefined };
+  } catch (error) {
+    const isRefused = error instanceof ApiProblem && error.code === 'unauthorized';
+    return isRefused ? { connection: undefined, error } : { connection, error: undefined };
+  }
+}
+
+/** Undefined: nothing answers there, or not soon, since a process that stands still keeps its port; or it is another program. */
+async function through({ url, pid, apiKey }: Announced, file: string | undefined): Promise<Connection | undefined> {
   if (url === undefined) return undefined;
-  const connection = remote(url, apiKey, file);
   const soon = AbortSignal.timeout(ANSWER_MS);
   try {
-    await connection.api.get('/healthz', {}, soon);
-    return connection;
+    // Without the key: it is not for whoever listens there now.
+    const answer = await new Api(url, networkTransport(url, undefined)).get<{ pid?: number }>('/healthz', {}, soon);
+    if (pid !== undefined && answer.pid !== pid) return undefined;
+    return remote(url, apiKey, file);
   } catch (failure) {
-    if (failure instanceof NotReached || soon.aborted) return undefined;
+    if (failure instanceof CommandFailed || failure instanceof ApiProblem || soon.aborted) return undefined;
     throw failure;
   }
 }
@@ -187,6 +223,7 @@ async function local(program: Program, storeFile: string | undefined): Promise<C
     api: new Api(system.location, async (target, init) => endedBy(init.signal, await app.request(target, init))),
     storeFile,
     system,
+    isProgram: program.file !== undefined,
     async close() {
       closing.abort();
       await system.close();

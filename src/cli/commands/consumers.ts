@@ -151,7 +151,11 @@ async function show(
         ['consumer', printable(consumer.name), 'bold'],
         ['kind', `${consumer.kind}${consumer.mode === 'queue' ? ', queue' : ''}`],
         ['summary', consumer.summary === undefined ? undefined : printable(consumer.summary)],
-        ['state', `${consumer.state}${consumer.live ? ', at the head of the log' : ''}`, inkOf(consumer.state)],
+        [
+          'state',
+          `${consumer.state}${consumer.live && consumer.lag.events === 0 ? ', at the head of the log' : ''}`,
+          inkOf(consumer.state),
+        ],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer)],

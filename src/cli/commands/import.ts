@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import path from 'node:path';
 import type { AccessOptions, Connection } from '../access/connect.ts';
+import { typeCheck } from '../access/known-types.ts';
 import { wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_FAILED, EXIT_OK } from '../failure.ts';
 import { assertExactAlone, EXACT_SUMMARY } from '../image/exact.ts';
@@ -90,6 +91,7 @@ async function importInto(
   const importer = new Importer({
     source,
     api: connection.api,
+    checkType: typeCheck(connection),
     resume,
     onError: options.onError,
     maxErrors: options.maxErrors,

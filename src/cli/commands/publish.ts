@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text as textFrom } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import type { JsonValue, Published, System } from '../../index.ts';
+import type { JsonValue, Published } from '../../index.ts';
 import type { AccessOptions } from '../access/connect.ts';
+import { typeCheck } from '../access/known-types.ts';
 import { collect, jsonOption, withAccess, withSystem, writeJson } from '../command.ts';
 import { CommandFailed, EXIT_OK, UsageError } from '../failure.ts';
 import { printable } from '../output/text.ts';
@@ -52,9 +53,9 @@ export function publishCommand(program: Command, terminal: Terminal, exit: (code
     )
     .action(async (options: PublishOptions) => {
       const event = await eventFrom(options, terminal);
-      await withSystem(options, terminal, 'write', async ({ api, system }) => {
-        await assertKnown(options.type, system);
-        const published = await api.publish<Published>(event);
+      await withSystem(options, terminal, 'write', async (connection) => {
+        await typeCheck(connection)(options.type);
+        const published = await connection.api.publish<Published>(event);
         await (options.json === true ? writeJson(terminal, published) : terminal.write(`${placeOf(published)}\n`));
       });
       exit(EXIT_OK);
@@ -72,22 +73,6 @@ const DESCRIPTIONS: Readonly<Record<(typeof ATTRIBUTES)[number], string>> = {
   expirytime: 'after this it is recorded as expired rather than delivered',
   dataschema: 'the schema of the data',
 };
-
-/**
- * Beside programs that run: a type of theirs has a schema, and maybe a stream, that is not known where their configuration is not given.
- *
- * Errors    CommandFailed
- */
-async function assertKnown(type: string, system: System | undefined): Promise<void> {
-  if (system === undefined) return;
-  const { events } = await system.catalog();
-  if (events.some((event) => event.type === type && event.defined)) return;
-  const others = (await system.consumers.list()).some(({ state, kind }) => state === 'running' && kind !== 'system');
-  if (others)
-    throw new CommandFailed(
-      `programs run on this store, and what ${printable(type)} is to look like is not known here; give their configuration (--config), or the address of a server of theirs (--url)`,
-    );
-}
 
 /** The CloudEvent that the options describe. Errors: UsageError. */
 export async function eventFrom(

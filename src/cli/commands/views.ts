@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { JsonValue } from '../../index.ts';
 import { pathOf } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
-import { collect, wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
+import { collect, NAME_THE_PROGRAM, wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_OK, UsageError } from '../failure.ts';
 import { sheet, table } from '../output/table.ts';
 import { printable } from '../output/text.ts';
@@ -38,10 +38,11 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
   withAccess(views.command('list', { isDefault: true }))
     .description('Lists read models.')
     .action(async (options: AccessOptions) => {
-      await withSystem(options, terminal, 'read', async ({ api }) => {
+      await withSystem(options, terminal, 'read', async ({ api, isProgram }) => {
         const found = await api.get<{ views: readonly ViewJson[] }>('/views');
         if (options.json === true) return writeJson(terminal, found);
-        if (found.views.length === 0) return terminal.note('there are no views: no projection is defined\n');
+        if (found.views.length === 0)
+          return terminal.note(`there are no views: ${isProgram ? 'no projection is defined' : NAME_THE_PROGRAM}\n`);
         await terminal.write(
           table(
             found.views,

@@ -13,6 +13,8 @@ import { RowProblem } from './unit.ts';
 export interface ImporterOptions {
   readonly source: Source;
   readonly api: Api;
+  /** Looks at every type before an event of it is published. Errors: CommandFailed. */
+  readonly checkType: (type: string) => Promise<void>;
   readonly resume: ResumeFile | undefined;
   /** `stop` at the first bad row; `skip` and name up to `maxErrors` of them. */
   readonly onError: 'stop' | 'skip';
@@ -141,8 +143,9 @@ export class Importer {
   }
 
   async #send(place: Place): Promise<void> {
-    const { api, resume, signal, onError, progress } = this.#options;
+    const { api, resume, signal, onError, progress, checkType } = this.#options;
     const batch = this.#batch;
+    for (const type of new Set(batch.map(({ event }) => event['type'] as string))) await checkType(type);
     this.#batch = [];
     this.#batchBytes = 0;
     const { published, refused } = await sendBatch(api, batch, { stopAtRefusal: onError === 'stop', signal });

@@ -210,7 +210,8 @@ async function nodesOf(store: Config['store'], apiKey: string | undefined): Prom
 
 async function nodeOf({ pid, host, url, isHere, consumers }: StoreNode, apiKey: string | undefined): Promise<Finding> {
   const who = `process ${pid} on ${host}${url === undefined ? '' : ` (${url})`}`;
-  const what = `${who} takes part in ${plural(consumers.length, 'consumer')}`;
+  const own = consumers.filter((name) => !name.startsWith('thereupon.'));
+  const what = `${who} takes part in ${plural(own.length, 'consumer')}`;
   if (url === undefined) return { check: 'program', state: 'ok', found: `${what}, without a server` };
   if (!isHere) return { check: 'program', state: 'ok', found: `${what}; from here it is not asked how it is` };
   return readinessOf(who, url, apiKey);

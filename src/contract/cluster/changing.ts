@@ -56,11 +56,32 @@ export const changingCases: ContractSuite = (bench) =>
       assert.equal((await looked(other)).length, 1);
       await store.checkpoints.change('c', { paused: { sinceMs: 5, reason: 'r' } }, 5);
       assert.deepEqual(await share(other, 2, 64, [1]), []);
-      assert.equal((await other.cluster.view()).lanes.has('c'), false);
+      const view = await other.cluster.view();
+      assert.deepEqual([view.lanes.has('c'), view.paused.get('c')?.length], [false, 1]);
       await store.checkpoints.change('c', { paused: undefined }, 6);
       const { holder, token } = only(await lanesOf(other));
       assert.equal(holder, undefined);
       assert.ok(token > lease.token, 'a pause takes the lanes from their holder');
+    },
+
+    'a change that needs all lanes at one place is refused where they are not, and changes nothing (G6)': async (
+      store,
+      beside,
+    ) => {
+      const other = await beside();
+      await knowConsumer(store);
+      const lease = await take(store, 1, 32);
+      await take(other, 2, 32);
+      const form = { ...sampleConsumer('c').form, keyedBy: 'another' };
+      const change = () => other.checkpoints.change('c', { form, together: true }, 9);
+      await change();
+      assert.equal((await store.checkpoints.load('c'))?.form.keyedBy, 'another');
+      const again = await take(store, 1, 32);
+      assert.ok(again.token > lease.token, 'the change has taken the lanes');
+      assert.equal((await store.unitOfWork.commit(heldUnit(again, 1, 3))).ok, true);
+      await store.checkpoints.change('c', { form: sampleConsumer('c').form }, 10);
+      await assert.rejects(change, { code: 'wrong-state' });
+      assert.deepEqual((await other.checkpoints.load('c'))?.form, sampleConsumer('c').form);
     },
 
     'a consumer that was forgotten and made again has higher tokens than before (G6)': async (store) => {

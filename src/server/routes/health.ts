@@ -8,10 +8,10 @@ const healthz = route({
   path: '/healthz',
   operation: 'getHealth',
   tag: 'operation',
-  summary: 'Whether the process answers',
+  summary: 'Whether the process answers, and which it is',
   open: true,
   answers: { 200: { description: 'It does.', content: { 'application/json': 'Status' } } },
-  handle: () => answer({ status: 'ok' }),
+  handle: () => answer({ status: 'ok', pid: process.pid }),
 });
 
 const readyz = route({

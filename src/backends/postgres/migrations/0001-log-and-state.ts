@@ -133,8 +133,6 @@ CREATE TABLE nodes (
   pid       integer NOT NULL,
   consumers text[] NOT NULL,
   receiving text[] NOT NULL, -- of these queues, from which somebody receives there
-  network   text NOT NULL, -- to which its loopback addresses belong
-  url       text, -- where its server answers, if it has one
   until     timestamptz NOT NULL -- by the clock of the server
 ) WITH (fillfactor = 50);
 
