@@ -46,7 +46,7 @@ export class Outages {
   #began(of: Outage): void {
     const { environment, reaction, logger } = this.#setting;
     this.#sinceMs = environment.clock.now();
-    const what = of === 'commits' ? 'does not take its commits' : 'does not let the log be read';
+    const what = of === 'commits' ? 'does not take its commits' : 'cannot be read';
     logger.error({ consumer: reaction.name, reason: this.reason }, `the consumer stalls: the store ${what}`);
   }
 

@@ -38,7 +38,7 @@ export function accessOf(apiKeys: readonly string[]): Access {
     const found = digest(given ?? '');
     let known = false;
     for (const each of digests) known = timingSafeEqual(each, found) || known;
-    if (given === undefined || !known) throw new Unauthorized();
+    if (given === undefined || !known) throw new Unauthorized(given !== undefined);
   };
 }
 

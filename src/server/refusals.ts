@@ -2,10 +2,12 @@ import { ThereuponError } from '../index.ts';
 
 /** The request carries no key, or one that is not known. */
 export class Unauthorized extends ThereuponError {
-  constructor() {
+  constructor(isGiven: boolean) {
     super(
       { code: 'unauthorized', retry: 'never', fault: 'caller' },
-      'this server asks for a key: send it as Authorization: Bearer <key>',
+      isGiven
+        ? 'this server does not know the key that was given'
+        : 'this server asks for a key: send it as Authorization: Bearer <key>',
     );
   }
 }

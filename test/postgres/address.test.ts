@@ -61,7 +61,8 @@ describe('the address and the options of a store in PostgreSQL', () => {
   });
 
   test('what is wrong with an address is said without its password', () => {
-    expect(problemOf(() => postgres('postgres://app:Zw@eig@127.0.0.1:99999/shop')).message).not.toMatch(/Zw|eig/);
+    for (const address of ['app:Zw@eig@127.0.0.1:99999', 'app:12345/eig@127.0.0.1:5432', 'app:Zw@c/eig@127.0.0.1'])
+      expect(problemOf(() => postgres(`postgres://${address}/shop`)).message).not.toMatch(/Zw|12345|eig/);
   });
 
   test.each(['postgre://app:secret@127.0.0.1/shop', 'postgres:app:secret@127.0.0.1/shop'])(

@@ -1,5 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineConsumer, defineEvent, open } from '../../src/index.ts';
 import { runCli, scratchFolder } from '../cli/spawn-cli.ts';
 import type { CliResult, ScratchFolder } from '../cli/spawn-cli.ts';
 import { ownServer } from './own-server.ts';
@@ -101,6 +103,58 @@ describe('doctor', () => {
       await asOperator(`DROP ${kind} ${schema}.${name}`);
       expect(await storeLine(schema)).toContain(`the ${kind.toLowerCase()} ${name} is missing`);
     }
+  }, 60_000);
+});
+
+describe('a store of which somebody took parts away', () => {
+  const damages: readonly (readonly [what: string, sql: (schema: string) => string, said: string])[] = [
+    [
+      'a part of the log',
+      (schema) => `DROP TABLE ${schema}.events_1`,
+      'the table events_1 with a part of the log is missing',
+    ],
+    ['its end', (schema) => `DELETE FROM ${schema}.log_head`, 'log_head has 0 rows in place of one'],
+    [
+      'the place of its end',
+      (schema) => `UPDATE ${schema}.log_head SET position = 0`,
+      'the log ends at position 0, but has an event at 1',
+    ],
+    ['lanes', (schema) => `DELETE FROM ${schema}.lanes`, 'consumer watcher has 0 of its 64 lanes'],
+    [
+      'a primary key',
+      (schema) => `ALTER TABLE ${schema}.identities DROP CONSTRAINT identities_pkey`,
+      'the primary key of the table identities is missing',
+    ],
+    [
+      'the right to add to it',
+      (schema) => `REVOKE CREATE ON SCHEMA ${schema} FROM ${ROLE}`,
+      `the role ${ROLE} lacks CREATE on the schema`,
+    ],
+  ];
+  test.each(damages)(
+    '%s: doctor says so (G14)',
+    async (_what, sql, said) => {
+      const schema = newSchema();
+      await asOperator(`CREATE SCHEMA ${schema} AUTHORIZATION ${ROLE}`);
+      const Happened = defineEvent({ type: 'a.happened', stream: () => 'a-1', schema: z.object({}) });
+      const watcher = defineConsumer({ name: 'watcher', on: Happened, handle: () => undefined });
+      const system = await open({ store: addressOf(schema, ROLE), events: [Happened], consumers: [watcher] });
+      await system.publish(Happened, {});
+      await system.close();
+      expect(await storeLine(schema, ROLE)).toMatch(/, whole$/);
+      await asOperator(sql(schema));
+      expect(await storeLine(schema, ROLE)).toContain(said);
+    },
+    60_000,
+  );
+
+  test('a program does not start on it, and says what is missing', async () => {
+    const schema = newSchema();
+    expect((await cli(['migrate'], addressOf(schema))).code).toBe(0);
+    await asOperator(`DROP TABLE ${schema}.rows CASCADE; DROP FUNCTION ${schema}.count_listeners`);
+    const { code, stderr } = await cli(['start', '--port', '0'], addressOf(schema));
+    expect(code).toBe(1);
+    expect(stderr).toContain('the function count_listeners is missing; the table rows is missing');
   }, 60_000);
 });
 

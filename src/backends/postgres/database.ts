@@ -418,15 +418,20 @@ export function sqlStateOf(error: unknown): string | undefined {
 /** What to do, by SQLSTATE. */
 const SERVER_HINTS: Readonly<Record<string, string>> = {
   '28P01': 'see the user and the password in the address',
-  '28000': 'the server takes this user from here only as its pg_hba.conf says',
+  '28000': 'see the user in the address, and which the server takes from here (pg_hba.conf)',
   '3D000': 'make it (CREATE DATABASE …), or name another one in the address',
-  '42501': 'let this role own the schema and everything in it',
+  '42501':
+    'a program needs a role that owns the schema and everything in it, a command that only reads one with SELECT on its tables',
 };
 /** What to do, by the code of an error of the network or of TLS. */
 const DRIVER_HINTS: readonly (readonly [codes: RegExp, hint: string])[] = [
   [/^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH)$/, 'does a PostgreSQL server run there?'],
   [/^(?:ENOTFOUND|EAI_AGAIN)$/, 'is the name of the host right?'],
-  [/CERT|^UNABLE_TO_VERIFY/, 'name the certificate of who signed that of the server (sslrootcert=…)'],
+  [/ALTNAME_INVALID/, 'name the server in the address as its certificate does'],
+  [
+    /CERT|^UNABLE_TO_VERIFY/,
+    'name the certificate of who signed that of the server (sslrootcert=…), or look at none (sslmode=no-verify)',
+  ],
 ];
 
 function driverReason(error: unknown): string {

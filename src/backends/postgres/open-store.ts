@@ -15,7 +15,7 @@ import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate
 import { PostgresOutbox } from './outbox.ts';
 import { Partitions } from './partitions.ts';
 import { LOCKED, Presence } from './presence.ts';
-import { reportOf } from './report.ts';
+import { missingParts, reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
 import { PostgresSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
@@ -51,12 +51,20 @@ export async function openStore(options: OpenOptions, environment: Environment):
   const store = new PostgresStore(database, options, environment);
   try {
     if (options.readOnly) await assertReadable(database, options.schema);
-    else await store.bringUp(migrate(database, options.schema));
+    else await store.bringUp(complete(database, options.schema));
     return store;
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** Brings the schema to the present form. Errors: StoreUnusable where parts of it are gone since, by somebody else's hand. */
+async function complete(database: Database, schema: string): Promise<void> {
+  await migrate(database, schema);
+  const missing = await missingParts(database);
+  if (missing.length > 0)
+    throw new StoreUnusable(database.store, `${missing.join('; ')}; restore a backup, and see thereupon doctor`);
 }
 
 /** Looks at what the schema lacks, and changes nothing. */

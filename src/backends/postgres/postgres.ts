@@ -150,6 +150,8 @@ function parse(url: string): { readonly address: URL; readonly schema: string } 
   try {
     address = new URL(url);
     decodeURIComponent(address.pathname);
+    // A / in a password ends what would be the host.
+    if (address.pathname.includes('@')) throw new TypeError('what follows the host holds an @');
   } catch {
     // What was found may hold a password.
     throw new InvalidInput({ path: 'store', expected: ADDRESS, found: url.replace(/\/\/.*@/, '//…@') });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { open, pendingMigrations, runningNodes, StoreHeld } from '../../index.ts';
+import { InvalidInput, open, pendingMigrations, runningNodes, StoreHeld, StoreUnusable } from '../../index.ts';
 import type { Config, StoreNode } from '../../index.ts';
 import { Api, networkTransport } from '../access/api.ts';
 import { apiKeyOf, connect, fileOf, forReading, readOnly } from '../access/connect.ts';
@@ -10,7 +10,14 @@ import { loadProgram } from '../access/program-file.ts';
 import type { ConsumerJson } from '../commands/consumers.ts';
 import type { EventJson } from '../output/event-line.ts';
 import { bytesOf, count, plural, spanOf } from '../output/text.ts';
+import { UsageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
+
+const GIVE_THE_KEY = 'give the key of the server in THEREUPON_API_KEY or with --api-key';
+
+function isUnauthorized(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === 'unauthorized';
+}
 
 /** What a check found. `wrong` needs somebody to do something: `advice` says what. */
 export interface Finding {
@@ -35,7 +42,7 @@ const FILE_ADVICE: StoreAdvice = {
 };
 const SERVER_ADVICE: StoreAdvice = {
   mend: 'rights: let the role own the schema and all that is in it; what is missing or broken: keep a copy of the database, and restore a backup',
-  reach: 'see whether the address names the right server, role and schema',
+  reach: 'see whether the server runs, and whether the address is right',
 };
 const SHOW_MIGRATIONS = 'to see what would be run: thereupon migrate --dry-run';
 /** Asking a store that is away takes a program so long. */
@@ -63,8 +70,8 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
       {
         check: 'configuration',
         state: 'wrong',
-        found: (error as Error).message,
-        advice: 'mend the configuration; --verbose shows where it fails',
+        found: (error as Error).message.replaceAll('\n', ' '),
+        ...(error instanceof UsageError ? {} : { advice: 'mend the configuration; --verbose shows where it fails' }),
       },
     ];
   }
@@ -87,7 +94,7 @@ export async function examine(options: AccessOptions, terminal: Terminal): Promi
       check: 'system',
       state: 'wrong',
       found: (error as Error).message,
-      advice: 'see what the program itself says when it starts',
+      advice: isUnauthorized(error) ? GIVE_THE_KEY : 'see what the program itself says when it starts',
     });
   }
   return findings;
@@ -134,9 +141,15 @@ async function lookAtServer(store: Config['store'], apiKey: string | undefined):
         : `the server answers; the store has version ${from}, and is brought to version ${to} when the program starts`;
     return { findings: [{ check: 'store', state: 'note', found, advice: SHOW_MIGRATIONS }], isThere: false };
   } catch (error) {
-    const found = (error as Error).message;
-    return { findings: [{ check: 'store', state: 'wrong', found, advice: SERVER_ADVICE.reach }], isThere: false };
+    return { findings: [unreachable(error, SERVER_ADVICE)], isThere: false };
   }
+}
+
+/** Where the store itself says what is wrong with it, it says what to do, too. */
+function unreachable(error: unknown, { reach }: StoreAdvice): Finding {
+  const finding: Finding = { check: 'store', state: 'wrong', found: (error as Error).message };
+  const says = error instanceof InvalidInput || (error instanceof StoreUnusable && reach === SERVER_ADVICE.reach);
+  return says ? finding : { ...finding, advice: reach };
 }
 
 async function diskOf(file: string): Promise<Finding> {
@@ -173,12 +186,7 @@ async function storeOf(store: Config['store'], file: string | undefined, advice:
       await system.close();
     }
   } catch (error) {
-    return {
-      check: 'store',
-      state: 'wrong',
-      found: (error as Error).message,
-      advice: advice.reach,
-    };
+    return unreachable(error, advice);
   }
 }
 
@@ -228,10 +236,7 @@ async function readinessOf(who: string, url: string, apiKey: string | undefined)
       check: 'program',
       state: 'wrong',
       found: `${who}: ${reason}`,
-      advice:
-        (failure as { code?: unknown }).code === 'unauthorized'
-          ? 'give the key of the server in THEREUPON_API_KEY or with --api-key'
-          : 'look at the log of that process, or restart it',
+      advice: isUnauthorized(failure) ? GIVE_THE_KEY : 'look at the log of that process, or restart it',
     };
   }
 }
