@@ -224,11 +224,10 @@ export class Consumer {
     return this.#loop;
   }
 
-  /** Whether what this session has settled is durable, now that it was looked how far it is. What the store knows of is, without one. */
+  /** Whether what this session has settled is durable, now that it was looked how far it is; without one, that none has begun meanwhile. */
   async committed(session: object | undefined): Promise<boolean> {
-    if (session === undefined) return true;
     try {
-      if (this.#loop === session) await this.#loop.flush();
+      if (this.#loop === session) await this.#loop?.flush();
       return this.#loop === session;
     } catch {
       // It was refused, or is given up: another session begins from what is durable.

@@ -45,7 +45,7 @@ const OWN: Readonly<Record<string, ThereuponError>> = {
   ForeignRequest: new refusals.ForeignRequest('Origin', 'https://x'),
   MethodNotAllowed: new refusals.MethodNotAllowed('PUT', '/events', ['GET']),
   RequestAborted: new refusals.RequestAborted(new Error('gone')),
-  Unauthorized: new refusals.Unauthorized(),
+  Unauthorized: new refusals.Unauthorized(false),
   UnsafeHost: new refusals.UnsafeHost('0.0.0.0'),
   ViewBehind: new refusals.ViewBehind('sales', { wanted: 2, position: 1, state: 'running' }),
 };
