@@ -60,7 +60,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/((index|config)\\.ts$|server/|cli/|bench/|backends/(memory/memory|postgres/postgres|sqlite/sqlite)\\.ts$)',
+          '^src/((index|config|testing/index)\\.ts$|server/|cli/|bench/|backends/(memory/memory|postgres/postgres|sqlite/sqlite)\\.ts$)',
       },
     },
     {

@@ -155,7 +155,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     if (typeof options !== 'object' || options === null)
       throw new InvalidInput({ path: 'options', expected: 'a store, or options that name one', found: options });
     assertOptions(options);
-    const release = keepAlive();
+    const release = (options.environment?.keepAlive ?? keepAlive)();
     try {
       return await System.#join(options, release);
     } catch (error) {

@@ -13,6 +13,12 @@ it('shows in the README exactly the program that runs here', async () => {
   expect(readme).toContain(`\`\`\`ts\n${program}\`\`\``);
 });
 
+it('shows in the guide of simulation exactly the test of the shop', async () => {
+  const guide = await readFile(path.join(root, 'docs/guides/simulation.md'), 'utf8');
+  const test = await readFile(path.join(root, 'examples/shop/shop.test.ts'), 'utf8');
+  expect(guide).toContain(`\`\`\`ts\n${test}\`\`\``);
+});
+
 it('runs the program of the README and prints what its comment says', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'thereupon-readme-'));
   try {

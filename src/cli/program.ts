@@ -8,6 +8,7 @@ import { migrateCommand } from './commands/migrate.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { publishCommand } from './commands/publish.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { devCommand, startCommand } from './commands/start.ts';
 import { streamsCommand } from './commands/streams.ts';
 import { tailCommand } from './commands/tail.ts';
@@ -81,6 +82,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     catalogCommand,
     doctorCommand,
     migrateCommand,
+    simulateCommand,
     benchCommand,
   ];
   for (const add of [...commands, ...operating]) add(program, terminal, exit);

@@ -13,6 +13,8 @@ export interface Environment {
   readonly random: Random;
   readonly ids: Ids;
   readonly logger: Logger;
+  /** Keeps the process alive while a system is open, until the answered function is called. Undefined: `keepAlive`. */
+  readonly keepAlive?: (() => () => void) | undefined;
 }
 
 /** The environment of a real process, with what the caller wants otherwise. */
@@ -24,5 +26,6 @@ export function createEnvironment(overrides: Partial<Environment> = {}): Environ
     random,
     ids: overrides.ids ?? createIds(clock, random),
     logger: overrides.logger ?? silentLogger,
+    keepAlive: overrides.keepAlive,
   };
 }

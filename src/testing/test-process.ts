@@ -5,7 +5,9 @@ import type { System } from '../open.ts';
 import type { SystemOptions } from '../system-options.ts';
 import type { StoreFactory } from '../store.ts';
 import type { Environment } from '../system/environment.ts';
+import { keepAlive } from '../system/keep-alive.ts';
 import { createMortality, interceptedStore } from './intercepted-store.ts';
+import type { Interceptor } from './intercepted-store.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What a program is, without a store and an environment: these are the test's. */
@@ -19,6 +21,8 @@ export interface TestProcessOptions<Events extends EventDefinition> {
   readonly environment: Environment;
   /** Told of every event that becomes durable. */
   recorded(events: readonly RecordedEvent[]): void;
+  /** Stands between the process and its store; what it has become of a dead one is nobody's any more. */
+  readonly interrupt?: Interceptor;
 }
 
 /** One incarnation of a system: from its start to its orderly end or its crash. */
@@ -39,19 +43,26 @@ export async function startProcess<Events extends EventDefinition>(
   const session = clock.session();
   const mortality = createMortality();
   let release = async () => {};
+  let letGo = () => {};
   const mortalFactory: StoreFactory = {
     ...factory,
     async open(given) {
       const store = await factory.open(given);
       release = () => store.close();
       store.log.watch((_head, events = []) => options.recorded(events));
-      return interceptedStore(store, mortality.intercept);
+      const { interrupt } = options;
+      if (interrupt === undefined) return interceptedStore(store, mortality.intercept);
+      return interceptedStore(store, (call) => mortality.intercept({ ...call, proceed: () => interrupt(call) }));
     },
   };
   const system = await open<Events>({
     ...program,
     store: mortalFactory,
-    environment: { ...environment, clock: session.clock },
+    environment: {
+      ...environment,
+      clock: session.clock,
+      keepAlive: () => (letGo = keepAlive()),
+    },
   });
   return {
     system,
@@ -66,6 +77,7 @@ export async function startProcess<Events extends EventDefinition>(
     async crash() {
       mortality.die();
       session.end();
+      letGo();
       await release();
     },
   };
