@@ -31,8 +31,8 @@ export interface Connection {
 /** A server of this machine that works says sooner that it does. */
 const ANSWER_MS = 2_000;
 
-/** `read` changes nothing and works beside any writer; `write` records and steers. */
-export type Need = 'read' | 'write';
+/** `read` changes nothing and works beside any writer; `follow` does so for as long as it is wanted; `write` records and steers. */
+export type Need = 'follow' | 'read' | 'write';
 
 /**
  * Reaches the system that a command is about: over the network with `--url`, else through the server that a running program of this machine
@@ -59,7 +59,7 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
       throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
     return shared(program, { apiKey: apiKeyOf(options, terminal, config), need, say });
   }
-  if (need === 'read' && !existsSync(file))
+  if (need !== 'write' && !existsSync(file))
     throw new CommandFailed(`there is no store at ${file} yet; start its program, or publish something to it`);
   try {
     if (need === 'write') return await local(program, file);
@@ -134,7 +134,7 @@ function remote(url: string, apiKey: string | undefined, storeFile: string | und
   };
 }
 
-/** A store that several programs may use at once: through one that runs here, else directly. */
+/** A store that several programs may use at once: through one that runs here, where that knows more than this command, else directly. */
 async function shared(
   program: Program,
   {
@@ -144,7 +144,10 @@ async function shared(
   }: { readonly apiKey: string | undefined; readonly need: Need; readonly say: (text: string) => void },
 ): Promise<Connection> {
   const { config } = program;
-  const nodes = ((await runningNodes(config.store)) ?? []).filter((node) => node.isHere && runs(node, config));
+  // Who follows, or knows the definitions by itself, does not depend on one of several programs.
+  const isAlone = need === 'follow' || (need === 'write' && program.file !== undefined);
+  const running = isAlone ? [] : ((await runningNodes(config.store)) ?? []);
+  const nodes = running.filter((node) => node.isHere && runs(node, config));
   let refusal: unknown;
   for (const { connection, error } of await Promise.all(nodes.map(({ url, pid }) => tried({ url, pid, apiKey })))) {
     if (connection !== undefined) {

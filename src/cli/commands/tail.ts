@@ -34,7 +34,7 @@ export function tailCommand(program: Command, terminal: Terminal, exit: (code: n
     .option('-n, --last <count>', 'show the last events first', wholeNumber('--last', 1, 1_000))
     .option('--no-follow', 'end when everything that is there has been shown')
     .action(async (options: TailOptions) => {
-      await withSystem(options, terminal, 'read', ({ api }) => tail(api, options, terminal));
+      await withSystem(options, terminal, 'follow', ({ api }) => tail(api, options, terminal));
       exit(EXIT_OK);
     });
 }
