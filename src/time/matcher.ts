@@ -228,7 +228,7 @@ class Turn<Event> {
     if (every === undefined) return;
     const { origin } = run;
     if (origin === undefined) return;
-    const isOver = origin.firstMs !== undefined && origin.firstMs + withinMs < this.#timeMs;
+    const isOver = origin.firstMs !== undefined && origin.firstMs + withinMs <= this.#timeMs;
     if (isOver) this.#ended = true;
     else this.#restart(run);
   }
@@ -305,7 +305,7 @@ function deadlineOfSide<Event>({ forMs }: Absent<Event>, { sinceMs }: Run<Event>
   return forMs === undefined ? Number.POSITIVE_INFINITY : sinceMs + forMs;
 }
 
-/** The first instant at which the run is too old. */
+/** The last instant at which its last event may come. */
 function expiryOf<Event>({ withinMs }: CompositePattern<Event>, { firstMs }: Run<Event>): number {
-  return firstMs === undefined ? Number.POSITIVE_INFINITY : firstMs + withinMs + 1;
+  return firstMs === undefined ? Number.POSITIVE_INFINITY : firstMs + withinMs;
 }

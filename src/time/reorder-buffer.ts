@@ -41,8 +41,9 @@ export function reorder<Event>(
 ): ReorderStep<Event> {
   // Of the same instant as the last that went on nothing is out of order.
   if (timeMs < state.releasedMs) return { state, released: [], refused: 'late' };
-  if (rules.overflow === 'refuse' && state.held.length >= rules.maxEvents && timeMs > watermarkMs)
-    return { state, released: [], refused: 'full' };
+  const passed = release(state, watermarkMs, Number.POSITIVE_INFINITY);
+  const isFull = passed.state.held.length >= rules.maxEvents && timeMs > watermarkMs;
+  if (rules.overflow === 'refuse' && isFull) return { ...passed, refused: 'full' };
   const held = { timeMs, number: state.next, event };
   const place = state.held.findLastIndex((other) => other.timeMs <= timeMs) + 1;
   const taken = { ...state, held: state.held.toSpliced(place, 0, held), next: state.next + 1 };
