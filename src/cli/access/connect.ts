@@ -148,13 +148,10 @@ async function shared(
   const isAlone = need === 'follow' || (need === 'write' && program.file !== undefined);
   const running = isAlone ? [] : ((await runningNodes(config.store)) ?? []);
   const nodes = running.filter((node) => node.isHere && runs(node, config));
-  let refusal: unknown;
-  for (const { connection, error } of await Promise.all(nodes.map(({ url, pid }) => tried({ url, pid, apiKey })))) {
-    if (connection !== undefined) {
-      say(`a program runs on this store; asking it at ${connection.api.where}`);
-      return connection;
-    }
-    refusal ??= error;
+  const { connection, refusal } = await firstOf(nodes, apiKey);
+  if (connection !== undefined) {
+    say(`a program runs on this store; asking it at ${connection.api.where}`);
+    return connection;
   }
   if (refusal !== undefined) throw refusal;
   const store = need === 'write' ? config.store : await forReading(config.store);
@@ -182,24 +179,39 @@ interface Announced {
   readonly apiKey: string | undefined;
 }
 
-/** A program that does not take this key is not the only one. */
-async function tried(
-  server: Announced,
-): Promise<{ readonly connection: Connection | undefined; readonly error: unknown }> {
-  const connection = await through(server, undefined);
-  try {
-    await connection?.api.get('/catalog', {}, AbortSignal.timeout(ANSWER_MS));
-    return { connection, error: undefined };
-  } catch (error) {
-    const isRefused = error instanceof ApiProblem && error.code === 'unauthorized';
-    return isRefused ? { connection: undefined, error } : { connection, error: undefined };
-  }
+/** The program that answers first, whichever it is: one that stands still, or does not take this key, is not the only one. */
+async function firstOf(
+  nodes: readonly StoreNode[],
+  apiKey: string | undefined,
+): Promise<{ readonly connection: Connection | undefined; readonly refusal: unknown }> {
+  const over = new AbortController();
+  let refusal: unknown;
+  const tried = nodes.map(async ({ url, pid }) => {
+    const connection = await through({ url, pid, apiKey }, undefined, over.signal);
+    if (connection === undefined) throw new Error('nothing answers');
+    try {
+      await connection.api.get('/catalog', {}, AbortSignal.any([over.signal, AbortSignal.timeout(ANSWER_MS)]));
+    } catch (error) {
+      if (!(error instanceof ApiProblem && error.code === 'unauthorized')) return connection;
+      refusal ??= error;
+      throw error;
+    }
+    return connection;
+  });
+  // Whether none does is known from what is undefined.
+  const connection = await Promise.any(tried).catch(() => undefined);
+  over.abort();
+  return { connection, refusal };
 }
 
 /** Undefined: nothing answers there, or not soon, since a process that stands still keeps its port; or it is another program. */
-async function through({ url, pid, apiKey }: Announced, file: string | undefined): Promise<Connection | undefined> {
+async function through(
+  { url, pid, apiKey }: Announced,
+  file: string | undefined,
+  over?: AbortSignal,
+): Promise<Connection | undefined> {
   if (url === undefined) return undefined;
-  const soon = AbortSignal.timeout(ANSWER_MS);
+  const soon = AbortSignal.any([AbortSignal.timeout(ANSWER_MS), ...(over === undefined ? [] : [over])]);
   try {
     // Without the key: it is not for whoever listens there now.
     const answer = await new Api(url, networkTransport(url, undefined)).get<{ pid?: number }>('/healthz', {}, soon);
