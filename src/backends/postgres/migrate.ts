@@ -107,7 +107,7 @@ export async function pendingMigrations(database: Database, schema: string): Pro
       parts.push(sql.trim(), `INSERT INTO migrations (number, works_from) VALUES (${index + 1}, ${worksFrom});`);
   const sql =
     parts.length === 0 ? '' : ['BEGIN;', `SET LOCAL search_path = "${schema}";`, ...parts, 'COMMIT;', ''].join('\n');
-  return { from, to: SCHEMA_VERSION, sql, hindrance: sql === '' ? undefined : hindranceOf(rights, schema) };
+  return { from, to: SCHEMA_VERSION, sql, hindrance: from === 0 ? hindranceOf(rights, schema) : undefined };
 }
 
 interface Rights {
