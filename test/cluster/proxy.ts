@@ -12,8 +12,8 @@ export class Proxy {
   readonly #target: URL;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #network: Network = 'well';
-  /** Sees what nodes send, after it went on its way. */
-  onSent: (bytes: Buffer) => void = () => {};
+  /** Sees what nodes send, and on which connection, after it went on its way. */
+  onSent: (bytes: Buffer, connection: object) => void = () => {};
 
   private constructor(target: URL) {
     this.#target = target;
@@ -57,7 +57,7 @@ export class Proxy {
     this.#pairs.add(pair);
     this.#pump(near, far);
     this.#pump(far, near);
-    near.on('data', (bytes) => this.onSent(bytes));
+    near.on('data', (bytes) => this.onSent(bytes, near));
     for (const socket of pair) {
       socket.setNoDelay(true);
       socket.on('error', () => undefined);
