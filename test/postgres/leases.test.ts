@@ -120,6 +120,12 @@ describe('nodes and their lanes on PostgreSQL', () => {
     await joined.promise;
     await asOperator(`UPDATE ${schema}.nodes SET network = host || ' of another kernel' WHERE url LIKE '%4602'`);
     expect(await runningNodes(url)).toEqual([{ ...both[1], isHere: false }, both[0]]);
+    // A server that was closed is no longer where somebody else may listen now.
+    await first.announce(undefined);
+    expect(await runningNodes(url)).toEqual([
+      { ...both[1], isHere: false },
+      { ...both[0], url: undefined },
+    ]);
     await first.close();
     await onlooker.close();
     expect(await runningNodes(url)).toEqual([{ ...both[1], isHere: false }]);

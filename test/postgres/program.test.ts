@@ -68,6 +68,14 @@ describe('a command without the configuration of programs that run', () => {
       const asked = await command('consumers', 'list', '--verbose');
       expect(asked.stderr).toMatch(/^a program runs on this store; asking it at http:\/\/127\.0\.0\.1:\d+\n$/);
       expect(asked.stdout).toMatch(/reserve-stock\s+automation\s+running\s+0\s+[1-9]/);
+      // Whoever answers there is asked only if it is the process that the store names.
+      const client = new Client({ connectionString: server.url });
+      await client.connect();
+      await client.query('UPDATE through.nodes SET pid = pid + 1');
+      const another = await command('consumers', 'list', '--verbose');
+      expect([another.code, another.stderr]).toEqual([0, expect.not.stringContaining('asking it')]);
+      await client.query('UPDATE through.nodes SET pid = pid - 1');
+      await client.end();
       const wrong = await command('publish', '-t', 'shop.order.placed', '-d', '{"orderId":17}');
       expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('does not fit its schema') as string });
       const paused = await command('consumers', 'pause', 'totals', '--json');
