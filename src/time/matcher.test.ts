@@ -136,6 +136,13 @@ describe('composite patterns', () => {
     );
   });
 
+  test('a beginning that an event forbids is waited for anew, also where steps follow at once (CE1, CE2)', () => {
+    const both: Step<Letter> = { kind: 'all', sides: [{ absent: wanted('a').matches, forMs: undefined }, wanted('b')] };
+    const events = ['a', 'a', 'b', 'c'].map((letter, timeMs) => ({ letter, timeMs }));
+    for (const order of ['next', 'some'] as const)
+      expect(places(run(pattern([both, one('c')], { order }), events), events)).toEqual([[2, 3]]);
+  });
+
   test('nothing happens before it is due, however time comes: in steps or at once', () => {
     const composite = pattern(
       [one('a'), { kind: 'absent', absent: { absent: wanted('b').matches, forMs: 3 } }, one('c')],

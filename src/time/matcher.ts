@@ -117,7 +117,7 @@ class Turn<Event> {
     }
     this.#lose(run);
     // What breaks a strict order may be the beginning of the next one.
-    if (isStrict && this.#pattern.every === undefined)
+    if (isStrict && !isBeginning && this.#pattern.every === undefined)
       this.offer(fresh(this.#pattern, 0, this.#timeMs, NOTHING), event);
   }
 
