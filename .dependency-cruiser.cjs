@@ -7,7 +7,7 @@ const LAYERS = [
   [['schema'], ['time']],
   [['channel']],
   [['producer'], ['consumer']],
-  [['projection'], ['workflow']],
+  [['projection'], ['operator'], ['workflow']],
   [['automation']],
   [
     [

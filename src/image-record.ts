@@ -92,7 +92,12 @@ const range: Read<readonly [Position, Position]> = (value, path) => {
     throw new InvalidInput({ path, expected: 'a range, [from, to]', found: value });
   return [from, to];
 };
-const checkpoint = objectOf<Checkpoint>({ low: place, done: listOf(range) });
+const placeOfConsumer = objectOf<Checkpoint>({ low: place, done: listOf(range), mark: optional(json) });
+/** A mark that is not there is no member: checkpoints are compared with those of stores. */
+const checkpoint: Read<Checkpoint> = (value, path) => {
+  const { mark, ...given } = placeOfConsumer(value, path);
+  return mark === undefined ? given : { ...given, mark };
+};
 const storedError: Read<StoredError> = objectOf<StoredError>({
   name: text,
   message: text,
@@ -154,7 +159,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
     kind: oneOf('consumer'),
     consumer: text,
     form: objectOf<ConsumerForm>({
-      kind: oneOf('consumer', 'projection', 'automation', 'system'),
+      kind: oneOf('consumer', 'projection', 'window', 'monitor', 'automation', 'system'),
       mode: oneOf('ordered', 'queue'),
       types: optional(listOf(text)),
       indexes: listOf(text),

@@ -3,6 +3,10 @@ export { defineConfig } from './config.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
+export { defineMonitor, defineSilence } from './operator/define-monitor.ts';
+export { defineWindow } from './operator/define-window.ts';
+export { lateOf, retractionOf } from './event/derived-definitions.ts';
+export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
 export { open, pendingMigrations, runningNodes, System } from './open.ts';
 export { START } from './event/position.ts';
@@ -83,6 +87,26 @@ export type { SystemOptions } from './system-options.ts';
 export type { IngestProblem } from './producer/ingest.ts';
 export type { Outgoing, Publication, Published } from './producer/publisher.ts';
 export type { TransactionQueries } from './producer/outbox.ts';
+export type { EventTimeOptions } from './operator/event-time-options.ts';
+export type {
+  Level,
+  MeasureOptions,
+  MonitorAlarm,
+  MonitorDefinition,
+  MonitorOptions,
+  SilenceAlarm,
+  SilenceOptions,
+} from './operator/define-monitor.ts';
+export type { HoldOptions } from './operator/in-order.ts';
+export type { LateWay } from './operator/late-events.ts';
+export type {
+  LatePolicy,
+  WindowAggregate,
+  WindowDefinition,
+  WindowOf,
+  WindowOptions,
+} from './operator/define-window.ts';
+export type { Windowing } from './time/windowing.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
 export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';

@@ -457,16 +457,22 @@ function fileOfUrl(url: string): string {
 }
 
 function reactionsOf(options: SystemOptions): readonly Reaction[] {
-  return [...(options.consumers ?? []), ...(options.projections ?? []), ...(options.automations ?? [])].map(
-    ({ reaction }) => reaction,
-  );
+  return [
+    ...(options.consumers ?? []),
+    ...(options.projections ?? []),
+    ...(options.windows ?? []),
+    ...(options.monitors ?? []),
+    ...(options.automations ?? []),
+  ].map(({ reaction }) => reaction);
 }
 
 function definitionsOf(options: SystemOptions): readonly EventDefinition[] {
-  const named = [...(options.consumers ?? []), ...(options.automations ?? [])].flatMap(({ on, publishes }) => [
-    ...on,
-    ...publishes,
-  ]);
+  const named = [
+    ...(options.consumers ?? []),
+    ...(options.windows ?? []),
+    ...(options.monitors ?? []),
+    ...(options.automations ?? []),
+  ].flatMap(({ on, publishes }) => [...on, ...publishes]);
   const projected = (options.projections ?? []).flatMap(({ on }) => [...on]);
   return [...new Set([...(options.events ?? []), ...named, ...projected])];
 }

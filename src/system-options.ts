@@ -6,6 +6,8 @@ import type { ConsumerDefinition } from './consumer/define-consumer.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from './errors.ts';
 import { isUriReference } from './event/cloudevents-uri.ts';
 import type { EventDefinition } from './event/define-event.ts';
+import type { MonitorDefinition } from './operator/define-monitor.ts';
+import type { WindowDefinition } from './operator/define-window.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
 import type { EventLimits } from './schema/event-limits.ts';
 import type { UnknownTypePolicy } from './schema/registry.ts';
@@ -21,6 +23,8 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   readonly events?: readonly Events[];
   readonly consumers?: readonly ConsumerDefinition[];
   readonly projections?: readonly ProjectionDefinition[];
+  readonly windows?: readonly WindowDefinition[];
+  readonly monitors?: readonly MonitorDefinition[];
   readonly automations?: readonly AutomationDefinition[];
   /** The `source` of events that the program publishes, a URI-reference. Default `'/thereupon'`. */
   readonly source?: string;
@@ -50,7 +54,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events consumers projections automations source unknownTypes retention outboxes limits consume closeGrace environment server feed'.split(
+  'store events consumers projections windows monitors automations source unknownTypes retention outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -78,10 +82,13 @@ export function assertOptions(options: SystemOptions): void {
   if (source !== undefined && (source === '' || !isUriReference(source)))
     throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
   assertDatabases(options.outboxes ?? []);
-  for (const kind of ['events', 'consumers', 'projections', 'automations'] as const) {
+  for (const kind of ['events', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const) {
     for (const [index, definition] of (options[kind] ?? []).entries()) {
       const expected = kind.slice(0, -1);
-      const define = `define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
+      const define =
+        kind === 'monitors'
+          ? 'defineMonitor or defineSilence'
+          : `define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
       const found = (definition as { kind?: unknown } | undefined)?.kind;
       if (found !== expected)
         throw new InvalidDefinition(

@@ -50,6 +50,20 @@ export function compileSelection(selection: Selection): CompiledSelection {
   };
 }
 
+/** What either of two selections selects. */
+export function eitherOf(left: CompiledSelection, right: CompiledSelection): CompiledSelection {
+  const types = left.types === undefined || right.types === undefined ? undefined : [...left.types, ...right.types];
+  const alternatives =
+    left.pattern === undefined || right.pattern === undefined
+      ? undefined
+      : [...left.pattern.alternatives, ...right.pattern.alternatives];
+  return {
+    types,
+    pattern: alternatives === undefined ? undefined : { alternatives },
+    matches: (event) => left.matches(event) || right.matches(event),
+  };
+}
+
 function asSet(values: readonly string[] | undefined): ReadonlySet<string> | undefined {
   return values === undefined ? undefined : new Set(values);
 }

@@ -5,6 +5,7 @@ import { eventOf } from './aside.ts';
 import type { Aside } from './aside.ts';
 import type { Committer } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import { dueWork } from './due-keys.ts';
 import { HeldKeys } from './held-keys.ts';
 import type { KeyQueues, Work } from './key-queues.ts';
 import type { Settlement } from './settlement.ts';
@@ -24,6 +25,12 @@ export interface OrderedAsideOptions {
   isMine(key: string): boolean;
   /** What is to become of an attempt that could not be made. */
   fail(work: Work, attempts: number, error: unknown): Delivery;
+  /** A key is let go: nothing of it is set aside any more. */
+  released(key: string): void;
+  /** Whether a delivery stands for what time alone brought on: its event was handled before, and need not be in the log any more. */
+  isDue(delivery: Delivery): Promise<boolean>;
+  /** Work that time alone brought on cannot run, because its key is set aside. */
+  putBack(key: string): void;
   /** There may be room for more deliveries. */
   settled(): void;
 }
@@ -88,6 +95,10 @@ export class OrderedAside implements Aside {
     }
   }
 
+  isHeld(key: string): boolean {
+    return this.#held.has(key);
+  }
+
   intercept(work: Work): boolean {
     if (!this.#held.has(work.key)) return false;
     this.#held.hold(work.key);
@@ -129,7 +140,8 @@ export class OrderedAside implements Aside {
 
   #setFollowersAside(key: string): void {
     for (const follower of this.#options.queues.take(key)) {
-      if (follower.delivery === undefined) this.intercept(follower);
+      if (follower.time === 'due') this.#options.putBack(key);
+      else if (follower.delivery === undefined) this.intercept(follower);
       // It is looked for again: another event of the key may have come to stand before it.
       else follower.ended?.(follower.delivery);
     }
@@ -143,7 +155,10 @@ export class OrderedAside implements Aside {
         const found = await this.#page(key);
         if (this.#stopped) return;
         if (found === 'more' || this.#held.changes(key) !== seen) continue;
-        if (found === 'none') this.#held.empty(key);
+        if (found === 'none') {
+          this.#held.empty(key);
+          this.#options.released(key);
+        }
         break;
       }
     } catch (error) {
@@ -185,15 +200,20 @@ export class OrderedAside implements Aside {
 
   async #handle(delivery: Delivery): Promise<Delivery | undefined> {
     const event = await eventOf(this.#options.log, delivery);
+    const isDue = event === undefined && (await this.#options.isDue(delivery));
     if (this.#stopped) return undefined;
-    if (event === undefined) {
+    if (event === undefined && !isDue) {
       this.#options.settlement.gone(delivery);
     } else {
-      const failed = await this.#attempt(event, delivery);
+      const failed = await (event === undefined ? this.#attemptDue(delivery) : this.#attempt(event, delivery));
       if (failed !== undefined || this.#stopped) return failed;
     }
     this.#options.settled();
     return undefined;
+  }
+
+  #attemptDue(delivery: Delivery): Promise<Delivery | undefined> {
+    return new Promise((resolve) => this.#options.queues.submit(dueWork(delivery.key, delivery, resolve)));
   }
 
   #attempt(event: RecordedEvent, delivery: Delivery): Promise<Delivery | undefined> | Delivery | undefined {

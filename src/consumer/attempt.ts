@@ -3,9 +3,11 @@ import { assertNoRunaway } from '../event/causality.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { Cause } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
+import type { EventLog } from '../channel/event-log.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
 import { assertCount, assertSize } from '../schema/event-limits.ts';
@@ -14,7 +16,8 @@ import { admit } from '../schema/gate.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
-import type { Handling, Reaction } from './reaction.ts';
+import type { Handling, HandlingTime, Reaction } from './reaction.ts';
+import { reportOn } from './report-on.ts';
 
 /** What every attempt of one consumer shares. */
 export interface AttemptSetting {
@@ -25,6 +28,7 @@ export interface AttemptSetting {
   readonly logger: Logger;
   /** What the handling of one event may publish. */
   readonly limits: EventLimits;
+  readonly eventLog: Pick<EventLog, 'find'>;
 }
 
 /** An event that the attempt wants to be recorded. */
@@ -54,9 +58,11 @@ export class Attempt implements Handling {
   /** Counted from 1. */
   readonly number: number;
   readonly key: string;
+  readonly time: HandlingTime | undefined;
   readonly #setting: AttemptSetting;
   readonly appends: AttemptAppend[] = [];
   stateChange: StateChange | undefined;
+  late = false;
   #state: JsonValue | undefined;
   #published = 0;
   /** Publications whose schema validates asynchronously; the attempt is not done before they are. */
@@ -72,12 +78,14 @@ export class Attempt implements Handling {
     key: string,
     number: number,
     state: JsonValue | undefined,
+    time: HandlingTime | undefined,
   ) {
     this.#setting = setting;
     this.event = event;
     this.key = key;
     this.number = number;
     this.#state = state;
+    this.time = time;
   }
 
   get consumer(): string {
@@ -135,7 +143,15 @@ export class Attempt implements Handling {
   publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
     let publishing: Promise<{ readonly id: string }>;
     try {
-      publishing = this.#publish(definition, data, options);
+      publishing = this.#publish(
+        definition,
+        data,
+        { ...options, id: options.id ?? this.#nextId() },
+        {
+          derived: options.id === undefined,
+          cause: this.cause,
+        },
+      );
     } catch (error) {
       this.#publicationFailed(error);
       publishing = Promise.reject(error);
@@ -145,8 +161,26 @@ export class Attempt implements Handling {
     return publishing;
   }
 
+  /** Publishes a fact whose id follows from what it is about, as `publish` does. */
+  derive(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions & { readonly id: string },
+    cause = this.cause,
+  ): void {
+    // As of `publish`: one that fails fails the attempt.
+    this.#publish(definition, data, options, { derived: true, cause }).catch((error: unknown) =>
+      this.#publicationFailed(error),
+    );
+  }
+
   /** As far as possible at once: a handler that does not wait has published when it returns. */
-  #publish(definition: EventDefinition, data: unknown, options: PublishOptions): Promise<{ readonly id: string }> {
+  #publish(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions & { readonly id: string },
+    { derived, cause }: { readonly derived: boolean; readonly cause: Cause },
+  ): Promise<{ readonly id: string }> {
     this.#assertOpen();
     const { reaction, source } = this.#setting;
     if (!reaction.publishes.includes(definition)) {
@@ -155,17 +189,17 @@ export class Attempt implements Handling {
         `publishes ${definition.type} without declaring it; add it to its publishes`,
       );
     }
-    assertNoRunaway(this.cause, reaction.name);
-    const id = options.id ?? this.#nextId();
-    const encoded = encode(definition, data, { ...options, id }, { source, cause: this.cause });
+    assertNoRunaway(cause, reaction.name);
+    const { id } = options;
+    const encoded = encode(definition, data, options, { source, cause });
     if (encoded instanceof Promise) {
-      const appended = encoded.then((done) => this.#admit(definition, done, options.id === undefined));
+      const appended = encoded.then((done) => this.#admit(definition, done, derived));
       appended.catch((error: unknown) => this.#publicationFailed(error));
       this.#encoding ??= [];
       this.#encoding.push(appended);
       return appended.then(() => ({ id }));
     }
-    this.#admit(definition, encoded, options.id === undefined);
+    this.#admit(definition, encoded, derived);
     return Promise.resolve({ id });
   }
 
@@ -173,6 +207,19 @@ export class Attempt implements Handling {
   append(event: EncodedEvent): void {
     this.#assertOpen();
     this.#collect({ event, derived: false });
+  }
+
+  tooLate(data: Readonly<Record<string, JsonValue>>): void {
+    this.#assertOpen();
+    this.late = true;
+    this.appends.push({
+      event: reportOn(this.#setting, SYSTEM_EVENTS.eventLate, this.event, data),
+      derived: true,
+    });
+  }
+
+  find(source: string, id: string): Promise<RecordedEvent | undefined> {
+    return this.#setting.eventLog.find(source, id);
   }
 
   /** What has to settle after the handler did; undefined when there is nothing. Rejects, as the attempt then fails. */

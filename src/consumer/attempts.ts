@@ -2,6 +2,7 @@ import { ClaimLost, ThereuponError } from '../errors.ts';
 import { reactingTo } from '../event/causality.ts';
 import type { Position } from '../event/position.ts';
 import { backoffMs } from '../system/backoff.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
 import { waitFor } from '../system/clock.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
@@ -10,6 +11,7 @@ import type { Watched } from './deadlines.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
+import type { HandlingTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 
 export interface AttemptsOptions {
@@ -17,6 +19,8 @@ export interface AttemptsOptions {
   readonly states: StateCache | undefined;
   /** Events whose effects the store did not take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: ReadonlyMap<Position, Error>;
+  /** How far event time has come; undefined: the reaction does not go by it. */
+  readonly presentMs: (() => number) | undefined;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
   /** Takes all that the attempt wants, or throws and takes nothing. */
@@ -104,22 +108,25 @@ export class Attempts {
   }
 
   /** Answers the delivery that stands for the event when the attempt failed. */
-  #handle(work: Work): Delivery | typeof UNDER_WAY | undefined {
+  #handle(given: Work): Delivery | typeof UNDER_WAY | undefined {
     const { setting, states } = this.#options;
-    if (this.#stopped || this.#options.expire(work)) return undefined;
-    if (states !== undefined && !states.has(work.key)) {
-      void this.#loadAndHandle(work, states);
+    if (this.#stopped || this.#options.expire(given)) return undefined;
+    if (states !== undefined && !states.has(given.key)) {
+      void this.#loadAndHandle(given, states);
       return UNDER_WAY;
     }
     const { handle } = setting.reaction;
     if (handle === undefined) return undefined;
+    const work = given.time === 'due' ? this.#withLast(given) : given;
+    // What was due has become nothing meanwhile.
+    if (work === undefined) return undefined;
     const number = (work.delivery?.attempts ?? 0) + 1;
     const refusal = this.#options.refusals.get(work.event.position);
     if (refusal !== undefined) return this.#options.fail(work, number, refusal);
-    const attempt = new Attempt(setting, work.event, work.key, number, states?.get(work.key));
+    const attempt = new Attempt(setting, work.event, work.key, number, states?.get(work.key), this.#timeOf(work));
     let running: PromiseLike<unknown> | undefined;
     try {
-      if (number === 1) this.#loops?.check(work.event);
+      if (number === 1 && work.time !== 'due') this.#loops?.check(work.event);
       const answer: unknown = reactingTo(work.event, handle, attempt);
       if (isThenable(answer)) running = answer;
     } catch (error) {
@@ -138,6 +145,20 @@ export class Attempts {
       // What it wants to keep cannot be kept: nothing of it was taken.
       return this.#options.fail(work, number, error);
     }
+  }
+
+  /** Work that is due, with the last event of its key: what comes of it follows from that. */
+  #withLast(work: Work): Work | undefined {
+    const state = this.#options.states?.get(work.key);
+    const last = state === undefined ? undefined : this.#options.setting.reaction.time?.lastOf(state);
+    return last === undefined ? undefined : { ...work, event: recordedEvent(last) };
+  }
+
+  #timeOf({ time }: Work): HandlingTime | undefined {
+    const { presentMs } = this.#options;
+    if (presentMs === undefined) return undefined;
+    if (time === 'due') return { taken: undefined, presentMs: presentMs(), due: true, expectedSinceMs: undefined };
+    return { taken: time, presentMs: presentMs(), due: false, expectedSinceMs: time?.expectedSinceMs };
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<void> {

@@ -1,13 +1,28 @@
+import type { JsonValue } from '../event/json.ts';
+import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 
 /**
  * How far a consumer is done: every event that it gets at or below `low`, and the ranges above it.
  *
- * Shape     `done`: closed ranges [from, to] of positions, ascending, disjoint, all above `low`.
+ * Shape     `done`: closed ranges [from, to] of positions, ascending, disjoint, all above `low`. `mark`: what the consumer has to know of the
+ *           events up to `low` to go on from there, such as how far event time has come; a function of these events alone.
  */
 export interface Checkpoint {
   readonly low: Position;
   readonly done: readonly (readonly [from: Position, to: Position])[];
+  readonly mark?: JsonValue;
+}
+
+/** What of a checkpoint is beside its low mark, as text for a store. */
+export function restOfCheckpoint({ done, mark }: Checkpoint): string {
+  return JSON.stringify(mark === undefined ? done : { done, mark });
+}
+
+/** A checkpoint as a store has it. */
+export function checkpointOf(low: number, rest: string): Checkpoint {
+  const read = JSON.parse(rest) as Checkpoint['done'] | Omit<Checkpoint, 'low'>;
+  return 'done' in read ? { low: position(low), ...read } : { low: position(low), done: read };
 }
 
 export interface Pause {
@@ -17,7 +32,7 @@ export interface Pause {
 
 /** What a consumer was when it last ran: what its stored state means depends on it. */
 export interface ConsumerForm {
-  readonly kind: 'consumer' | 'projection' | 'automation' | 'system';
+  readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
   readonly mode: 'ordered' | 'queue';
   /** Event types that it takes, in order; undefined: all. */
   readonly types: readonly string[] | undefined;

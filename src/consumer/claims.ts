@@ -173,6 +173,7 @@ export class Claims {
       work.key,
       (work.delivery?.attempts ?? 0) + 1,
       undefined,
+      undefined,
     );
     this.#lease(work, attempt, leaseMs);
     return new HeldClaim(attempt, {

@@ -1,9 +1,11 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
+import { NO_TIME } from '../time/watermark.ts';
 import type { Aside } from './aside.ts';
 import { OrderedAside } from './aside-ordered.ts';
 import { QueueAside } from './aside-queue.ts';
@@ -15,15 +17,18 @@ import { Claims } from './claims.ts';
 import { Committer } from './committer.ts';
 import type { Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import { DueKeys } from './due-keys.ts';
+import { EventTime } from './event-time.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
-import type { Work } from './key-queues.ts';
+import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
 import { commonCheckpoint } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { Progress } from './progress.ts';
+import { QuietTime } from './quiet-time.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
@@ -98,10 +103,14 @@ export class ConsumerLoop {
   readonly #queues: KeyQueues;
   readonly #aside: Aside;
   readonly #queue: QueueAside | undefined;
+  readonly #ordered: OrderedAside | undefined;
   readonly #states: StateCache | undefined;
   readonly #attempts: Attempts;
   readonly #intake: Intake;
   readonly #share: LaneShare;
+  readonly #time: EventTime | undefined;
+  readonly #due: DueKeys | undefined;
+  readonly #quiet: QuietTime | undefined;
   #stopped = false;
   /** Units that were closed. */
   #commits = 0;
@@ -114,21 +123,26 @@ export class ConsumerLoop {
     this.#options = options;
     this.#progress = new Progress(options.groups);
     this.#savedLow = this.#progress.low;
+    this.#time = reaction.time && new EventTime(reaction.name, reaction.time, markOf(options.groups));
     this.#share = new LaneShare(reaction, stores, options.token === undefined ? undefined : options.groups);
     this.#intake = this.#createIntake();
     this.#committer = this.#createCommitter();
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
+    this.#due = this.#time && this.#createDueKeys(this.#time);
+    this.#quiet = this.#due && this.#createQuietTime(this.#due);
     this.#settlement = new Settlement({
       setting,
       committer: this.#committer,
       progress: this.#progress,
       states: this.#states,
       figures,
+      due: this.#due,
     });
     this.#attempts = new Attempts({
       setting,
       states: this.#states,
       refusals: options.refusals,
+      presentMs: reaction.time && (() => this.#time?.watermarkMs ?? NO_TIME),
       expire: (work) => this.#expire(work),
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
@@ -140,15 +154,22 @@ export class ConsumerLoop {
       run: (work) => this.#attempts.run(work),
       idle: () => this.#madeRoom(),
     });
-    this.#queue = reaction.mode === 'queue' ? this.#createQueueAside() : undefined;
-    this.#aside = this.#queue ?? this.#createOrderedAside();
+    if (reaction.mode === 'queue') {
+      this.#queue = this.#createQueueAside();
+      this.#aside = this.#queue;
+    } else {
+      this.#ordered = this.#createOrderedAside();
+      this.#aside = this.#ordered;
+    }
     this.claims = reaction.handle === undefined ? this.#createClaims() : undefined;
   }
 
   /** Begins to take events. Rejects when the store cannot be read. */
   async start(): Promise<void> {
     await this.#aside.load();
+    await this.#due?.load();
     this.#intake.start();
+    this.#quiet?.start();
   }
 
   /** The token of its lanes; undefined: nobody else runs the consumer. */
@@ -166,7 +187,10 @@ export class ConsumerLoop {
   #checkpoints(): { readonly checkpoint: Checkpoint | undefined; readonly lease: LeaseCommit | undefined } {
     this.#intake.passToHead();
     const { groups, token } = this.#options;
-    const checkpoints = this.#progress.snapshot();
+    const mark = this.#time?.markAt(this.#progress.low);
+    const checkpoints = this.#progress
+      .snapshot()
+      .map((checkpoint) => (mark === undefined ? checkpoint : { ...checkpoint, mark }));
     if (token === undefined) return { checkpoint: checkpoints[0], lease: undefined };
     const named = checkpoints.map((checkpoint, index) => ({ lane: groups[index]?.lanes[0] ?? 0, checkpoint }));
     return { checkpoint: commonCheckpoint(named), lease: { token, number: (this.#commits += 1), checkpoints: named } };
@@ -199,7 +223,7 @@ export class ConsumerLoop {
 
   /** The head of the log is reached; nothing is under way, and nothing waits but for time, a receiver or an operator. */
   get idle(): boolean {
-    if (this.#aside.busy) return false;
+    if (this.#aside.busy || this.#due?.busy === true) return false;
     if (this.claims !== undefined) return this.live || this.#intake.wantsRoom;
     return (
       this.live &&
@@ -211,7 +235,7 @@ export class ConsumerLoop {
 
   /** Something goes on when time passes: an attempt, a claim or a lease under way, a retry, a delay. */
   get timed(): boolean {
-    return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed;
+    return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed || this.#quiet?.timed === true;
   }
 
   /** Idle, and everything is committed. */
@@ -279,6 +303,8 @@ export class ConsumerLoop {
 
   #stopTaking(): void {
     this.#stopped = true;
+    this.#due?.stop();
+    this.#quiet?.stop();
     this.#intake.stop();
     this.#attempts.stop();
     this.#aside.stop();
@@ -298,6 +324,7 @@ export class ConsumerLoop {
     const { span } = this.#progress;
     const { careful, uncommitted } = this.#committer;
     if (careful && (span >= MAX_CAREFUL || uncommitted >= MAX_CAREFUL)) return false;
+    if (this.#time?.full === true) return false;
     return (
       span < MAX_SPAN &&
       this.#progress.bytes < MAX_SPAN_BYTES &&
@@ -317,7 +344,8 @@ export class ConsumerLoop {
     if (refusals.size > 0) for (const { position } of unit.deliveries.put) refusals.delete(position);
     if (this.#committer.careful && this.#progress.low >= carefulUpTo) this.#committer.relax();
     this.#states?.trim((key) => this.#committer.hasRow(key));
-    if (this.#intake.wantsRoom) this.#madeRoom();
+    if (this.#intake.wantsRoom || this.#due !== undefined) this.#madeRoom();
+    this.#quiet?.look();
   }
 
   /** Something came of it: it is not only the checkpoint of before, written again. */
@@ -329,6 +357,7 @@ export class ConsumerLoop {
   }
 
   #madeRoom(): void {
+    this.#due?.advance();
     this.#intake.madeRoom();
     this.#queue?.pump();
   }
@@ -351,7 +380,37 @@ export class ConsumerLoop {
   }
 
   #take(event: RecordedEvent): void {
-    const { key, error } = keyFor(this.#options.setting.reaction, event);
+    const time = this.#time;
+    if (time === undefined) this.#takeAt(event, undefined, undefined);
+    else if (time.isPassage(event)) {
+      this.#progress.passTo(event.position);
+      if (time.pass(event)) this.#due?.advance();
+      this.#expect(event, time);
+    } else {
+      let timeMs: number | undefined;
+      let unknown: unknown;
+      try {
+        timeMs = time.timeOf(event);
+      } catch (error) {
+        unknown = error;
+      }
+      const { watermarkMs } = time;
+      const moved = timeMs !== undefined && time.observe(event, timeMs);
+      this.#takeAt(event, { watermarkMs, afterMs: time.watermarkMs }, unknown);
+      if (moved) this.#due?.advance();
+      this.#expect(event, time);
+      this.#quiet?.look();
+    }
+  }
+
+  #expect(event: RecordedEvent, { watermarkMs, sinceMs }: EventTime): void {
+    if (watermarkMs === NO_TIME || this.#due?.awaitsTime !== true) return;
+    this.#due.expectSince(event, { watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
+  }
+
+  /** `unknown`: why it cannot be told when the event happened. */
+  #takeAt(event: RecordedEvent, time: WorkTime | undefined, unknown: unknown): void {
+    const { key, error = unknown } = keyFor(this.#options.setting.reaction, event);
     const lane = this.#share.laneOf(key);
     if (lane === undefined) {
       this.#progress.passTo(event.position);
@@ -365,7 +424,7 @@ export class ConsumerLoop {
       this.#progress.settle(pending);
       return;
     }
-    const work: Work = { event, key, pending, delivery: undefined, ended: undefined };
+    const work: Work = { event, key, pending, delivery: undefined, time, ended: undefined };
     if (this.#expire(work)) return;
     try {
       if (this.#aside.intercept(work)) return;
@@ -454,8 +513,53 @@ export class ConsumerLoop {
       keyOf: (event) => keyFor(this.#options.setting.reaction, event),
       isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
+      released: (key) => this.#due?.released(key),
+      isDue: (delivery) => this.#isDue(delivery),
+      putBack: (key) => this.#due?.putBack(key),
       settled: () => this.#madeRoom(),
     });
+  }
+
+  #createDueKeys(time: EventTime): DueKeys {
+    const { setting, stores } = this.#options;
+    const { state, name } = setting.reaction;
+    if (state === undefined) throw new Error(`${name} goes by event time and keeps no state`);
+    return new DueKeys({
+      state,
+      rows: stores.rows,
+      expected: setting.reaction.time?.expected ?? [],
+      isMine: (key) => this.#share.has(key),
+      isHeld: (key) => this.#ordered?.isHeld(key) ?? false,
+      hasRoom: () => this.#fits(),
+      watermarkMs: () => time.watermarkMs,
+      // What cannot be read now is read again when it is handled.
+      prefetch: async (keys) =>
+        this.#states?.load(keys).catch((error: unknown) => this.#options.outage('reads', error)),
+      submit: (work) => this.#submit(work),
+    });
+  }
+
+  #createQuietTime(due: DueKeys): QuietTime | undefined {
+    const { setting, stores } = this.#options;
+    const { name, time } = setting.reaction;
+    if (time === undefined) return undefined;
+    return new QuietTime({
+      consumer: name,
+      environment: setting.environment,
+      log: stores.log,
+      rule: time.watermark,
+      nextMs: () => (due.awaitsTime ? NO_TIME : due.nextMs),
+      recordedMs: () => this.#time?.recordedMs ?? NO_TIME,
+      isLive: () => this.live,
+    });
+  }
+
+  /** Whether a delivery stands for what time alone brought on for its key: then its event is the last one of the key's state. */
+  async #isDue({ key, position }: Delivery): Promise<boolean> {
+    const { time } = this.#options.setting.reaction;
+    await this.#states?.load([key]);
+    const state = this.#states?.get(key);
+    return time !== undefined && state !== undefined && time.lastOf(state).position === position;
   }
 
   #createQueueAside(): QueueAside {
@@ -496,4 +600,11 @@ export class ConsumerLoop {
     this.#queue?.adopt(delivery);
     return { ...work, pending: undefined, delivery };
   }
+}
+
+/** What the consumer knew of the events where it begins. */
+function markOf(groups: ConsumerLoopOptions['groups']): JsonValue | undefined {
+  const [first, ...others] = groups.map(({ checkpoint }) => checkpoint);
+  return others.reduce((lowest, checkpoint) => (checkpoint.low < (lowest?.low ?? 0) ? checkpoint : lowest), first)
+    ?.mark;
 }

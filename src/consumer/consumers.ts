@@ -64,7 +64,14 @@ export class Consumers {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
       const { logger } = environment;
-      const setting = { reaction, environment, source: options.sourceOf(reaction), logger, limits };
+      const setting = {
+        reaction,
+        environment,
+        source: options.sourceOf(reaction),
+        logger,
+        limits,
+        eventLog: stores.log,
+      };
       this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed, lanes: this.#membership, beginnings }));
     }
     this.deadLetters = new DeadLetters({

@@ -7,6 +7,8 @@ export interface Figures {
   retried: number;
   parked: number;
   expired: number;
+  /** Came too late to count, in event time. */
+  late: number;
   /** Set aside behind an earlier delivery of the same key. */
   heldBack: number;
   /** Units of work that became durable: effects together with their checkpoint. */
@@ -22,6 +24,7 @@ export function newFigures(): Figures {
     retried: 0,
     parked: 0,
     expired: 0,
+    late: 0,
     heldBack: 0,
     commits: 0,
     lastError: undefined,

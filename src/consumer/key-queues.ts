@@ -2,6 +2,14 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Pending } from './progress.ts';
 
+/** How far event time had come when an event was taken: by those before it, which say whether it is late, and with it. */
+export interface WorkTime {
+  readonly watermarkMs: number;
+  readonly afterMs: number;
+  /** The key is expected since then, and the event is that which told of time. */
+  readonly expectedSinceMs?: number;
+}
+
 /** One event to be handled for one key. */
 export interface Work {
   readonly event: RecordedEvent;
@@ -10,6 +18,8 @@ export interface Work {
   readonly pending: Pending | undefined;
   /** The stored delivery, where the event was set aside before. */
   readonly delivery: Delivery | undefined;
+  /** For who goes by event time; `due`: time alone brought it on, and `event` is not known yet. */
+  readonly time?: WorkTime | 'due' | undefined;
   /** Told when the work is over; `failed` is the delivery that stands for the event when it failed. */
   readonly ended: ((failed: Delivery | undefined) => void) | undefined;
 }

@@ -45,6 +45,8 @@ export class LaneShare {
   get log(): Pick<EventLog, 'read'> | undefined {
     const { cluster } = this.#stores;
     const by = laneKeyOf(this.#reaction.keyOf);
+    // How far time has come the events of all lanes tell.
+    if (this.#reaction.time !== undefined) return undefined;
     if (cluster === undefined || by === undefined || this.#lanes === undefined || this.#lanes.size === LANES)
       return undefined;
     const lanes = [...this.#lanes];

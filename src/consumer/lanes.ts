@@ -97,9 +97,8 @@ export function commonCheckpoint(groups: readonly Pick<LaneGroup, 'checkpoint'>[
   const [first, ...others] = groups.map(({ checkpoint }) => checkpoint);
   if (first === undefined || others.length === 0) return first;
   if (others.every((other) => sameCheckpoint(first, other))) return first;
-  let low: Position = first.low;
-  for (const other of others) if (other.low < low) low = other.low;
-  return { low, done: [] };
+  const lowest = others.reduce((least, other) => (other.low < least.low ? other : least), first);
+  return { ...lowest, done: [] };
 }
 
 /** Which events the store knows for done, by the lane of their key. */

@@ -1,11 +1,13 @@
 import type { CompiledSelection } from '../channel/selection.ts';
 import type { Cause } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
-import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
+import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import type { Logger } from '../system/logger.ts';
+import type { WorkTime } from './key-queues.ts';
+import type { WatermarkRule } from '../time/watermark.ts';
 import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -15,6 +17,18 @@ export type ConsumerStart = 'beginning' | 'end' | { readonly position: Position 
 
 /** How events are told apart for ordering: one after another per key, or each by itself. */
 export type DeliveryMode = 'ordered' | 'queue';
+
+/** Where a piece of work stands in event time. */
+export interface HandlingTime {
+  /** How far event time had come when the event came, and with it; undefined: it was set aside since, and time stood still for its key. */
+  readonly taken: WorkTime | undefined;
+  /** How far it has come now. */
+  readonly presentMs: number;
+  /** Time alone brought it on: the event is the last one of its key, and was handled before. */
+  readonly due: boolean;
+  /** The key is expected, since then, and the event is not its own: it is the one that told of time. */
+  readonly expectedSinceMs: number | undefined;
+}
 
 /** One event in the hands of a handler, and what it may ask for. Fulfilled by Attempt. */
 export interface Handling {
@@ -29,9 +43,36 @@ export interface Handling {
   /** The state of the key, as the handling of the key's earlier events left it. */
   readonly state: JsonValue | undefined;
   setState(value: JsonValue | undefined): void;
+  /** Of a reaction that goes by event time. */
+  readonly time: HandlingTime | undefined;
   publish(definition: EventDefinition, data: unknown, options?: PublishOptions): Promise<{ readonly id: string }>;
+  /** Publishes a fact that follows from something else than the event alone; `id` is made of what it follows from. `cause`: default the event. */
+  derive(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions & { readonly id: string },
+    cause?: Cause,
+  ): void;
   append(event: EncodedEvent): void;
+  /** Counts the event as late and records that. */
+  tooLate(data: Readonly<Record<string, JsonValue>>): void;
+  /** An event by its identity; undefined: it is not in the log, or no longer. */
+  find(source: string, id: string): Promise<RecordedEvent | undefined>;
 }
+
+/** How a reaction goes by event time: it is told when time alone brings something on for a key. */
+export interface ReactionTime {
+  readonly watermark: WatermarkRule;
+  /** When an event happened, in milliseconds since 1970. Errors: InvalidInput, and what the program's own function throws. */
+  timeOf(event: RecordedEvent): number;
+  /** Keys that are to be heard of, also where they never are. */
+  readonly expected: readonly string[];
+  /** The last event of a key, as its state has it, without data: the cause of what time alone brings on. */
+  lastOf(state: JsonValue): StoredEvent;
+}
+
+/** The index of a keyed state that says when time alone brings something on; null: never. */
+export const DUE_INDEX = 'due';
 
 /** State that belongs to a key: a row in a namespace, with the row's declared indexes. */
 export interface KeyedState {
@@ -47,7 +88,7 @@ export interface KeyedState {
  */
 export interface Reaction {
   readonly name: string;
-  readonly kind: 'consumer' | 'projection' | 'automation' | 'system';
+  readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
   readonly summary: string | undefined;
   readonly selection: CompiledSelection;
   /** What the catalog shows: which types it reacts to (undefined: all) and which it publishes. */
@@ -63,6 +104,8 @@ export interface Reaction {
   /** Of one attempt; undefined: none. */
   readonly timeoutMs: number | undefined;
   readonly state: KeyedState | undefined;
+  /** Undefined: it goes by the order of the log alone. Otherwise it is ordered and has state. */
+  readonly time?: ReactionTime | undefined;
   readonly keyOf: (event: RecordedEvent) => string;
   /** As `keyedBy` says of the function that makes its keys: two programs with different ones must not share a consumer's lanes. */
   readonly keyedBy: string;

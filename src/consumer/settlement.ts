@@ -1,6 +1,5 @@
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
-import { causeOf } from '../event/create-event.ts';
 import { roughJsonBytes } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { SYSTEM_EVENTS, isSystemEventType, systemEvent } from '../event/system-events.ts';
@@ -10,11 +9,14 @@ import { instantAfter } from '../system/duration.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import type { Committer } from './committer.ts';
 import type { Delivery } from './delivery-store.ts';
+import type { DueKeys } from './due-keys.ts';
 import type { Figures } from './figures.ts';
 import type { Work } from './key-queues.ts';
 import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';
+import { DUE_INDEX } from './reaction.ts';
+import { reportOn } from './report-on.ts';
 import { storedError } from './stored-error.ts';
 import { LoopStopped } from '../errors.ts';
 
@@ -24,6 +26,8 @@ export interface SettlementParts {
   readonly progress: Progress;
   readonly states: StateCache | undefined;
   readonly figures: Figures;
+  /** Where time alone may bring something on for a key. */
+  readonly due: DueKeys | undefined;
 }
 
 /**
@@ -54,9 +58,12 @@ export class Settlement {
     if (row !== undefined) {
       this.#parts.states?.set(row.key, row.value, rowBytes);
       committer.write(row, rowBytes);
+      this.#parts.due?.changed(row.key, dueOf(row));
       urgent = true;
     }
-    figures.handled += 1;
+    // What time alone brought on is no event.
+    if (work.pending !== undefined || (work.delivery !== undefined && work.time !== 'due')) figures.handled += 1;
+    if (attempt.late) figures.late += 1;
     this.#settle(work, urgent);
   }
 
@@ -260,24 +267,15 @@ export class Settlement {
     committer.append(reports, work.event.position);
   }
 
-  #report(type: SystemEventType, event: RecordedEvent, data: Readonly<Record<string, JsonValue>>) {
-    const { environment, reaction } = this.#parts.setting;
-    return [
-      systemEvent(environment, {
-        type,
-        about: reaction.name,
-        data: {
-          consumer: reaction.name,
-          position: event.position,
-          source: event.source,
-          id: event.id,
-          type: event.type,
-          ...data,
-        },
-        cause: causeOf(event),
-      }),
-    ];
+  #report(type: SystemEventType, event: RecordedEvent, data: Readonly<Record<string, JsonValue>>): EncodedEvent[] {
+    return [reportOn(this.#parts.setting, type, event, data)];
   }
+}
+
+/** As the index has it. */
+function dueOf({ indexes }: RowWrite): number | undefined {
+  const dueMs = indexes[DUE_INDEX];
+  return typeof dueMs === 'number' ? dueMs : undefined;
 }
 
 /** What was thrown may defend itself even against this question. */

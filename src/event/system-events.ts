@@ -22,6 +22,8 @@ export const SYSTEM_EVENTS = {
   consumerStalled: 'thereupon.consumer.stalled',
   outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',
+  timePassed: 'thereupon.time.passed',
+  eventLate: 'thereupon.event.late',
 } as const;
 
 export type SystemEventType = (typeof SYSTEM_EVENTS)[keyof typeof SYSTEM_EVENTS];
@@ -60,6 +62,11 @@ export function assertNotReserved(event: Pick<EncodedEvent, 'type' | 'source' | 
   }
 }
 
+/** The stream of what the system reports about a thing. */
+export function systemStream(about: string): string {
+  return `${SYSTEM_CATEGORY}-${about}`;
+}
+
 /** A report of the system about the thing `about` (a consumer's name, a category), in its stream `thereupon-<about>`. */
 export function systemEvent(
   environment: Environment,
@@ -71,7 +78,7 @@ export function systemEvent(
       source: SYSTEM_SOURCE,
       type: report.type,
       schemaVersion: 0,
-      stream: `${SYSTEM_CATEGORY}-${report.about}`,
+      stream: systemStream(report.about),
       encoding: 'json',
       data: JSON.stringify(report.data),
       cause: report.cause,

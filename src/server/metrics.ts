@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import type { ConsumerStatus, Published } from '../index.ts';
 import type { ServedSystem } from './served-system.ts';
 
-type Figure = 'handled' | 'failed' | 'retried' | 'parked' | 'expired' | 'heldBack' | 'commits';
+type Figure = 'handled' | 'failed' | 'retried' | 'parked' | 'expired' | 'late' | 'heldBack' | 'commits';
 
 const FIGURES: readonly (readonly [figure: Figure, name: string, help: string])[] = [
   ['handled', 'handled', 'Events handled'],
@@ -10,6 +10,7 @@ const FIGURES: readonly (readonly [figure: Figure, name: string, help: string])[
   ['retried', 'retried', 'Failed attempts that are repeated'],
   ['parked', 'parked', 'Events set aside as dead letters'],
   ['expired', 'expired', 'Events whose time had run out'],
+  ['late', 'late', 'Events that came too late to count, in event time'],
   ['heldBack', 'held_back', 'Events queued behind an earlier one of their key'],
   ['commits', 'commits', 'Commits of effects with the checkpoint'],
 ];

@@ -138,6 +138,7 @@ const consumer = named(
       retried: count,
       parked: count,
       expired: count,
+      late: count,
       heldBack: count,
       commits: count,
       lastHandledTime: timestamp.optional(),

@@ -17,8 +17,8 @@ export interface ReorderState<Event> {
   /** By time. */
   readonly held: readonly Held<Event>[];
   readonly next: number;
-  /** What happened up to here has gone on. */
-  readonly releasedMs: number;
+  /** What happened up to here has gone on; undefined: nothing has. */
+  readonly releasedMs: number | undefined;
 }
 
 export interface ReorderStep<Event> {
@@ -30,7 +30,7 @@ export interface ReorderStep<Event> {
 }
 
 export function emptyReorder<Event>(): ReorderState<Event> {
-  return { held: [], next: 1, releasedMs: Number.NEGATIVE_INFINITY };
+  return { held: [], next: 1, releasedMs: undefined };
 }
 
 /** An event that came, at a watermark: what happened up to it goes on at once. */
@@ -40,7 +40,7 @@ export function reorder<Event>(
   { timeMs, event, watermarkMs }: { readonly timeMs: number; readonly event: Event; readonly watermarkMs: number },
 ): ReorderStep<Event> {
   // Of the same instant as the last that went on nothing is out of order.
-  if (timeMs < state.releasedMs) return { state, released: [], refused: 'late' };
+  if (state.releasedMs !== undefined && timeMs < state.releasedMs) return { state, released: [], refused: 'late' };
   const passed = release(state, watermarkMs, Number.POSITIVE_INFINITY);
   const isFull = passed.state.held.length >= rules.maxEvents && timeMs > watermarkMs;
   if (rules.overflow === 'refuse' && isFull) return { ...passed, refused: 'full' };
@@ -65,6 +65,7 @@ function release<Event>(
   const count = Math.max(passed, held.length - maxEvents);
   if (count === 0) return { state, released: [] };
   const released = held.slice(0, count);
-  const releasedMs = Math.max(state.releasedMs, released.at(-1)?.timeMs ?? state.releasedMs);
+  const lastMs = released.at(-1)?.timeMs ?? Number.NEGATIVE_INFINITY;
+  const releasedMs = Math.max(state.releasedMs ?? lastMs, lastMs);
   return { state: { ...state, held: held.slice(count), releasedMs }, released };
 }

@@ -34,7 +34,14 @@ function expected({ disorderMs, idleMs, expected: needed }: WatermarkRule, histo
   return history.map((present, index) => {
     const seen = history.slice(0, index + 1);
     const latest = SOURCES.flatMap((source) => {
-      const own = seen.filter((observation) => observation.source === source);
+      let own: Observation[] = [];
+      for (const observation of seen) {
+        const last = own.at(-1);
+        // Of one that others show to be silent nothing is remembered, unless it is expected.
+        if (observation.source === source) own.push(observation);
+        else if (last !== undefined && last.recordedMs + idleMs <= observation.recordedMs && !needed.includes(source))
+          own = [];
+      }
       const last = own.at(-1);
       if (last === undefined || last.recordedMs + idleMs <= present.recordedMs) return [];
       return [Math.max(...own.map(({ timeMs }) => timeMs))];

@@ -53,6 +53,11 @@ export class Watermark {
     return this.#watermarkMs;
   }
 
+  /** The latest recorded time of an event of a source that is not silent; NO_TIME: there is none. */
+  get recordedMs(): number {
+    return this.#nowMs;
+  }
+
   /** An event of the log, in its order. Answers whether the watermark moved on. */
   observe(source: string, timeMs: number, recordedMs: number): boolean {
     const before = this.#sources.get(source);
@@ -81,7 +86,11 @@ export class Watermark {
     this.#slowest = undefined;
     this.#silentAtMs = Number.POSITIVE_INFINITY;
     for (const [source, { latestMs, recordedMs }] of this.#sources) {
-      if (recordedMs + idleMs <= this.#nowMs) continue;
+      if (recordedMs + idleMs <= this.#nowMs) {
+        // What it said is behind the watermark or will be; when it speaks again it counts anew. So there are as many as speak.
+        if (!expected.includes(source)) this.#sources.delete(source);
+        continue;
+      }
       this.#silentAtMs = Math.min(this.#silentAtMs, recordedMs + idleMs);
       if (latestMs >= least) continue;
       least = latestMs;

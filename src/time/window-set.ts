@@ -78,6 +78,11 @@ export interface AddStep<Accumulator, Result> extends WindowStep<Accumulator, Re
 type Rules<Value, Accumulator, Result> = WindowRules<Value, Accumulator, Result>;
 type Open<Accumulator, Result> = OpenWindow<Accumulator, Result>;
 
+/** What holds no longer, and nothing takes its place. */
+export interface RemoveStep<Accumulator, Result> extends AddStep<Accumulator, Result> {
+  readonly withdrawn: readonly Said<Result>[];
+}
+
 /** Adds a value to each window that it is in, unless that one takes no more. */
 export function addToWindows<Value, Accumulator, Result>(
   rules: Rules<Value, Accumulator, Result>,
@@ -112,6 +117,45 @@ export function addToWindows<Value, Accumulator, Result>(
   return { windows: open, firings, counted, missed };
 }
 
+/**
+ * Takes back a value that was added at the same time: out of each window that it is in, unless that one takes no more. A session stays as long as
+ * it is. One that nothing is left in takes back what it said.
+ */
+export function removeFromWindows<Value, Accumulator, Result>(
+  rules: Rules<Value, Accumulator, Result>,
+  windows: WindowSet<Accumulator, Result>,
+  { timeMs, value, watermarkMs }: { readonly timeMs: number; readonly value: Value; readonly watermarkMs: number },
+): RemoveStep<Accumulator, Result> {
+  const { aggregate, windowing } = rules;
+  if (aggregate.remove === undefined || windowing.kind === 'count')
+    throw new Error('an aggregate that takes nothing back, or a window by count');
+  const inside = windows.filter(({ startMs, endMs, events }) => startMs <= timeMs && timeMs < endMs && events > 0);
+  const firings: Firing<Result>[] = [];
+  const withdrawn: Said<Result>[] = [];
+  let open = windows;
+  for (const window of inside) {
+    const without = { ...window, events: window.events - 1, untold: window.untold + 1 };
+    let next: Open<Accumulator, Result>;
+    if (without.events === 0) {
+      withdrawn.push(...window.standing);
+      next = { ...without, accumulator: aggregate.initial(), untold: 0, standing: [] };
+    } else {
+      const accumulator = aggregate.remove(window.accumulator, value);
+      const fired = fireAfterAdding(rules, { ...without, accumulator }, watermarkMs);
+      if (fired.firing !== undefined) firings.push(fired.firing);
+      next = fired.window;
+    }
+    open = open.map((other) => (other === window ? next : other));
+  }
+  const missed: Span[] = [];
+  if (windowing.kind === 'hopping') {
+    for (const startMs of startsOf(windowing, timeMs))
+      if (!inside.some((window) => window.startMs === startMs))
+        missed.push({ startMs, endMs: startMs + windowing.sizeMs });
+  } else if (inside.length === 0) missed.push({ startMs: timeMs, endMs: timeMs + windowing.gapMs });
+  return { windows: open, firings, withdrawn, counted: inside.length, missed };
+}
+
 /** Lets windows fire, and forgets those that take no more, now that the watermark is there. */
 export function advanceWindows<Value, Accumulator, Result>(
   rules: Rules<Value, Accumulator, Result>,
@@ -132,9 +176,13 @@ export function advanceWindows<Value, Accumulator, Result>(
       present = { ...present, earlyMs: nextEarly(rules, present.startMs, watermarkMs) };
     }
     if (!present.ended && present.endMs <= watermarkMs && rules.windowing.kind !== 'count') {
-      const fired = fire(rules, present, 'end');
-      firings.push(fired.firing);
-      present = { ...fired.window, ended: true, earlyMs: undefined };
+      // Of one that everything was taken out of again there is nothing to say.
+      if (present.events > 0) {
+        const fired = fire(rules, present, 'end');
+        firings.push(fired.firing);
+        present = fired.window;
+      }
+      present = { ...present, ended: true, earlyMs: undefined };
     }
     if (!(present.ended && present.endMs + rules.latenessMs <= watermarkMs)) kept.push(present);
   }
@@ -271,12 +319,8 @@ function fire<Value, Accumulator, Result>(
   reason: Firing<Result>['reason'],
 ): { readonly window: Open<Accumulator, Result>; readonly firing: Firing<Result> } {
   const { startMs, endMs, events, earliestMs, latestMs } = window;
-  const said = {
-    startMs,
-    endMs,
-    index: window.firings,
-    result: aggregate.result(window.accumulator, { startMs, endMs }),
-  };
+  const result = aggregate.result(window.accumulator, { startMs, endMs });
+  const said = { startMs, endMs, index: window.firings, result };
   const isWhole = firings === 'all';
   return {
     firing: { ...said, reason, events, earliestMs, latestMs, replaces: isWhole ? window.standing : [] },

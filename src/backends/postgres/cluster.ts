@@ -2,9 +2,8 @@ import type { ReadOptions } from '../../channel/event-log.ts';
 import type { Cluster, ClusterView, ClusterWatcher } from '../../consumer/cluster.ts';
 import type { Delivery } from '../../consumer/delivery-store.ts';
 import type { ClusterNode, LaneGroup, LaneKey, NodeId, NodeWork } from '../../consumer/lanes.ts';
-import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
+import { checkpointOf, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { RecordedEvent } from '../../event/event.ts';
-import { position } from '../../event/position.ts';
 import type { Database, Queries } from './database.ts';
 import type { PostgresDeliveryStore } from './delivery-store.ts';
 import { LogReader } from './log-reader.ts';
@@ -226,7 +225,7 @@ export async function replaceLanes(queries: Queries, changes: readonly LanesRepl
     put.map(({ lanes }) => lanes[0] ?? 0),
     put.map(({ lanes }) => `{${lanes.join(',')}}`),
     put.map(({ checkpoint }) => checkpoint.low),
-    put.map(({ checkpoint }) => JSON.stringify(checkpoint.done)),
+    put.map(({ checkpoint }) => restOfCheckpoint(checkpoint)),
     put.map(({ holder }) => holder ?? null),
     put.map(({ token }) => token),
     nowMs,
@@ -237,7 +236,7 @@ export async function replaceLanes(queries: Queries, changes: readonly LanesRepl
 export function laneGroup([lanes, low, done, holder, token]: LaneRow): LaneGroup {
   return {
     lanes,
-    checkpoint: { low: position(low), done: JSON.parse(done) as Checkpoint['done'] },
+    checkpoint: checkpointOf(low, done),
     holder: holder ?? undefined,
     token,
   };

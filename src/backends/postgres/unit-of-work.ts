@@ -1,3 +1,4 @@
+import { restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
 import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
 import { deliveryRow } from './delivery-store.ts';
@@ -56,8 +57,8 @@ function prepare({ consumer, checkpoint, lease, rows, deliveries }: Unit): Prepa
   };
 }
 
-function prepareCheckpoint({ low, done }: Checkpoint): PreparedCheckpoint {
-  return { low, done: JSON.stringify(done) };
+function prepareCheckpoint(checkpoint: Checkpoint): PreparedCheckpoint {
+  return { low: checkpoint.low, done: restOfCheckpoint(checkpoint) };
 }
 
 function bytesOfUnit({ rows }: PreparedUnit, { appends }: Unit): number {

@@ -1,12 +1,6 @@
-import type {
-  Checkpoint,
-  CheckpointStore,
-  ConsumerForm,
-  ConsumerRecord,
-  RecordChange,
-} from '../../consumer/checkpoint-store.ts';
+import { checkpointOf, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
+import type { CheckpointStore, ConsumerForm, ConsumerRecord, RecordChange } from '../../consumer/checkpoint-store.ts';
 import type { Position } from '../../event/position.ts';
-import { position } from '../../event/position.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { writeOnce } from './group-commit.ts';
@@ -120,7 +114,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
     return this.#names().has(consumer);
   }
 
-  /** Part of a unit. `done` is the JSON of the checkpoint's ranges. */
+  /** Part of a unit. `done`: as of `restOfCheckpoint`. */
   advance(consumer: string, low: Position, done: string, nowMs: number): void {
     this.#database
       .change('UPDATE consumers SET low = ?, done = ?, updated_ms = ? WHERE consumer = ?')
@@ -148,7 +142,7 @@ export function consumerRow({ consumer, form, checkpoint, paused, createdMs, upd
     consumer,
     JSON.stringify(form),
     checkpoint.low,
-    JSON.stringify(checkpoint.done),
+    restOfCheckpoint(checkpoint),
     paused?.sinceMs ?? null,
     paused?.reason ?? null,
     createdMs,
@@ -166,7 +160,7 @@ export function consumerRecord([
   createdMs,
   updatedMs,
 ]: ConsumerRow): ConsumerRecord {
-  const checkpoint = { low: position(low), done: JSON.parse(done) as Checkpoint['done'] };
+  const checkpoint = checkpointOf(low, done);
   const paused = sinceMs === null ? undefined : { sinceMs, reason: reason ?? '' };
   return { consumer, form: wholeForm(JSON.parse(form) as ConsumerForm), checkpoint, paused, createdMs, updatedMs };
 }

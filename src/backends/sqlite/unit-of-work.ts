@@ -1,3 +1,4 @@
+import { restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { AppendOutcome } from '../../channel/event-log.ts';
 import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -53,7 +54,7 @@ class UnitWrite implements Write {
   constructor(parts: UnitParts, unit: Unit, resolve: (outcome: UnitOutcome) => void, reject: (error: unknown) => void) {
     this.#parts = parts;
     this.#unit = unit;
-    this.#done = unit.checkpoint === undefined ? undefined : JSON.stringify(unit.checkpoint.done);
+    this.#done = unit.checkpoint === undefined ? undefined : restOfCheckpoint(unit.checkpoint);
     this.#rows = unit.rows.map(prepareRow);
     this.#put = unit.deliveries.put.map(deliveryRow);
     this.#resolve = resolve;

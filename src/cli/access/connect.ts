@@ -167,7 +167,13 @@ async function shared(
 
 /** Whether a node has all definitions of a configuration that react: another program on the same store knows nothing of them. */
 function runs({ consumers }: StoreNode, config: Config): boolean {
-  const asked = [...(config.consumers ?? []), ...(config.projections ?? []), ...(config.automations ?? [])];
+  const asked = [
+    ...(config.consumers ?? []),
+    ...(config.projections ?? []),
+    ...(config.windows ?? []),
+    ...(config.monitors ?? []),
+    ...(config.automations ?? []),
+  ];
   return asked.every(({ name }) => consumers.includes(name));
 }
 

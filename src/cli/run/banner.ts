@@ -48,6 +48,8 @@ function describeReactions(config: Config): string {
   const parts = [
     [config.automations?.length ?? 0, 'automation'],
     [config.projections?.length ?? 0, 'projection'],
+    [config.windows?.length ?? 0, 'window'],
+    [config.monitors?.length ?? 0, 'monitor'],
     [config.consumers?.length ?? 0, 'consumer'],
   ] as const;
   const given = parts.filter(([number]) => number > 0).map(([number, word]) => plural(number, word));

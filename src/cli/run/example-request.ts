@@ -32,7 +32,13 @@ export async function exampleRequest(
 
 /** Facts from outside that an automation reacts to come first: they show the most. */
 function promising(config: Config, catalog: Catalog): readonly EventDefinition[] {
-  const reactions = [...(config.automations ?? []), ...(config.consumers ?? []), ...(config.projections ?? [])];
+  const reactions = [
+    ...(config.automations ?? []),
+    ...(config.consumers ?? []),
+    ...(config.windows ?? []),
+    ...(config.monitors ?? []),
+    ...(config.projections ?? []),
+  ];
   const known = [
     ...new Set([
       ...(config.automations ?? []).flatMap(({ on }) => on),

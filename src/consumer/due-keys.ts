@@ -1,0 +1,204 @@
+import type { RecordedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Work, WorkTime } from './key-queues.ts';
+import { DUE_INDEX } from './reaction.ts';
+import type { KeyedState } from './reaction.ts';
+import type { RowStore } from './row-store.ts';
+import { Timers } from './timers.ts';
+
+export interface DueKeysOptions {
+  readonly state: Pick<KeyedState, 'namespace'>;
+  readonly rows: Pick<RowStore, 'getMany' | 'query'>;
+  /** Keys that are to be heard of, also where they never are. */
+  readonly expected: readonly string[];
+  /** Whether this node handles the events of a key. */
+  readonly isMine: (key: string) => boolean;
+  /** Whether the key is set aside: time stands still for it. */
+  readonly isHeld: (key: string) => boolean;
+  readonly hasRoom: () => boolean;
+  /** How far event time has come. */
+  readonly watermarkMs: () => number;
+  /** Makes the states of keys ready. */
+  readonly prefetch: (keys: readonly string[]) => Promise<void>;
+  readonly submit: (work: Work) => void;
+}
+
+/** Keys whose states are read together. */
+const BATCH = 256;
+const PAGE = 1_000;
+
+/**
+ * Brings on what time alone brings on: keys are handled again when the watermark has come to where their state wants it.
+ *
+ * Invariants
+ * 1. A key whose stored state is due is waiting for its time, being handled, or held; so nothing is missed, over restarts too, and nothing polls.
+ * 2. In memory is an entry per key that waits for a time, not its state.
+ */
+export class DueKeys {
+  readonly #options: DueKeysOptions;
+  readonly #timers = new Timers();
+  /** Keys that are held, and when they were due. */
+  readonly #held = new Map<string, number>();
+  readonly #underWay = new Set<string>();
+  /** Expected keys of which nothing is known yet. */
+  #expected: readonly string[] = [];
+  #working = false;
+  #stopped = false;
+
+  constructor(options: DueKeysOptions) {
+    this.#options = options;
+  }
+
+  /** Keys that wait for a time, held ones too. */
+  get size(): number {
+    return this.#timers.size + this.#held.size;
+  }
+
+  /** Something that is due is being brought on, or waits for room. */
+  get busy(): boolean {
+    return this.#working || this.#underWay.size > 0 || this.#isDue;
+  }
+
+  /** When the next one is due, in event time; undefined: none is. */
+  get nextMs(): number | undefined {
+    return this.#timers.nextMs();
+  }
+
+  /** Reads what the store knows. Called once, before the first event is taken. */
+  async load(): Promise<void> {
+    const { rows, state, isMine, expected } = this.#options;
+    const mine = expected.filter((key) => isMine(key));
+    const known = await rows.getMany(state.namespace, mine);
+    this.#expected = mine.filter((_key, index) => known[index] === undefined);
+    const order = { index: DUE_INDEX, direction: 'asc' } as const;
+    const where = [{ index: DUE_INDEX, op: '>=', value: -Number.MAX_VALUE } as const];
+    for (let after: { key: string; value: number } | undefined; ;) {
+      const page = await rows.query(state.namespace, {
+        where,
+        orderBy: order,
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const { key, orderValue } of page) if (isMine(key)) this.#timers.set(key, orderValue as number);
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) break;
+      after = { key: last.key, value: last.orderValue as number };
+    }
+  }
+
+  /** Something is to be known of time, and is not yet. */
+  get awaitsTime(): boolean {
+    return this.#expected.length > 0;
+  }
+
+  /** Time is known, by an event and maybe since before it: what is expected counts from then on. */
+  expectSince(event: RecordedEvent, time: WorkTime & { readonly expectedSinceMs: number }): void {
+    const keys = this.#expected;
+    this.#expected = [];
+    for (const key of keys)
+      this.#options.submit({ event, key, pending: undefined, delivery: undefined, time, ended: undefined });
+  }
+
+  /** The state of a key is another: when it is due now; undefined: never. */
+  changed(key: string, dueMs: number | undefined): void {
+    this.#held.delete(key);
+    this.#timers.set(key, dueMs);
+    if (dueMs !== undefined && dueMs <= this.#options.watermarkMs()) this.advance();
+  }
+
+  /** A key is held no longer. */
+  released(key: string): void {
+    const dueMs = this.#held.get(key);
+    if (dueMs !== undefined) this.changed(key, dueMs);
+  }
+
+  /** The watermark moved, or there is room. */
+  advance(): void {
+    if (this.#working || this.#stopped || !this.#isDue || !this.#options.hasRoom()) return;
+    this.#working = true;
+    void this.#work();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  get #isDue(): boolean {
+    const nextMs = this.#timers.nextMs();
+    return nextMs !== undefined && nextMs <= this.#options.watermarkMs();
+  }
+
+  async #work(): Promise<void> {
+    const { prefetch, hasRoom } = this.#options;
+    try {
+      while (!this.#stopped && this.#isDue && hasRoom()) {
+        const keys = this.#take();
+        await prefetch([...keys.keys()]);
+        for (const [key, dueMs] of keys) this.#begin(key, dueMs);
+      }
+    } finally {
+      this.#working = false;
+    }
+  }
+
+  #take(): ReadonlyMap<string, number> {
+    const watermarkMs = this.#options.watermarkMs();
+    const keys = new Map<string, number>();
+    while (keys.size < BATCH) {
+      const dueMs = this.#timers.nextMs();
+      const key = this.#timers.take(watermarkMs);
+      if (key === undefined || dueMs === undefined) break;
+      this.#underWay.add(key);
+      keys.set(key, dueMs);
+    }
+    return keys;
+  }
+
+  #begin(key: string, dueMs: number): void {
+    if (this.#stopped) return;
+    if (this.#options.isHeld(key)) {
+      this.#underWay.delete(key);
+      this.#held.set(key, dueMs);
+      return;
+    }
+    this.#options.submit(dueWork(key, undefined, (failed) => this.#ended(key, dueMs, failed)));
+  }
+
+  /** Where it failed a delivery stands for it, and the key is held until that is settled. */
+  #ended(key: string, dueMs: number, failed: Delivery | undefined): void {
+    this.#underWay.delete(key);
+    if (failed !== undefined) this.#held.set(key, dueMs);
+  }
+
+  /** It cannot run, because its key was set aside meanwhile. */
+  putBack(key: string): void {
+    this.#underWay.delete(key);
+    this.#held.set(key, Number.NEGATIVE_INFINITY);
+  }
+}
+
+/** What time alone has brought on for a key; `delivery`: it failed before. */
+export function dueWork(key: string, delivery: Delivery | undefined, ended: NonNullable<Work['ended']>): Work {
+  return { event: UNKNOWN, key, pending: undefined, delivery, time: 'due', ended };
+}
+
+/** Of work whose event is known when its state is. */
+const UNKNOWN = recordedEvent({
+  id: 'unknown',
+  source: 'urn:thereupon:system',
+  type: 'thereupon.time.passed',
+  schemaVersion: 0,
+  stream: 'thereupon',
+  subject: undefined,
+  time: '1970-01-01T00:00:00.000Z',
+  correlationid: 'unknown',
+  causationid: undefined,
+  encoding: 'none',
+  data: null,
+  attributes: undefined,
+  position: START,
+  version: 0,
+  recordedMs: 0,
+});

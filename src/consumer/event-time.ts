@@ -1,0 +1,148 @@
+import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import type { Position } from '../event/position.ts';
+import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
+import { timestampMs } from '../event/timestamp.ts';
+import { NO_TIME, Watermark } from '../time/watermark.ts';
+import type { SourceTime } from '../time/watermark.ts';
+import type { ReactionTime } from './reaction.ts';
+
+/** What an event of the log says of how far time has come; without a source, that it has come so far. */
+interface Observation {
+  readonly position: Position;
+  readonly source: string | undefined;
+  readonly timeMs: number;
+  readonly recordedMs: number;
+}
+
+/** Observations above the low mark, at most (G10). */
+const MAX_OBSERVATIONS = 65_536;
+
+/**
+ * How far event time has come for a consumer, at its cursor, and where a restart would begin.
+ *
+ * Invariants
+ * 1. The watermark is a function of the events up to a position, those of other nodes' lanes too: every node has the same one there.
+ * 2. `markAt(low)` is the watermark as of `low`: a loop that begins there observes the same events again and comes to the same.
+ */
+export class EventTime {
+  readonly #time: ReactionTime;
+  readonly #stream: string;
+  readonly #ahead: Watermark;
+  readonly #behind: Watermark;
+  #observations: Observation[] = [];
+  #first = 0;
+  #mark: JsonValue | undefined;
+  #recordedMs: number;
+  #sinceMs: number;
+  #sinceBehindMs: number;
+
+  /** `mark`: as of `markAt`; undefined: it begins with the first event. */
+  constructor(consumer: string, time: ReactionTime, mark: JsonValue | undefined) {
+    this.#time = time;
+    this.#stream = systemStream(consumer);
+    const state = mark === undefined ? undefined : stateOf(mark as unknown as Mark);
+    this.#ahead = new Watermark(time.watermark, state);
+    this.#behind = new Watermark(time.watermark, state);
+    this.#recordedMs = this.#ahead.recordedMs;
+    this.#sinceMs = this.#sinceBehindMs = (mark as unknown as Mark | undefined)?.sinceMs ?? NO_TIME;
+  }
+
+  /** Nothing earlier is expected; NO_TIME before anything is known. */
+  get watermarkMs(): number {
+    return this.#ahead.ms;
+  }
+
+  /** The first watermark that there was; NO_TIME: there is none yet. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /** When the last event was recorded that told of time; NO_TIME: none has. */
+  get recordedMs(): number {
+    return this.#recordedMs;
+  }
+
+  /** Too much would have to be observed again: nothing more is to be taken before the low mark moves. */
+  get full(): boolean {
+    return this.#observations.length - this.#first >= MAX_OBSERVATIONS;
+  }
+
+  /** Whether the event says nothing but that time has passed for this consumer. */
+  isPassage(event: RecordedEvent): boolean {
+    return event.type === SYSTEM_EVENTS.timePassed && event.stream === this.#stream;
+  }
+
+  /** Time has passed without events. Answers whether the watermark moved. */
+  pass(event: RecordedEvent): boolean {
+    const { time } = event.data as { readonly time: string };
+    const { position, recordedMs } = event;
+    return this.#observe({ position, source: undefined, timeMs: timestampMs(time) ?? NO_TIME, recordedMs });
+  }
+
+  /** An event of the log, in its order, and when it happened. Answers whether the watermark moved. */
+  observe({ position, source, recordedMs }: RecordedEvent, timeMs: number): boolean {
+    return this.#observe({ position, source, timeMs, recordedMs });
+  }
+
+  /** What has to be known of the events up to `low`, which never falls. */
+  markAt(low: Position): JsonValue {
+    for (; this.#first < this.#observations.length; this.#first += 1) {
+      const next = this.#observations[this.#first];
+      if (next === undefined || next.position > low) break;
+      apply(this.#behind, next);
+      if (this.#sinceBehindMs === NO_TIME) this.#sinceBehindMs = this.#behind.ms;
+      this.#mark = undefined;
+    }
+    if (this.#first * 2 > this.#observations.length) {
+      this.#observations = this.#observations.slice(this.#first);
+      this.#first = 0;
+    }
+    this.#mark ??= markOf(this.#behind, this.#sinceBehindMs);
+    return this.#mark;
+  }
+
+  /** When an event happened. Errors: InvalidInput, and what the program's own function throws. */
+  timeOf(event: RecordedEvent): number {
+    return this.#time.timeOf(event);
+  }
+
+  #observe(observation: Observation): boolean {
+    this.#observations.push(observation);
+    this.#recordedMs = Math.max(this.#recordedMs, observation.recordedMs);
+    const moved = apply(this.#ahead, observation);
+    if (this.#sinceMs === NO_TIME) this.#sinceMs = this.#ahead.ms;
+    return moved;
+  }
+}
+
+function apply(watermark: Watermark, { source, timeMs, recordedMs }: Observation): boolean {
+  return source === undefined ? watermark.reach(timeMs) : watermark.observe(source, timeMs, recordedMs);
+}
+
+/** As JSON, which knows no infinity: the watermark, the first one, and of each source its latest event time and when its last event was recorded. */
+interface Mark {
+  readonly watermarkMs: number | null;
+  readonly sinceMs: number | null;
+  readonly sources: Readonly<Record<string, readonly [latestMs: number, recordedMs: number]>>;
+}
+
+function markOf(watermark: Watermark, sinceMs: number): JsonValue {
+  const { watermarkMs, sources } = watermark.snapshot();
+  return {
+    watermarkMs: watermarkMs === NO_TIME ? null : watermarkMs,
+    sinceMs: sinceMs === NO_TIME ? null : sinceMs,
+    sources: Object.fromEntries(
+      Object.entries(sources).map(([source, { latestMs, recordedMs }]) => [source, [latestMs, recordedMs]]),
+    ),
+  };
+}
+
+function stateOf({ watermarkMs, sources }: Mark): { watermarkMs: number; sources: Record<string, SourceTime> } {
+  return {
+    watermarkMs: watermarkMs ?? NO_TIME,
+    sources: Object.fromEntries(
+      Object.entries(sources).map(([source, [latestMs, recordedMs]]) => [source, { latestMs, recordedMs }]),
+    ),
+  };
+}

@@ -1,0 +1,119 @@
+import type { EventLog } from '../channel/event-log.ts';
+import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { backoffMs } from '../system/backoff.ts';
+import { isoTime } from '../system/clock.ts';
+import type { CancelTimer } from '../system/clock.ts';
+import type { Environment } from '../system/environment.ts';
+import { deterministicId } from '../system/ids.ts';
+import type { WatermarkRule } from '../time/watermark.ts';
+
+export interface QuietTimeOptions {
+  readonly consumer: string;
+  readonly environment: Environment;
+  readonly log: Pick<EventLog, 'append'>;
+  readonly rule: WatermarkRule;
+  /** When the next key is due, in event time; undefined: nothing waits for time. */
+  readonly nextMs: () => number | undefined;
+  /** When the last event was recorded that told of time. */
+  readonly recordedMs: () => number;
+  /** Everything that was recorded has been taken. */
+  readonly isLive: () => boolean;
+}
+
+const RECORD_AGAIN = { minDelayMs: 500, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
+/** Looked at again after so long at least: keys that come due close together share a fact. */
+const LEAST_MS = 100;
+
+/**
+ * Lets event time go on by the clock when no event comes that would tell of it: a quiet log still closes its windows and notices silences.
+ *
+ * That time has passed is itself recorded as a fact, so that every node, and every replay, lets it pass at the same place in the log.
+ */
+export class QuietTime {
+  readonly #options: QuietTimeOptions;
+  #cancel: CancelTimer | undefined;
+  /** When it looks again. */
+  #atMs = Number.POSITIVE_INFINITY;
+  #failures = 0;
+  #stopped = false;
+  #sinceMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: QuietTimeOptions) {
+    this.#options = options;
+  }
+
+  /** Time alone brings something on. */
+  get timed(): boolean {
+    return this.#cancel !== undefined;
+  }
+
+  start(): void {
+    // Producers that were kept out while nobody ran have as long as others to be heard of.
+    this.#sinceMs = this.#options.environment.clock.now();
+    this.look();
+  }
+
+  /** There may be something that waits for time. */
+  look(): void {
+    if (this.#stopped) return;
+    const dueMs = this.#dueMs();
+    if (dueMs !== undefined && dueMs < this.#atMs) this.#arm(dueMs - this.#options.environment.clock.now());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** When time is to be told of if nothing comes until then; undefined: nothing waits for it. */
+  #dueMs(): number | undefined {
+    const { rule, nextMs, recordedMs } = this.#options;
+    const next = nextMs();
+    if (next === undefined || rule.idleMs === Number.POSITIVE_INFINITY) return undefined;
+    const quietMs = Math.max(this.#sinceMs, recordedMs()) + rule.idleMs;
+    return Math.max(quietMs, next + rule.disorderMs + rule.idleMs);
+  }
+
+  #arm(delayMs: number): void {
+    const { clock } = this.#options.environment;
+    this.#cancel?.();
+    const waitMs = Math.max(LEAST_MS, delayMs);
+    this.#atMs = clock.now() + waitMs;
+    this.#cancel = clock.setTimer(waitMs, () => {
+      this.#cancel = undefined;
+      this.#atMs = Number.POSITIVE_INFINITY;
+      void this.#tell();
+    });
+  }
+
+  async #tell(): Promise<void> {
+    const { consumer, environment, log, rule, isLive } = this.#options;
+    const { clock, random, logger } = environment;
+    const dueMs = this.#dueMs();
+    if (this.#stopped || dueMs === undefined) return;
+    const nowMs = clock.now();
+    if (dueMs > nowMs || !isLive()) {
+      this.#arm(dueMs - nowMs);
+      return;
+    }
+    const time = isoTime(nowMs - rule.idleMs - rule.disorderMs);
+    try {
+      const event = systemEvent(environment, {
+        type: SYSTEM_EVENTS.timePassed,
+        about: consumer,
+        data: { consumer, time },
+        cause: undefined,
+        // Nodes that notice it at the same moment tell of it once.
+        id: deterministicId(['time', consumer, time], nowMs),
+      });
+      await log.append({ events: [event], onDuplicate: 'keep-first' });
+      this.#failures = 0;
+    } catch (error) {
+      if (this.#stopped) return;
+      this.#failures += 1;
+      logger.warn({ consumer, err: error }, 'that time has passed could not be recorded; trying again');
+      this.#arm(backoffMs(RECORD_AGAIN, this.#failures, random));
+    }
+  }
+}

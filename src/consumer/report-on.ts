@@ -1,0 +1,29 @@
+import { causeOf } from '../event/create-event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { systemEvent } from '../event/system-events.ts';
+import type { SystemEventType } from '../event/system-events.ts';
+import type { Environment } from '../system/environment.ts';
+import type { Reaction } from './reaction.ts';
+
+/** What the system reports of a reaction and an event. */
+export function reportOn(
+  { environment, reaction }: { readonly environment: Environment; readonly reaction: Pick<Reaction, 'name'> },
+  type: SystemEventType,
+  event: RecordedEvent,
+  data: Readonly<Record<string, JsonValue>>,
+): EncodedEvent {
+  return systemEvent(environment, {
+    type,
+    about: reaction.name,
+    data: {
+      consumer: reaction.name,
+      position: event.position,
+      source: event.source,
+      id: event.id,
+      type: event.type,
+      ...data,
+    },
+    cause: causeOf(event),
+  });
+}

@@ -1,0 +1,49 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { EventDefinition } from './define-event.ts';
+
+/** Data that was checked when it was first recorded, as what its schema gave out. */
+const CHECKED: StandardSchemaV1 = {
+  '~standard': { version: 1, vendor: 'thereupon', validate: (value) => ({ value }) },
+};
+
+const retractions = new WeakMap<EventDefinition, EventDefinition>();
+const lates = new WeakMap<EventDefinition, EventDefinition>();
+
+/**
+ * The fact that an event of this definition holds no longer: it was a result, and what it was made of is otherwise than was known. Its data
+ * is that of the event, whose id is its attribute `retracts`; where another one takes its place, that one's attribute `replaces` has the id too.
+ */
+export function retractionOf<Type extends string, Input, Data>(
+  definition: EventDefinition<Type, Input, Data>,
+): EventDefinition<`${Type}.retracted`, Input, Data> {
+  return derived(retractions, definition, 'retracted', 'was taken back') as EventDefinition<
+    `${Type}.retracted`,
+    Input,
+    Data
+  >;
+}
+
+/** The fact that an event of this definition came too late for a reaction that goes by event time. Its data is that of the event. */
+export function lateOf<Type extends string, Input, Data>(
+  definition: EventDefinition<Type, Input, Data>,
+): EventDefinition<`${Type}.late`, Data, Data> {
+  return derived(lates, definition, 'late', 'came too late') as EventDefinition<`${Type}.late`, Data, Data>;
+}
+
+function derived(
+  known: WeakMap<EventDefinition, EventDefinition>,
+  definition: EventDefinition,
+  suffix: string,
+  summary: string,
+): EventDefinition {
+  const before = known.get(definition);
+  if (before !== undefined) return before;
+  const made: EventDefinition = {
+    ...definition,
+    type: `${definition.type}.${suffix}`,
+    summary: `An event of ${definition.type} ${summary}`,
+    ...(suffix === 'late' ? { schema: CHECKED } : {}),
+  };
+  known.set(definition, made);
+  return made;
+}

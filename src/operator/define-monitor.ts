@@ -1,0 +1,265 @@
+import { definitionsOf } from '../consumer/define-consumer.ts';
+import type { EventsOf, On } from '../consumer/define-consumer.ts';
+import type { Reaction } from '../consumer/reaction.ts';
+import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import type { EventDefinition, InputOf } from '../event/define-event.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { isoTime } from '../system/clock.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+import { deterministicId } from '../system/ids.ts';
+import { dueOfAbsence, expectedSince, hearOf, passAbsence } from '../time/absence.ts';
+import type { AbsenceState } from '../time/absence.ts';
+import { NEW_MONITOR, dueOfMonitor, passMonitor, readMonitor } from '../time/monitor.ts';
+import type { Measure, MonitorFiring, MonitorRules, MonitorState } from '../time/monitor.ts';
+import { holdRules, inOrder } from './in-order.ts';
+import type { HoldOptions, Machine } from './in-order.ts';
+import { LateEvents } from './late-events.ts';
+import type { LateWay } from './late-events.ts';
+import { waitsForOthers } from './event-time-options.ts';
+import { timedReaction } from './timed-reaction.ts';
+import type { Saying, TimedOptions } from './timed-reaction.ts';
+
+/** A condition on what is measured. */
+export type Level = { readonly above: number } | { readonly below: number } | ((measured: number) => boolean);
+
+/** What of the readings of a key is looked at: each by itself; the mean of the last ones; or by how much they rise in so long. */
+export type MeasureOptions =
+  | 'value'
+  | { readonly average: { readonly events: number } | { readonly over: Duration } }
+  | { readonly rate: Duration };
+
+/** That a monitor fires, for who makes an event of it. */
+export interface MonitorAlarm {
+  readonly key: string;
+  /** When it fires, RFC 3339 in UTC. */
+  readonly time: string;
+  /** Since when the condition has held. */
+  readonly since: string;
+  /** For how many readings it has held. */
+  readonly times: number;
+  readonly measured: number;
+}
+
+/** What monitors of readings and of silences have in common. */
+interface MonitorCommon<Given extends EventDefinition | readonly EventDefinition[]> extends TimedOptions<Given> {
+  /** With a `time.disorder`, readings wait until nothing earlier is expected; what comes still later is late. Default `'drop'`. */
+  readonly late?: LateWay;
+  readonly hold?: HoldOptions;
+}
+
+export interface MonitorOptions<
+  Given extends EventDefinition | readonly EventDefinition[],
+  Result extends EventDefinition,
+> extends MonitorCommon<Given> {
+  /** The reading of an event; undefined: it has none. */
+  readonly value: (event: EventsOf<Given>) => number | undefined;
+  /** Default `'value'`. */
+  readonly measure?: MeasureOptions;
+  readonly fires: Level;
+  /** It does not fire again before this holds. Default: before its condition has ceased to hold. `'always'`: it fires for every reading for which it holds. */
+  readonly rearms?: Level | 'always';
+  /** The condition has to hold for so long, by event time; with the last reading, also where none comes. Default: at once. */
+  readonly for?: Duration;
+  /** And for so many readings one after another. Default 1. */
+  readonly times?: number;
+  readonly publishes: Result;
+  readonly alarm: (alarm: MonitorAlarm) => InputOf<Result>;
+}
+
+/** That nothing came of a key. */
+export interface SilenceAlarm {
+  readonly key: string;
+  /** When it was known, RFC 3339 in UTC. */
+  readonly time: string;
+  /** When the last event happened; of a key that was never heard of, since when it is expected. */
+  readonly since: string;
+  /** Whether there ever was one. */
+  readonly heard: boolean;
+}
+
+export interface SilenceOptions<
+  Given extends EventDefinition | readonly EventDefinition[],
+  Result extends EventDefinition,
+> extends MonitorCommon<Given> {
+  /** From the last event on, or from the first instant that is known of. */
+  readonly for: Duration;
+  /** Keys that are to be heard of, also where they never were. */
+  readonly expected?: readonly string[];
+  readonly publishes: Result;
+  readonly alarm: (alarm: SilenceAlarm) => InputOf<Result>;
+}
+
+/** What is looked at over time, and published once when it is so. */
+export interface MonitorDefinition {
+  readonly kind: 'monitor';
+  readonly name: string;
+  readonly on: readonly EventDefinition[];
+  readonly publishes: readonly EventDefinition[];
+  readonly reaction: Reaction;
+}
+
+/**
+ * Declares a monitor: an event is published when a measured value of a key is as it says, once until it is armed again.
+ *
+ * Guarantee As of windows: a function of the recorded events in their order, over restarts too (G6, G8).
+ * Errors    InvalidDefinition; InvalidPattern names the place in `where`.
+ */
+export function defineMonitor<
+  const Given extends EventDefinition | readonly EventDefinition[],
+  Result extends EventDefinition,
+>(options: MonitorOptions<Given, Result>): MonitorDefinition {
+  const name = `monitor ${describeValue(options.name)}`;
+  for (const part of ['value', 'alarm'] as const)
+    if (typeof options[part] !== 'function')
+      throw new InvalidDefinition(name, `${part} must be a function, found ${describeValue(options[part])}`);
+  const fires = levelOf(name, 'fires', options.fires);
+  const { times = 1, rearms } = options;
+  if (!Number.isSafeInteger(times) || times < 1)
+    throw new InvalidDefinition(name, `times must be a whole number from 1, found ${describeValue(times)}`);
+  const rules: MonitorRules = {
+    measure: measureOf(name, options.measure ?? 'value'),
+    fires,
+    rearms:
+      rearms === 'always'
+        ? undefined
+        : rearms === undefined
+          ? (measured) => !fires(measured)
+          : levelOf(name, 'rearms', rearms),
+    forMs: options.for === undefined ? 0 : wholeMs(name, 'for', options.for),
+    times,
+  };
+  const published = options.publishes as EventDefinition;
+  const read = options.value as (event: RecordedEvent) => unknown;
+  const alarm = options.alarm as (alarm: MonitorAlarm) => unknown;
+  const tell = ({ timeMs, sinceMs, times: count, measured }: MonitorFiring, saying: Saying): void => {
+    const { key } = saying;
+    const time = isoTime(timeMs);
+    // One reading fires once at most; what time alone fires is one for each reading, too.
+    const id = deterministicId(['monitor', options.name, key, timeMs, saying.last.position]);
+    const data = alarm({ key, time, since: isoTime(sinceMs), times: count, measured });
+    saying.publish(published, data, { id, time });
+  };
+  const machine: Machine<MonitorState, number | null> = {
+    valueOf: (event) => readingOf(read(event)),
+    initial: () => NEW_MONITOR,
+    next(state, value, timeMs, saying) {
+      if (value === null) return state;
+      const step = readMonitor(rules, state, { timeMs, value });
+      if (step.firing !== undefined) tell(step.firing, saying);
+      return step.state;
+    },
+    pass(state, toMs, saying) {
+      const step = passMonitor(rules, state, toMs);
+      if (step.firing !== undefined) tell(step.firing, saying);
+      return step.state;
+    },
+    dueMs: (state) => dueOfMonitor(rules, state),
+    isOver: ({ armed, sinceMs, recent, measured }) =>
+      armed &&
+      sinceMs === undefined &&
+      (recent.length === 0 || (rules.measure.kind === 'value' && measured !== undefined)),
+  };
+  return monitorOf(name, options as never, machine, []);
+}
+
+/**
+ * Declares a monitor of silence: an event is published when nothing came of a key for so long, once until something comes.
+ *
+ * Guarantee As of `defineMonitor`. An event at the last instant is none too late. In a quiet log time goes on by the clock (`time.idle`).
+ * Errors    InvalidDefinition; InvalidPattern names the place in `where`.
+ */
+export function defineSilence<
+  const Given extends EventDefinition | readonly EventDefinition[],
+  Result extends EventDefinition,
+>(options: SilenceOptions<Given, Result>): MonitorDefinition {
+  const name = `monitor ${describeValue(options.name)}`;
+  const forMs = wholeMs(name, 'for', options.for);
+  const { expected = [] } = options;
+  if (!Array.isArray(expected) || expected.some((key) => typeof key !== 'string'))
+    throw new InvalidDefinition(name, `expected must be a list of keys, found ${describeValue(expected)}`);
+  if (typeof options.alarm !== 'function')
+    throw new InvalidDefinition(name, `alarm must be a function, found ${describeValue(options.alarm)}`);
+  const published = options.publishes as EventDefinition;
+  const alarm = options.alarm as (alarm: SilenceAlarm) => unknown;
+  const machine: Machine<HeardState, null> = {
+    valueOf: () => null,
+    initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),
+    next: (state, _value, timeMs) => ({ ...hearOf(state, timeMs), heard: true }),
+    pass(state, toMs, saying) {
+      const step = passAbsence(forMs, state, toMs);
+      if (step.silence !== undefined) {
+        const { key } = saying;
+        const { timeMs, lastMs } = step.silence;
+        const data = alarm({ key, time: isoTime(timeMs), since: isoTime(lastMs), heard: state.heard });
+        const id = deterministicId(['silence', options.name, key, lastMs]);
+        saying.publish(published, data, { id, time: isoTime(timeMs) });
+      }
+      return { ...step.state, heard: state.heard };
+    },
+    dueMs: (state) => dueOfAbsence(forMs, state),
+    isOver: () => false,
+  };
+  return monitorOf(name, options as never, machine, expected as readonly string[]);
+}
+
+interface HeardState extends AbsenceState {
+  readonly heard: boolean;
+}
+
+function monitorOf<State, Value>(
+  name: string,
+  options: MonitorCommon<readonly EventDefinition[]> & { readonly publishes: EventDefinition },
+  machine: Machine<State, Value>,
+  expected: readonly string[],
+): MonitorDefinition {
+  const on = definitionsOf(options.on);
+  const late = new LateEvents(options.name, options.late ?? 'drop', on);
+  const rules = holdRules(name, options.hold ?? {});
+  const operator = inOrder(machine, { rules, waits: waitsForOthers(options.time), late });
+  const publishes = [options.publishes, ...late.publishes];
+  const reaction = timedReaction('monitor', options as unknown as TimedOptions<On>, { operator, publishes, expected });
+  return { kind: 'monitor', name: options.name, on, publishes, reaction };
+}
+
+/** Errors: InvalidInput, of which the event fails. */
+function readingOf(reading: unknown): number | null {
+  if (reading === undefined) return null;
+  if (typeof reading === 'number' && Number.isFinite(reading)) return reading;
+  throw new InvalidInput({ path: 'value', expected: 'a finite number, or undefined', found: reading });
+}
+
+function levelOf(name: string, option: string, level: Level): (measured: number) => boolean {
+  if (typeof level === 'function') return level;
+  if (typeof level === 'object' && level !== null) {
+    if ('above' in level && Number.isFinite(level.above)) return (measured) => measured > level.above;
+    if ('below' in level && Number.isFinite(level.below)) return (measured) => measured < level.below;
+  }
+  throw new InvalidDefinition(
+    name,
+    `${option} must be { above }, { below } or a function, found ${describeValue(level)}`,
+  );
+}
+
+function measureOf(name: string, measure: MeasureOptions): Measure {
+  if (measure === 'value') return { kind: 'value' };
+  if (typeof measure === 'object' && measure !== null) {
+    if ('rate' in measure) return { kind: 'rate', perMs: wholeMs(name, 'measure.rate', measure.rate) };
+    const { average } = measure;
+    if ('events' in average && Number.isSafeInteger(average.events) && average.events >= 1)
+      return { kind: 'average', over: average };
+    if ('over' in average)
+      return { kind: 'average', over: { ms: wholeMs(name, 'measure.average.over', average.over) } };
+  }
+  throw new InvalidDefinition(
+    name,
+    `measure must be 'value', { average } or { rate }, found ${describeValue(measure)}`,
+  );
+}
+
+function wholeMs(name: string, option: string, duration: Duration): number {
+  const ms = durationMs(duration, option);
+  if (!Number.isSafeInteger(ms) || ms < 1)
+    throw new InvalidDefinition(name, `${option} must be whole milliseconds above 0, found ${describeValue(duration)}`);
+  return ms;
+}

@@ -1,0 +1,264 @@
+import { definitionsOf } from '../consumer/define-consumer.ts';
+import type { EventsOf, On } from '../consumer/define-consumer.ts';
+import type { Reaction } from '../consumer/reaction.ts';
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import { retractionOf } from '../event/derived-definitions.ts';
+import type { EventDefinition, InputOf } from '../event/define-event.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { isoTime } from '../system/clock.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+import { deterministicId } from '../system/ids.ts';
+import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
+import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
+import type { Span, Windowing } from '../time/windowing.ts';
+import { LateEvents } from './late-events.ts';
+import type { LateWay } from './late-events.ts';
+import { timedReaction } from './timed-reaction.ts';
+import type { Operator, Saying, TimedEvent, TimedOptions } from './timed-reaction.ts';
+
+/** A window of a key, for who makes its result. */
+export interface WindowOf {
+  readonly key: string;
+  /** Its first instant, RFC 3339 in UTC. */
+  readonly start: string;
+  /** The first instant after it. */
+  readonly end: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** How what is in a window is brought together. Pure; accumulators are JSON, and frozen. */
+export interface WindowAggregate<Event, Accumulator, Result> {
+  readonly initial: () => Accumulator;
+  readonly add: (accumulator: Accumulator, event: Event) => Accumulator;
+  /** Of two windows that become one: sessions need it. */
+  readonly merge?: (left: Accumulator, right: Accumulator) => Accumulator;
+  /** As if the event had never been added. With it the window takes part in corrections of its events, where these are results themselves. */
+  readonly remove?: (accumulator: Accumulator, event: Event) => Accumulator;
+  readonly result: (accumulator: Accumulator, window: WindowOf) => Result;
+}
+
+/**
+ * What becomes of an event that comes when its window is over.
+ *
+ * - `'drop'`: it is counted and recorded as `thereupon.event.late`;
+ * - `'side'`: it is published again as `lateOf` its definition, in the stream `late-<name of the window>`;
+ * - `correct`: for so long after its end a window takes it, and its result is published again: the one before is taken back (`retractionOf`),
+ *   and the new one names it (`replaces`). What comes still later goes the way of `beyond`, by default `'drop'`.
+ */
+export type LatePolicy =
+  | LateWay
+  | {
+      readonly correct: Duration;
+      readonly beyond?: LateWay;
+      /** How many late events share a correction. Default 1. */
+      readonly every?: number;
+    };
+
+export interface WindowOptions<
+  Given extends EventDefinition | readonly EventDefinition[],
+  Result extends EventDefinition,
+  Accumulator,
+> extends TimedOptions<Given> {
+  readonly windows: Windowing;
+  readonly aggregate: WindowAggregate<EventsOf<Given>, Accumulator, InputOf<Result>>;
+  /** What is published when a window is over: one event for each window and key. Its time is the last instant of the window. */
+  readonly publishes: Result;
+  /** Publishes a result before the window is over, too: every so often in event time, or every so many events. Each takes the place of the one before. */
+  readonly early?: { readonly every: Duration } | { readonly events: number };
+  /** Default `'drop'`. */
+  readonly late?: LatePolicy;
+}
+
+/** Results over stretches of event time. */
+export interface WindowDefinition {
+  readonly kind: 'window';
+  readonly name: string;
+  readonly on: readonly EventDefinition[];
+  readonly publishes: readonly EventDefinition[];
+  readonly reaction: Reaction;
+}
+
+type Windows = WindowSet<JsonValue, JsonValue>;
+type Rules = WindowRules<RecordedEvent, JsonValue, JsonValue>;
+
+/**
+ * Declares windows: events of a key are brought together over stretches of event time.
+ *
+ * Guarantee Results are a function of the recorded events in their order (G6, G8): the same after a crash, on several nodes and in a replay.
+ *           A result has one id for ever. What is late is never dropped in silence.
+ * Errors    InvalidDefinition; InvalidPattern names the place in `where`.
+ */
+export function defineWindow<
+  const Given extends EventDefinition | readonly EventDefinition[],
+  Result extends EventDefinition,
+  Accumulator,
+>(options: WindowOptions<Given, Result, Accumulator>): WindowDefinition {
+  const name = `window ${describeValue(options.name)}`;
+  const { windows, aggregate } = options;
+  for (const part of ['initial', 'add', 'result'] as const)
+    if (typeof aggregate?.[part] !== 'function')
+      throw new InvalidDefinition(
+        name,
+        `aggregate.${part} must be a function, found ${describeValue(aggregate?.[part])}`,
+      );
+  if (windows?.kind === 'session' && aggregate.merge === undefined)
+    throw new InvalidDefinition(name, 'aggregate.merge is missing: a late event may join two sessions into one');
+  if (windows?.kind === 'count' && aggregate.remove !== undefined)
+    throw new InvalidDefinition(name, 'aggregate.remove has no meaning for windows by count, which take nothing back');
+  const late = latePolicy(name, options.late ?? 'drop');
+  const on = definitionsOf(options.on);
+  const retractions = aggregate.remove === undefined ? [] : on.map((definition) => retractionOf(definition));
+  const published = options.publishes as EventDefinition;
+  const lateEvents = new LateEvents(options.name, late.beyond, on);
+  const publishes = [published, retractionOf(published), ...lateEvents.publishes];
+  const operator = new WindowOperator(options.name, {
+    rules: {
+      windowing: windows,
+      aggregate: aggregate as unknown as Rules['aggregate'],
+      latenessMs: late.latenessMs,
+      lateEvents: late.every,
+      early: earlyOf(name, options.early),
+      firings: 'all',
+    },
+    result: aggregate.result as unknown as (accumulator: JsonValue, window: WindowOf) => JsonValue,
+    published,
+    late: lateEvents,
+    retracted: new Set(retractions.map(({ type }) => type)),
+  });
+  const reaction = timedReaction<Windows, On>('window', options as unknown as TimedOptions<On>, {
+    operator,
+    publishes,
+    also: retractions,
+  });
+  return { kind: 'window', name: options.name, on, publishes, reaction };
+}
+
+function latePolicy(
+  name: string,
+  given: LatePolicy,
+): { readonly latenessMs: number; readonly beyond: LateWay; readonly every: number } {
+  const { correct, beyond = 'drop', every = 1 } = typeof given === 'string' ? { correct: 0, beyond: given } : given;
+  if (!Number.isSafeInteger(every) || every < 1)
+    throw new InvalidDefinition(name, `late.every must be a whole number from 1, found ${describeValue(every)}`);
+  const latenessMs = durationMs(correct, 'late.correct');
+  if (!Number.isSafeInteger(latenessMs) || (typeof given !== 'string' && latenessMs < 1))
+    throw new InvalidDefinition(
+      name,
+      `late.correct must be whole milliseconds above 0, found ${describeValue(correct)}`,
+    );
+  return { latenessMs, beyond, every };
+}
+
+function earlyOf(name: string, given: { every: Duration } | { events: number } | undefined): Early | undefined {
+  if (given === undefined) return undefined;
+  if ('events' in given) {
+    if (Number.isSafeInteger(given.events) && given.events >= 1) return given;
+    throw new InvalidDefinition(
+      name,
+      `early.events must be a whole number from 1, found ${describeValue(given.events)}`,
+    );
+  }
+  const everyMs = durationMs(given.every, 'early.every');
+  if (Number.isSafeInteger(everyMs) && everyMs >= 1) return { everyMs };
+  throw new InvalidDefinition(
+    name,
+    `early.every must be whole milliseconds above 0, found ${describeValue(given.every)}`,
+  );
+}
+
+interface WindowParts {
+  readonly rules: Rules;
+  readonly result: (accumulator: JsonValue, window: WindowOf) => JsonValue;
+  readonly published: EventDefinition;
+  readonly late: LateEvents;
+  /** Types of the events that take one back. */
+  readonly retracted: ReadonlySet<string>;
+}
+
+class WindowOperator implements Operator<Windows> {
+  readonly #name: string;
+  readonly #parts: WindowParts;
+
+  constructor(name: string, parts: WindowParts) {
+    this.#name = name;
+    this.#parts = parts;
+  }
+
+  initial(): Windows {
+    return [];
+  }
+
+  take(windows: Windows, { event, timeMs, watermarkMs }: TimedEvent, saying: Saying): Windows {
+    const { late, retracted } = this.#parts;
+    const rules = this.#rulesOf(saying.key);
+    const value = { timeMs, value: event, watermarkMs };
+    const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
+      ? removeFromWindows(rules, windows, value)
+      : { ...addToWindows(rules, windows, value), withdrawn: [] };
+    for (const said of step.withdrawn) this.#takeBack(said, undefined, saying);
+    for (const firing of step.firings) this.#tell(firing, saying);
+    if (step.missed.length > 0) {
+      const missed = step.missed.map(({ startMs, endMs }) => ({ start: isoTime(startMs), end: isoTime(endMs) }));
+      const wholly = step.counted === 0;
+      late.tell(saying, { timeMs, watermarkMs, wholly }, { windows: missed, countedIn: step.counted });
+    }
+    return step.windows;
+  }
+
+  pass(windows: Windows, watermarkMs: number, saying: Saying): Windows {
+    if (this.dueMs(windows) > watermarkMs) return windows;
+    const step = advanceWindows(this.#rulesOf(saying.key), windows, watermarkMs);
+    for (const firing of step.firings) this.#tell(firing, saying);
+    return step.windows;
+  }
+
+  dueMs(windows: Windows): number {
+    return dueOf(this.#parts.rules, windows);
+  }
+
+  isOver(windows: Windows): boolean {
+    return windows.length === 0;
+  }
+
+  #rulesOf(key: string): Rules {
+    const { rules, result } = this.#parts;
+    return {
+      ...rules,
+      aggregate: { ...rules.aggregate, result: (accumulator, span) => result(accumulator, windowOf(key, span)) },
+    };
+  }
+
+  /** What the result takes the place of is taken back first, so that who adds up has it once. */
+  #tell(firing: Firing<JsonValue>, saying: Saying): void {
+    const { published } = this.#parts;
+    const time = isoTime(firing.endMs - 1);
+    const id = this.#idOf(firing, saying);
+    const replaced = firing.replaces.map((said) => this.#takeBack(said, id, saying));
+    const replaces = replaced.length === 0 ? {} : { extensions: { replaces: replaced.join(' ') } };
+    saying.publish(published, firing.result, { id, time, ...replaces });
+  }
+
+  /** Answers the id of what is taken back. */
+  #takeBack(said: Said<JsonValue>, replacedBy: string | undefined, saying: Saying): string {
+    const id = this.#idOf(said, saying);
+    saying.publish(retractionOf(this.#parts.published), said.result, {
+      id: deterministicId(['retraction', id]),
+      time: isoTime(said.endMs - 1),
+      extensions: { retracts: id, ...(replacedBy === undefined ? {} : { replacedby: replacedBy }) },
+    });
+    return id;
+  }
+
+  #idOf({ startMs, endMs, index }: Pick<Said<JsonValue>, 'startMs' | 'endMs' | 'index'>, saying: Saying): string {
+    // Of windows by count several may span the same times; what fills one is one event.
+    const last = this.#parts.rules.windowing.kind === 'count' ? saying.last.position : '';
+    return deterministicId(['window', this.#name, saying.key, startMs, endMs, index, last]);
+  }
+}
+
+function windowOf(key: string, { startMs, endMs }: Span): WindowOf {
+  return { key, startMs, endMs, start: isoTime(startMs), end: isoTime(endMs) };
+}

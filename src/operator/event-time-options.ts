@@ -1,0 +1,72 @@
+import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { timestampMs } from '../event/timestamp.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+import type { WatermarkRule } from '../time/watermark.ts';
+
+/** How event time is read off events, and when it is known to have come so far. */
+export interface EventTimeOptions<Event> {
+  /** When an event happened: RFC 3339, a Date, or milliseconds since 1970. Default: its attribute `time`. */
+  readonly at?: (event: Event) => string | number | Date;
+  /** By how much an event may be behind the latest one of its source before it is late. Default `'0s'`. */
+  readonly disorder?: Duration;
+  /**
+   * A source from which nothing was recorded for so long holds the others back no longer; and when there is nothing at all for so long, event
+   * time goes on by the clock. Default `'1m'`. `'never'`: for histories, whose time says nothing of now.
+   */
+  readonly idle?: Duration | 'never';
+  /** Sources without which nothing is known of how far time has come; others count from their first event on. */
+  readonly sources?: readonly string[];
+}
+
+/** Errors: InvalidDefinition names the option. */
+export function watermarkRule(name: string, options: EventTimeOptions<never>): WatermarkRule {
+  const { disorder = '0s', idle = '1m', sources = [] } = options;
+  const disorderMs = wholeMs(name, 'time.disorder', disorder);
+  const idleMs = idle === 'never' ? Number.POSITIVE_INFINITY : wholeMs(name, 'time.idle', idle);
+  if (idleMs < 1) throw new InvalidDefinition(name, `time.idle must be above 0, found ${describeValue(idle)}`);
+  if (!Array.isArray(sources) || sources.some((source) => typeof source !== 'string'))
+    throw new InvalidDefinition(name, `time.sources must be a list of sources, found ${describeValue(sources)}`);
+  return { disorderMs, idleMs, expected: sources as readonly string[] };
+}
+
+/** Errors of the function: InvalidInput for what is no instant, and what `at` throws. */
+export function timeReader(options: EventTimeOptions<never>): (event: RecordedEvent) => number {
+  const at = options.at as ((event: RecordedEvent) => unknown) | undefined;
+  if (at === undefined) return (event) => instantOf(event.time);
+  return (event) => instantOf(at(event));
+}
+
+function instantOf(given: unknown): number {
+  const ms =
+    typeof given === 'string'
+      ? timestampMs(given)
+      : given instanceof Date
+        ? given.getTime()
+        : typeof given === 'number'
+          ? given
+          : undefined;
+  if (ms === undefined || !Number.isFinite(ms) || Math.abs(ms) > LAST_MS)
+    throw new InvalidInput({
+      path: 'time',
+      expected: 'an RFC 3339 timestamp, a Date or milliseconds since 1970',
+      found: given,
+    });
+  return Math.floor(ms);
+}
+
+/** What a Date can say, on both sides of 1970. */
+const LAST_MS = 8.64e15;
+
+function wholeMs(name: string, option: string, duration: Duration): number {
+  const ms = durationMs(duration, option);
+  if (!Number.isSafeInteger(ms) || ms < 0)
+    throw new InvalidDefinition(name, `${option} must be whole milliseconds, found ${describeValue(duration)}`);
+  return ms;
+}
+
+/** Whether events wait for those that happened before them. */
+export function waitsForOthers({ disorder }: EventTimeOptions<never> = {}): boolean {
+  return disorder !== undefined && durationMs(disorder, 'time.disorder') > 0;
+}

@@ -1,0 +1,103 @@
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
+import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
+import type { LateEvents } from './late-events.ts';
+import type { Operator, Saying, TimedEvent } from './timed-reaction.ts';
+
+/** How many events of a key wait for those that happened before them, and what becomes of them when there are more. */
+export interface HoldOptions {
+  /** Default 10,000. */
+  readonly maxEvents?: number;
+  /** `'release'` (default): the earliest goes on, and what comes before it later is late. `'refuse'`: the one that came fails, and is set aside. */
+  readonly overflow?: 'release' | 'refuse';
+}
+
+/** What is made of the events of a key in the order in which they happened. */
+export interface Machine<State, Value> {
+  /** What it needs of an event: JSON. */
+  valueOf(event: RecordedEvent): Value;
+  initial(timeMs: number): State;
+  next(state: State, value: Value, timeMs: number, saying: Saying): State;
+  /** Time has come so far, and nothing from before it will come. */
+  pass(state: State, toMs: number, saying: Saying): State;
+  /** When time alone brings something on next; infinite: never. */
+  dueMs(state: State): number;
+  isOver(state: State): boolean;
+}
+
+interface InOrder<State, Value> extends ReorderState<Value> {
+  readonly of: State;
+  /** The last instant that time alone brought something on at: what happened before it comes too late. */
+  readonly toldMs: number | undefined;
+}
+
+/** Errors: InvalidDefinition names the option. */
+export function holdRules(name: string, { maxEvents = 10_000, overflow = 'release' }: HoldOptions): ReorderRules {
+  if (!Number.isSafeInteger(maxEvents) || maxEvents < 1)
+    throw new InvalidDefinition(
+      name,
+      `hold.maxEvents must be a whole number from 1, found ${describeValue(maxEvents)}`,
+    );
+  if (overflow !== 'release' && overflow !== 'refuse')
+    throw new InvalidDefinition(name, `hold.overflow must be 'release' or 'refuse', found ${describeValue(overflow)}`);
+  return { maxEvents, overflow };
+}
+
+/**
+ * An operator that gives a machine the events of a key by event time: each waits until nothing earlier is expected, or, where `waits` is false,
+ * goes on as it comes.
+ *
+ * Guarantee The machine is told of events and of time in the order of event time. An event from before what it was told is late.
+ */
+export function inOrder<State, Value>(
+  machine: Machine<State, Value>,
+  { rules, waits, late }: { readonly rules: ReorderRules; readonly waits: boolean; readonly late: LateEvents },
+): Operator<InOrder<State, Value>> {
+  type Kept = InOrder<State, Value>;
+
+  function toldUpTo(state: Kept, toMs: number, saying: Saying): Kept {
+    let { of, toldMs } = state;
+    for (let dueMs = machine.dueMs(of); dueMs < toMs; dueMs = machine.dueMs(of)) {
+      // One instant after another, so that what is late does not depend on how far time went at once.
+      of = machine.pass(of, dueMs + 1, saying);
+      toldMs = dueMs;
+    }
+    return of === state.of ? state : { ...state, of, toldMs };
+  }
+
+  function goOn(state: Kept, released: readonly Held<Value>[], saying: Saying): Kept {
+    let next = state;
+    for (const { timeMs, event } of released) {
+      next = toldUpTo(next, timeMs, saying);
+      next = { ...next, of: machine.next(next.of, event, timeMs, saying) };
+    }
+    return next;
+  }
+
+  return {
+    initial: (timeMs) => ({ ...emptyReorder<Value>(), of: machine.initial(timeMs), toldMs: undefined }),
+    take(state, { event, timeMs, watermarkMs }: TimedEvent, saying) {
+      const watermark = waits ? watermarkMs : Number.POSITIVE_INFINITY;
+      const isLate = state.toldMs !== undefined && timeMs < state.toldMs;
+      const step = isLate
+        ? { state, released: [], refused: 'late' as const }
+        : reorder(rules, state, { timeMs, event: machine.valueOf(event), watermarkMs: watermark });
+      if (step.refused === 'late') {
+        late.tell(saying, { timeMs, watermarkMs, wholly: true }, {});
+        return state;
+      }
+      if (step.refused === 'full')
+        throw new Error(`${rules.maxEvents} events of key ${saying.key} wait for those before them, and no more may`);
+      return goOn({ ...state, ...step.state }, step.released, saying);
+    },
+    pass(state, watermarkMs, saying) {
+      const step = releaseUpTo(state, watermarkMs);
+      const released = step.released.length === 0 ? state : goOn({ ...state, ...step.state }, step.released, saying);
+      return toldUpTo(released, watermarkMs, saying);
+    },
+    // What is due at an instant comes after the events of that instant.
+    dueMs: ({ held, of }) => Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, machine.dueMs(of) + 1),
+    isOver: ({ held, of }) => held.length === 0 && machine.isOver(of),
+  };
+}

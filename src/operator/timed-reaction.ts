@@ -1,0 +1,190 @@
+import { compileSelection, eitherOf } from '../channel/selection.ts';
+import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
+import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
+import { keyedBy } from '../consumer/keys.ts';
+import { DUE_INDEX } from '../consumer/reaction.ts';
+import type { Handling, Reaction } from '../consumer/reaction.ts';
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import { causeOf } from '../event/create-event.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import type { Position } from '../event/position.ts';
+import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
+import type { PublishOptions } from '../schema/encode.ts';
+import { NO_TIME } from '../time/watermark.ts';
+import { timeReader, watermarkRule } from './event-time-options.ts';
+import type { EventTimeOptions } from './event-time-options.ts';
+
+/** What every operator that goes by event time takes. */
+export interface TimedOptions<Given extends On> extends Omit<ReactionOptions<Given>, 'timeout'> {
+  readonly on: Given;
+  /** Of what the events are looked at together; results follow for each key by itself. */
+  readonly key: (event: EventsOf<Given>) => string;
+  readonly time?: EventTimeOptions<EventsOf<Given>>;
+}
+
+/** What an operator may say of a key. */
+export interface Saying {
+  readonly key: string;
+  /** The last event of the key. What follows from time alone follows from it. */
+  readonly last: RecordedEvent;
+  /** Publishes a fact once, whose id follows from what it is about. */
+  publish(definition: EventDefinition, data: unknown, options: PublishOptions & { readonly id: string }): void;
+  /** Counts the event as late and records that. */
+  tooLate(data: Readonly<Record<string, JsonValue>>): void;
+}
+
+/** An event in the hands of an operator. */
+export interface TimedEvent {
+  readonly event: RecordedEvent;
+  readonly timeMs: number;
+  /** What came before it has told that time has come so far: it is late if it is from before that. */
+  readonly watermarkMs: number;
+}
+
+/**
+ * What is made of the events of a key, as functions of its state.
+ *
+ * Shape     `dueMs`: the least watermark at which `pass` has something to do; infinite: none. `isOver`: the state is as if there had been no event.
+ */
+export interface Operator<State> {
+  initial(timeMs: number): State;
+  take(state: State, event: TimedEvent, saying: Saying): State;
+  pass(state: State, watermarkMs: number, saying: Saying): State;
+  dueMs(state: State): number;
+  isOver(state: State): boolean;
+}
+
+/** The state of a key as it is stored. */
+interface Kept<State> {
+  readonly of: State;
+  /** How far time has come for the key; null: nothing is known. */
+  readonly atMs: number | null;
+  /** Its last event, without data: the cause of what time brings on. */
+  readonly last: StoredEvent;
+}
+
+/**
+ * The reaction that an operator is.
+ *
+ * Guarantee What it says is a function of the events in the order of the log: each is taken at the watermark that those before it and itself
+ *           make, and what time alone brings on is brought on before the next event of the key, whenever it runs.
+ */
+export function timedReaction<State, Given extends On>(
+  kind: Reaction['kind'],
+  options: TimedOptions<Given>,
+  parts: {
+    readonly operator: Operator<State>;
+    readonly publishes: readonly EventDefinition[];
+    readonly also?: readonly EventDefinition[];
+    readonly expected?: readonly string[];
+  },
+): Reaction {
+  const name = `${kind} ${describeValue(options.name)}`;
+  if (typeof options.key !== 'function')
+    throw new InvalidDefinition(name, `key must be a function, found ${describeValue(options.key)}`);
+  if (definitionsOf(options.on).length === 0) throw new InvalidDefinition(name, 'on is empty; it follows from events');
+  const { operator, publishes, also = [], expected = [] } = parts;
+  const on = [...definitionsOf(options.on), ...also];
+  const common = reactionOf<readonly EventDefinition[]>({ ...options, on, where: options.where } as never, kind);
+  const time = (options.time ?? {}) as EventTimeOptions<never>;
+  const timeOf = timeReader(time);
+  const passages = compileSelection({
+    types: [SYSTEM_EVENTS.timePassed],
+    where: { stream: [systemStream(options.name)] },
+  });
+  return {
+    ...common,
+    selection: eitherOf(common.selection, passages),
+    timeoutMs: undefined,
+    publishes,
+    loops: undefined,
+    mode: 'ordered',
+    state: {
+      namespace: `state:${options.name}`,
+      initial: () => undefined,
+      indexNames: [DUE_INDEX],
+      indexes: (kept) => ({ [DUE_INDEX]: finite(operator.dueMs((kept as unknown as Kept<State>).of)) }),
+    },
+    time: {
+      watermark: watermarkRule(name, time),
+      timeOf,
+      expected,
+      lastOf: (kept) => (kept as unknown as Kept<State>).last,
+    },
+    keyedBy: keyedBy(options.key),
+    keyOf: options.key as (event: RecordedEvent) => string,
+    priorityOf: undefined,
+    delayMsOf: undefined,
+    handle: (handling) => handle(operator, timeOf, handling),
+  };
+}
+
+function handle<State>(operator: Operator<State>, timeOf: (event: RecordedEvent) => number, handling: Handling): void {
+  const before = handling.state as unknown as Kept<State> | undefined;
+  const { event, time } = handling;
+  if (time === undefined) throw new Error('a handling without event time');
+  const knownMs = before?.atMs ?? NO_TIME;
+  let state: State;
+  let atMs: number;
+  let last: StoredEvent;
+  if (before !== undefined && isPassage(handling, before.last.position)) {
+    atMs = Math.max(knownMs, time.presentMs);
+    state = operator.pass(before.of, atMs, saying(handling, recordedEvent(before.last)));
+    last = before.last;
+  } else if (time.expectedSinceMs !== undefined) {
+    if (before !== undefined) return;
+    const say = saying(handling, event);
+    atMs = Math.max(time.expectedSinceMs, time.presentMs);
+    state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
+    last = lastEvent(event);
+  } else {
+    const timeMs = timeOf(event);
+    // Of an event that was set aside the key's own time tells; of a key that has none, the present.
+    const set = before === undefined ? time.presentMs : knownMs;
+    const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
+    const nowMs = Math.max(knownMs, watermarkMs);
+    atMs = Math.max(nowMs, afterMs);
+    const passed =
+      before === undefined
+        ? operator.initial(timeMs)
+        : operator.pass(before.of, nowMs, saying(handling, recordedEvent(before.last)));
+    const say = saying(handling, event);
+    state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs }, say), atMs, say);
+    last = lastEvent(event);
+  }
+  const isOver = operator.isOver(state);
+  if (isOver && before === undefined) return;
+  handling.setState(isOver ? undefined : ({ of: state, atMs: finite(atMs), last } as unknown as JsonValue));
+}
+
+/** Whether nothing but time is to pass: its event was handled before, also where that failed then. */
+function isPassage({ event, time }: Handling, last: Position): boolean {
+  return time?.expectedSinceMs === undefined && (time?.due === true || event.position <= last);
+}
+
+function saying(handling: Handling, last: RecordedEvent): Saying {
+  return {
+    key: handling.key,
+    last,
+    publish: (definition, data, options) => handling.derive(definition, data, options, causeOf(last)),
+    tooLate: (data) => handling.tooLate(data),
+  };
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null;
+}
+
+/** What is needed of an event for it to be a cause. */
+function lastEvent({ stored }: RecordedEvent): StoredEvent {
+  const { attributes, ...rest } = stored;
+  const handedDown = {
+    ...(attributes?.causationdepth === undefined ? {} : { causationdepth: attributes.causationdepth }),
+    ...(attributes?.traceparent === undefined ? {} : { traceparent: attributes.traceparent }),
+    ...(attributes?.tracestate === undefined ? {} : { tracestate: attributes.tracestate }),
+  };
+  return { ...rest, encoding: 'none', data: null, attributes: handedDown };
+}
