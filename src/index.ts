@@ -4,6 +4,8 @@ export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
 export { defineMonitor, defineSilence } from './operator/define-monitor.ts';
+export { definePattern } from './operator/define-pattern.ts';
+export { and, every, not, one, or } from './operator/pattern.ts';
 export { defineWindow } from './operator/define-window.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
@@ -53,7 +55,8 @@ export {
   WrongState,
 } from './errors.ts';
 
-export type { AutomationDefinition, AutomationOptions } from './automation/define-automation.ts';
+export type { AutomationDefinition, AutomationOptions, RunContext, Trigger } from './automation/define-automation.ts';
+export type { MatchContext } from './automation/pattern-automation.ts';
 export type { Catalog, CatalogEvent, CatalogReaction } from './catalog.ts';
 export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
 export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
@@ -97,6 +100,17 @@ export type {
   SilenceAlarm,
   SilenceOptions,
 } from './operator/define-monitor.ts';
+export type { PatternDefinition, PatternOptions } from './operator/define-pattern.ts';
+export type {
+  Absence,
+  Every,
+  MatchedSoFar,
+  Part,
+  PartCondition,
+  PatternStep,
+  Side,
+  Sides,
+} from './operator/pattern.ts';
 export type { HoldOptions } from './operator/in-order.ts';
 export type { LateWay } from './operator/late-events.ts';
 export type {

@@ -1,32 +1,46 @@
 import { handlerContext } from '../consumer/context.ts';
 import type { HandlerContext } from '../consumer/context.ts';
 import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
-import { keyedBy, orderingKey } from '../consumer/keys.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
+import { keyedBy, orderingKey } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
-import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import type { PatternDefinition } from '../operator/define-pattern.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { patternReaction } from './pattern-automation.ts';
+import type { MatchContext, PatternRun } from './pattern-automation.ts';
+
+/** What an automation waits for: events of a kind or of several; or several events that belong together. */
+export type Trigger = On | PatternDefinition;
+
+type EventsBy<Given extends Trigger> = Given extends On ? EventsOf<Given> : never;
+
+/** What `run` is given: an event, or the events of a match. */
+export type RunContext<Given extends Trigger, Publishes, State> =
+  Given extends PatternDefinition<infer Matched>
+    ? MatchContext<Matched, Publishes>
+    : HandlerContext<EventsBy<Given>, Publishes, State>;
 
 export interface AutomationOptions<
-  Given extends On,
+  Given extends Trigger,
   Publishes extends readonly EventDefinition[],
   State,
-> extends ReactionOptions<Given> {
+> extends Omit<ReactionOptions<Given extends On ? Given : never>, 'on'> {
+  readonly on?: Given;
   /** What it may publish: the catalog shows it, and nothing else passes. */
   readonly publishes?: Publishes;
-  /** The ordering key. Default: `partitionkey`, else the stream. */
-  readonly key?: (event: EventsOf<Given>) => string;
+  /** The ordering key. Default: `partitionkey`, else the stream. A pattern has its own. */
+  readonly key?: (event: EventsBy<Given>) => string;
   /** Reactions in a row that led to an event, at most, for it to be reacted to again (G12). Default 32. */
   readonly maxDepth?: number;
-  /** Runs within one conversation (correlation id), at most, in a span of recorded time (G12). Default 1,000 in `'1m'`. */
+  /** Runs within one conversation (correlation id), at most, in a span of recorded time (G12). Default 1,000 in `'1m'`. Not with a pattern. */
   readonly maxRate?: { readonly runs: number; readonly per: Duration };
-  /** State per key, kept exactly once in effect. `initial` says what a key begins with. */
+  /** State per key, kept exactly once in effect. `initial` says what a key begins with. Not with a pattern. */
   readonly state?: { readonly initial: () => State };
-  readonly run: (context: HandlerContext<EventsOf<Given>, Publishes[number], State>) => void | Promise<void>;
+  readonly run: (context: RunContext<Given, Publishes[number], State>) => void | Promise<void>;
 }
 
 /** When an event, if a condition, then an action. */
@@ -38,6 +52,12 @@ export interface AutomationDefinition {
   readonly reaction: Reaction;
 }
 
+/** As the implementation sees them, whatever their types were. */
+type AnyOptions = Omit<AutomationOptions<On, readonly EventDefinition[], JsonValue>, 'on' | 'run'> & {
+  readonly on?: On | PatternDefinition;
+  readonly run: (context: never) => void | Promise<void>;
+};
+
 /**
  * Declares a reaction.
  *
@@ -46,24 +66,30 @@ export interface AutomationDefinition {
  * Errors    InvalidDefinition; InvalidPattern names the place in `where`.
  */
 export function defineAutomation<
-  const Given extends On,
+  const Given extends Trigger,
   const Publishes extends readonly EventDefinition[] = [],
   State = never,
 >(options: AutomationOptions<Given, Publishes, State>): AutomationDefinition {
-  const name = `automation ${describeValue(options.name)}`;
-  if (typeof options.run !== 'function')
-    throw new InvalidDefinition(name, `run must be a function, found ${describeValue(options.run)}`);
-  const maxDepth = options.maxDepth ?? 32;
+  const given = options as unknown as AnyOptions;
+  const name = `automation ${describeValue(given.name)}`;
+  if (typeof given.run !== 'function')
+    throw new InvalidDefinition(name, `run must be a function, found ${describeValue(given.run)}`);
+  const maxDepth = given.maxDepth ?? 32;
   if (!Number.isInteger(maxDepth) || maxDepth < 1)
-    throw new InvalidDefinition(
-      name,
-      `maxDepth must be a whole number from 1, found ${describeValue(options.maxDepth)}`,
-    );
+    throw new InvalidDefinition(name, `maxDepth must be a whole number from 1, found ${describeValue(given.maxDepth)}`);
+  const publishes = given.publishes ?? [];
+  const { on, reaction } = isPattern(given.on)
+    ? { on: given.on.on, reaction: onPattern(name, given, given.on, maxDepth) }
+    : { on: definitionsOf(given.on), reaction: onEvents(name, { ...given, on: given.on }, maxDepth) };
+  return { kind: 'automation', name: given.name, on, publishes, reaction };
+}
+
+function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDepth: number): Reaction {
   const { runs, per } = options.maxRate ?? { runs: 1_000, per: '1m' };
   if (!Number.isInteger(runs) || runs < 1)
     throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
-  const initial = options.state?.initial as (() => JsonValue) | undefined;
-  const reaction: Reaction = {
+  const initial = options.state?.initial;
+  return {
     ...reactionOf(options, 'automation'),
     publishes: options.publishes ?? [],
     loops: { maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per'), fromDepth: 0 },
@@ -73,19 +99,25 @@ export function defineAutomation<
         ? undefined
         : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
     keyedBy: keyedBy(options.key),
-    keyOf: (options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey,
+    keyOf: options.key ?? orderingKey,
     priorityOf: undefined,
     delayMsOf: undefined,
-    handle: (handling) =>
-      options.run(
-        handlerContext(handling, initial) as unknown as HandlerContext<EventsOf<Given>, Publishes[number], State>,
-      ),
+    handle: (handling) => options.run(handlerContext(handling, initial) as never),
   };
-  return {
-    kind: 'automation',
-    name: options.name,
-    on: definitionsOf(options.on),
-    publishes: options.publishes ?? [],
-    reaction,
-  };
+}
+
+function onPattern(name: string, options: AnyOptions, pattern: PatternDefinition, maxDepth: number): Reaction {
+  for (const option of ['where', 'category', 'source', 'key', 'state', 'maxRate'] as const)
+    if (options[option] !== undefined)
+      throw new InvalidDefinition(
+        name,
+        `${option} has no meaning with a pattern, which says itself what belongs to it`,
+      );
+  // Every event of a conversation is looked at, and few of them are runs: a loop shows in its depth.
+  const loops = { maxDepth, maxRuns: Number.POSITIVE_INFINITY, perMs: 60_000, fromDepth: 0 };
+  return patternReaction({ ...options, on: pattern, run: options.run as unknown as PatternRun }, loops);
+}
+
+function isPattern(on: On | PatternDefinition): on is PatternDefinition {
+  return (on as { readonly kind?: unknown } | undefined)?.kind === 'pattern';
 }

@@ -141,24 +141,9 @@ export class Attempt implements Handling {
 
   /** Records a fact when the event is done, exactly once, however often the handling is repeated. */
   publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
-    let publishing: Promise<{ readonly id: string }>;
-    try {
-      publishing = this.#publish(
-        definition,
-        data,
-        { ...options, id: options.id ?? this.#nextId() },
-        {
-          derived: options.id === undefined,
-          cause: this.cause,
-        },
-      );
-    } catch (error) {
-      this.#publicationFailed(error);
-      publishing = Promise.reject(error);
-    }
-    // A handler that does not wait for it must not end the process with it.
-    publishing.catch(() => undefined);
-    return publishing;
+    const derived = options.id === undefined;
+    const given = { ...options, id: options.id ?? this.#nextId() };
+    return this.#publishing(() => this.#publish(definition, data, given, { derived, cause: this.cause }));
   }
 
   /** Publishes a fact whose id follows from what it is about, as `publish` does. */
@@ -167,11 +152,21 @@ export class Attempt implements Handling {
     data: unknown,
     options: PublishOptions & { readonly id: string },
     cause = this.cause,
-  ): void {
-    // As of `publish`: one that fails fails the attempt.
-    this.#publish(definition, data, options, { derived: true, cause }).catch((error: unknown) =>
-      this.#publicationFailed(error),
-    );
+  ): Promise<{ readonly id: string }> {
+    return this.#publishing(() => this.#publish(definition, data, options, { derived: true, cause }));
+  }
+
+  #publishing(publish: () => Promise<{ readonly id: string }>): Promise<{ readonly id: string }> {
+    let publishing: Promise<{ readonly id: string }>;
+    try {
+      publishing = publish();
+    } catch (error) {
+      this.#publicationFailed(error);
+      publishing = Promise.reject(error);
+    }
+    // A handler that does not wait for it must not end the process with it.
+    publishing.catch(() => undefined);
+    return publishing;
   }
 
   /** As far as possible at once: a handler that does not wait has published when it returns. */

@@ -32,6 +32,7 @@ export interface HandlingTime {
 
 /** One event in the hands of a handler, and what it may ask for. Fulfilled by Attempt. */
 export interface Handling {
+  readonly consumer: string;
   readonly event: RecordedEvent;
   /** Attempts at this event so far, this one included. */
   readonly number: number;
@@ -52,7 +53,7 @@ export interface Handling {
     data: unknown,
     options: PublishOptions & { readonly id: string },
     cause?: Cause,
-  ): void;
+  ): Promise<{ readonly id: string }>;
   append(event: EncodedEvent): void;
   /** Counts the event as late and records that. */
   tooLate(data: Readonly<Record<string, JsonValue>>): void;

@@ -138,7 +138,7 @@ export function defineMonitor<
     // One reading fires once at most; what time alone fires is one for each reading, too.
     const id = deterministicId(['monitor', options.name, key, timeMs, saying.last.position]);
     const data = alarm({ key, time, since: isoTime(sinceMs), times: count, measured });
-    saying.publish(published, data, { id, time });
+    void saying.publish(published, data, { id, time });
   };
   const machine: Machine<MonitorState, number | null> = {
     valueOf: (event) => readingOf(read(event)),
@@ -193,7 +193,7 @@ export function defineSilence<
         const { timeMs, lastMs } = step.silence;
         const data = alarm({ key, time: isoTime(timeMs), since: isoTime(lastMs), heard: state.heard });
         const id = deterministicId(['silence', options.name, key, lastMs]);
-        saying.publish(published, data, { id, time: isoTime(timeMs) });
+        void saying.publish(published, data, { id, time: isoTime(timeMs) });
       }
       return { ...step.state, heard: state.heard };
     },

@@ -238,13 +238,13 @@ class WindowOperator implements Operator<Windows> {
     const id = this.#idOf(firing, saying);
     const replaced = firing.replaces.map((said) => this.#takeBack(said, id, saying));
     const replaces = replaced.length === 0 ? {} : { extensions: { replaces: replaced.join(' ') } };
-    saying.publish(published, firing.result, { id, time, ...replaces });
+    void saying.publish(published, firing.result, { id, time, ...replaces });
   }
 
   /** Answers the id of what is taken back. */
   #takeBack(said: Said<JsonValue>, replacedBy: string | undefined, saying: Saying): string {
     const id = this.#idOf(said, saying);
-    saying.publish(retractionOf(this.#parts.published), said.result, {
+    void saying.publish(retractionOf(this.#parts.published), said.result, {
       id: deterministicId(['retraction', id]),
       time: isoTime(said.endMs - 1),
       extensions: { retracts: id, ...(replacedBy === undefined ? {} : { replacedby: replacedBy }) },

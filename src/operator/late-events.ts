@@ -39,7 +39,7 @@ export class LateEvents {
     const { last, key } = saying;
     const definition = wholly ? this.#definitions.get(last.type) : undefined;
     if (definition !== undefined) {
-      saying.publish(definition, last.data, {
+      void saying.publish(definition, last.data, {
         id: deterministicId(['late', this.#name, last.source, last.id]),
         time: last.time,
         stream: `late-${this.#name}`,

@@ -1,7 +1,9 @@
 import { compileSelection, eitherOf } from '../channel/selection.ts';
+import type { CompiledSelection } from '../channel/selection.ts';
 import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
+import type { LoopLimits } from '../consumer/loop-guard.ts';
 import { DUE_INDEX } from '../consumer/reaction.ts';
 import type { Handling, Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
@@ -18,7 +20,7 @@ import { timeReader, watermarkRule } from './event-time-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
 
 /** What every operator that goes by event time takes. */
-export interface TimedOptions<Given extends On> extends Omit<ReactionOptions<Given>, 'timeout'> {
+export interface TimedOptions<Given extends On> extends ReactionOptions<Given> {
   readonly on: Given;
   /** Of what the events are looked at together; results follow for each key by itself. */
   readonly key: (event: EventsOf<Given>) => string;
@@ -31,9 +33,21 @@ export interface Saying {
   /** The last event of the key. What follows from time alone follows from it. */
   readonly last: RecordedEvent;
   /** Publishes a fact once, whose id follows from what it is about. */
-  publish(definition: EventDefinition, data: unknown, options: PublishOptions & { readonly id: string }): void;
+  publish(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions & { readonly id: string },
+  ): Promise<{ readonly id: string }>;
+  /** Something to act upon when the state is known that it leads to. */
+  found(what: unknown): void;
   /** Counts the event as late and records that. */
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
+}
+
+/** What an operator has found in the events of a key. */
+export interface Found {
+  readonly what: unknown;
+  readonly saying: Saying;
 }
 
 /** An event in the hands of an operator. */
@@ -80,6 +94,11 @@ export function timedReaction<State, Given extends On>(
     readonly publishes: readonly EventDefinition[];
     readonly also?: readonly EventDefinition[];
     readonly expected?: readonly string[];
+    /** Default: all events of the types, as the options say. */
+    readonly selection?: CompiledSelection;
+    readonly loops?: LoopLimits;
+    /** Acts upon what the operator found. */
+    readonly act?: (handling: Handling, found: readonly Found[]) => void | Promise<void>;
   },
 ): Reaction {
   const name = `${kind} ${describeValue(options.name)}`;
@@ -97,10 +116,11 @@ export function timedReaction<State, Given extends On>(
   });
   return {
     ...common,
-    selection: eitherOf(common.selection, passages),
-    timeoutMs: undefined,
+    selection: eitherOf(parts.selection ?? common.selection, passages),
+    // What is pure needs none.
+    timeoutMs: parts.act === undefined ? undefined : common.timeoutMs,
     publishes,
-    loops: undefined,
+    loops: parts.loops,
     mode: 'ordered',
     state: {
       namespace: `state:${options.name}`,
@@ -118,11 +138,20 @@ export function timedReaction<State, Given extends On>(
     keyOf: options.key as (event: RecordedEvent) => string,
     priorityOf: undefined,
     delayMsOf: undefined,
-    handle: (handling) => handle(operator, timeOf, handling),
+    handle(handling) {
+      const found: Found[] = [];
+      handle(operator, timeOf, handling, found);
+      return found.length === 0 ? undefined : parts.act?.(handling, found);
+    },
   };
 }
 
-function handle<State>(operator: Operator<State>, timeOf: (event: RecordedEvent) => number, handling: Handling): void {
+function handle<State>(
+  operator: Operator<State>,
+  timeOf: (event: RecordedEvent) => number,
+  handling: Handling,
+  found: Found[],
+): void {
   const before = handling.state as unknown as Kept<State> | undefined;
   const { event, time } = handling;
   if (time === undefined) throw new Error('a handling without event time');
@@ -132,11 +161,11 @@ function handle<State>(operator: Operator<State>, timeOf: (event: RecordedEvent)
   let last: StoredEvent;
   if (before !== undefined && isPassage(handling, before.last.position)) {
     atMs = Math.max(knownMs, time.presentMs);
-    state = operator.pass(before.of, atMs, saying(handling, recordedEvent(before.last)));
+    state = operator.pass(before.of, atMs, saying(handling, recordedEvent(before.last), found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
     if (before !== undefined) return;
-    const say = saying(handling, event);
+    const say = saying(handling, event, found);
     atMs = Math.max(time.expectedSinceMs, time.presentMs);
     state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
     last = lastEvent(event);
@@ -150,8 +179,8 @@ function handle<State>(operator: Operator<State>, timeOf: (event: RecordedEvent)
     const passed =
       before === undefined
         ? operator.initial(timeMs)
-        : operator.pass(before.of, nowMs, saying(handling, recordedEvent(before.last)));
-    const say = saying(handling, event);
+        : operator.pass(before.of, nowMs, saying(handling, recordedEvent(before.last), found));
+    const say = saying(handling, event, found);
     state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs }, say), atMs, say);
     last = lastEvent(event);
   }
@@ -165,13 +194,15 @@ function isPassage({ event, time }: Handling, last: Position): boolean {
   return time?.expectedSinceMs === undefined && (time?.due === true || event.position <= last);
 }
 
-function saying(handling: Handling, last: RecordedEvent): Saying {
-  return {
+function saying(handling: Handling, last: RecordedEvent, found: Found[]): Saying {
+  const said: Saying = {
     key: handling.key,
     last,
     publish: (definition, data, options) => handling.derive(definition, data, options, causeOf(last)),
+    found: (what) => found.push({ what, saying: said }),
     tooLate: (data) => handling.tooLate(data),
   };
+  return said;
 }
 
 function finite(ms: number): number | null {

@@ -1,0 +1,106 @@
+import type { HandlerPublishOptions } from '../consumer/context.ts';
+import type { On, ReactionOptions } from '../consumer/define-consumer.ts';
+import type { LoopLimits } from '../consumer/loop-guard.ts';
+import type { Handling, Reaction } from '../consumer/reaction.ts';
+import type { EventDefinition, InputOf } from '../event/define-event.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import { matchedIn, patternMachine } from '../operator/define-pattern.ts';
+import type { PatternDefinition } from '../operator/define-pattern.ts';
+import { waitsForOthers } from '../operator/event-time-options.ts';
+import { holdRules, inOrder } from '../operator/in-order.ts';
+import { LateEvents } from '../operator/late-events.ts';
+import { timedReaction } from '../operator/timed-reaction.ts';
+import type { Found, TimedOptions } from '../operator/timed-reaction.ts';
+import type { MatchedSoFar } from '../operator/pattern.ts';
+import { isoTime } from '../system/clock.ts';
+import { deterministicId } from '../system/ids.ts';
+import type { Logger } from '../system/logger.ts';
+import type { Match } from '../time/matcher.ts';
+
+/** What the run of an automation is given that waits for several events. */
+export interface MatchContext<Matched, Publishes> {
+  /** The events that matched, by the names of the pattern's parts, each in the order in which they happened. */
+  readonly events: Matched;
+  /** What the events belong to. */
+  readonly key: string;
+  /** When the last of them happened, or when it was known that one did not; RFC 3339 in UTC. */
+  readonly time: string;
+  /** Counted from 1. */
+  readonly attempt: number;
+  /** The same on every attempt at this match. */
+  readonly idempotencyKey: string;
+  /** Aborted when the attempt's time is up or the system closes without waiting longer. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Records a fact together with the match: once, however often the handling is repeated. */
+  readonly publish: <Definition extends Publishes & EventDefinition>(
+    definition: Definition,
+    data: InputOf<Definition>,
+    options?: HandlerPublishOptions,
+  ) => Promise<{ readonly id: string }>;
+}
+
+type AnyContext = MatchContext<MatchedSoFar, EventDefinition>;
+
+/** As the implementation sees it, whatever its types were. */
+export type PatternRun = (context: AnyContext) => void | Promise<void>;
+
+/** An automation that runs for each match of a pattern, as a reaction. */
+export function patternReaction(
+  options: Pick<ReactionOptions<undefined>, 'concurrency' | 'from' | 'name' | 'retry' | 'summary' | 'timeout'> & {
+    readonly on: PatternDefinition;
+    readonly run: PatternRun;
+    readonly publishes?: readonly EventDefinition[];
+  },
+  loops: LoopLimits,
+): Reaction {
+  const { on: pattern, run, publishes = [] } = options;
+  const name = `automation ${options.name}`;
+  const late = new LateEvents(options.name, pattern.options.late ?? 'drop', pattern.on);
+  const operator = inOrder(
+    patternMachine(pattern.composite, (match, saying) => saying.found(match)),
+    { rules: holdRules(name, pattern.options.hold ?? {}), waits: waitsForOthers(pattern.options.time), late },
+  );
+  const { key, time } = pattern.options;
+  const timed = { ...options, on: pattern.on, key, ...(time === undefined ? {} : { time }) };
+  return timedReaction('automation', timed as unknown as TimedOptions<On>, {
+    operator,
+    selection: pattern.selection,
+    publishes: [...publishes, ...late.publishes],
+    loops,
+    async act(handling, found) {
+      for (const one of found) await run(contextOf(handling, one));
+    },
+  });
+}
+
+/** Ids of what it publishes are made of the match: several may be found in one handling, and time alone finds some. */
+function contextOf(handling: Handling, { what, saying }: Found): AnyContext {
+  const { bound, timeMs } = what as Match<StoredEvent>;
+  const events = matchedIn(bound);
+  const of = [handling.consumer, saying.key, timeMs, ...placesOf(events)];
+  let published = 0;
+  return {
+    events,
+    key: saying.key,
+    time: isoTime(timeMs),
+    attempt: handling.number,
+    idempotencyKey: deterministicId(['match', ...of]),
+    get signal() {
+      return handling.signal;
+    },
+    log: handling.log,
+    publish(definition, data, options = {}) {
+      published += 1;
+      const id = options.id ?? deterministicId(['matched', ...of, published], handling.event.recordedMs);
+      return saying.publish(definition, data, { ...options, id });
+    },
+  };
+}
+
+function placesOf(events: MatchedSoFar): readonly (string | number)[] {
+  return Object.entries(events).flatMap(([name, found]: [string, readonly RecordedEvent[]]) => [
+    name,
+    ...found.map(({ position }) => position),
+  ]);
+}
