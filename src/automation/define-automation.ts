@@ -1,5 +1,5 @@
-import { handlerContext } from '../consumer/context.ts';
-import type { HandlerContext } from '../consumer/context.ts';
+import { correctionContext, handlerContext } from '../consumer/context.ts';
+import type { CorrectionContext, HandlerContext } from '../consumer/context.ts';
 import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy, orderingKey } from '../consumer/keys.ts';
@@ -10,6 +10,7 @@ import type { JsonValue } from '../event/json.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { corrections } from './corrections.ts';
 import { patternReaction } from './pattern-automation.ts';
 import type { MatchContext, PatternRun } from './pattern-automation.ts';
 
@@ -41,6 +42,13 @@ export interface AutomationOptions<
   /** State per key, kept exactly once in effect. `initial` says what a key begins with. Not with a pattern. */
   readonly state?: { readonly initial: () => State };
   readonly run: (context: RunContext<Given, Publishes[number], State>) => void | Promise<void>;
+  /**
+   * In place of `run`, for an event that corrects one for which it ran (`replaces`), and where one for which it ran is taken back
+   * (`retractionOf`). Default: what corrects is run like any event, and what is taken back goes unheard. Not with a pattern.
+   */
+  readonly onCorrection?: (
+    context: CorrectionContext<EventsBy<Given>, Publishes[number], State>,
+  ) => void | Promise<void>;
 }
 
 /** When an event, if a condition, then an action. */
@@ -53,9 +61,10 @@ export interface AutomationDefinition {
 }
 
 /** As the implementation sees them, whatever their types were. */
-type AnyOptions = Omit<AutomationOptions<On, readonly EventDefinition[], JsonValue>, 'on' | 'run'> & {
+type AnyOptions = Omit<AutomationOptions<On, readonly EventDefinition[], JsonValue>, 'on' | 'onCorrection' | 'run'> & {
   readonly on?: On | PatternDefinition;
   readonly run: (context: never) => void | Promise<void>;
+  readonly onCorrection?: (context: never) => void | Promise<void>;
 };
 
 /**
@@ -89,8 +98,18 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
   if (!Number.isInteger(runs) || runs < 1)
     throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
   const initial = options.state?.initial;
+  const { key, run, onCorrection } = options;
+  const correcting =
+    onCorrection === undefined
+      ? undefined
+      : corrections(definitionsOf(options.on), {
+          run: (handling) => run(handlerContext(handling, initial) as never),
+          correct: (handling, correction) => onCorrection(correctionContext(handling, initial, correction) as never),
+        });
+  const common = reactionOf(correcting === undefined ? options : { ...options, on: correcting.on }, 'automation');
+  const keyOf = key ?? orderingKey;
   return {
-    ...reactionOf(options, 'automation'),
+    ...common,
     publishes: options.publishes ?? [],
     loops: { maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per'), fromDepth: 0 },
     mode: 'ordered',
@@ -98,16 +117,19 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
       initial === undefined
         ? undefined
         : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
-    keyedBy: keyedBy(options.key),
-    keyOf: options.key ?? orderingKey,
+    keyedBy: keyedBy(key),
+    keyOf: correcting === undefined ? keyOf : (event) => keyOf(correcting.asItWas(event)),
     priorityOf: undefined,
     delayMsOf: undefined,
-    handle: (handling) => options.run(handlerContext(handling, initial) as never),
+    handle:
+      correcting === undefined
+        ? (handling) => run(handlerContext(handling, initial) as never)
+        : (handling) => correcting.handle(handling, common.selection),
   };
 }
 
 function onPattern(name: string, options: AnyOptions, pattern: PatternDefinition, maxDepth: number): Reaction {
-  for (const option of ['where', 'category', 'source', 'key', 'state', 'maxRate'] as const)
+  for (const option of ['where', 'category', 'source', 'key', 'state', 'maxRate', 'onCorrection'] as const)
     if (options[option] !== undefined)
       throw new InvalidDefinition(
         name,

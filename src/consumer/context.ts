@@ -94,3 +94,42 @@ class HandlingContext implements AnyContext {
 export function handlerContext(handling: Handling, initial: (() => JsonValue) | undefined): AnyContext {
   return new HandlingContext(handling, initial);
 }
+
+/** What a handler is given when events that it handled hold no longer. */
+export interface CorrectionContext<Event, Publishes, State = never> extends Omit<
+  HandlerContext<Event, Publishes, State>,
+  'event'
+> {
+  /** What takes their place; undefined: nothing does that this reaction is about. */
+  readonly event: Event | undefined;
+  /** What was handled and holds no longer. */
+  readonly replaced: readonly Event[];
+}
+
+class CorrectingContext extends HandlingContext {
+  readonly replaced: readonly unknown[];
+  readonly #event: unknown;
+
+  constructor(
+    handling: Handling,
+    initial: (() => JsonValue) | undefined,
+    { event, replaced }: { readonly event: unknown; readonly replaced: readonly unknown[] },
+  ) {
+    super(handling, initial);
+    this.#event = event;
+    this.replaced = replaced;
+  }
+
+  override get event(): unknown {
+    return this.#event;
+  }
+}
+
+/** What a handler gets for a correction. */
+export function correctionContext(
+  handling: Handling,
+  initial: (() => JsonValue) | undefined,
+  correction: { readonly event: unknown; readonly replaced: readonly unknown[] },
+): CorrectionContext<unknown, EventDefinition, JsonValue> {
+  return new CorrectingContext(handling, initial, correction);
+}

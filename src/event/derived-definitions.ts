@@ -1,11 +1,16 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { deterministicId } from '../system/ids.ts';
 import type { EventDefinition } from './define-event.ts';
+import type { RecordedEvent } from './event.ts';
+import { recordedEvent } from './recorded-event.ts';
 
 /** Data that was checked when it was first recorded, as what its schema gave out. */
 const CHECKED: StandardSchemaV1 = {
   '~standard': { version: 1, vendor: 'thereupon', validate: (value) => ({ value }) },
 };
 
+const RETRACTED = '.retracted';
+const LATE = '.late';
 const retractions = new WeakMap<EventDefinition, EventDefinition>();
 const lates = new WeakMap<EventDefinition, EventDefinition>();
 
@@ -16,18 +21,35 @@ const lates = new WeakMap<EventDefinition, EventDefinition>();
 export function retractionOf<Type extends string, Input, Data>(
   definition: EventDefinition<Type, Input, Data>,
 ): EventDefinition<`${Type}.retracted`, Input, Data> {
-  return derived(retractions, definition, 'retracted', 'was taken back') as EventDefinition<
+  return derived(retractions, definition, RETRACTED, 'was taken back') as EventDefinition<
     `${Type}.retracted`,
     Input,
     Data
   >;
 }
 
+/** The id of the fact that an event holds no longer. */
+export function retractionId(id: string): string {
+  return deterministicId(['retraction', id]);
+}
+
+/** What a fact of `retractionOf` takes back, as it was, but for its place. */
+export function retractedEvent(event: RecordedEvent): RecordedEvent {
+  const { stored } = event;
+  const { retracts, replacedby: _by, ...attributes } = stored.attributes ?? {};
+  return recordedEvent({
+    ...stored,
+    type: stored.type.slice(0, -RETRACTED.length),
+    id: typeof retracts === 'string' ? retracts : stored.id,
+    attributes,
+  });
+}
+
 /** The fact that an event of this definition came too late for a reaction that goes by event time. Its data is that of the event. */
 export function lateOf<Type extends string, Input, Data>(
   definition: EventDefinition<Type, Input, Data>,
 ): EventDefinition<`${Type}.late`, Data, Data> {
-  return derived(lates, definition, 'late', 'came too late') as EventDefinition<`${Type}.late`, Data, Data>;
+  return derived(lates, definition, LATE, 'came too late') as EventDefinition<`${Type}.late`, Data, Data>;
 }
 
 function derived(
@@ -40,9 +62,9 @@ function derived(
   if (before !== undefined) return before;
   const made: EventDefinition = {
     ...definition,
-    type: `${definition.type}.${suffix}`,
+    type: `${definition.type}${suffix}`,
     summary: `An event of ${definition.type} ${summary}`,
-    ...(suffix === 'late' ? { schema: CHECKED } : {}),
+    ...(suffix === LATE ? { schema: CHECKED } : {}),
   };
   known.set(definition, made);
   return made;

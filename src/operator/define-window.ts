@@ -2,7 +2,7 @@ import { definitionsOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
-import { retractionOf } from '../event/derived-definitions.ts';
+import { retractedEvent, retractionId, retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -194,10 +194,9 @@ class WindowOperator implements Operator<Windows> {
   take(windows: Windows, { event, timeMs, watermarkMs }: TimedEvent, saying: Saying): Windows {
     const { late, retracted } = this.#parts;
     const rules = this.#rulesOf(saying.key);
-    const value = { timeMs, value: event, watermarkMs };
     const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
-      ? removeFromWindows(rules, windows, value)
-      : { ...addToWindows(rules, windows, value), withdrawn: [] };
+      ? removeFromWindows(rules, windows, { timeMs, value: retractedEvent(event), watermarkMs })
+      : { ...addToWindows(rules, windows, { timeMs, value: event, watermarkMs }), withdrawn: [] };
     for (const said of step.withdrawn) this.#takeBack(said, undefined, saying);
     for (const firing of step.firings) this.#tell(firing, saying);
     if (step.missed.length > 0) {
@@ -245,7 +244,7 @@ class WindowOperator implements Operator<Windows> {
   #takeBack(said: Said<JsonValue>, replacedBy: string | undefined, saying: Saying): string {
     const id = this.#idOf(said, saying);
     void saying.publish(retractionOf(this.#parts.published), said.result, {
-      id: deterministicId(['retraction', id]),
+      id: retractionId(id),
       time: isoTime(said.endMs - 1),
       extensions: { retracts: id, ...(replacedBy === undefined ? {} : { replacedby: replacedBy }) },
     });

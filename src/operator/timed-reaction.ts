@@ -9,6 +9,7 @@ import type { Handling, Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
+import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
@@ -92,6 +93,7 @@ export function timedReaction<State, Given extends On>(
   parts: {
     readonly operator: Operator<State>;
     readonly publishes: readonly EventDefinition[];
+    /** Facts that take back what the events said. */
     readonly also?: readonly EventDefinition[];
     readonly expected?: readonly string[];
     /** Default: all events of the types, as the options say. */
@@ -109,7 +111,12 @@ export function timedReaction<State, Given extends On>(
   const on = [...definitionsOf(options.on), ...also];
   const common = reactionOf<readonly EventDefinition[]>({ ...options, on, where: options.where } as never, kind);
   const time = (options.time ?? {}) as EventTimeOptions<never>;
-  const timeOf = timeReader(time);
+  const taken = new Set(also.map(({ type }) => type));
+  // What takes an event back belongs where that one did.
+  const asItWas = (event: RecordedEvent) => (taken.has(event.type) ? retractedEvent(event) : event);
+  const readTime = timeReader(time);
+  const timeOf = (event: RecordedEvent) => readTime(asItWas(event));
+  const keyOf = options.key as (event: RecordedEvent) => string;
   const passages = compileSelection({
     types: [SYSTEM_EVENTS.timePassed],
     where: { stream: [systemStream(options.name)] },
@@ -135,7 +142,7 @@ export function timedReaction<State, Given extends On>(
       lastOf: (kept) => (kept as unknown as Kept<State>).last,
     },
     keyedBy: keyedBy(options.key),
-    keyOf: options.key as (event: RecordedEvent) => string,
+    keyOf: taken.size === 0 ? keyOf : (event) => keyOf(asItWas(event)),
     priorityOf: undefined,
     delayMsOf: undefined,
     handle(handling) {

@@ -1,6 +1,7 @@
 import type { PatternFor } from '../channel/filter/pattern.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
+import { retractedEvent, retractionOf } from '../event/derived-definitions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
@@ -9,17 +10,23 @@ import type { Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 
-/** For each event definition, the function that takes a row and an event of it to the next row; undefined removes the row. */
+/**
+ * For each event definition, the function that takes a row and an event of it to the next row; undefined removes the row. A second one takes
+ * an event back that was corrected (`retractionOf`): to the row as if it had never been; without it a correction is one more event.
+ */
 export type Evolutions<Definitions extends readonly EventDefinition[], RowShape> = {
   readonly [Index in keyof Definitions]: readonly [
     Definitions[Index],
     (row: RowShape, event: EventOf<Definitions[Index]>) => RowShape | undefined,
+    ((row: RowShape, event: EventOf<Definitions[Index]>) => RowShape | undefined)?,
   ];
 };
 
+type Evolution = (row: unknown, event: RecordedEvent) => unknown;
+
 /** Where the compiler learns which definitions are meant; what their functions are is learnt from `Evolutions`. */
 type Evolved<Definitions extends readonly EventDefinition[]> = {
-  readonly [Index in keyof Definitions]: readonly [Definitions[Index], unknown];
+  readonly [Index in keyof Definitions]: readonly [Definitions[Index], unknown, unknown?];
 };
 
 export interface ProjectionOptions<Definitions extends readonly EventDefinition[], RowShape> {
@@ -58,22 +65,29 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   options: ProjectionOptions<Definitions, RowShape>,
 ): ProjectionDefinition<RowShape> {
   const name = `projection ${describeValue(options.name)}`;
-  const evolutions = options.on as readonly (readonly [
-    EventDefinition,
-    (row: unknown, event: RecordedEvent) => unknown,
-  ])[];
+  const evolutions = options.on as readonly (readonly [EventDefinition, Evolution, Evolution?])[];
   if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');
-  const evolve = new Map(evolutions.map(([definition, step]) => [definition.type, step]));
+  const evolve = new Map<string, Evolution>(evolutions.map(([definition, step]) => [definition.type, step]));
   if (evolve.size < evolutions.length) throw new InvalidDefinition(name, 'on names an event type twice');
+  const retractions = evolutions.flatMap(([definition, , takeBack]) =>
+    takeBack === undefined ? [] : [[retractionOf(definition), takeBack] as const],
+  );
+  for (const [{ type }, takeBack] of retractions)
+    evolve.set(type, (row, event) => takeBack(row, retractedEvent(event)));
+  const retracted = new Set<string>(retractions.map(([{ type }]) => type));
   const definitions = evolutions.map(([definition]) => definition);
   const namespace = `view:${options.name}`;
-  const keyOf = options.key as (event: RecordedEvent) => string | undefined;
+  const keyOfEvent = options.key as (event: RecordedEvent) => string | undefined;
+  const keyOf =
+    retracted.size === 0
+      ? keyOfEvent
+      : (event: RecordedEvent) => keyOfEvent(retracted.has(event.type) ? retractedEvent(event) : event);
   const initial = options.initial as () => JsonValue;
   const indexes = Object.entries(options.indexes ?? {}) as [string, (row: unknown) => IndexValue][];
   const common = reactionOf<readonly EventDefinition[]>(
     {
       name: options.name,
-      on: definitions,
+      on: [...definitions, ...retractions.map(([definition]) => definition)],
       retry: options.retry ?? PROJECTION_RETRY,
       ...(options.summary === undefined ? {} : { summary: options.summary }),
       ...(options.where === undefined ? {} : { where: options.where }),
@@ -92,7 +106,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       indexNames: indexes.map(([index]) => index),
       indexes: (row) => indexValues(indexes, row),
     },
-    keyedBy: keyedBy(keyOf),
+    keyedBy: keyedBy(keyOfEvent),
     keyOf: (event) => keyOf(event) ?? NO_ROW,
     priorityOf: undefined,
     delayMsOf: undefined,
@@ -111,7 +125,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   return {
     kind: 'projection',
     name: options.name,
-    on: definitions,
+    on: [...definitions, ...retractions.map(([definition]) => definition)],
     indexes: indexes.map(([index]) => index),
     namespace,
     reaction,

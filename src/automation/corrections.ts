@@ -1,0 +1,70 @@
+import type { CompiledSelection } from '../channel/selection.ts';
+import type { Handling } from '../consumer/reaction.ts';
+import { InvalidDefinition } from '../errors.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import { retractedEvent, retractionId, retractionOf } from '../event/derived-definitions.ts';
+import type { RecordedEvent } from '../event/event.ts';
+
+/** What is done for an event, and for one that corrects others or takes one back. */
+interface Answers {
+  run(handling: Handling): void | Promise<void>;
+  correct(
+    handling: Handling,
+    correction: { readonly event: RecordedEvent | undefined; readonly replaced: readonly RecordedEvent[] },
+  ): void | Promise<void>;
+}
+
+/** How an automation that cares for corrections handles events. */
+export interface Correcting {
+  /** With the facts that take events back. */
+  readonly on: readonly EventDefinition[];
+  /** What an event takes back, as it was; other events as they are. */
+  asItWas(event: RecordedEvent): RecordedEvent;
+  handle(handling: Handling, selection: Pick<CompiledSelection, 'matches'>): void | Promise<void>;
+}
+
+/**
+ * Tells what is new from what corrects something that the automation ran for: that is exactly what its selection matches, since it handles all
+ * of it, in order.
+ *
+ * Errors    InvalidDefinition where it is about every event: nothing says what may be taken back.
+ */
+export function corrections(definitions: readonly EventDefinition[], { run, correct }: Answers): Correcting {
+  if (definitions.length === 0)
+    throw new InvalidDefinition('automation', 'onCorrection needs definitions in on, whose events may be taken back');
+  const retractions = definitions.map((definition) => retractionOf(definition));
+  const retracted = new Set<string>(retractions.map(({ type }) => type));
+  const asItWas = (event: RecordedEvent) => (retracted.has(event.type) ? retractedEvent(event) : event);
+
+  /** What takes its place is in the log by the same commit, and is handled as the correction where it is for this automation. */
+  async function takenBack(handling: Handling, selection: Pick<CompiledSelection, 'matches'>): Promise<void> {
+    const { event } = handling;
+    const by = event.attribute('replacedby');
+    const next = typeof by === 'string' ? await handling.find(event.source, by) : undefined;
+    if (next !== undefined && selection.matches(next)) return;
+    await correct(handling, { event: undefined, replaced: [retractedEvent(event)] });
+  }
+
+  async function replacing(
+    handling: Handling,
+    ids: readonly string[],
+    selection: Pick<CompiledSelection, 'matches'>,
+  ): Promise<void> {
+    const { event } = handling;
+    const found = await Promise.all(ids.map((id) => handling.find(event.source, retractionId(id))));
+    const replaced = found.filter((one) => one !== undefined && selection.matches(one)) as readonly RecordedEvent[];
+    if (replaced.length === 0) return run(handling);
+    await correct(handling, { event, replaced: replaced.map(retractedEvent) });
+  }
+
+  return {
+    on: [...definitions, ...retractions],
+    asItWas,
+    handle(handling, selection) {
+      const { event } = handling;
+      if (retracted.has(event.type)) return takenBack(handling, selection);
+      const replaces = event.attribute('replaces');
+      return typeof replaces === 'string' ? replacing(handling, replaces.split(' '), selection) : run(handling);
+    },
+  };
+}
