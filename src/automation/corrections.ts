@@ -7,11 +7,11 @@ import type { RecordedEvent } from '../event/event.ts';
 
 /** What is done for an event, and for one that corrects others or takes one back. */
 interface Answers {
-  run(handling: Handling): void | Promise<void>;
-  correct(
+  readonly run: (handling: Handling) => void | Promise<void>;
+  readonly correct: (
     handling: Handling,
     correction: { readonly event: RecordedEvent | undefined; readonly replaced: readonly RecordedEvent[] },
-  ): void | Promise<void>;
+  ) => void | Promise<void>;
 }
 
 /** How an automation that cares for corrections handles events. */

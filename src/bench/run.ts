@@ -7,6 +7,7 @@ import { growth, idle, soak } from './long.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
+import { countInSessions, countInWindows } from './time.ts';
 import type { Figure, Workload } from './workload.ts';
 
 const WORKLOADS: readonly Workload[] = [
@@ -21,6 +22,8 @@ const WORKLOADS: readonly Workload[] = [
   catchUpOnNodes,
   processQueueOnNodes,
   matchFilters,
+  countInWindows,
+  countInSessions,
   memoryOfCatchUp,
   growth,
   idle,

@@ -139,6 +139,11 @@ export class Attempt implements Handling {
     this.stateChange = { value: value === undefined ? undefined : sealJson(value, 'state') };
   }
 
+  keepState(value: JsonValue | undefined): void {
+    this.#assertOpen();
+    this.stateChange = { value };
+  }
+
   /** Records a fact when the event is done, exactly once, however often the handling is repeated. */
   publish(definition: EventDefinition, data: unknown, options: PublishOptions = {}): Promise<{ readonly id: string }> {
     const derived = options.id === undefined;

@@ -2,6 +2,7 @@ import type { AppendOutcome, AppendRequest } from '../channel/event-log.ts';
 import { ThereuponError } from '../errors.ts';
 import { encodedBytes } from '../event/event-size.ts';
 import type { EncodedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { waitFor } from '../system/clock.ts';
@@ -15,9 +16,12 @@ import type { Unit, UnitOfWork } from './unit-of-work.ts';
 const LAZY_MS = 10;
 /** After a commit longer, so long: where one event comes after the other there is always company. */
 const LAZY_AGAIN_MS = 50;
-/** So many settled events, or so much of what they change, are committed at once in any case. */
-const LAZY_EVENTS = 8_192;
-const LAZY_BYTES = 4 * 1_024 * 1_024;
+/** While a history is read longer still: what changes again and again is then written once. */
+const LAZY_HISTORY_MS = 500;
+/** So many publications and rows, or so much of them, or so many settled events are committed at once in any case: others wait for a commit. */
+const LAZY_WRITES = 16_384;
+const LAZY_BYTES = 8 * 1_024 * 1_024;
+const LAZY_EVENTS = 65_536;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 /** A commit that the log refused: which event's effects, and why. `refusal` undefined: the consumer is no longer known, or its lanes went to another node. */
@@ -45,6 +49,8 @@ export interface CommitterOptions {
   readonly environment: Environment;
   /** Every event is a unit of its own, so that one that cannot be committed is found and takes no other with it. */
   readonly careful: boolean;
+  /** Rows are written in this form; undefined: as they are. */
+  readonly storedForm: ((state: JsonValue) => JsonValue) | undefined;
   snapshot(): Pick<Unit, 'checkpoint' | 'lease'>;
   /** While a history is read, effects wait for company too: rows that change many times are then written once. */
   catchingUp(): boolean;
@@ -74,6 +80,7 @@ export class Committer {
   readonly #options: CommitterOptions;
   #appends: { request: AppendRequest; position: Position }[] = [];
   #rows = new Map<string, RowWrite>();
+  #rowBytes = new Map<string, number>();
   #put = new Map<Position, Delivery>();
   #remove = new Set<Position>();
   #settled = 0;
@@ -151,10 +158,11 @@ export class Committer {
     for (const event of request.events) this.#bytes += encodedBytes(event);
   }
 
-  /** `bytes`: what the value takes, roughly. A row that is written again counts again: the limit is one of work, too. */
+  /** `bytes`: what the value takes, roughly. */
   write(row: RowWrite, bytes: number): void {
     this.#rows.set(row.key, row);
-    this.#bytes += bytes;
+    this.#bytes += bytes - (this.#rowBytes.get(row.key) ?? 0);
+    this.#rowBytes.set(row.key, bytes);
   }
 
   putDelivery(delivery: Delivery): void {
@@ -191,7 +199,7 @@ export class Committer {
   }
 
   get #isLarge(): boolean {
-    return this.#settled + this.#appended >= LAZY_EVENTS || this.#bytes >= LAZY_BYTES;
+    return this.#appended + this.#rows.size >= LAZY_WRITES || this.#bytes >= LAZY_BYTES || this.#settled >= LAZY_EVENTS;
   }
 
   /** Resolves when everything added before the call is durable. Rejects when the committer was stopped first. */
@@ -225,7 +233,8 @@ export class Committer {
     if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
     const { clock } = this.#options.environment;
     // Clocks may be set back.
-    const againMs = Math.min(LAZY_AGAIN_MS, this.#begunMs + LAZY_AGAIN_MS - clock.now());
+    const lazyMs = this.#options.catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
+    const againMs = Math.min(lazyMs, this.#begunMs + lazyMs - clock.now());
     this.#cancelLazy = clock.setTimer(Math.max(LAZY_MS, againMs), () => {
       this.#cancelLazy = undefined;
       this.#start();
@@ -270,7 +279,7 @@ export class Committer {
       consumer: this.#options.consumer,
       ...this.#options.snapshot(),
       appends: this.#appends.map(({ request }) => request),
-      rows: [...this.#rows.values()],
+      rows: this.#rowsAsStored(),
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
     const owners = this.#appends.map((append) => append.position);
@@ -281,6 +290,7 @@ export class Committer {
     this.#closed += 1;
     this.#appends = [];
     this.#rows = new Map();
+    this.#rowBytes = new Map();
     this.#put = new Map();
     this.#remove = new Set();
     this.#settled = 0;
@@ -288,6 +298,13 @@ export class Committer {
     this.#bytes = 0;
     this.#dirty = false;
     this.#urgent = false;
+  }
+
+  #rowsAsStored(): readonly RowWrite[] {
+    const { storedForm } = this.#options;
+    const rows = [...this.#rows.values()];
+    if (storedForm === undefined) return rows;
+    return rows.map((row) => (row.value === undefined ? row : { ...row, value: storedForm(row.value) }));
   }
 
   async #commit({ unit, position }: ClosedUnit): Promise<Awaited<ReturnType<UnitOfWork['commit']>> | undefined> {

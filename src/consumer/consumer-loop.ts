@@ -79,7 +79,7 @@ const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 /** So many events of others are passed at most before it is written down how far this one is. */
 const MAX_PASSED = 256;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
-const MAX_UNCOMMITTED = 16_384;
+const MAX_UNCOMMITTED = 131_072;
 const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
 
 /**
@@ -127,7 +127,7 @@ export class ConsumerLoop {
     this.#share = new LaneShare(reaction, stores, options.token === undefined ? undefined : options.groups);
     this.#intake = this.#createIntake();
     this.#committer = this.#createCommitter();
-    this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state.namespace);
+    this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state);
     this.#due = this.#time && this.#createDueKeys(this.#time);
     this.#quiet = this.#due && this.#createQuietTime(this.#due);
     this.#settlement = new Settlement({
@@ -396,7 +396,8 @@ export class ConsumerLoop {
       }
       const { watermarkMs } = time;
       const moved = timeMs !== undefined && time.observe(event, timeMs);
-      this.#takeAt(event, { watermarkMs, afterMs: time.watermarkMs }, unknown);
+      const workTime = timeMs === undefined ? undefined : { eventMs: timeMs, watermarkMs, afterMs: time.watermarkMs };
+      this.#takeAt(event, workTime, unknown);
       if (moved) this.#due?.advance();
       this.#expect(event, time);
       this.#quiet?.look();
@@ -405,7 +406,7 @@ export class ConsumerLoop {
 
   #expect(event: RecordedEvent, { watermarkMs, sinceMs }: EventTime): void {
     if (watermarkMs === NO_TIME || this.#due?.awaitsTime !== true) return;
-    this.#due.expectSince(event, { watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
+    this.#due.expectSince(event, { eventMs: sinceMs, watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
   }
 
   /** `unknown`: why it cannot be told when the event happened. */
@@ -491,6 +492,7 @@ export class ConsumerLoop {
       environment: setting.environment,
       snapshot: () => this.#checkpoints(),
       catchingUp: () => !this.live,
+      storedForm: setting.reaction.state?.form?.stored,
       careful: this.#progress.low < this.#options.carefulUpTo,
       committed: (unit) => this.#committed(unit),
       refused: (refusal) => this.#options.refused(refusal),

@@ -44,6 +44,8 @@ export interface Handling {
   /** The state of the key, as the handling of the key's earlier events left it. */
   readonly state: JsonValue | undefined;
   setState(value: JsonValue | undefined): void;
+  /** Of a reaction whose states have a form of their own: unchecked, and never to be changed. */
+  keepState(value: JsonValue | undefined): void;
   /** Of a reaction that goes by event time. */
   readonly time: HandlingTime | undefined;
   publish(definition: EventDefinition, data: unknown, options?: PublishOptions): Promise<{ readonly id: string }>;
@@ -78,6 +80,11 @@ export const DUE_INDEX = 'due';
 /** State that belongs to a key: a row in a namespace, with the row's declared indexes. */
 export interface KeyedState {
   readonly namespace: string;
+  /** Of states of the engine's own, which nobody else gets to see: between what is worked with and what is stored. Default: they are the same. */
+  readonly form?: {
+    readonly stored: (state: JsonValue) => JsonValue;
+    readonly restored: (row: JsonValue) => JsonValue;
+  };
   initial(): JsonValue | undefined;
   readonly indexNames: readonly string[];
   indexes(value: JsonValue): Readonly<Record<string, IndexValue>>;

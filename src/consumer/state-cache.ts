@@ -1,6 +1,7 @@
 import type { JsonValue } from '../event/json.ts';
 import { roughJsonBytes } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
+import type { KeyedState } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 
 /** States kept in memory per consumer, and what they take (G10); the least recently used go first. */
@@ -19,13 +20,15 @@ const MAX_STATES_BYTES = 32 * 1_024 * 1_024;
 export class StateCache {
   readonly #rows: RowStore;
   readonly #namespace: string;
+  readonly #restored: ((row: JsonValue) => JsonValue) | undefined;
   readonly #states = new Map<string, { readonly value: JsonValue | undefined; readonly bytes: number }>();
   #bytes = 0;
   readonly #loading = new Map<string, number>();
 
-  constructor(rows: RowStore, namespace: string) {
+  constructor(rows: RowStore, { namespace, form }: Pick<KeyedState, 'form' | 'namespace'>) {
     this.#rows = rows;
     this.#namespace = namespace;
+    this.#restored = form?.restored;
   }
 
   has(key: string): boolean {
@@ -65,8 +68,12 @@ export class StateCache {
       // A handler of the same key may have set it while this was read.
       const value = values[index];
       if (!this.#states.has(key))
-        this.set(key, value === undefined ? undefined : sealJson(value, 'state'), roughJsonBytes(value));
+        this.set(key, value === undefined ? undefined : this.#stateOf(value), roughJsonBytes(value));
     }
+  }
+
+  #stateOf(row: JsonValue): JsonValue {
+    return this.#restored === undefined ? sealJson(row, 'state') : this.#restored(row);
   }
 
   /** Drops states above the limit, but for those that are not committed yet. */

@@ -6,6 +6,7 @@ import { retractedEvent, retractionId, retractionOf } from '../event/derived-def
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { sealJson } from '../event/sealed-json.ts';
 import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
@@ -117,7 +118,7 @@ export function defineWindow<
   const operator = new WindowOperator(options.name, {
     rules: {
       windowing: windows,
-      aggregate: aggregate as unknown as Rules['aggregate'],
+      aggregate: sealed(aggregate as unknown as Rules['aggregate']),
       latenessMs: late.latenessMs,
       lateEvents: late.every,
       early: earlyOf(name, options.early),
@@ -178,13 +179,33 @@ interface WindowParts {
   readonly retracted: ReadonlySet<string>;
 }
 
+type StoredWindow = readonly [
+  startMs: number,
+  endMs: number,
+  accumulator: JsonValue,
+  earliestMs: number,
+  latestMs: number,
+  events: number,
+  untold: number,
+  firings: number,
+  ended: 0 | 1,
+  earlyMs: number | null,
+  standing: readonly (readonly [startMs: number, endMs: number, index: number, result: JsonValue])[],
+];
+
 class WindowOperator implements Operator<Windows> {
   readonly #name: string;
   readonly #parts: WindowParts;
+  readonly #rules: Rules;
+  /** Whose windows are at hand: what they result in may speak of it. */
+  #key = '';
 
   constructor(name: string, parts: WindowParts) {
     this.#name = name;
     this.#parts = parts;
+    const { rules, result } = parts;
+    const ofKey = (accumulator: JsonValue, span: Span) => result(accumulator, new KeyWindow(this.#key, span));
+    this.#rules = { ...rules, aggregate: { ...rules.aggregate, result: ofKey } };
   }
 
   initial(): Windows {
@@ -193,7 +214,8 @@ class WindowOperator implements Operator<Windows> {
 
   take(windows: Windows, { event, timeMs, watermarkMs }: TimedEvent, saying: Saying): Windows {
     const { late, retracted } = this.#parts;
-    const rules = this.#rulesOf(saying.key);
+    const rules = this.#rules;
+    this.#key = saying.key;
     const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
       ? removeFromWindows(rules, windows, { timeMs, value: retractedEvent(event), watermarkMs })
       : { ...addToWindows(rules, windows, { timeMs, value: event, watermarkMs }), withdrawn: [] };
@@ -209,7 +231,8 @@ class WindowOperator implements Operator<Windows> {
 
   pass(windows: Windows, watermarkMs: number, saying: Saying): Windows {
     if (this.dueMs(windows) > watermarkMs) return windows;
-    const step = advanceWindows(this.#rulesOf(saying.key), windows, watermarkMs);
+    this.#key = saying.key;
+    const step = advanceWindows(this.#rules, windows, watermarkMs);
     for (const firing of step.firings) this.#tell(firing, saying);
     return step.windows;
   }
@@ -222,12 +245,39 @@ class WindowOperator implements Operator<Windows> {
     return windows.length === 0;
   }
 
-  #rulesOf(key: string): Rules {
-    const { rules, result } = this.#parts;
-    return {
-      ...rules,
-      aggregate: { ...rules.aggregate, result: (accumulator, span) => result(accumulator, windowOf(key, span)) },
-    };
+  /** As lists, since there are many of them. */
+  stored(windows: Windows): JsonValue {
+    return windows.map((window): JsonValue => [
+      window.startMs,
+      window.endMs,
+      window.accumulator,
+      window.earliestMs,
+      window.latestMs,
+      window.events,
+      window.untold,
+      window.firings,
+      window.ended ? 1 : 0,
+      window.earlyMs ?? null,
+      window.standing.map(({ startMs, endMs, index, result }): JsonValue => [startMs, endMs, index, result]),
+    ]);
+  }
+
+  restored(json: JsonValue): Windows {
+    return (json as unknown as readonly StoredWindow[]).map(
+      ([startMs, endMs, accumulator, earliestMs, latestMs, events, untold, firings, ended, earlyMs, standing]) => ({
+        startMs,
+        endMs,
+        accumulator: sealJson(accumulator, 'accumulator'),
+        earliestMs,
+        latestMs,
+        events,
+        untold,
+        firings,
+        ended: ended === 1,
+        earlyMs: earlyMs ?? undefined,
+        standing: standing.map(([start, end, index, result]) => ({ startMs: start, endMs: end, index, result })),
+      }),
+    );
   }
 
   /** What the result takes the place of is taken back first, so that who adds up has it once. */
@@ -258,6 +308,36 @@ class WindowOperator implements Operator<Windows> {
   }
 }
 
-function windowOf(key: string, { startMs, endMs }: Span): WindowOf {
-  return { key, startMs, endMs, start: isoTime(startMs), end: isoTime(endMs) };
+/** What the program's functions make is checked, and kept from being changed. */
+function sealed({ initial, add, merge, remove, result }: Rules['aggregate']): Rules['aggregate'] {
+  return {
+    initial: () => sealJson(initial(), 'aggregate.initial()'),
+    add: (accumulator, event) => sealJson(add(accumulator, event), 'aggregate.add()'),
+    ...(merge === undefined ? {} : { merge: (left, right) => sealJson(merge(left, right), 'aggregate.merge()') }),
+    ...(remove === undefined
+      ? {}
+      : { remove: (accumulator, event) => sealJson(remove(accumulator, event), 'aggregate.remove()') }),
+    result: (accumulator, span) => result(accumulator, span),
+  };
+}
+
+/** Texts are made when they are asked for. */
+class KeyWindow implements WindowOf {
+  readonly key: string;
+  readonly startMs: number;
+  readonly endMs: number;
+
+  constructor(key: string, { startMs, endMs }: Span) {
+    this.key = key;
+    this.startMs = startMs;
+    this.endMs = endMs;
+  }
+
+  get start(): string {
+    return isoTime(this.startMs);
+  }
+
+  get end(): string {
+    return isoTime(this.endMs);
+  }
 }

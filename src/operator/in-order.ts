@@ -1,5 +1,6 @@
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
 import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
 import type { LateEvents } from './late-events.ts';
@@ -99,5 +100,8 @@ export function inOrder<State, Value>(
     // What is due at an instant comes after the events of that instant.
     dueMs: ({ held, of }) => Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, machine.dueMs(of) + 1),
     isOver: ({ held, of }) => held.length === 0 && machine.isOver(of),
+    // Machines keep JSON, checked where it comes from the program.
+    stored: (state) => state as unknown as JsonValue,
+    restored: (json) => json as unknown as Kept,
   };
 }

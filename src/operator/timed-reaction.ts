@@ -13,9 +13,10 @@ import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
-import type { Position } from '../event/position.ts';
+import { position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import type { PublishOptions } from '../schema/encode.ts';
+import { isoTime } from '../system/clock.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import { timeReader, watermarkRule } from './event-time-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
@@ -70,6 +71,9 @@ export interface Operator<State> {
   pass(state: State, watermarkMs: number, saying: Saying): State;
   dueMs(state: State): number;
   isOver(state: State): boolean;
+  /** As JSON, and back. */
+  stored(state: State): JsonValue;
+  restored(json: JsonValue): State;
 }
 
 /** The state of a key as it is stored. */
@@ -77,9 +81,25 @@ interface Kept<State> {
   readonly of: State;
   /** How far time has come for the key; null: nothing is known. */
   readonly atMs: number | null;
-  /** Its last event, without data: the cause of what time brings on. */
-  readonly last: StoredEvent;
+  /** Its last event: the cause of what time brings on. */
+  readonly last: LastEvent;
 }
+
+/** What is needed of an event for it to be a cause; null: it is the default. */
+type LastEvent = readonly [
+  id: string,
+  source: string,
+  type: string,
+  stream: string,
+  position: number,
+  recordedMs: number,
+  /** Default: its id. */
+  correlationid: string | null,
+  /** Default: 0. */
+  depth: number | null,
+  traceparent: string | null,
+  tracestate: string | null,
+];
 
 /**
  * The reaction that an operator is.
@@ -132,6 +152,16 @@ export function timedReaction<State, Given extends On>(
     state: {
       namespace: `state:${options.name}`,
       initial: () => undefined,
+      form: {
+        stored(kept) {
+          const { of, atMs, last } = kept as unknown as Kept<State>;
+          return [operator.stored(of), atMs, last as unknown as JsonValue];
+        },
+        restored(row) {
+          const [of, atMs, last] = row as unknown as readonly [JsonValue, number | null, LastEvent];
+          return { of: operator.restored(of), atMs, last } as unknown as JsonValue;
+        },
+      },
       indexNames: [DUE_INDEX],
       indexes: (kept) => ({ [DUE_INDEX]: finite(operator.dueMs((kept as unknown as Kept<State>).of)) }),
     },
@@ -139,7 +169,7 @@ export function timedReaction<State, Given extends On>(
       watermark: watermarkRule(name, time),
       timeOf,
       expected,
-      lastOf: (kept) => (kept as unknown as Kept<State>).last,
+      lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
     },
     keyedBy: keyedBy(options.key),
     keyOf: taken.size === 0 ? keyOf : (event) => keyOf(asItWas(event)),
@@ -165,19 +195,19 @@ function handle<State>(
   const knownMs = before?.atMs ?? NO_TIME;
   let state: State;
   let atMs: number;
-  let last: StoredEvent;
-  if (before !== undefined && isPassage(handling, before.last.position)) {
+  let last: LastEvent;
+  if (before !== undefined && isPassage(handling, before.last[4])) {
     atMs = Math.max(knownMs, time.presentMs);
-    state = operator.pass(before.of, atMs, saying(handling, recordedEvent(before.last), found));
+    state = operator.pass(before.of, atMs, new KeySaying(handling, before.last, found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
     if (before !== undefined) return;
-    const say = saying(handling, event, found);
+    const say = new KeySaying(handling, event, found);
     atMs = Math.max(time.expectedSinceMs, time.presentMs);
     state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
     last = lastEvent(event);
   } else {
-    const timeMs = timeOf(event);
+    const timeMs = time.taken?.eventMs ?? timeOf(event);
     // Of an event that was set aside the key's own time tells; of a key that has none, the present.
     const set = before === undefined ? time.presentMs : knownMs;
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
@@ -186,43 +216,114 @@ function handle<State>(
     const passed =
       before === undefined
         ? operator.initial(timeMs)
-        : operator.pass(before.of, nowMs, saying(handling, recordedEvent(before.last), found));
-    const say = saying(handling, event, found);
+        : operator.pass(before.of, nowMs, new KeySaying(handling, before.last, found));
+    const say = new KeySaying(handling, event, found);
     state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs }, say), atMs, say);
     last = lastEvent(event);
   }
   const isOver = operator.isOver(state);
   if (isOver && before === undefined) return;
-  handling.setState(isOver ? undefined : ({ of: state, atMs: finite(atMs), last } as unknown as JsonValue));
+  handling.keepState(isOver ? undefined : ({ of: state, atMs: finite(atMs), last } as unknown as JsonValue));
 }
 
 /** Whether nothing but time is to pass: its event was handled before, also where that failed then. */
-function isPassage({ event, time }: Handling, last: Position): boolean {
+function isPassage({ event, time }: Handling, last: number): boolean {
   return time?.expectedSinceMs === undefined && (time?.due === true || event.position <= last);
 }
 
-function saying(handling: Handling, last: RecordedEvent, found: Found[]): Saying {
-  const said: Saying = {
-    key: handling.key,
-    last,
-    publish: (definition, data, options) => handling.derive(definition, data, options, causeOf(last)),
-    found: (what) => found.push({ what, saying: said }),
-    tooLate: (data) => handling.tooLate(data),
+/** Mostly there is nothing to say, so that it costs nothing to be able to. */
+class KeySaying implements Saying {
+  readonly #handling: Handling;
+  readonly #found: Found[];
+  #last: RecordedEvent | LastEvent;
+
+  constructor(handling: Handling, last: RecordedEvent | LastEvent, found: Found[]) {
+    this.#handling = handling;
+    this.#last = last;
+    this.#found = found;
+  }
+
+  get key(): string {
+    return this.#handling.key;
+  }
+
+  get last(): RecordedEvent {
+    if (isListed(this.#last)) this.#last = recordedEvent(storedEvent(this.#last));
+    return this.#last;
+  }
+
+  publish(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions & { readonly id: string },
+  ): Promise<{ readonly id: string }> {
+    return this.#handling.derive(definition, data, options, causeOf(this.last));
+  }
+
+  found(what: unknown): void {
+    this.#found.push({ what, saying: this });
+  }
+
+  tooLate(data: Readonly<Record<string, JsonValue>>): void {
+    this.#handling.tooLate(data);
+  }
+}
+
+function isListed(given: RecordedEvent | LastEvent): given is LastEvent {
+  return Array.isArray(given);
+}
+
+function lastEvent(event: RecordedEvent): LastEvent {
+  const { id, source, type, stream, correlationid, recordedMs, attributes } = event.stored;
+  return [
+    id,
+    source,
+    type,
+    stream,
+    event.position,
+    recordedMs,
+    correlationid === id ? null : correlationid,
+    attributes?.causationdepth ?? null,
+    attributes?.traceparent ?? null,
+    attributes?.tracestate ?? null,
+  ];
+}
+
+function storedEvent([
+  id,
+  source,
+  type,
+  stream,
+  place,
+  recordedMs,
+  correlationid,
+  depth,
+  traceparent,
+  tracestate,
+]: LastEvent): StoredEvent {
+  return {
+    id,
+    source,
+    type,
+    stream,
+    position: position(place),
+    recordedMs,
+    correlationid: correlationid ?? id,
+    schemaVersion: 0,
+    version: 0,
+    subject: undefined,
+    time: isoTime(recordedMs),
+    causationid: undefined,
+    encoding: 'none',
+    data: null,
+    attributes: {
+      ...(depth === null ? {} : { causationdepth: depth }),
+      ...(traceparent === null ? {} : { traceparent }),
+      ...(tracestate === null ? {} : { tracestate }),
+    },
   };
-  return said;
 }
 
 function finite(ms: number): number | null {
   return Number.isFinite(ms) ? ms : null;
-}
-
-/** What is needed of an event for it to be a cause. */
-function lastEvent({ stored }: RecordedEvent): StoredEvent {
-  const { attributes, ...rest } = stored;
-  const handedDown = {
-    ...(attributes?.causationdepth === undefined ? {} : { causationdepth: attributes.causationdepth }),
-    ...(attributes?.traceparent === undefined ? {} : { traceparent: attributes.traceparent }),
-    ...(attributes?.tracestate === undefined ? {} : { tracestate: attributes.tracestate }),
-  };
-  return { ...rest, encoding: 'none', data: null, attributes: handedDown };
 }

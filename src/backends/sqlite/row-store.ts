@@ -135,8 +135,7 @@ export class SqliteRowStore implements RowStore {
   /** Part of a unit. */
   write({ namespace, key, json, indexes }: PreparedRow): void {
     const known = this.#find(namespace) ?? this.#create(namespace);
-    if (indexes !== null || known.indexes.size > 0)
-      this.#index(known, key, json === undefined ? undefined : parseIndexes(indexes));
+    if (indexes !== null || known.indexes.size > 0) this.#index(known, key, json === undefined ? undefined : indexes);
     if (json === undefined)
       this.#database.change('DELETE FROM rows WHERE namespace = ? AND key = ?').run(known.namespace, key);
     else
@@ -181,13 +180,16 @@ export class SqliteRowStore implements RowStore {
     return row === undefined ? undefined : (JSON.parse(row[0]) as JsonValue);
   }
 
-  /** Replaces the entries of a row, before the row itself is replaced; `indexes` is undefined when it goes. */
-  #index(known: KnownNamespace, key: string, indexes: IndexValues | undefined): void {
-    for (const name in indexes) if (!known.indexes.has(name)) this.#declare(known, name);
+  /** Replaces the entries of a row, before the row itself is replaced; `declared`: its index values as JSON, null: none; undefined: it goes. */
+  #index(known: KnownNamespace, key: string, declared: string | null | undefined): void {
     const row = this.#database
       .query<[string | null]>('SELECT indexes FROM rows WHERE namespace = ? AND key = ?')
       .get(known.namespace, key);
+    // Most rows are written again with the values that they had.
+    if (row !== undefined && row[0] !== null && row[0] === declared) return;
     const before = row === undefined ? undefined : parseIndexes(row[0]);
+    const indexes = declared === undefined ? undefined : parseIndexes(declared);
+    for (const name in indexes) if (!known.indexes.has(name)) this.#declare(known, name);
     for (const [name, number] of known.indexes) {
       const old = before === undefined ? undefined : storedIndexValue(valueIn(before, name));
       const next = indexes === undefined ? undefined : storedIndexValue(valueIn(indexes, name));

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { defineEvent, defineWindow, open, session, tumbling } from '../index.ts';
+import type { WindowDefinition } from '../index.ts';
+import { figure, rssMb } from './workload.ts';
+import type { Figure, Workload, WorkloadContext } from './workload.ts';
+
+const KEYS = 10_000;
+const START_MS = Date.parse('2026-01-01T00:00:00Z');
+/** By so much events are out of order. */
+const DISORDER_MS = 2_000;
+
+const Bid = defineEvent({
+  type: 'bench.bid.made',
+  schema: z.object({ bidder: z.string(), price: z.number() }),
+  stream: (bid) => `bidder-${bid.bidder}`,
+});
+
+const Counted = defineEvent({
+  type: 'bench.bids.counted',
+  schema: z.object({ bidder: z.string(), bids: z.number() }),
+  stream: (counted) => `bids-${counted.bidder}`,
+});
+
+/** The n-th bid: one each millisecond, of whatever bidder, up to two seconds late. The same on every machine. */
+function bid(n: number): { readonly bidder: string; readonly price: number; readonly time: string } {
+  const mixed = Math.imul(n ^ (n >>> 15), 0x2c_1b_3c_6d) >>> 0;
+  const late = (Math.imul(mixed, 0x29_7a_2d_39) >>> 0) % DISORDER_MS;
+  return {
+    bidder: String(mixed % KEYS),
+    price: mixed % 1_000,
+    time: new Date(START_MS + Math.max(0, n - late)).toISOString(),
+  };
+}
+
+export async function fillWithBids(store: string, events: number): Promise<void> {
+  await using system = await open({ store, events: [Bid], consume: false });
+  for (let from = 0; from < events; from += 1_000) {
+    const batch = Array.from({ length: Math.min(1_000, events - from) }, (_, index) => {
+      const { time, ...data } = bid(from + index);
+      return { event: Bid, data, options: { time } };
+    });
+    await system.publishAll(batch);
+  }
+}
+
+/** From opening the store to the last durable checkpoint. */
+export async function react(store: string, windows: readonly WindowDefinition[]): Promise<number> {
+  const begin = performance.now();
+  await using system = await open({ store, windows });
+  await system.settled();
+  return (performance.now() - begin) / 1_000;
+}
+
+function windowed(name: string, what: string, windowOf: (turn: string) => WindowDefinition): Workload {
+  return {
+    name,
+    what,
+    async run({ store, storePath, scale }: WorkloadContext): Promise<Figure> {
+      const place = store ?? (await storePath(name.toLowerCase()));
+      const events = Math.ceil(1_000_000 * scale);
+      await fillWithBids(place, events);
+      const seconds = await react(place, [windowOf('measured')]);
+      return figure({
+        workload: name,
+        events,
+        seconds,
+        note: `from opening the store to the last durable checkpoint; ${rssMb()} MB`,
+      });
+    },
+  };
+}
+
+const counting = {
+  on: Bid,
+  key: (event: { readonly data: { readonly bidder: string } }) => event.data.bidder,
+  time: { disorder: '2s', idle: 'never' },
+  aggregate: {
+    initial: () => 0,
+    add: (count: number) => count + 1,
+    merge: (left: number, right: number) => left + right,
+    result: (bids: number, { key }: { readonly key: string }) => ({ bidder: key, bids }),
+  },
+  publishes: Counted,
+} as const;
+
+export const countInWindows = windowed(
+  'T1',
+  'keyed tumbling count (1m) over 1,000,000 disordered events, 10,000 keys, durable',
+  (turn) => defineWindow({ ...counting, name: `tumbling-${turn}`, windows: tumbling('1m') }),
+);
+
+export const countInSessions = windowed('T2', 'session windows (gap 10s), the same events', (turn) =>
+  defineWindow({ ...counting, name: `session-${turn}`, windows: session('10s') }),
+);
+export const tumblingOf = (turn: string) =>
+  defineWindow({ ...counting, name: `tumbling-${turn}`, windows: tumbling('1m') });
+export const sessionOf = (turn: string) =>
+  defineWindow({ ...counting, name: `session-${turn}`, windows: session('10s') });
