@@ -89,7 +89,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/contract/',
-          '^src/(system|event|channel|consumer|projection|automation|producer|schema|testing)/',
+          '^src/(system|event|channel|consumer|projection|operator|time|automation|producer|schema|testing)/',
           '^src/(errors|index|open|store)\\.ts$',
         ],
       },

@@ -12,13 +12,13 @@ const DISORDER_MS = 2_000;
 const Bid = defineEvent({
   type: 'bench.bid.made',
   schema: z.object({ bidder: z.string(), price: z.number() }),
-  stream: (bid) => `bidder-${bid.bidder}`,
+  stream: ({ bidder }) => `bidder-${bidder}`,
 });
 
 const Counted = defineEvent({
   type: 'bench.bids.counted',
   schema: z.object({ bidder: z.string(), bids: z.number() }),
-  stream: (counted) => `bids-${counted.bidder}`,
+  stream: ({ bidder }) => `bids-${bidder}`,
 });
 
 /** The n-th bid: one each millisecond, of whatever bidder, up to two seconds late. The same on every machine. */

@@ -21,7 +21,8 @@ const LAZY_HISTORY_MS = 500;
 /** So many publications and rows, or so much of them, or so many settled events are committed at once in any case: others wait for a commit. */
 const LAZY_WRITES = 16_384;
 const LAZY_BYTES = 8 * 1_024 * 1_024;
-const LAZY_EVENTS = 65_536;
+const LAZY_EVENTS = 8_192;
+const LAZY_PURE_EVENTS = 65_536;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 /** A commit that the log refused: which event's effects, and why. `refusal` undefined: the consumer is no longer known, or its lanes went to another node. */
@@ -47,6 +48,8 @@ export interface CommitterOptions {
   readonly consumer: string;
   readonly unitOfWork: UnitOfWork;
   readonly environment: Environment;
+  /** That events are handled again after a crash costs nothing but time. */
+  readonly isPure: boolean;
   /** Every event is a unit of its own, so that one that cannot be committed is found and takes no other with it. */
   readonly careful: boolean;
   /** Rows are written in this form; undefined: as they are. */
@@ -101,11 +104,13 @@ export class Committer {
   #cancelLazy: CancelTimer | undefined;
   /** When the last commit began. */
   #begunMs = Number.NEGATIVE_INFINITY;
+  readonly #lazyEvents: number;
   readonly #stopping = new AbortController();
 
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#careful = options.careful;
+    this.#lazyEvents = options.isPure ? LAZY_PURE_EVENTS : LAZY_EVENTS;
   }
 
   get stopped(): boolean {
@@ -199,7 +204,9 @@ export class Committer {
   }
 
   get #isLarge(): boolean {
-    return this.#appended + this.#rows.size >= LAZY_WRITES || this.#bytes >= LAZY_BYTES || this.#settled >= LAZY_EVENTS;
+    return (
+      this.#appended + this.#rows.size >= LAZY_WRITES || this.#bytes >= LAZY_BYTES || this.#settled >= this.#lazyEvents
+    );
   }
 
   /** Resolves when everything added before the call is durable. Rejects when the committer was stopped first. */

@@ -79,7 +79,9 @@ const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 /** So many events of others are passed at most before it is written down how far this one is. */
 const MAX_PASSED = 256;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
-const MAX_UNCOMMITTED = 131_072;
+const MAX_UNCOMMITTED = 16_384;
+/** Of what is pure, whose events may be handled again as often as need be. */
+const MAX_UNCOMMITTED_PURE = 131_072;
 const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
 
 /**
@@ -111,6 +113,7 @@ export class ConsumerLoop {
   readonly #time: EventTime | undefined;
   readonly #due: DueKeys | undefined;
   readonly #quiet: QuietTime | undefined;
+  readonly #maxUncommitted: number;
   #stopped = false;
   /** Units that were closed. */
   #commits = 0;
@@ -121,6 +124,7 @@ export class ConsumerLoop {
     const { setting, stores, figures } = options;
     const { reaction } = setting;
     this.#options = options;
+    this.#maxUncommitted = reaction.isPure === true ? MAX_UNCOMMITTED_PURE : MAX_UNCOMMITTED;
     this.#progress = new Progress(options.groups);
     this.#savedLow = this.#progress.low;
     this.#time = reaction.time && new EventTime(reaction.name, reaction.time, markOf(options.groups));
@@ -169,6 +173,8 @@ export class ConsumerLoop {
     await this.#aside.load();
     await this.#due?.load();
     this.#intake.start();
+    // What was due when it ended is due still.
+    this.#due?.advance();
     this.#quiet?.start();
   }
 
@@ -329,7 +335,7 @@ export class ConsumerLoop {
       span < MAX_SPAN &&
       this.#progress.bytes < MAX_SPAN_BYTES &&
       this.#aside.full === undefined &&
-      uncommitted < MAX_UNCOMMITTED &&
+      uncommitted < this.#maxUncommitted &&
       this.#committer.uncommittedBytes < MAX_UNCOMMITTED_BYTES
     );
   }
@@ -492,6 +498,7 @@ export class ConsumerLoop {
       environment: setting.environment,
       snapshot: () => this.#checkpoints(),
       catchingUp: () => !this.live,
+      isPure: setting.reaction.isPure === true,
       storedForm: setting.reaction.state?.form?.stored,
       careful: this.#progress.low < this.#options.carefulUpTo,
       committed: (unit) => this.#committed(unit),

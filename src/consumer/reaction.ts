@@ -109,6 +109,8 @@ export interface Reaction {
   /** How many keys (queue: events) may be handled at the same time. */
   readonly concurrency: number;
   readonly retry: RetryPolicy;
+  /** It calls nobody: that events are handled again after a crash costs nothing but time. Default false. */
+  readonly isPure?: boolean;
   /** Of one attempt; undefined: none. */
   readonly timeoutMs: number | undefined;
   readonly state: KeyedState | undefined;

@@ -41,7 +41,10 @@ export interface PatternOptions<Steps extends PatternSteps> {
   readonly within?: Duration;
   /** `'some'` (default): other events of the key may come between two steps; `'next'`: none of the types that it names may. */
   readonly order?: 'some' | 'next';
-  /** It matches once for each key. Default: it begins anew with each event that can be its first, unless a stretch of it is `every`. */
+  /**
+   * It matches once for each key. Default: it begins anew when it has matched; where each event that can be the first is to begin a match of its
+   * own, that step is `every`: `[every(one('order', OrderPlaced)), not(OrderPaid).within('15m')]`.
+   */
   readonly once?: boolean;
   readonly time?: EventTimeOptions<EventOf<DefinitionIn<Steps[number]>>>;
   /** With a `time.disorder`, events wait until nothing earlier is expected; what comes still later is late. Default `'drop'`. */

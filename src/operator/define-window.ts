@@ -309,15 +309,21 @@ class WindowOperator implements Operator<Windows> {
 }
 
 /** What the program's functions make is checked, and kept from being changed. */
-function sealed({ initial, add, merge, remove, result }: Rules['aggregate']): Rules['aggregate'] {
+function sealed(aggregate: Rules['aggregate']): Rules['aggregate'] {
+  const { merge, remove } = aggregate as { readonly merge?: unknown; readonly remove?: unknown };
   return {
-    initial: () => sealJson(initial(), 'aggregate.initial()'),
-    add: (accumulator, event) => sealJson(add(accumulator, event), 'aggregate.add()'),
-    ...(merge === undefined ? {} : { merge: (left, right) => sealJson(merge(left, right), 'aggregate.merge()') }),
+    initial: () => sealJson(aggregate.initial(), 'aggregate.initial()'),
+    add: (accumulator, event) => sealJson(aggregate.add(accumulator, event), 'aggregate.add()'),
+    ...(merge === undefined
+      ? {}
+      : { merge: (left, right) => sealJson(aggregate.merge?.(left, right) ?? null, 'aggregate.merge()') }),
     ...(remove === undefined
       ? {}
-      : { remove: (accumulator, event) => sealJson(remove(accumulator, event), 'aggregate.remove()') }),
-    result: (accumulator, span) => result(accumulator, span),
+      : {
+          remove: (accumulator, event) =>
+            sealJson(aggregate.remove?.(accumulator, event) ?? null, 'aggregate.remove()'),
+        }),
+    result: (accumulator, span) => aggregate.result(accumulator, span),
   };
 }
 

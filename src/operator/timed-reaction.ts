@@ -145,6 +145,7 @@ export function timedReaction<State, Given extends On>(
     ...common,
     selection: eitherOf(parts.selection ?? common.selection, passages),
     // What is pure needs none.
+    isPure: parts.act === undefined,
     timeoutMs: parts.act === undefined ? undefined : common.timeoutMs,
     publishes,
     loops: parts.loops,
@@ -155,7 +156,7 @@ export function timedReaction<State, Given extends On>(
       form: {
         stored(kept) {
           const { of, atMs, last } = kept as unknown as Kept<State>;
-          return [operator.stored(of), atMs, last as unknown as JsonValue];
+          return [operator.stored(of), atMs, last];
         },
         restored(row) {
           const [of, atMs, last] = row as unknown as readonly [JsonValue, number | null, LastEvent];

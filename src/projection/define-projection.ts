@@ -96,6 +96,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   );
   const reaction: Reaction = {
     ...common,
+    isPure: true,
     timeoutMs: undefined,
     publishes: [],
     loops: undefined,

@@ -12,6 +12,7 @@ import { selectingCases } from './selecting.ts';
 import { startingCases } from './starting.ts';
 import { steeringCases } from './steering.ts';
 import { stoppingCases } from './stopping.ts';
+import { timingCases } from './timing.ts';
 
 /** What the delivery engine does on a store; a store passes when all of it holds there as well (G13). */
 export const deliverySuite: ContractSuite = (bench) => [
@@ -27,5 +28,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...boundingCases(bench),
   ...isolatingCases(bench),
   ...retainingCases(bench),
+  ...timingCases(bench),
   ...modellingCases(bench),
 ];
