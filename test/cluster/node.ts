@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { open, StoreUnavailable, StreamVersionConflict, SystemFull } from 'thereupon';
 import type { Published } from 'thereupon';
 import { mulberry32 } from '../crash/mulberry.ts';
-import { Moved, definitions } from '../crash/program.ts';
+import { Moved, definitions, happened } from '../crash/program.ts';
 import { verify } from '../crash/verify.ts';
 
 const [store = '', ackFile = '', task = '0'] = process.argv.slice(2);
@@ -60,7 +60,7 @@ async function callUntil(
         size,
         failures: below(12) === 0 ? 1 + below(3) : 0,
       },
-      options: { id: `${name}-${n}-${place}` },
+      options: { id: `${name}-${n}-${place}`, time: happened(below) },
     }));
     const publish = withClaim
       ? () => claimed(`account-${account}`, publications)

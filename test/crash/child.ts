@@ -3,7 +3,7 @@ import { openSync, writeSync } from 'node:fs';
 import { StreamVersionConflict, open } from 'thereupon';
 import type { Published } from 'thereupon';
 import { mulberry32 } from './mulberry.ts';
-import { Moved, definitions } from './program.ts';
+import { Moved, definitions, happened } from './program.ts';
 import { verify } from './verify.ts';
 
 const [store = '', ackFile = '', seedText = '0', mode = 'publish'] = process.argv.slice(2);
@@ -37,7 +37,7 @@ async function callForEver(caller: number, acks: number): Promise<void> {
         size,
         failures: below(12) === 0 ? 1 + below(3) : 0,
       },
-      options: { id: `${batch}-${place}` },
+      options: { id: `${batch}-${place}`, time: happened(below) },
     }));
     const kind = below(10);
     if (kind === 0) await appendWithClaim(publications, acks);
@@ -53,7 +53,7 @@ async function appendWithClaim(
   publications: readonly {
     event: typeof Moved;
     data: { account: number; amount: number; batch: string; size: number; failures: number };
-    options: { id: string };
+    options: { id: string; time: Date };
   }[],
   acks: number,
 ): Promise<void> {

@@ -1,4 +1,12 @@
-import { TerminalError, defineAutomation, defineConsumer, defineEvent, defineProjection } from 'thereupon';
+import {
+  TerminalError,
+  defineAutomation,
+  defineConsumer,
+  defineEvent,
+  defineProjection,
+  defineWindow,
+  tumbling,
+} from 'thereupon';
 import { z } from 'zod';
 
 /** The program that is killed: facts from many callers, and every kind of reaction to them. */
@@ -124,8 +132,38 @@ const picky = defineConsumer({
   },
 });
 
+export const Totalled = defineEvent({
+  type: 'crash.second.totalled',
+  stream: (data) => `second-${data.account}`,
+  schema: z.object({ account: z.string(), startMs: z.int(), movements: z.int(), amount: z.int() }),
+});
+
+export const WINDOW = { sizeMs: 1_000, disorderMs: 20, latenessMs: 500 } as const;
+
+/** When a movement happened that is told now: most a moment ago, some so long that they are late, or too late. */
+export function happened(below: (bound: number) => number): Date {
+  return new Date(Date.now() - (below(10) === 0 ? below(2_500) : below(30)));
+}
+
+/** What moved in each second of event time. Callers overtake each other, so that some movements are late, and some too late. */
+const totals = defineWindow({
+  name: 'totals',
+  on: Moved,
+  key: (event) => String(event.data.account),
+  windows: tumbling(WINDOW.sizeMs),
+  time: { disorder: WINDOW.disorderMs, idle: '2s' },
+  late: { correct: WINDOW.latenessMs },
+  aggregate: {
+    initial: () => ({ movements: 0, amount: 0 }),
+    add: (total, event) => ({ movements: total.movements + 1, amount: total.amount + event.data.amount }),
+    result: (total, { key, startMs }) => ({ account: key, startMs, ...total }),
+  },
+  publishes: Totalled,
+});
+
 export const definitions = {
   events: [Moved, Noted, Confirmed, Worked],
+  windows: [totals],
   automations: [note, confirm],
   projections: [balances, confirmations],
   consumers: [inOrder, work, picky],

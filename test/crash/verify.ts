@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import type { AnySystem, RecordedEvent } from 'thereupon';
-import { Confirmed, Moved, Noted, POISONED, Worked, balances, confirmations } from './program.ts';
+import { Confirmed, Moved, Noted, POISONED, Totalled, WINDOW, Worked, balances, confirmations } from './program.ts';
 
 type Account = { movements: number; balance: number; lastVersion: number };
 
 /** Everything that must hold after a restart, once the reactions have caught up. Throws with the first thing that does not. */
 export async function verify(system: AnySystem, ackFile: string): Promise<{ events: number; acknowledged: number }> {
-  const log = await readAll(system);
+  const { log, reports } = await readAtRest(system);
   const acknowledged = verifyAcknowledged(log, ackFile);
   verifyVersions(log);
   const moved = log.filter((event) => event.type === Moved.type);
@@ -31,15 +31,34 @@ export async function verify(system: AnySystem, ackFile: string): Promise<{ even
     'work (G6)',
   );
   verifyNotesInOrder(log);
+  verifyTotals([...log, ...reports].sort((left, right) => left.position - right.position));
   await verifyProjections(system, moved);
   await verifyDeadLetters(system, moved);
   return { events: log.length, acknowledged };
 }
 
-async function readAll(system: AnySystem): Promise<readonly RecordedEvent[]> {
+/** The facts, and what the system reported, with nothing under way: time may pass, and windows be over, while they are read. */
+async function readAtRest(
+  system: AnySystem,
+): Promise<{ readonly log: readonly RecordedEvent[]; readonly reports: readonly RecordedEvent[] }> {
+  for (;;) {
+    await system.settled();
+    const head = await system.events.head();
+    const log = await readAll(system);
+    const reports = await readAll(system, 'thereupon');
+    await system.settled();
+    if ((await system.events.head()) === head) return { log, reports };
+  }
+}
+
+async function readAll(system: AnySystem, category?: string): Promise<readonly RecordedEvent[]> {
   const all: RecordedEvent[] = [];
   for (let after = 0; ;) {
-    const page = await system.events.read({ after, limit: 1_000 });
+    const page = await system.events.read({
+      after,
+      limit: 1_000,
+      ...(category === undefined ? {} : { categories: [category] }),
+    });
     all.push(...page.events);
     if (page.next === undefined) return all;
     after = page.next;
@@ -130,6 +149,66 @@ function verifyNotesInOrder(log: readonly RecordedEvent[]): void {
     );
     last.set(event.stream, version);
   }
+}
+
+/** What the windows said, and what was too late for them, follows from the log alone, whoever died when (G6, G8). */
+function verifyTotals(log: readonly RecordedEvent[]): void {
+  const { sizeMs, disorderMs, latenessMs } = WINDOW;
+  const windows = new Map<string, { startMs: number; movements: number; amount: number; isTold: boolean }>();
+  const expected: string[] = [];
+  let late = 0;
+  let watermarkMs = Number.NEGATIVE_INFINITY;
+  const tell = (name: string) => {
+    const window = windows.get(name);
+    if (window === undefined) return;
+    expected.push(`${name} ${window.movements} ${window.amount}`);
+    window.isTold = true;
+  };
+  const open = new Set<string>();
+  for (const event of log) {
+    if (event.type === 'thereupon.time.passed') {
+      watermarkMs = Math.max(watermarkMs, Date.parse((event.data as { time: string }).time));
+    } else if (event.type === Moved.type) {
+      const { account, amount } = event.data as { account: number; amount: number };
+      const timeMs = Date.parse(event.time);
+      const startMs = Math.floor(timeMs / sizeMs) * sizeMs;
+      const name = `${account} ${startMs}`;
+      if (startMs + sizeMs + latenessMs <= watermarkMs) late += 1;
+      else {
+        const window = windows.get(name) ?? { startMs, movements: 0, amount: 0, isTold: false };
+        windows.set(name, { ...window, movements: window.movements + 1, amount: window.amount + amount });
+        if (startMs + sizeMs <= watermarkMs) tell(name);
+        else open.add(name);
+      }
+      watermarkMs = Math.max(watermarkMs, timeMs - disorderMs);
+    } else continue;
+    for (const name of open) {
+      if ((windows.get(name)?.startMs ?? 0) + sizeMs > watermarkMs) continue;
+      tell(name);
+      open.delete(name);
+    }
+  }
+  const found = log
+    .filter(({ type }) => type === Totalled.type)
+    .map(({ data }) => data as { account: string; startMs: number; movements: number; amount: number })
+    .map(({ account, startMs, movements, amount }) => `${account} ${startMs} ${movements} ${amount}`);
+  assert.deepEqual(
+    { missing: without(expected, found), wrong: without(found, expected) },
+    { missing: [], wrong: [] },
+    'G6: the windows are not what follows from the log',
+  );
+  const reported = log.filter(({ type }) => type === 'thereupon.event.late').length;
+  assert.equal(reported, late, 'G8: movements that came too late are not all reported');
+}
+
+/** Of two lists in which things may be there several times. */
+function without(all: readonly string[], gone: readonly string[]): readonly string[] {
+  const rest = [...all];
+  for (const one of gone) {
+    const place = rest.indexOf(one);
+    if (place >= 0) rest.splice(place, 1);
+  }
+  return rest;
 }
 
 async function verifyProjections(system: AnySystem, moved: readonly RecordedEvent[]): Promise<void> {
