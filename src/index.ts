@@ -56,6 +56,7 @@ export {
 } from './errors.ts';
 
 export type { AutomationDefinition, AutomationOptions, RunContext, Trigger } from './automation/define-automation.ts';
+export type { InTimeOptions } from './automation/holding-automation.ts';
 export type { MatchContext } from './automation/pattern-automation.ts';
 export type { Catalog, CatalogEvent, CatalogReaction } from './catalog.ts';
 export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
@@ -111,6 +112,7 @@ export type {
   Side,
   Sides,
 } from './operator/pattern.ts';
+export type { SequenceGap, SequenceOptions } from './operator/in-sequence.ts';
 export type { HoldOptions } from './operator/in-order.ts';
 export type { LateWay } from './operator/late-events.ts';
 export type {

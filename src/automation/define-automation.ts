@@ -8,9 +8,12 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
+import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { corrections } from './corrections.ts';
+import { inTimeReaction, sequencedReaction } from './holding-automation.ts';
+import type { InTimeOptions } from './holding-automation.ts';
 import { patternReaction } from './pattern-automation.ts';
 import type { MatchContext, PatternRun } from './pattern-automation.ts';
 
@@ -41,6 +44,10 @@ export interface AutomationOptions<
   readonly maxRate?: { readonly runs: number; readonly per: Duration };
   /** State per key, kept exactly once in effect. `initial` says what a key begins with. Not with a pattern. */
   readonly state?: { readonly initial: () => State };
+  /** Its events are handed over in the order of the numbers that their producers gave them. Not with a pattern, nor with `onCorrection`. */
+  readonly sequence?: SequenceOptions;
+  /** Its events are handed over in the order in which they happened. Not with a pattern, `sequence` or `onCorrection`. */
+  readonly inTime?: InTimeOptions<EventsBy<Given>>;
   readonly run: (context: RunContext<Given, Publishes[number], State>) => void | Promise<void>;
   /**
    * In place of `run`, for an event that corrects one for which it ran (`replaces`), and where one for which it ran is taken back
@@ -98,7 +105,12 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
   if (!Number.isInteger(runs) || runs < 1)
     throw new InvalidDefinition(name, `maxRate.runs must be a whole number from 1, found ${describeValue(runs)}`);
   const initial = options.state?.initial;
-  const { key, run, onCorrection } = options;
+  const loops = { maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per'), fromDepth: 0 };
+  const { key, run, onCorrection, sequence, inTime } = options;
+  if ([onCorrection, sequence, inTime].filter((option) => option !== undefined).length > 1)
+    throw new InvalidDefinition(name, 'it can have one of sequence, inTime and onCorrection');
+  if (sequence !== undefined) return sequencedReaction({ ...options, sequence, run: run as never }, loops);
+  if (inTime !== undefined) return inTimeReaction({ ...options, inTime, run: run as never }, loops);
   const correcting =
     onCorrection === undefined
       ? undefined
@@ -111,7 +123,7 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
   return {
     ...common,
     publishes: options.publishes ?? [],
-    loops: { maxDepth, maxRuns: runs, perMs: durationMs(per, 'maxRate.per'), fromDepth: 0 },
+    loops,
     mode: 'ordered',
     state:
       initial === undefined
@@ -129,7 +141,17 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
 }
 
 function onPattern(name: string, options: AnyOptions, pattern: PatternDefinition, maxDepth: number): Reaction {
-  for (const option of ['where', 'category', 'source', 'key', 'state', 'maxRate', 'onCorrection'] as const)
+  for (const option of [
+    'where',
+    'category',
+    'source',
+    'key',
+    'state',
+    'maxRate',
+    'sequence',
+    'inTime',
+    'onCorrection',
+  ] as const)
     if (options[option] !== undefined)
       throw new InvalidDefinition(
         name,

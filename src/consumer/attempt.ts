@@ -8,6 +8,7 @@ import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
+import type { SystemEventType } from '../event/system-events.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
 import { assertCount, assertSize } from '../schema/event-limits.ts';
@@ -209,13 +210,15 @@ export class Attempt implements Handling {
     this.#collect({ event, derived: false });
   }
 
+  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void {
+    this.#assertOpen();
+    this.appends.push({ event: reportOn(this.#setting, type, this.event, data), derived: true });
+  }
+
   tooLate(data: Readonly<Record<string, JsonValue>>): void {
     this.#assertOpen();
     this.late = true;
-    this.appends.push({
-      event: reportOn(this.#setting, SYSTEM_EVENTS.eventLate, this.event, data),
-      derived: true,
-    });
+    this.report(SYSTEM_EVENTS.eventLate, data);
   }
 
   find(source: string, id: string): Promise<RecordedEvent | undefined> {

@@ -15,6 +15,9 @@ interface Observation {
   readonly recordedMs: number;
 }
 
+/** The source of all, where they have one time. */
+const ALL = '';
+
 /** Observations above the low mark, at most (G10). */
 const MAX_OBSERVATIONS = 65_536;
 
@@ -82,7 +85,7 @@ export class EventTime {
 
   /** An event of the log, in its order, and when it happened. Answers whether the watermark moved. */
   observe({ position, source, recordedMs }: RecordedEvent, timeMs: number): boolean {
-    return this.#observe({ position, source, timeMs, recordedMs });
+    return this.#observe({ position, source: this.#time.bySource ? source : ALL, timeMs, recordedMs });
   }
 
   /** What has to be known of the events up to `low`, which never falls. */

@@ -5,6 +5,7 @@ import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import type { PublishOptions } from '../schema/encode.ts';
+import type { SystemEventType } from '../event/system-events.ts';
 import type { Logger } from '../system/logger.ts';
 import type { WorkTime } from './key-queues.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
@@ -57,6 +58,8 @@ export interface Handling {
     cause?: Cause,
   ): Promise<{ readonly id: string }>;
   append(event: EncodedEvent): void;
+  /** Records what the system has to say about the event. */
+  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void;
   /** Counts the event as late and records that. */
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
   /** An event by its identity; undefined: it is not in the log, or no longer. */
@@ -66,6 +69,8 @@ export interface Handling {
 /** How a reaction goes by event time: it is told when time alone brings something on for a key. */
 export interface ReactionTime {
   readonly watermark: WatermarkRule;
+  /** Whether each source has a time of its own; false: one time for all. */
+  readonly bySource: boolean;
   /** When an event happened, in milliseconds since 1970. Errors: InvalidInput, and what the program's own function throws. */
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */

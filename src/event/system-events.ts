@@ -24,6 +24,12 @@ export const SYSTEM_EVENTS = {
   retentionApplied: 'thereupon.retention.applied',
   timePassed: 'thereupon.time.passed',
   eventLate: 'thereupon.event.late',
+  sequenceGap: 'thereupon.sequence.gap',
+  sequenceFilled: 'thereupon.sequence.filled',
+  sequenceLost: 'thereupon.sequence.lost',
+  sequenceDuplicate: 'thereupon.sequence.duplicate',
+  sequenceSteppedBack: 'thereupon.sequence.stepped-back',
+  sequenceReset: 'thereupon.sequence.reset',
 } as const;
 
 export type SystemEventType = (typeof SYSTEM_EVENTS)[keyof typeof SYSTEM_EVENTS];

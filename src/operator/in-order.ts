@@ -27,7 +27,8 @@ export interface Machine<State, Value> {
   isOver(state: State): boolean;
 }
 
-interface InOrder<State, Value> extends ReorderState<Value> {
+/** The state of a key: what waits, and that of the machine. */
+export interface InOrder<State, Value> extends ReorderState<Value> {
   readonly of: State;
   /** The last instant that time alone brought something on at: what happened before it comes too late. */
   readonly toldMs: number | undefined;

@@ -5,7 +5,7 @@ import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.
 import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import { DUE_INDEX } from '../consumer/reaction.ts';
-import type { Handling, Reaction } from '../consumer/reaction.ts';
+import type { Handling, Reaction, ReactionTime } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -15,6 +15,7 @@ import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
+import type { SystemEventType } from '../event/system-events.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import { isoTime } from '../system/clock.ts';
 import { NO_TIME } from '../time/watermark.ts';
@@ -42,6 +43,8 @@ export interface Saying {
   ): Promise<{ readonly id: string }>;
   /** Something to act upon when the state is known that it leads to. */
   found(what: unknown): void;
+  /** Records what the system has to say about the last event. */
+  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void;
   /** Counts the event as late and records that. */
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
 }
@@ -51,6 +54,9 @@ export interface Found {
   readonly what: unknown;
   readonly saying: Saying;
 }
+
+/** Sets the state of the key that is handled. */
+export type Keep<State> = (state: State) => void;
 
 /** An event in the hands of an operator. */
 export interface TimedEvent {
@@ -119,8 +125,15 @@ export function timedReaction<State, Given extends On>(
     /** Default: all events of the types, as the options say. */
     readonly selection?: CompiledSelection;
     readonly loops?: LoopLimits;
-    /** Acts upon what the operator found. */
-    readonly act?: (handling: Handling, found: readonly Found[]) => void | Promise<void>;
+    /** Default: event time, as the options say. */
+    readonly clock?: Pick<ReactionTime, 'bySource' | 'timeOf' | 'watermark'>;
+    /** Acts upon what the operator found; `keep` is given the state as it is afterwards, where that is another than `kept`. */
+    readonly act?: (
+      handling: Handling,
+      found: readonly Found[],
+      keep: Keep<State>,
+      kept: State,
+    ) => void | Promise<void>;
   },
 ): Reaction {
   const name = `${kind} ${describeValue(options.name)}`;
@@ -134,7 +147,7 @@ export function timedReaction<State, Given extends On>(
   const taken = new Set(also.map(({ type }) => type));
   // What takes an event back belongs where that one did.
   const asItWas = (event: RecordedEvent) => (taken.has(event.type) ? retractedEvent(event) : event);
-  const readTime = timeReader(time);
+  const readTime = parts.clock?.timeOf.bind(parts.clock) ?? timeReader(time);
   const timeOf = (event: RecordedEvent) => readTime(asItWas(event));
   const keyOf = options.key as (event: RecordedEvent) => string;
   const passages = compileSelection({
@@ -167,7 +180,8 @@ export function timedReaction<State, Given extends On>(
       indexes: (kept) => ({ [DUE_INDEX]: finite(operator.dueMs((kept as unknown as Kept<State>).of)) }),
     },
     time: {
-      watermark: watermarkRule(name, time),
+      watermark: parts.clock?.watermark ?? watermarkRule(name, time),
+      bySource: parts.clock?.bySource ?? true,
       timeOf,
       expected,
       lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
@@ -178,8 +192,9 @@ export function timedReaction<State, Given extends On>(
     delayMsOf: undefined,
     handle(handling) {
       const found: Found[] = [];
-      handle(operator, timeOf, handling, found);
-      return found.length === 0 ? undefined : parts.act?.(handling, found);
+      const handled = handle(operator, timeOf, handling, found);
+      if (handled === undefined || found.length === 0) return undefined;
+      return parts.act?.(handling, found, handled.keep, handled.state);
     },
   };
 }
@@ -189,7 +204,7 @@ function handle<State>(
   timeOf: (event: RecordedEvent) => number,
   handling: Handling,
   found: Found[],
-): void {
+): { readonly keep: Keep<State>; readonly state: State } | undefined {
   const before = handling.state as unknown as Kept<State> | undefined;
   const { event, time } = handling;
   if (time === undefined) throw new Error('a handling without event time');
@@ -202,7 +217,7 @@ function handle<State>(
     state = operator.pass(before.of, atMs, new KeySaying(handling, before.last, found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
-    if (before !== undefined) return;
+    if (before !== undefined) return undefined;
     const say = new KeySaying(handling, event, found);
     atMs = Math.max(time.expectedSinceMs, time.presentMs);
     state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
@@ -222,9 +237,13 @@ function handle<State>(
     state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs }, say), atMs, say);
     last = lastEvent(event);
   }
-  const isOver = operator.isOver(state);
-  if (isOver && before === undefined) return;
-  handling.keepState(isOver ? undefined : ({ of: state, atMs: finite(atMs), last } as unknown as JsonValue));
+  const keep: Keep<State> = (of) => {
+    const isOver = operator.isOver(of);
+    if (isOver && before === undefined && handling.state === undefined) return;
+    handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last } as unknown as JsonValue));
+  };
+  keep(state);
+  return { keep, state };
 }
 
 /** Whether nothing but time is to pass: its event was handled before, also where that failed then. */
@@ -263,6 +282,10 @@ class KeySaying implements Saying {
 
   found(what: unknown): void {
     this.#found.push({ what, saying: this });
+  }
+
+  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void {
+    this.#handling.report(type, data);
   }
 
   tooLate(data: Readonly<Record<string, JsonValue>>): void {

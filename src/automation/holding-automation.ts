@@ -1,0 +1,186 @@
+import type { HandlerContext, KeyState } from '../consumer/context.ts';
+import { definitionsOf } from '../consumer/define-consumer.ts';
+import type { On } from '../consumer/define-consumer.ts';
+import { orderingKey } from '../consumer/keys.ts';
+import type { LoopLimits } from '../consumer/loop-guard.ts';
+import type { Handling, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import { causeOf } from '../event/create-event.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import { sealJson } from '../event/sealed-json.ts';
+import type { EventTimeOptions } from '../operator/event-time-options.ts';
+import { holdRules, inOrder } from '../operator/in-order.ts';
+import type { HoldOptions, InOrder, Machine } from '../operator/in-order.ts';
+import { inSequence, sequenceRules } from '../operator/in-sequence.ts';
+import type { InSequence, SequenceOptions, Sequences } from '../operator/in-sequence.ts';
+import { LateEvents } from '../operator/late-events.ts';
+import type { LateWay } from '../operator/late-events.ts';
+import { timedReaction } from '../operator/timed-reaction.ts';
+import type { Operator, TimedOptions } from '../operator/timed-reaction.ts';
+import type { Duration } from '../system/duration.ts';
+import { deterministicId } from '../system/ids.ts';
+
+type AnyContext = HandlerContext<RecordedEvent, EventDefinition, JsonValue>;
+
+/** As the implementation sees it, whatever its types were. */
+export interface HoldingOptions {
+  readonly name: string;
+  readonly on?: On;
+  readonly key?: (event: never) => string;
+  readonly publishes?: readonly EventDefinition[];
+  readonly state?: { readonly initial: () => JsonValue };
+  readonly run: (context: AnyContext) => void | Promise<void>;
+}
+
+/** Events wait until nothing that happened before them is expected any more, and are handed over in the order of event time. */
+export interface InTimeOptions<Event> extends EventTimeOptions<Event> {
+  /** By how much an event may be behind the latest one of its source before it is late. */
+  readonly disorder: Duration;
+  readonly hold?: HoldOptions;
+  /** What came before in event time was handed over already. Default `'drop'`. */
+  readonly late?: LateWay;
+}
+
+/** What waits is looked after so often, when nothing comes that would tell of time. */
+const LOOK_MS = { least: 100, most: 1_000 };
+
+/** An automation whose events are handed over in the order of their producers' numbers, as a reaction. Time is when events were recorded. */
+export function sequencedReaction(
+  options: HoldingOptions & { readonly sequence: SequenceOptions },
+  loops: LoopLimits,
+): Reaction {
+  const rules = sequenceRules(`automation ${options.name}`, options.sequence);
+  const idleMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, rules.waitMs / 10));
+  return holdingReaction<Sequences>(options, {
+    operator: inSequence(rules, options.sequence.ask !== undefined),
+    loops,
+    clock: {
+      timeOf: ({ recordedMs }) => recordedMs,
+      bySource: false,
+      watermark: { disorderMs: 0, idleMs, expected: [] },
+    },
+    ask: options.sequence.ask,
+    ownOf: ({ own }) => own,
+    withOwn: (state, own) => ({ ...state, own }),
+  });
+}
+
+/** An automation whose events are handed over in the order of event time, as a reaction. */
+export function inTimeReaction(
+  options: HoldingOptions & { readonly inTime: InTimeOptions<never> },
+  loops: LoopLimits,
+): Reaction {
+  const { inTime, name, on } = options;
+  const late = new LateEvents(name, inTime.late ?? 'drop', definitionsOf(on));
+  const machine: Machine<Own, StoredEvent> = {
+    valueOf: (event) => event.stored,
+    initial: () => ({ own: null }),
+    next(state, value, _timeMs, saying) {
+      saying.found({ event: recordedEvent(value) } satisfies InSequence);
+      return state;
+    },
+    pass: (state) => state,
+    dueMs: () => Number.POSITIVE_INFINITY,
+    isOver: ({ own }) => own === null,
+  };
+  const rules = holdRules(`automation ${name}`, inTime.hold ?? {});
+  return holdingReaction<InOrder<Own, StoredEvent>>(
+    { ...options, publishes: [...(options.publishes ?? []), ...late.publishes] },
+    {
+      operator: inOrder(machine, { rules, waits: true, late }),
+      loops,
+      time: inTime,
+      ask: undefined,
+      ownOf: ({ of }) => of.own?.[0],
+      withOwn: (state, own) => ({ ...state, of: { own: own === undefined ? null : [own] } }),
+    },
+  );
+}
+
+/** The state of who handles events, in a list, since it may be anything; null: there is none. */
+interface Own {
+  readonly own: readonly [JsonValue] | null;
+}
+
+interface HoldingParts<State> {
+  readonly operator: Operator<State>;
+  readonly loops: LoopLimits;
+  readonly clock?: Pick<ReactionTime, 'bySource' | 'timeOf' | 'watermark'>;
+  readonly time?: EventTimeOptions<never>;
+  readonly ask: SequenceOptions['ask'];
+  readonly ownOf: (state: State) => JsonValue | undefined;
+  readonly withOwn: (state: State, own: JsonValue | undefined) => State;
+}
+
+/** An automation whose events wait for others before `run` is given them, one after another. */
+function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<State>): Reaction {
+  const { run, publishes = [], state, key = orderingKey } = options;
+  const { operator, loops, clock, time, ask, ownOf, withOwn } = parts;
+  const timed = { ...options, key, ...(time === undefined ? {} : { time }) };
+  return timedReaction<State, On>('automation', timed as unknown as TimedOptions<On>, {
+    operator,
+    publishes,
+    loops,
+    ...(clock === undefined ? {} : { clock }),
+    async act(handling, found, keep, kept) {
+      const before = ownOf(kept);
+      let own = before;
+      const ownState: KeyState<JsonValue> = {
+        get: () => (own === undefined ? (state?.initial() ?? null) : own),
+        set: (value) => void (own = sealJson(value, 'state')),
+        delete: () => void (own = undefined),
+      };
+      for (const { what } of found) {
+        const one = what as InSequence;
+        if ('gap' in one) await ask?.(one.gap);
+        else await run(new HeldContext(handling, one.event, ownState));
+      }
+      if (own !== before) keep(withOwn(kept, own));
+    },
+  });
+}
+
+/** The context of an event whose turn it is, in the handling of the one that made it so. */
+class HeldContext implements AnyContext {
+  readonly event: RecordedEvent;
+  readonly state: KeyState<JsonValue>;
+  readonly #handling: Handling;
+  #published = 0;
+
+  constructor(handling: Handling, event: RecordedEvent, state: KeyState<JsonValue>) {
+    this.#handling = handling;
+    this.event = event;
+    this.state = state;
+  }
+
+  get attempt(): number {
+    return this.#handling.number;
+  }
+
+  get idempotencyKey(): string {
+    return deterministicId(['effect', this.#handling.consumer, this.event.source, this.event.id]);
+  }
+
+  get signal(): AbortSignal {
+    return this.#handling.signal;
+  }
+
+  get log(): AnyContext['log'] {
+    const { id, position } = this.event;
+    return this.#handling.log.child({ eventId: id, position });
+  }
+
+  /** Ids follow from the event, as everywhere. */
+  get publish(): AnyContext['publish'] {
+    const { consumer } = this.#handling;
+    const { event } = this;
+    return (definition, data, options = {}) => {
+      this.#published += 1;
+      const derived = ['event', consumer, event.source, event.id, this.#published];
+      const id = options.id ?? deterministicId(derived, event.recordedMs);
+      return this.#handling.derive(definition, data, { ...options, id }, causeOf(event));
+    };
+  }
+}

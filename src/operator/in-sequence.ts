@@ -1,0 +1,147 @@
+import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
+import type { SystemEventType } from '../event/system-events.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+import { dueOfSequence, newSequence, passSequence, takeNumbered } from '../time/sequence.ts';
+import type { SequenceNotice, SequenceRules, SequenceState, SequenceStep } from '../time/sequence.ts';
+import type { HoldOptions } from './in-order.ts';
+import type { Operator, Saying } from './timed-reaction.ts';
+
+/** Numbers that a producer's events lack. */
+export interface SequenceGap {
+  readonly source: string;
+  readonly subject: string;
+  /** The first number that is missing, and the last. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Events are handed over in the order of the numbers that their producers gave them: `sequence`, counted for each source and subject. Those
+ * without one go on as they come.
+ */
+export interface SequenceOptions {
+  /** `'hold'`: what comes after a gap waits for what is missing, up to `wait`. `'record'`: it goes on at once. Each gap is recorded either way. */
+  readonly onGap: 'hold' | 'record';
+  /** Counted from when an event after the gap was recorded. Default `'30s'`. */
+  readonly wait?: Duration;
+  /** Asks the source for what is missing: called once for each gap, again where the handling is repeated. Its failure fails the handling. */
+  readonly ask?: (gap: SequenceGap) => void | Promise<void>;
+  /** The first number that a producer gives. Default: the first that comes, and a count that begins again at 0 or 1 is a reset. */
+  readonly first?: number;
+  readonly hold?: HoldOptions;
+}
+
+/** What was found: an event whose turn it is, or a gap that the source is to be asked about. */
+export type InSequence = { readonly event: RecordedEvent } | { readonly gap: SequenceGap };
+
+/** Of a key: its producers' sequences by source and subject, and the state of who handles its events. */
+export interface Sequences {
+  readonly bySubject: Readonly<Record<string, SequenceState<StoredEvent>>>;
+  readonly own: JsonValue | undefined;
+}
+
+const REPORTS: Readonly<Record<SequenceNotice['kind'], SystemEventType>> = {
+  gap: SYSTEM_EVENTS.sequenceGap,
+  filled: SYSTEM_EVENTS.sequenceFilled,
+  lost: SYSTEM_EVENTS.sequenceLost,
+  duplicate: SYSTEM_EVENTS.sequenceDuplicate,
+  'stepped-back': SYSTEM_EVENTS.sequenceSteppedBack,
+  reset: SYSTEM_EVENTS.sequenceReset,
+};
+
+/** Errors: InvalidDefinition names the option. */
+export function sequenceRules(name: string, options: SequenceOptions): SequenceRules {
+  const { onGap, wait = '30s', first, hold = {} } = options;
+  if (onGap !== 'hold' && onGap !== 'record')
+    throw new InvalidDefinition(name, `sequence.onGap must be 'hold' or 'record', found ${describeValue(onGap)}`);
+  if (first !== undefined && !(Number.isSafeInteger(first) && first >= 0))
+    throw new InvalidDefinition(name, `sequence.first must be a whole number from 0, found ${describeValue(first)}`);
+  if (onGap === 'record') return { waitMs: 0, first, maxEvents: 1, overflow: 'release' };
+  const waitMs = durationMs(wait, 'sequence.wait');
+  if (!Number.isSafeInteger(waitMs) || waitMs < 1)
+    throw new InvalidDefinition(name, `sequence.wait must be whole milliseconds above 0, found ${describeValue(wait)}`);
+  const { maxEvents = 1_000, overflow = 'release' } = hold;
+  if (!Number.isSafeInteger(maxEvents) || maxEvents < 1)
+    throw new InvalidDefinition(
+      name,
+      `sequence.hold.maxEvents must be a whole number from 1, found ${describeValue(maxEvents)}`,
+    );
+  if (overflow !== 'release' && overflow !== 'refuse')
+    throw new InvalidDefinition(
+      name,
+      `sequence.hold.overflow must be 'release' or 'refuse', found ${describeValue(overflow)}`,
+    );
+  return { waitMs, first, maxEvents, overflow };
+}
+
+/** An operator that finds events in the order of their producers' numbers. What waits is kept whole in its state. */
+export function inSequence(rules: SequenceRules, asks: boolean): Operator<Sequences> {
+  function apply(state: Sequences, of: string, step: SequenceStep<StoredEvent>, saying: Saying): Sequences {
+    const [source, subject] = JSON.parse(of) as [string, string];
+    for (const { kind, from, to } of step.notices) {
+      saying.report(REPORTS[kind], { key: saying.key, of: { source, subject }, from, to });
+      if (asks && kind === 'gap') saying.found({ gap: { source, subject, from, to } } satisfies InSequence);
+    }
+    for (const released of step.released) saying.found({ event: recordedEvent(released) } satisfies InSequence);
+    return { ...state, bySubject: { ...state.bySubject, [of]: step.state } };
+  }
+
+  return {
+    initial: () => ({ bySubject: {}, own: undefined }),
+    take(state, { event }, saying) {
+      const { sequence } = event;
+      if (sequence === undefined) {
+        saying.found({ event } satisfies InSequence);
+        return state;
+      }
+      const of = JSON.stringify([event.source, event.subject ?? event.stream]);
+      const known = state.bySubject[of] ?? newSequence<StoredEvent>();
+      const step = takeNumbered(rules, known, {
+        number: numberOf(sequence),
+        digest: digestOf(event.stored.data ?? ''),
+        atMs: event.recordedMs,
+        value: event.stored,
+      });
+      if (step.refused)
+        throw new Error(`${rules.maxEvents} events of ${of} wait for those before them, and no more may`);
+      return apply(state, of, step, saying);
+    },
+    pass(state, watermarkMs, saying) {
+      let passed = state;
+      for (const [of, sequence] of Object.entries(state.bySubject))
+        if (dueOfSequence(rules, sequence) <= watermarkMs)
+          passed = apply(passed, of, passSequence(rules, sequence, watermarkMs), saying);
+      return passed;
+    },
+    dueMs: ({ bySubject }) =>
+      Object.values(bySubject).reduce(
+        (least, sequence) => Math.min(least, dueOfSequence(rules, sequence)),
+        Number.POSITIVE_INFINITY,
+      ),
+    isOver: ({ bySubject, own }) => own === undefined && Object.keys(bySubject).length === 0,
+    stored: (state) => state as unknown as JsonValue,
+    restored: (json) => json as unknown as Sequences,
+  };
+}
+
+/** Errors: InvalidInput. */
+function numberOf(sequence: string): number {
+  const number = /^\d{1,15}$/.test(sequence) ? Number(sequence) : Number.NaN;
+  if (Number.isSafeInteger(number)) return number;
+  throw new InvalidInput({ path: 'sequence', expected: 'a whole number of at most 15 digits', found: sequence });
+}
+
+const FNV_OFFSET = 0x81_1c_9d_c5;
+const FNV_PRIME = 0x01_00_01_93;
+
+/** Tells what is said again from something else: FNV-1a over the text. */
+function digestOf(text: string): number {
+  let hash = FNV_OFFSET;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), FNV_PRIME);
+  return hash >>> 0;
+}
