@@ -65,7 +65,7 @@ export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 export type { Selection } from './channel/selection.ts';
 export type { Config, FeedContext, ServerOptions } from './config.ts';
 export type { Claim, ReceiveOptions } from './consumer/claims.ts';
-export type { ConsumerState, ConsumerStatus } from './consumer/status.ts';
+export type { ConsumerState, ConsumerStatus, HeldKey, TimeStatus } from './consumer/status.ts';
 export type { HandlerContext, HandlerPublishOptions, KeyState } from './consumer/context.ts';
 export type { DeadLetter, DeadLetterPage, DeadLetterQuery } from './consumer/dead-letters.ts';
 export type { ConsumerDefinition, ConsumerOptions } from './consumer/define-consumer.ts';

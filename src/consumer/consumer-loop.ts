@@ -17,8 +17,6 @@ import { Claims } from './claims.ts';
 import { Committer } from './committer.ts';
 import type { Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
-import { DueKeys } from './due-keys.ts';
-import { EventTime } from './event-time.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
@@ -28,10 +26,12 @@ import { LaneShare } from './lane-share.ts';
 import { commonCheckpoint } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { Progress } from './progress.ts';
-import { QuietTime } from './quiet-time.ts';
+import type { ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
+import type { TimeStatus } from './status.ts';
+import { TimeCourse } from './time-course.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** The stores that a consumer works with. */
@@ -110,9 +110,7 @@ export class ConsumerLoop {
   readonly #attempts: Attempts;
   readonly #intake: Intake;
   readonly #share: LaneShare;
-  readonly #time: EventTime | undefined;
-  readonly #due: DueKeys | undefined;
-  readonly #quiet: QuietTime | undefined;
+  readonly #time: TimeCourse | undefined;
   readonly #maxUncommitted: number;
   #stopped = false;
   /** Units that were closed. */
@@ -127,20 +125,18 @@ export class ConsumerLoop {
     this.#maxUncommitted = reaction.isPure === true ? MAX_UNCOMMITTED_PURE : MAX_UNCOMMITTED;
     this.#progress = new Progress(options.groups);
     this.#savedLow = this.#progress.low;
-    this.#time = reaction.time && new EventTime(reaction.name, reaction.time, markOf(options.groups));
     this.#share = new LaneShare(reaction, stores, options.token === undefined ? undefined : options.groups);
     this.#intake = this.#createIntake();
     this.#committer = this.#createCommitter();
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state);
-    this.#due = this.#time && this.#createDueKeys(this.#time);
-    this.#quiet = this.#due && this.#createQuietTime(this.#due);
+    this.#time = reaction.time && this.#createTimeCourse(reaction.time);
     this.#settlement = new Settlement({
       setting,
       committer: this.#committer,
       progress: this.#progress,
       states: this.#states,
       figures,
-      due: this.#due,
+      due: this.#time?.due,
     });
     this.#attempts = new Attempts({
       setting,
@@ -171,11 +167,9 @@ export class ConsumerLoop {
   /** Begins to take events. Rejects when the store cannot be read. */
   async start(): Promise<void> {
     await this.#aside.load();
-    await this.#due?.load();
+    await this.#time?.due.load();
     this.#intake.start();
-    // What was due when it ended is due still.
-    this.#due?.advance();
-    this.#quiet?.start();
+    this.#time?.start();
   }
 
   /** The token of its lanes; undefined: nobody else runs the consumer. */
@@ -217,6 +211,10 @@ export class ConsumerLoop {
     return this.#intake.live;
   }
 
+  get timeStatus(): TimeStatus | undefined {
+    return this.#time?.status;
+  }
+
   /** Attempts and claims under way. */
   get inFlight(): number {
     return this.#attempts.underWay + (this.claims?.held ?? 0);
@@ -229,7 +227,7 @@ export class ConsumerLoop {
 
   /** The head of the log is reached; nothing is under way, and nothing waits but for time, a receiver or an operator. */
   get idle(): boolean {
-    if (this.#aside.busy || this.#due?.busy === true) return false;
+    if (this.#aside.busy || this.#time?.due.busy === true) return false;
     if (this.claims !== undefined) return this.live || this.#intake.wantsRoom;
     return (
       this.live &&
@@ -241,7 +239,7 @@ export class ConsumerLoop {
 
   /** Something goes on when time passes: an attempt, a claim or a lease under way, a retry, a delay. */
   get timed(): boolean {
-    return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed || this.#quiet?.timed === true;
+    return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed || this.#time?.timed === true;
   }
 
   /** Idle, and everything is committed. */
@@ -309,8 +307,7 @@ export class ConsumerLoop {
 
   #stopTaking(): void {
     this.#stopped = true;
-    this.#due?.stop();
-    this.#quiet?.stop();
+    this.#time?.stop();
     this.#intake.stop();
     this.#attempts.stop();
     this.#aside.stop();
@@ -350,8 +347,8 @@ export class ConsumerLoop {
     if (refusals.size > 0) for (const { position } of unit.deliveries.put) refusals.delete(position);
     if (this.#committer.careful && this.#progress.low >= carefulUpTo) this.#committer.relax();
     this.#states?.trim((key) => this.#committer.hasRow(key));
-    if (this.#intake.wantsRoom || this.#due !== undefined) this.#madeRoom();
-    this.#quiet?.look();
+    if (this.#intake.wantsRoom || this.#time !== undefined) this.#madeRoom();
+    this.#time?.look();
   }
 
   /** Something came of it: it is not only the checkpoint of before, written again. */
@@ -363,7 +360,7 @@ export class ConsumerLoop {
   }
 
   #madeRoom(): void {
-    this.#due?.advance();
+    this.#time?.due.advance();
     this.#intake.madeRoom();
     this.#queue?.pump();
   }
@@ -390,29 +387,8 @@ export class ConsumerLoop {
     if (time === undefined) this.#takeAt(event, undefined, undefined);
     else if (time.isPassage(event)) {
       this.#progress.passTo(event.position);
-      if (time.pass(event)) this.#due?.advance();
-      this.#expect(event, time);
-    } else {
-      let timeMs: number | undefined;
-      let unknown: unknown;
-      try {
-        timeMs = time.timeOf(event);
-      } catch (error) {
-        unknown = error;
-      }
-      const { watermarkMs } = time;
-      const moved = timeMs !== undefined && time.observe(event, timeMs);
-      const workTime = timeMs === undefined ? undefined : { eventMs: timeMs, watermarkMs, afterMs: time.watermarkMs };
-      this.#takeAt(event, workTime, unknown);
-      if (moved) this.#due?.advance();
-      this.#expect(event, time);
-      this.#quiet?.look();
-    }
-  }
-
-  #expect(event: RecordedEvent, { watermarkMs, sinceMs }: EventTime): void {
-    if (watermarkMs === NO_TIME || this.#due?.awaitsTime !== true) return;
-    this.#due.expectSince(event, { eventMs: sinceMs, watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
+      time.pass(event);
+    } else time.observe(event, (at, unknown) => this.#takeAt(event, at, unknown));
   }
 
   /** `unknown`: why it cannot be told when the event happened. */
@@ -522,53 +498,28 @@ export class ConsumerLoop {
       keyOf: (event) => keyFor(this.#options.setting.reaction, event),
       isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
-      released: (key) => this.#due?.released(key),
-      isDue: (delivery) => this.#isDue(delivery),
-      putBack: (key) => this.#due?.putBack(key),
+      released: (key) => this.#time?.due.released(key),
+      isDue: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
+      putBack: (key) => this.#time?.due.putBack(key),
       settled: () => this.#madeRoom(),
     });
   }
 
-  #createDueKeys(time: EventTime): DueKeys {
-    const { setting, stores } = this.#options;
-    const { state, name } = setting.reaction;
-    if (state === undefined) throw new Error(`${name} goes by event time and keeps no state`);
-    return new DueKeys({
-      state,
-      rows: stores.rows,
-      expected: setting.reaction.time?.expected ?? [],
+  #createTimeCourse(time: ReactionTime): TimeCourse {
+    const { setting, stores, groups } = this.#options;
+    return new TimeCourse(time, {
+      reaction: setting.reaction,
+      stores,
+      environment: setting.environment,
+      mark: markOf(groups),
+      states: () => this.#states,
       isMine: (key) => this.#share.has(key),
       isHeld: (key) => this.#ordered?.isHeld(key) ?? false,
       hasRoom: () => this.#fits(),
-      watermarkMs: () => time.watermarkMs,
-      // What cannot be read now is read again when it is handled.
-      prefetch: async (keys) =>
-        this.#states?.load(keys).catch((error: unknown) => this.#options.outage('reads', error)),
       submit: (work) => this.#submit(work),
-    });
-  }
-
-  #createQuietTime(due: DueKeys): QuietTime | undefined {
-    const { setting, stores } = this.#options;
-    const { name, time } = setting.reaction;
-    if (time === undefined) return undefined;
-    return new QuietTime({
-      consumer: name,
-      environment: setting.environment,
-      log: stores.log,
-      rule: time.watermark,
-      nextMs: () => (due.awaitsTime ? NO_TIME : due.nextMs),
-      recordedMs: () => this.#time?.recordedMs ?? NO_TIME,
       isLive: () => this.live,
+      outage: (error) => this.#options.outage('reads', error),
     });
-  }
-
-  /** Whether a delivery stands for what time alone brought on for its key: then its event is the last one of the key's state. */
-  async #isDue({ key, position }: Delivery): Promise<boolean> {
-    const { time } = this.#options.setting.reaction;
-    await this.#states?.load([key]);
-    const state = this.#states?.get(key);
-    return time !== undefined && state !== undefined && time.lastOf(state).position === position;
   }
 
   #createQueueAside(): QueueAside {

@@ -289,6 +289,7 @@ export class Consumer {
       buffered: loop?.buffered ?? 0,
       ...counts,
       figures: { ...this.#figures },
+      time: loop?.timeStatus,
     };
   }
 

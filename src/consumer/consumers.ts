@@ -9,7 +9,7 @@ import { waitFor } from '../system/clock.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
-import type { ConsumerStatus } from './status.ts';
+import type { ConsumerStatus, HeldKey } from './status.ts';
 import { rememberedStatus } from './status.ts';
 import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
@@ -19,6 +19,7 @@ import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
+import { HELD_INDEX } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 
 export interface ConsumersOptions {
@@ -150,6 +151,26 @@ export class Consumers {
     const loop = consumer.session;
     const status = await this.#statusOf(consumer, await this.#look());
     return { isReached: status.position >= position && (await consumer.committed(loop)), status };
+  }
+
+  /**
+   * What a consumer holds back until others have come, or time has, by key.
+   *
+   * Errors    NotFound.
+   */
+  async held(name: string, { limit = 100 }: { readonly limit?: number } = {}): Promise<readonly HeldKey[]> {
+    const { reaction } = this.#require(name);
+    const { state, time } = reaction;
+    if (state?.form === undefined || time === undefined || !state.indexNames.includes(HELD_INDEX)) return [];
+    await this.#consumers.get(name)?.flush();
+    const rows = await this.#options.stores.rows.query(state.namespace, {
+      where: [{ index: HELD_INDEX, op: '>=', value: 1 }],
+      limit,
+    });
+    return rows.flatMap(({ key, value }) => {
+      const held = state.form === undefined ? undefined : time.heldIn(state.form.restored(value));
+      return held === undefined ? [] : [{ key, ...held }];
+    });
   }
 
   async pause(name: string, reason = 'paused by an operator'): Promise<void> {

@@ -3,13 +3,13 @@ import { START } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work, WorkTime } from './key-queues.ts';
-import { DUE_INDEX } from './reaction.ts';
+import { DUE_INDEX, HELD_INDEX } from './reaction.ts';
 import type { KeyedState } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 import { Timers } from './timers.ts';
 
 export interface DueKeysOptions {
-  readonly state: Pick<KeyedState, 'namespace'>;
+  readonly state: Pick<KeyedState, 'indexNames' | 'namespace'>;
   readonly rows: Pick<RowStore, 'getMany' | 'query'>;
   /** Keys that are to be heard of, also where they never are. */
   readonly expected: readonly string[];
@@ -39,6 +39,8 @@ const PAGE = 1_000;
 export class DueKeys {
   readonly #options: DueKeysOptions;
   readonly #timers = new Timers();
+  /** How many events wait in the states of keys, of those in which some do. */
+  readonly #holding = new Map<string, number>();
   /** Keys that are held, and when they were due. */
   readonly #held = new Map<string, number>();
   readonly #underWay = new Set<string>();
@@ -54,6 +56,13 @@ export class DueKeys {
   /** Keys that wait for a time, held ones too. */
   get size(): number {
     return this.#timers.size + this.#held.size;
+  }
+
+  /** Events that wait in the states of keys for others. */
+  get events(): number {
+    let sum = 0;
+    for (const events of this.#holding.values()) sum += events;
+    return sum;
   }
 
   /** Something that is due is being brought on, or waits for room. */
@@ -72,8 +81,15 @@ export class DueKeys {
     const mine = expected.filter((key) => isMine(key));
     const known = await rows.getMany(state.namespace, mine);
     this.#expected = mine.filter((_key, index) => known[index] === undefined);
-    const order = { index: DUE_INDEX, direction: 'asc' } as const;
-    const where = [{ index: DUE_INDEX, op: '>=', value: -Number.MAX_VALUE } as const];
+    await this.#each(DUE_INDEX, (key, dueMs) => this.#timers.set(key, dueMs));
+    if (state.indexNames.includes(HELD_INDEX)) await this.#each(HELD_INDEX, (key, events) => this.holds(key, events));
+  }
+
+  /** Each key of this node whose state has a number in an index. */
+  async #each(index: string, take: (key: string, value: number) => void): Promise<void> {
+    const { rows, state, isMine } = this.#options;
+    const order = { index, direction: 'asc' } as const;
+    const where = [{ index, op: '>=', value: -Number.MAX_VALUE } as const];
     for (let after: { key: string; value: number } | undefined; ;) {
       const page = await rows.query(state.namespace, {
         where,
@@ -81,9 +97,9 @@ export class DueKeys {
         limit: PAGE,
         ...(after === undefined ? {} : { after }),
       });
-      for (const { key, orderValue } of page) if (isMine(key)) this.#timers.set(key, orderValue as number);
+      for (const { key, orderValue } of page) if (isMine(key)) take(key, orderValue as number);
       const last = page.at(-1);
-      if (last === undefined || page.length < PAGE) break;
+      if (last === undefined || page.length < PAGE) return;
       after = { key: last.key, value: last.orderValue as number };
     }
   }
@@ -106,6 +122,12 @@ export class DueKeys {
     this.#held.delete(key);
     this.#timers.set(key, dueMs);
     if (dueMs !== undefined && dueMs <= this.#options.watermarkMs()) this.advance();
+  }
+
+  /** So many events wait in the state of a key. */
+  holds(key: string, events: number): void {
+    if (events > 0) this.#holding.set(key, events);
+    else this.#holding.delete(key);
   }
 
   /** A key is held no longer. */

@@ -75,9 +75,21 @@ export interface ReactionTime {
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */
   readonly expected: readonly string[];
+  /** What of a key waits, as its state has it; undefined: nothing does. */
+  heldIn(state: JsonValue): HeldEvents | undefined;
   /** The last event of a key, as its state has it, without data: the cause of what time alone brings on. */
   lastOf(state: JsonValue): StoredEvent;
 }
+
+/** What of a key waits for others, and for what. */
+export interface HeldEvents {
+  readonly events: number;
+  /** In words. */
+  readonly waitsFor: string;
+}
+
+/** The index of a keyed state that says how many events it holds; null: none. */
+export const HELD_INDEX = 'held';
 
 /** The index of a keyed state that says when time alone brings something on; null: never. */
 export const DUE_INDEX = 'due';

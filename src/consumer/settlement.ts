@@ -15,7 +15,7 @@ import type { Work } from './key-queues.ts';
 import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';
-import { DUE_INDEX } from './reaction.ts';
+import { DUE_INDEX, HELD_INDEX } from './reaction.ts';
 import { reportOn } from './report-on.ts';
 import { storedError } from './stored-error.ts';
 import { LoopStopped } from '../errors.ts';
@@ -58,7 +58,8 @@ export class Settlement {
     if (row !== undefined) {
       this.#parts.states?.set(row.key, row.value, rowBytes);
       committer.write(row, rowBytes);
-      this.#parts.due?.changed(row.key, dueOf(row));
+      this.#parts.due?.changed(row.key, numberIn(row, DUE_INDEX));
+      this.#parts.due?.holds(row.key, numberIn(row, HELD_INDEX) ?? 0);
       urgent = true;
     }
     // What time alone brought on is no event.
@@ -273,9 +274,9 @@ export class Settlement {
 }
 
 /** As the index has it. */
-function dueOf({ indexes }: RowWrite): number | undefined {
-  const dueMs = indexes[DUE_INDEX];
-  return typeof dueMs === 'number' ? dueMs : undefined;
+function numberIn({ indexes }: RowWrite, index: string): number | undefined {
+  const value = indexes[index];
+  return typeof value === 'number' ? value : undefined;
 }
 
 /** What was thrown may defend itself even against this question. */

@@ -30,6 +30,26 @@ export interface ConsumerStatus {
   readonly parked: number;
   readonly waiting: number;
   readonly figures: Readonly<Figures>;
+  /** Of one that goes by time, in this process; undefined: it does not, or does not run here. */
+  readonly time: TimeStatus | undefined;
+}
+
+/** How far time has come for a consumer, and what waits for it. */
+export interface TimeStatus {
+  /** Nothing from before it is expected any more, milliseconds since 1970; undefined: nothing is known yet. */
+  readonly watermarkMs: number | undefined;
+  /** Keys for which something is due at some time. */
+  readonly timers: number;
+  /** Events that wait for others before them. */
+  readonly held: number;
+}
+
+/** What of a key waits for others, and for what. */
+export interface HeldKey {
+  readonly key: string;
+  readonly events: number;
+  /** In words. */
+  readonly waitsFor: string;
 }
 
 /** So many events of its types a lag looks at one by one; further off, where that would cost too much, it counts all events. */
@@ -96,6 +116,7 @@ export async function rememberedStatus(
     buffered: 0,
     ...now.counts,
     figures: newFigures(),
+    time: undefined,
   };
 }
 

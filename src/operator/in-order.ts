@@ -1,6 +1,7 @@
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { isoTime } from '../system/clock.ts';
 import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
 import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
 import type { LateEvents } from './late-events.ts';
@@ -101,6 +102,11 @@ export function inOrder<State, Value>(
     // What is due at an instant comes after the events of that instant.
     dueMs: ({ held, of }) => Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, machine.dueMs(of) + 1),
     isOver: ({ held, of }) => held.length === 0 && machine.isOver(of),
+    heldIn({ held }) {
+      const first = held[0];
+      if (first === undefined) return undefined;
+      return { events: held.length, waitsFor: `event time to reach ${isoTime(first.timeMs)}` };
+    },
     // Machines keep JSON, checked where it comes from the program.
     stored: (state) => state as unknown as JsonValue,
     restored: (json) => json as unknown as Kept,

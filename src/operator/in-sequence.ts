@@ -4,6 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
+import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { dueOfSequence, newSequence, passSequence, takeNumbered } from '../time/sequence.ts';
@@ -124,6 +125,18 @@ export function inSequence(rules: SequenceRules, asks: boolean): Operator<Sequen
         Number.POSITIVE_INFINITY,
       ),
     isOver: ({ bySubject, own }) => own === undefined && Object.keys(bySubject).length === 0,
+    heldIn({ bySubject }) {
+      const waiting = Object.entries(bySubject).filter(([, { held }]) => held.length > 0);
+      const texts = waiting.map(([of, { next = 0, held }]) => {
+        const [source, subject] = JSON.parse(of) as [string, string];
+        const [first] = held;
+        const to = (first?.number ?? next) - 1;
+        const until = isoTime((first?.atMs ?? 0) + rules.waitMs);
+        return `${next === to ? next : `${next} to ${to}`} of ${subject} from ${source}, until ${until}`;
+      });
+      const events = waiting.reduce((sum, [, { held }]) => sum + held.length, 0);
+      return events === 0 ? undefined : { events, waitsFor: texts.join('; ') };
+    },
     stored: (state) => state as unknown as JsonValue,
     restored: (json) => json as unknown as Sequences,
   };

@@ -4,8 +4,8 @@ import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
-import { DUE_INDEX } from '../consumer/reaction.ts';
-import type { Handling, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import { DUE_INDEX, HELD_INDEX } from '../consumer/reaction.ts';
+import type { Handling, HeldEvents, Reaction, ReactionTime } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -77,6 +77,8 @@ export interface Operator<State> {
   pass(state: State, watermarkMs: number, saying: Saying): State;
   dueMs(state: State): number;
   isOver(state: State): boolean;
+  /** What waits for others, where something may. */
+  heldIn?(state: State): HeldEvents | undefined;
   /** As JSON, and back. */
   stored(state: State): JsonValue;
   restored(json: JsonValue): State;
@@ -176,14 +178,20 @@ export function timedReaction<State, Given extends On>(
           return { of: operator.restored(of), atMs, last } as unknown as JsonValue;
         },
       },
-      indexNames: [DUE_INDEX],
-      indexes: (kept) => ({ [DUE_INDEX]: finite(operator.dueMs((kept as unknown as Kept<State>).of)) }),
+      indexNames: operator.heldIn === undefined ? [DUE_INDEX] : [DUE_INDEX, HELD_INDEX],
+      indexes(kept) {
+        const { of } = kept as unknown as Kept<State>;
+        const due = finite(operator.dueMs(of));
+        if (operator.heldIn === undefined) return { [DUE_INDEX]: due };
+        return { [DUE_INDEX]: due, [HELD_INDEX]: operator.heldIn(of)?.events ?? null };
+      },
     },
     time: {
       watermark: parts.clock?.watermark ?? watermarkRule(name, time),
       bySource: parts.clock?.bySource ?? true,
       timeOf,
       expected,
+      heldIn: (kept) => operator.heldIn?.((kept as unknown as Kept<State>).of),
       lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
     },
     keyedBy: keyedBy(options.key),

@@ -144,7 +144,19 @@ const consumer = named(
       lastHandledTime: timestamp.optional(),
       lastError: z.strictObject({ time: timestamp, eventId: z.string(), error: errorReport }).optional(),
     }),
+    time: z
+      .strictObject({
+        watermark: timestamp.optional().describe('Nothing from before it is expected any more.'),
+        timers: count.describe('Keys for which something is due at some time.'),
+        held: count.describe('Events that wait for others before them.'),
+      })
+      .optional()
+      .describe('Of one that goes by event time, where it runs in the process that answers.'),
   }),
+);
+named(
+  'HeldList',
+  z.strictObject({ held: z.array(z.strictObject({ key: z.string(), events: count, waitsFor: z.string() })) }),
 );
 named('ConsumerList', z.strictObject({ consumers: z.array(consumer) }));
 

@@ -24,6 +24,7 @@ export interface ConsumerJson {
   readonly retrying: number;
   readonly parked: number;
   readonly waiting: number;
+  readonly time?: { readonly watermark?: string; readonly timers: number; readonly held: number };
   readonly figures: {
     readonly handled: number;
     readonly failed: number;
@@ -57,6 +58,15 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     .action(async (name: string, options: AccessOptions) => {
       await withSystem(options, terminal, 'read', async ({ api, system }) =>
         show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal, system === undefined),
+      );
+      exit(EXIT_OK);
+    });
+  withAccess(consumers.command('held'))
+    .description('Shows what a consumer holds back until others have come, or time has.')
+    .argument('<name>')
+    .action(async (name: string, options: AccessOptions) => {
+      await withSystem(options, terminal, 'read', async ({ api }) =>
+        showHeld(await api.get<{ held: readonly HeldJson[] }>(`/consumers${pathOf(name)}/held`), options, terminal),
       );
       exit(EXIT_OK);
     });
@@ -97,6 +107,32 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
         : terminal.write(`${printable(name)} is forgotten\n`));
       exit(EXIT_OK);
     });
+}
+
+interface HeldJson {
+  readonly key: string;
+  readonly events: number;
+  readonly waitsFor: string;
+}
+
+async function showHeld(
+  answer: { readonly held: readonly HeldJson[] },
+  options: AccessOptions,
+  terminal: Terminal,
+): Promise<void> {
+  if (options.json === true) return writeJson(terminal, answer);
+  if (answer.held.length === 0) return terminal.note('nothing is held back\n');
+  await terminal.write(
+    table(
+      answer.held,
+      [
+        { title: 'KEY', text: ({ key }) => printable(key), ink: () => 'bold' },
+        { title: 'EVENTS', text: ({ events }) => count(events), right: true },
+        { title: 'WAITS FOR', text: ({ waitsFor }) => printable(waitsFor) },
+      ],
+      terminal.out,
+    ),
+  );
 }
 
 function replayFrom(from: string): unknown {
@@ -169,6 +205,9 @@ async function show(
           'red',
         ],
         ['waiting', consumer.waiting > 0 ? waitingOf(consumer) : undefined],
+        ['event time', consumer.time?.watermark === undefined ? undefined : calendarTime(consumer.time.watermark)],
+        ['timers', consumer.time === undefined ? undefined : `${count(consumer.time.timers)} keys wait for a time`],
+        ['held', heldOf(consumer)],
         ['last handled', lastHandledTime === undefined ? undefined : calendarTime(lastHandledTime)],
         [
           'last error',
@@ -189,6 +228,11 @@ function lagOf({ lag }: ConsumerJson): string {
 
 function waitingOf({ mode, waiting }: ConsumerJson): string {
   return `${count(waiting)} ${mode === 'queue' ? 'to be handled, now or when they are due' : 'behind these'}`;
+}
+
+function heldOf({ name, time }: ConsumerJson): string | undefined {
+  if (time === undefined || time.held === 0) return undefined;
+  return `${count(time.held)} events wait for others (thereupon consumers held ${printable(name)})`;
 }
 
 function blankZero(value: number): string {

@@ -34,6 +34,18 @@ const getConsumer = route({
   handle: ({ system, parameter }) => standing(system, parameter('name')),
 });
 
+const listHeld = route({
+  method: 'GET',
+  path: '/consumers/{name}/held',
+  operation: 'listHeld',
+  tag: 'consumers',
+  summary: 'What a consumer holds back until others have come, or time has',
+  answers: { 200: { description: 'By key, 100 at most.', content: { 'application/json': 'HeldList' } } },
+  async handle({ system, parameter }) {
+    return answer({ held: await system.consumers.held(parameter('name')) });
+  },
+});
+
 const pauseConsumer = route({
   method: 'POST',
   path: '/consumers/{name}/pause',
@@ -104,6 +116,7 @@ const forgetConsumer = route({
 export const consumerRoutes = [
   listConsumers,
   getConsumer,
+  listHeld,
   pauseConsumer,
   resumeConsumer,
   replayConsumer,
@@ -132,8 +145,10 @@ async function placeOf(
 
 function consumerDocument(status: ConsumerStatus): ConsumerDocument {
   const { lastHandledMs, lastError, ...figures } = status.figures;
+  const { time } = status;
   return {
     ...status,
+    time: time && { watermark: isoTime(time.watermarkMs), timers: time.timers, held: time.held },
     figures: {
       ...figures,
       lastHandledTime: isoTime(lastHandledMs),

@@ -1,0 +1,153 @@
+import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import type { Position } from '../event/position.ts';
+import type { Environment } from '../system/environment.ts';
+import { NO_TIME } from '../time/watermark.ts';
+import type { ConsumerStores } from './consumer-loop.ts';
+import type { Delivery } from './delivery-store.ts';
+import { DueKeys } from './due-keys.ts';
+import type { DueKeysOptions } from './due-keys.ts';
+import { EventTime } from './event-time.ts';
+import type { WorkTime } from './key-queues.ts';
+import { QuietTime } from './quiet-time.ts';
+import type { Reaction, ReactionTime } from './reaction.ts';
+import type { StateCache } from './state-cache.ts';
+import type { TimeStatus } from './status.ts';
+
+export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
+  readonly reaction: Reaction;
+  readonly stores: Pick<ConsumerStores, 'log' | 'rows'>;
+  readonly environment: Environment;
+  /** What was known of time where the loop begins. */
+  readonly mark: JsonValue | undefined;
+  readonly states: () => StateCache | undefined;
+  readonly isLive: () => boolean;
+  /** States cannot be read at present. */
+  readonly outage: (error: unknown) => void;
+}
+
+/**
+ * Time, for a consumer that goes by it: how far it has come (EventTime), what it brings on (DueKeys), and how it goes on when nothing comes
+ * (QuietTime).
+ */
+export class TimeCourse {
+  readonly due: DueKeys;
+  readonly #options: TimeCourseOptions;
+  readonly #time: ReactionTime;
+  readonly #events: EventTime;
+  readonly #quiet: QuietTime;
+
+  constructor(time: ReactionTime, options: TimeCourseOptions) {
+    const { reaction, stores, environment, mark, states, isLive, outage, ...due } = options;
+    if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
+    this.#options = options;
+    this.#time = time;
+    this.#events = new EventTime(reaction.name, time, mark);
+    this.due = new DueKeys({
+      ...due,
+      state: reaction.state,
+      rows: stores.rows,
+      expected: time.expected,
+      watermarkMs: () => this.#events.watermarkMs,
+      // What cannot be read now is read again when it is handled.
+      prefetch: async (keys) => states()?.load(keys).catch(outage),
+    });
+    this.#quiet = new QuietTime({
+      consumer: reaction.name,
+      environment,
+      log: stores.log,
+      rule: time.watermark,
+      nextMs: () => (this.due.awaitsTime ? NO_TIME : this.due.nextMs),
+      recordedMs: () => this.#events.recordedMs,
+      isLive,
+    });
+  }
+
+  get watermarkMs(): number {
+    return this.#events.watermarkMs;
+  }
+
+  get status(): TimeStatus {
+    const { watermarkMs } = this.#events;
+    return {
+      watermarkMs: watermarkMs === NO_TIME ? undefined : watermarkMs,
+      timers: this.due.size,
+      held: this.due.events,
+    };
+  }
+
+  /** Time alone brings something on. */
+  get timed(): boolean {
+    return this.#quiet.timed;
+  }
+
+  /** Nothing more is to be taken before the low mark moves. */
+  get full(): boolean {
+    return this.#events.full;
+  }
+
+  /** What has to be known of the events up to `low`, which never falls. */
+  markAt(low: Position): JsonValue {
+    return this.#events.markAt(low);
+  }
+
+  /** To be called when events are taken. */
+  start(): void {
+    // What was due when the loop before ended is due still.
+    this.due.advance();
+    this.#quiet.start();
+  }
+
+  stop(): void {
+    this.due.stop();
+    this.#quiet.stop();
+  }
+
+  /** Something was committed: there may be something else now that waits for time. */
+  look(): void {
+    this.#quiet.look();
+  }
+
+  /** Whether an event says nothing but that time has passed. */
+  isPassage(event: RecordedEvent): boolean {
+    return this.#events.isPassage(event);
+  }
+
+  /** Time has passed without events. */
+  pass(event: RecordedEvent): void {
+    if (this.#events.pass(event)) this.due.advance();
+    this.#expect(event);
+  }
+
+  /** An event tells of time, and is taken at it; `unknown`: why it cannot be told when it happened. */
+  observe(event: RecordedEvent, take: (time: WorkTime | undefined, unknown: unknown) => void): void {
+    const events = this.#events;
+    let eventMs: number;
+    try {
+      eventMs = events.timeOf(event);
+    } catch (error) {
+      take(undefined, error);
+      return;
+    }
+    const { watermarkMs } = events;
+    const moved = events.observe(event, eventMs);
+    take({ eventMs, watermarkMs, afterMs: events.watermarkMs }, undefined);
+    if (moved) this.due.advance();
+    this.#expect(event);
+    this.#quiet.look();
+  }
+
+  /** Whether a delivery stands for what time alone brought on for its key: then its event is the last one of the key's state. */
+  async standsFor({ key, position }: Delivery): Promise<boolean> {
+    const states = this.#options.states();
+    await states?.load([key]);
+    const state = states?.get(key);
+    return state !== undefined && this.#time.lastOf(state).position === position;
+  }
+
+  #expect(event: RecordedEvent): void {
+    const { watermarkMs, sinceMs } = this.#events;
+    if (watermarkMs === NO_TIME || !this.due.awaitsTime) return;
+    this.due.expectSince(event, { eventMs: sinceMs, watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
+  }
+}
