@@ -32,7 +32,7 @@ function bid(n: number): { readonly bidder: string; readonly price: number; read
   };
 }
 
-export async function fillWithBids(store: string, events: number): Promise<void> {
+async function fillWithBids(store: string, events: number): Promise<void> {
   await using system = await open({ store, events: [Bid], consume: false });
   for (let from = 0; from < events; from += 1_000) {
     const batch = Array.from({ length: Math.min(1_000, events - from) }, (_, index) => {
@@ -44,7 +44,7 @@ export async function fillWithBids(store: string, events: number): Promise<void>
 }
 
 /** From opening the store to the last durable checkpoint. */
-export async function react(store: string, windows: readonly WindowDefinition[]): Promise<number> {
+async function react(store: string, windows: readonly WindowDefinition[]): Promise<number> {
   const begin = performance.now();
   await using system = await open({ store, windows });
   await system.settled();
@@ -92,7 +92,3 @@ export const countInWindows = windowed(
 export const countInSessions = windowed('T2', 'session windows (gap 10s), the same events', (turn) =>
   defineWindow({ ...counting, name: `session-${turn}`, windows: session('10s') }),
 );
-export const tumblingOf = (turn: string) =>
-  defineWindow({ ...counting, name: `tumbling-${turn}`, windows: tumbling('1m') });
-export const sessionOf = (turn: string) =>
-  defineWindow({ ...counting, name: `session-${turn}`, windows: session('10s') });

@@ -1,6 +1,7 @@
 import type { ContractSuite } from '../contract-case.ts';
 import { boundingCases } from './bounding.ts';
 import { enduringCases } from './enduring.ts';
+import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
 import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
@@ -29,5 +30,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...isolatingCases(bench),
   ...retainingCases(bench),
   ...timingCases(bench),
+  ...holdingCases(bench),
   ...modellingCases(bench),
 ];

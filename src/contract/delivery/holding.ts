@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import { defineAutomation } from '../../automation/define-automation.ts';
+import { defineEvent } from '../../event/define-event.ts';
+import type { SequenceGap, SequenceOptions } from '../../operator/in-sequence.ts';
+import { seededRandom } from '../../system/random.ts';
+import { DEFAULT_START_MS } from '../../testing/index.ts';
+import type { TestSystem } from '../../testing/index.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { deliveryCases, onStage } from './delivery-case.ts';
+import type { DeliveryStage } from './delivery-case.ts';
+import { only, upTo } from './samples.ts';
+
+const SEEDS = [1, 2, 3, 4];
+
+const Read = defineEvent({
+  type: 'contract.meter.read',
+  schema: z.object({ meter: z.string(), n: z.number() }),
+  stream: (data) => `meter-${data.meter}`,
+});
+
+const Booked = defineEvent({
+  type: 'contract.meter.booked',
+  schema: z.object({ meter: z.string(), n: z.number(), count: z.number() }),
+  stream: (data) => `booking-${data.meter}`,
+});
+
+type Test = TestSystem<typeof Read>;
+
+/** Books what was read, and counts per meter. */
+function booking(
+  options:
+    | { readonly sequence: SequenceOptions }
+    | { readonly inTime: { readonly disorder: '10s'; readonly idle: '1s' } },
+  fails: (n: number) => boolean = () => false,
+) {
+  return defineAutomation({
+    ...options,
+    name: 'booking',
+    on: Read,
+    state: { initial: () => 0 },
+    publishes: [Booked],
+    retry: { attempts: 2, minDelay: '1s' },
+    async run({ event, state, publish }) {
+      state.set(state.get() + 1);
+      await publish(Booked, { ...event.data, count: state.get() });
+      if (fails(event.data.n)) throw new Error(`${event.data.n} fails`);
+    },
+  });
+}
+
+async function read(test: Test, n: number, meter = 'a', second = n): Promise<void> {
+  const time = new Date(DEFAULT_START_MS + second * 1_000);
+  await test.system.publish(Read, { meter, n }, { sequence: n, id: `${meter}${n}`, source: '/meters', time });
+}
+
+const booked = (test: Test, meter = 'a') =>
+  test
+    .recorded(Booked)
+    .filter(({ data }) => data.meter === meter)
+    .map(({ data }) => [data.n, data.count]);
+
+const kinds = (test: Test) =>
+  test
+    .reported()
+    .filter(({ type }) => type.startsWith('thereupon.sequence.'))
+    .map(({ type, data }) => {
+      const { from, to } = data as { from: number; to: number };
+      return `${type.slice('thereupon.sequence.'.length)} ${from}-${to}`;
+    });
+
+/** Numbers of three meters in any order, each within the wait, with crashes between: every meter is booked in order, each once. */
+async function runShuffled(stage: DeliveryStage, seed: number): Promise<void> {
+  const chance = seededRandom(seed);
+  const test: Test = await stage.start(
+    { events: [Read], automations: [booking({ sequence: { onGap: 'hold', wait: '1h', first: 1 } })] },
+    { seed },
+  );
+  const meters = ['a', 'b', 'c'];
+  const told = meters
+    .flatMap((meter) => upTo(15).map((n) => ({ meter, n, at: n + chance.next() * 6 })))
+    .toSorted((left, right) => left.at - right.at);
+  for (const { meter, n } of told) {
+    await read(test, n, meter);
+    const what = chance.next();
+    if (what < 0.15) await test.crash();
+    else if (what < 0.25) await test.restart();
+    else if (what < 0.4) await test.settled();
+  }
+  await test.crash();
+  await test.settled();
+  for (const meter of meters)
+    assert.deepEqual(
+      booked(test, meter),
+      upTo(15).map((n) => [n, n]),
+    );
+  assert.ok(kinds(test).some((kind) => kind.startsWith('gap')));
+  assert.deepEqual(await test.consumers.held('booking'), []);
+}
+
+/** Events that wait for others: by their producers' numbers, or by event time (G8). */
+export const holdingCases: ContractSuite = (bench) => [
+  ...SEEDS.map((seed) => ({
+    name: `G5 G6 G8 what comes out of order is handled in the order of its producer’s numbers, once, whatever crashes when, seed ${seed}`,
+    run: () => onStage(bench, (stage) => runShuffled(stage, seed)),
+  })),
+  ...deliveryCases(bench, {
+    async 'G8 what follows a gap waits, is shown, and goes on when the wait is over; what comes after that is told as filled'(
+      stage,
+    ) {
+      const asked: SequenceGap[] = [];
+      const sequence = { onGap: 'hold', wait: '30s', ask: (gap: SequenceGap) => void asked.push(gap) } as const;
+      const test: Test = await stage.start({ events: [Read], automations: [booking({ sequence })] });
+      for (const n of [1, 2, 5, 6]) await read(test, n);
+      await test.settled();
+      assert.deepEqual(booked(test), [
+        [1, 1],
+        [2, 2],
+      ]);
+      assert.deepEqual(asked, [{ source: '/meters', subject: 'meter-a', from: 3, to: 4 }]);
+      const held = only(await test.consumers.held('booking'));
+      assert.deepEqual(
+        [held.key, held.events, held.waitsFor],
+        ['meter-a', 2, '3 to 4 of meter-a from /meters, until 2026-01-01T00:00:30.000Z'],
+      );
+      await test.restart();
+      await test.settled();
+      assert.equal((await test.consumers.status('booking')).time?.held, 2);
+      await test.advance('29s');
+      assert.equal(booked(test).length, 2);
+      await test.advance('3s');
+      await test.settled();
+      assert.deepEqual(booked(test).slice(2), [
+        [5, 3],
+        [6, 4],
+      ]);
+      await read(test, 4);
+      await test.settled();
+      assert.deepEqual(
+        [booked(test).at(-1), kinds(test)],
+        [
+          [4, 5],
+          ['gap 3-4', 'lost 3-4', 'filled 4-4'],
+        ],
+      );
+    },
+    async 'G8 duplicates, steps back and resets are told; a duplicate is not handled again'(stage) {
+      const test: Test = await stage.start({
+        events: [Read],
+        automations: [booking({ sequence: { onGap: 'record' } })],
+      });
+      const tell = (n: number, data: number, id: string) =>
+        test.system.publish(Read, { meter: 'a', n: data }, { sequence: n, id, source: '/meters' });
+      await tell(1, 1, 'one');
+      await tell(4, 4, 'four');
+      await test.crash();
+      await tell(4, 4, 'four again');
+      await tell(3, 3, 'three');
+      await tell(4, 40, 'another four');
+      await tell(1, 10, 'another one');
+      await tell(2, 20, 'another two');
+      await test.settled();
+      assert.deepEqual(kinds(test), ['gap 2-3', 'duplicate 4-4', 'filled 3-3', 'stepped-back 4-4', 'reset 1-1']);
+      assert.deepEqual(
+        booked(test).map(([n]) => n),
+        [1, 4, 3, 40, 10, 20],
+      );
+    },
+    async 'G7 one that fails is tried again with those that it let go, and no other key waits for it'(stage) {
+      let wrong = true;
+      const test: Test = await stage.start({
+        events: [Read],
+        automations: [booking({ sequence: { onGap: 'hold', wait: '1h' } }, (n) => wrong && n === 3)],
+      });
+      for (const n of [1, 3, 4, 2]) await read(test, n);
+      await read(test, 1, 'b');
+      await test.settled();
+      assert.deepEqual([booked(test), booked(test, 'b')], [[[1, 1]], [[1, 1]]]);
+      await test.advance('10s');
+      await test.settled();
+      const letter = only(await test.parked('booking'));
+      assert.deepEqual(letter.event?.data, { meter: 'a', n: 2 });
+      wrong = false;
+      await test.deadLetters.retry(letter.id);
+      await test.settled();
+      assert.deepEqual(
+        booked(test),
+        upTo(4).map((n) => [n, n]),
+      );
+    },
+    async 'G8 in event time, events wait until nothing earlier is expected, and in a quiet log until time has gone on'(
+      stage,
+    ) {
+      const test: Test = await stage.start({
+        events: [Read],
+        automations: [booking({ inTime: { disorder: '10s', idle: '1s' } })],
+      });
+      for (const [n, second] of [
+        [1, 0],
+        [2, 8],
+        [3, 4],
+        [4, 12],
+      ] as const)
+        await read(test, n, 'a', second);
+      await test.settled();
+      assert.deepEqual(
+        booked(test).map(([n]) => n),
+        [1],
+      );
+      const held = only(await test.consumers.held('booking'));
+      assert.deepEqual([held.events, held.waitsFor], [3, 'event time to reach 2026-01-01T00:00:04.000Z']);
+      await test.crash();
+      await test.settled({ advance: '1m' });
+      assert.deepEqual(
+        booked(test).map(([n]) => n),
+        [1, 3, 2, 4],
+      );
+      await read(test, 5, 'a', 3);
+      await test.settled();
+      assert.equal(test.reported('thereupon.event.late').length, 1);
+    },
+  }),
+];
