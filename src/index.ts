@@ -127,6 +127,7 @@ export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './proj
 export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
 export type { ReplayFrom } from './consumer/replay.ts';
+export type { ClockOptions } from './schema/clock-trust.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';
 export type { ImageCounts, ImageRecord, StoreImage } from './store-image.ts';

@@ -42,6 +42,7 @@ import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
 import type { Environment } from './system/environment.ts';
 import { assertOptions, isStoreFactory } from './system-options.ts';
+import { ClockTrust } from './schema/clock-trust.ts';
 import type { SystemOptions } from './system-options.ts';
 
 /** Retention runs this often while the system is open. */
@@ -113,6 +114,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     registry: SchemaRegistry;
     outboxes: readonly OwnOutbox[];
     reactions: readonly Reaction[];
+    clocks: ClockTrust;
   }) {
     const { options, environment, store, feed, registry } = parts;
     const source = options.source ?? '/thereupon';
@@ -129,6 +131,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       environment,
       source,
       limits,
+      clocks: parts.clocks,
     });
     this.#outboxes = new Outboxes(store, parts.outboxes, environment);
     this.#ingest = new Ingest(this.#publisher, registry, environment);
@@ -172,6 +175,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const reactions = reactionsOf(options);
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
+    const clocks = new ClockTrust(options.clocks ?? {});
     const { outboxes = [] } = options;
     const sqlite = outboxes.length === 0 ? undefined : await import('./backends/sqlite/outbox.ts');
     sqlite?.assertOutboxes(outboxes, factory);
@@ -187,8 +191,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
         store,
         feed,
         registry,
+        clocks,
         outboxes: store.readOnly ? [] : (sqlite?.openOutboxes(outboxes, store.log, environment) ?? []),
-        reactions: [...reactions, quarantineReaction(registry)],
+        reactions: [...reactions, quarantineReaction(registry, clocks, environment)],
       });
       if (options.consume !== false && !store.readOnly) await system.#start();
       return system;
@@ -478,7 +483,7 @@ function definitionsOf(options: SystemOptions): readonly EventDefinition[] {
 }
 
 /** Quarantined events are deliveries of a consumer of their own, and so are dead letters like all others. */
-function quarantineReaction(registry: SchemaRegistry): Reaction {
+function quarantineReaction(registry: SchemaRegistry, clocks: ClockTrust, { clock }: Environment): Reaction {
   return {
     name: QUARANTINE,
     kind: 'system',
@@ -497,6 +502,7 @@ function quarantineReaction(registry: SchemaRegistry): Reaction {
     keyOf: (event) => `#${event.position}`,
     priorityOf: undefined,
     delayMsOf: undefined,
-    handle: async (attempt) => attempt.append(await releaseFromQuarantine(registry, attempt.event)),
+    handle: async (attempt) =>
+      attempt.append(await releaseFromQuarantine(registry, attempt.event, { clocks, nowMs: clock.now() })),
   };
 }

@@ -9,6 +9,7 @@ import type { EventDefinition } from './event/define-event.ts';
 import type { MonitorDefinition } from './operator/define-monitor.ts';
 import type { WindowDefinition } from './operator/define-window.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
+import type { ClockOptions } from './schema/clock-trust.ts';
 import type { EventLimits } from './schema/event-limits.ts';
 import type { UnknownTypePolicy } from './schema/registry.ts';
 import type { StoreFactory } from './store.ts';
@@ -31,6 +32,8 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** Events of types that nobody defined: default `'reject'`. */
   readonly unknownTypes?: UnknownTypePolicy;
   readonly retention?: readonly RetentionRule[];
+  /** How far clocks may be ahead: events from further in the future are quarantined, as what does not fit its schema. Default: all are taken. */
+  readonly clocks?: ClockOptions;
   /**
    * Databases of the program's own, by the connections on which its transactions publish (`publishWithin`); docs/guides/transactions.md.
    *
@@ -54,7 +57,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events consumers projections windows monitors automations source unknownTypes retention outboxes limits consume closeGrace environment server feed'.split(
+  'store events consumers projections windows monitors automations source unknownTypes retention clocks outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );

@@ -1,6 +1,5 @@
 import { encodePayload, rareAttributes, schemaVersionOf } from '../event/cloudevents-incoming.ts';
 import type { IncomingEvent } from '../event/cloudevents-incoming.ts';
-import { completeEvent } from '../event/create-event.ts';
 import type { EventDraft } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { encodeJson } from '../event/json.ts';
@@ -8,7 +7,6 @@ import { assertNotReserved } from '../event/system-events.ts';
 import { continueTrace } from '../event/trace-context.ts';
 import { InvalidInput, ThereuponError } from '../errors.ts';
 import type { ExpectedVersion, StreamClaim } from '../channel/event-log.ts';
-import { admit } from '../schema/gate.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
 import type { Environment } from '../system/environment.ts';
@@ -90,13 +88,7 @@ export class Ingest {
       if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
       const derived = result.ok ? this.#derived(definition, event, result.data) : {};
       const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
-      const admitted = admit(
-        { draft, issues: result.ok ? undefined : result.issues },
-        definition.onInvalid,
-        this.#environment,
-      );
-      for (const each of admitted.events) this.#publisher.assertSize(each);
-      return admitted;
+      return this.#publisher.admit({ draft, issues: result.ok ? undefined : result.issues }, definition.onInvalid);
     };
     return validation instanceof Promise ? validation.then(finish) : finish(validation);
   }
@@ -116,9 +108,7 @@ export class Ingest {
   }
 
   #record(event: IncomingEvent, headers: HeaderFields): Admitted {
-    const encoded = completeEvent(this.#draft(event, headers), this.#environment);
-    this.#publisher.assertSize(encoded);
-    return { events: [encoded], quarantined: false, event: encoded };
+    return this.#publisher.admit({ draft: this.#draft(event, headers), issues: undefined }, 'reject');
   }
 
   #draft(event: IncomingEvent, headers: HeaderFields): EventDraft {

@@ -1,10 +1,10 @@
 import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import { EventContentConflict, InvalidInput, StreamDeleted, StreamVersionConflict } from '../errors.ts';
 import { assertNoRunaway, currentCause } from '../event/causality.ts';
-import type { EventDefinition, InputOf } from '../event/define-event.ts';
-import type { EncodedEvent } from '../event/event.ts';
+import type { EventDefinition, InputOf, InvalidDataPolicy } from '../event/define-event.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
+import type { ClockTrust } from '../schema/clock-trust.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
 import { assertCount, assertSize } from '../schema/event-limits.ts';
@@ -47,6 +47,7 @@ export interface PublisherOptions {
   /** The `source` of events whose definition and options name none. */
   readonly source: string;
   readonly limits: EventLimits;
+  readonly clocks: ClockTrust;
 }
 
 /** An event that is about to be recorded, and what to tell its publisher. */
@@ -140,9 +141,12 @@ export class Publisher {
     if (!holds) throw new StreamVersionConflict(stream, expected, version);
   }
 
-  /** Errors: LimitExceeded. */
-  assertSize(event: EncodedEvent): void {
-    assertSize(event, this.#options.limits);
+  /** What is recorded of it, by the policy of its type and by how far its clock is trusted. Errors: LimitExceeded. */
+  admit(encoded: Encoded, policy: InvalidDataPolicy): Admitted {
+    const { environment, clocks, limits } = this.#options;
+    const admitted = admit(encoded, policy, environment, clocks);
+    for (const event of admitted.events) assertSize(event, limits);
+    return admitted;
   }
 
   /** At once where the schemas answer at once, as most do: waiting all the same would cost a turn for each event. */
@@ -206,8 +210,7 @@ export class Publisher {
   }
 
   #finish(definition: EventDefinition, encoded: Encoded): Admitted {
-    const admitted = admit(encoded, definition.onInvalid, this.#options.environment);
-    for (const event of admitted.events) this.assertSize(event);
+    const admitted = this.admit(encoded, definition.onInvalid);
     if (encoded.issues !== undefined && !admitted.quarantined) {
       this.#options.environment.logger.warn(
         { type: definition.type, issues: encoded.issues },

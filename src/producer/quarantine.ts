@@ -1,10 +1,12 @@
 import { compileSelection } from '../channel/selection.ts';
+import { InvalidEvent } from '../errors.ts';
 import { quarantinedEvent } from '../schema/gate.ts';
 import { encodeJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
+import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 
@@ -44,12 +46,24 @@ export async function admitEdit(registry: SchemaRegistry, type: string, data: Js
 }
 
 /**
- * The event in a quarantine report, if it fits the schema that its type has now: after a new schema, or an edit by an operator.
+ * The event in a quarantine report, if it fits the schema that its type has now: after a new schema, or an edit by an operator; and if its time
+ * has come, as far as its clock is trusted.
  *
- * Errors    EventDataInvalid when it still does not.
+ * Errors    EventDataInvalid or InvalidEvent when it still does not.
  */
-export async function releaseFromQuarantine(registry: SchemaRegistry, report: RecordedEvent): Promise<EncodedEvent> {
+export async function releaseFromQuarantine(
+  registry: SchemaRegistry,
+  report: RecordedEvent,
+  { clocks, nowMs }: { readonly clocks: ClockTrust; readonly nowMs: number },
+): Promise<EncodedEvent> {
   const event = quarantinedEvent(report);
+  const ahead = clocks.issueOf(event, nowMs);
+  if (ahead !== undefined)
+    throw new InvalidEvent({
+      attribute: 'time',
+      expected: `no time so far ahead of the clock: ${ahead.message}; try it again when its time has come`,
+      found: event.time,
+    });
   const definition = registry.require(event.type);
   if (definition === undefined) return event;
   const data: unknown =

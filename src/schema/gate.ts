@@ -5,6 +5,7 @@ import { SYSTEM_CATEGORY } from '../event/stream-name.ts';
 import { SYSTEM_EVENTS, SYSTEM_SOURCE, assertNotReserved, systemEvent } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
+import type { ClockTrust } from './clock-trust.ts';
 import type { Encoded } from './encode.ts';
 import type { InvalidDataPolicy } from '../event/define-event.ts';
 
@@ -17,9 +18,20 @@ export interface Admission {
 }
 
 /** Turns encoded data into the events to record, by the policy of its type. */
-export function admit(encoded: Encoded, policy: InvalidDataPolicy, environment: Environment): Admission {
+export function admit(
+  encoded: Encoded,
+  policy: InvalidDataPolicy,
+  environment: Environment,
+  clocks?: ClockTrust,
+): Admission {
   const event = completeEvent(encoded.draft, environment);
   assertNotReserved(event);
+  // What is said to happen in the future would make everybody else's events late.
+  const ahead = clocks?.issueOf(event, environment.clock.now());
+  if (ahead !== undefined) {
+    const issues = [...(encoded.issues ?? []), ahead].map(({ path, message }) => ({ path, message }));
+    return { events: [quarantineReport(event, issues, environment)], quarantined: true, event };
+  }
   if (encoded.issues === undefined) return { events: [event], quarantined: false, event };
   const issues = encoded.issues.map(({ path, message }) => ({ path, message }));
   if (policy === 'quarantine')

@@ -1,0 +1,42 @@
+import { InvalidInput } from '../errors.ts';
+import type { SchemaIssue } from '../errors.ts';
+import type { EncodedEvent } from '../event/event.ts';
+import { timestampMs } from '../event/timestamp.ts';
+import { durationMs } from '../system/duration.ts';
+import type { Duration } from '../system/duration.ts';
+
+/** By how much the clocks of sources may be ahead of this one's: events from further in the future are quarantined. */
+export interface ClockOptions {
+  /** Of sources that are not named. Default: no event is too far ahead. */
+  readonly trusted?: Duration;
+  /** By source. */
+  readonly sources?: Readonly<Record<string, Duration>>;
+}
+
+/** Which events are from a future that nobody can know. */
+export class ClockTrust {
+  readonly #trustedMs: number;
+  readonly #sources: ReadonlyMap<string, number>;
+
+  /** Errors: InvalidInput names the option. */
+  constructor({ trusted, sources = {} }: ClockOptions) {
+    this.#trustedMs = trusted === undefined ? Number.POSITIVE_INFINITY : durationMs(trusted, 'clocks.trusted');
+    if (typeof sources !== 'object')
+      throw new InvalidInput({ path: 'clocks.sources', expected: 'durations by source', found: sources });
+    this.#sources = new Map(
+      Object.entries(sources).map(([source, duration]) => [source, durationMs(duration, `clocks.sources.${source}`)]),
+    );
+  }
+
+  /** What is wrong with the time of an event; undefined: nothing. */
+  issueOf({ source, time }: Pick<EncodedEvent, 'source' | 'time'>, nowMs: number): SchemaIssue | undefined {
+    const trustedMs = this.#sources.get(source) ?? this.#trustedMs;
+    if (trustedMs === Number.POSITIVE_INFINITY) return undefined;
+    const aheadMs = (timestampMs(time) ?? nowMs) - nowMs;
+    if (aheadMs <= trustedMs) return undefined;
+    return {
+      path: 'time',
+      message: `${time} is ${aheadMs} ms ahead of the clock; that of ${source} is trusted for ${trustedMs} ms`,
+    };
+  }
+}
