@@ -61,7 +61,7 @@ export async function releaseFromQuarantine(
   if (ahead !== undefined)
     throw new InvalidEvent({
       attribute: 'time',
-      expected: `no time so far ahead of the clock: ${ahead.message}; try it again when its time has come`,
+      expected: `a time that has come: ${ahead.message}; try it again later`,
       found: event.time,
     });
   const definition = registry.require(event.type);

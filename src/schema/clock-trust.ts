@@ -36,7 +36,8 @@ export class ClockTrust {
     if (aheadMs <= trustedMs) return undefined;
     return {
       path: 'time',
-      message: `${time} is ${aheadMs} ms ahead of the clock; that of ${source} is trusted for ${trustedMs} ms`,
+      // The same whenever the event is told: so that it is one report.
+      message: `${time} is further in the future than the clock of ${source} is trusted, which is for ${trustedMs} ms`,
     };
   }
 }

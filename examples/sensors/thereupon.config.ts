@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { defineConfig } from 'thereupon';
+import { escalate } from './alarms.ts';
+import { AlarmAnswered, ReadingTaken } from './events.ts';
+import { readings } from './generator.ts';
+import { hourlyMeans, houseByHour, noteHotHours } from './hours.ts';
+import { lost, rising, tooHot } from './monitors.ts';
+
+export default defineConfig({
+  store: './data/sensors.db',
+  source: '/sensors',
+  events: [ReadingTaken, AlarmAnswered],
+  monitors: [tooHot, rising, lost],
+  windows: [hourlyMeans],
+  projections: [houseByHour],
+  automations: [noteHotHours, escalate],
+  // A sensor whose clock is ahead would make the readings of all others late.
+  clocks: { trusted: '1m' },
+
+  /** Sensors: `rate` readings a second. */
+  async feed({ system, rate, signal }) {
+    const taken = readings(Date.now());
+    while (!signal.aborted) {
+      const { sensor, celsius, lateSeconds } = taken.next().value;
+      const time = new Date(Date.now() - lateSeconds * 1_000);
+      await system.publish(ReadingTaken, { sensor, celsius }, { id: randomUUID(), time });
+      await wait(1_000 / rate, undefined, { signal }).catch(() => undefined);
+    }
+  },
+});
