@@ -18,11 +18,11 @@ export const HeatNoticed = defineEvent({
   schema: z.object({ sensor, since: z.string(), celsius }),
 });
 
-export const RiseNoticed = defineEvent({
-  type: 'sensors.rise.noticed',
-  summary: 'It grew warmer faster than anything but a fire explains',
+export const WarmthNoticed = defineEvent({
+  type: 'sensors.warmth.noticed',
+  summary: 'The mean of a minute was above what is good for what is there',
   stream: (data) => `sensor-${data.sensor}`,
-  schema: z.object({ sensor, perMinute: z.number() }),
+  schema: z.object({ sensor, mean: celsius }),
 });
 
 export const SensorLost = defineEvent({

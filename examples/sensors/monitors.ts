@@ -1,5 +1,5 @@
 import { defineMonitor, defineSilence } from 'thereupon';
-import { HeatNoticed, ReadingTaken, RiseNoticed, SensorLost } from './events.ts';
+import { HeatNoticed, ReadingTaken, SensorLost, WarmthNoticed } from './events.ts';
 
 /** Fires above 80 °C, and not again before it was below 75. */
 export const tooHot = defineMonitor({
@@ -15,16 +15,18 @@ export const tooHot = defineMonitor({
   alarm: ({ key, since, measured }) => ({ sensor: key, since, celsius: measured }),
 });
 
-export const rising = defineMonitor({
-  name: 'rising',
-  summary: 'Notices a rise of more than ten degrees a minute',
+/** The mean of the last minute, which one reading does not move. */
+export const tooWarm = defineMonitor({
+  name: 'too-warm',
+  summary: 'Notices when a minute was above 65 degrees on average, and not again before one was below 60',
   on: ReadingTaken,
   key: (event) => event.data.sensor,
   value: (event) => event.data.celsius,
-  measure: { rate: '1m' },
-  fires: { above: 10 },
-  publishes: RiseNoticed,
-  alarm: ({ key, measured }) => ({ sensor: key, perMinute: Math.round(measured * 10) / 10 }),
+  measure: { average: { over: '1m' } },
+  fires: { above: 65 },
+  rearms: { below: 60 },
+  publishes: WarmthNoticed,
+  alarm: ({ key, measured }) => ({ sensor: key, mean: Math.round(measured * 10) / 10 }),
 });
 
 /** Those that are built in: of these it is known that they should be heard of. */

@@ -5,13 +5,13 @@ import { escalate } from './alarms.ts';
 import { AlarmAnswered, ReadingTaken } from './events.ts';
 import { readings } from './generator.ts';
 import { hourlyMeans, houseByHour, noteHotHours } from './hours.ts';
-import { lost, rising, tooHot } from './monitors.ts';
+import { lost, tooHot, tooWarm } from './monitors.ts';
 
 export default defineConfig({
   store: './data/sensors.db',
   source: '/sensors',
   events: [ReadingTaken, AlarmAnswered],
-  monitors: [tooHot, rising, lost],
+  monitors: [tooHot, tooWarm, lost],
   windows: [hourlyMeans],
   projections: [houseByHour],
   automations: [noteHotHours, escalate],
