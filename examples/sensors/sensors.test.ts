@@ -46,15 +46,9 @@ test('the sensors that are built in are missed, also those that never were heard
   expect(
     house
       .recorded(SensorLost)
-      .map(({ data }) => [data.sensor, data.everHeard])
+      .map(({ data }) => `${data.sensor} ${data.everHeard}`)
       .toSorted(),
-  ).toEqual([
-    ['cellar', false],
-    ['hall', true],
-    ['kitchen', false],
-    ['roof', false],
-    ['server-room', false],
-  ]);
+  ).toEqual(['cellar false', 'hall true', 'kitchen false', 'roof false', 'server-room false']);
 });
 
 test('a late reading corrects its hour, the view over it, and what was noted of it', async () => {

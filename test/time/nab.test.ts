@@ -6,53 +6,10 @@ import { emptyReorder, releaseUpTo, reorder } from '../../src/time/reorder-buffe
 import { Watermark } from '../../src/time/watermark.ts';
 import type { Aggregate, Firing } from '../../src/time/window-set.ts';
 import { tumbling } from '../../src/time/windowing.ts';
+import { DISORDER_MS, expectedOf, isBad, ORDERS, readingsOf, SERIES } from './nab-series.ts';
+import type { Answers, Reading } from './nab-series.ts';
 import { testSharedText } from './shared-text.ts';
 import { Windowed } from './windowed.ts';
-
-const MINUTE_MS = 60_000;
-const DISORDER_MS = 10 * MINUTE_MS;
-const SERIES = [
-  'machine_temperature_system_failure',
-  'ec2_cpu_utilization_24ae8d',
-  'occupancy_6005',
-  'art_daily_jumpsup',
-];
-
-interface Reading {
-  readonly timeMs: number;
-  readonly value: number;
-  /** Its row: a reading that is told twice is one. */
-  readonly id: number;
-}
-
-interface Answers {
-  readonly rows: number;
-  readonly threshold: string;
-  readonly 'median step s': number;
-  readonly [question: string]: unknown;
-}
-
-function readingsOf(csv: string): readonly Reading[] {
-  return csv
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line, id) => {
-      const [time = '', value] = line.split(',');
-      return { timeMs: Date.parse(`${time.replace(' ', 'T')}Z`), value: Number(value), id };
-    });
-}
-
-/** The orders in which the readings come. */
-const ORDERS: Readonly<Record<string, (readings: readonly Reading[]) => readonly Reading[]>> = {
-  'in file order': (readings) => readings,
-  'reversed within ten minutes': (readings) => {
-    const spans = Map.groupBy(readings, ({ timeMs }) => Math.floor(timeMs / DISORDER_MS));
-    return [...spans.values()].flatMap((span) => span.toReversed());
-  },
-  'with every tenth doubled': (readings) =>
-    readings.flatMap((reading) => (reading.id % 10 === 0 ? [reading, reading] : [reading])),
-};
 
 const mean: Aggregate<number, { readonly sum: number; readonly count: number }, number> = {
   initial: () => ({ sum: 0, count: 0 }),
@@ -139,19 +96,13 @@ describe('monitors and hourly means over the series of the Numenta benchmark', (
       for (const [index, series] of SERIES.entries()) {
         const expected = (JSON.parse(answers) as Record<string, Answers>)[series];
         const readings = readingsOf(texts[index] ?? '');
-        const [, operator, limit] = /value ([<>]) ([\d.]+)/.exec(expected?.threshold ?? '') ?? [];
-        const bad = (value: number) => (operator === '<' ? value < Number(limit) : value > Number(limit));
+        if (expected === undefined) throw new Error(`${series} has no answers`);
+        const bad = isBad(expected);
         for (const [order, arranged] of Object.entries(ORDERS)) {
           test(`${series}, ${order}`, () => {
-            expect(readings).toHaveLength(expected?.rows ?? 0);
-            expect(answer(arranged(readings), bad, Number(expected?.['median step s']) * 1_000)).toEqual({
-              beyond: expected?.['rows beyond threshold'],
-              crossings: expected?.['crossings into the bad range (file order)'],
-              runs: expected?.['runs reaching 3 consecutive bad readings'],
-              hours: expected?.['tumbling 1-hour windows with data'],
-              badHours: expected?.['hours with mean beyond threshold'],
-              gaps: expected?.['gaps longer than 3 steps (absence of readings)'],
-            });
+            expect(readings).toHaveLength(expected.rows);
+            const stepMs = expected['median step s'] * 1_000;
+            expect(answer(arranged(readings), bad, stepMs)).toEqual(expectedOf(expected));
           });
         }
       }
