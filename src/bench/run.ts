@@ -7,7 +7,7 @@ import { growth, idle, soak } from './long.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
-import { countInSessions, countInWindows } from './time.ts';
+import { countInSessions, countInWindows, openTimers } from './time.ts';
 import type { Figure, Workload } from './workload.ts';
 
 const WORKLOADS: readonly Workload[] = [
@@ -24,6 +24,7 @@ const WORKLOADS: readonly Workload[] = [
   matchFilters,
   countInWindows,
   countInSessions,
+  openTimers,
   memoryOfCatchUp,
   growth,
   idle,

@@ -89,10 +89,10 @@ export class DueKeys {
   async #each(index: string, take: (key: string, value: number) => void): Promise<void> {
     const { rows, state, isMine } = this.#options;
     const order = { index, direction: 'asc' } as const;
-    const where = [{ index, op: '>=', value: -Number.MAX_VALUE } as const];
     for (let after: { key: string; value: number } | undefined; ;) {
       const page = await rows.query(state.namespace, {
-        where,
+        // From the last one on: so that the store need not go over all before it again.
+        where: [{ index, op: '>=', value: after?.value ?? -Number.MAX_VALUE }],
         orderBy: order,
         limit: PAGE,
         ...(after === undefined ? {} : { after }),

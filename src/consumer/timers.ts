@@ -1,73 +1,123 @@
-import TinyQueue from 'tinyqueue';
-
-interface Timer {
-  readonly key: string;
-  dueMs: number;
-  /** Of its entry in the queue; an entry of another time is one of before. */
-  queuedMs: number;
-}
+const SLOTS = 64;
 
 /**
  * For each key when time alone brings something on.
  *
+ * A heap of numbered slots in typed arrays: for a million keys an object each would take twice the memory, and a queue of entries would keep
+ * those that were put off.
+ *
  * Invariants
- * 1. A key costs one entry in the queue, however often it is put off: an entry that comes before its time is put back.
+ * 1. `#heap` holds the slots of all keys; none is due before the one above it. `#place` says where a slot is in it.
+ * 2. A key takes one slot; free slots are used again.
  */
 export class Timers {
-  readonly #timers = new Map<string, Timer>();
-  readonly #queue = new TinyQueue<{ readonly timer: Timer; readonly atMs: number }>(
-    [],
-    (left, right) => left.atMs - right.atMs,
-  );
+  readonly #slots = new Map<string, number>();
+  readonly #keys: (string | undefined)[] = [];
+  readonly #free: number[] = [];
+  #due = new Float64Array(SLOTS);
+  #heap = new Int32Array(SLOTS);
+  #place = new Int32Array(SLOTS);
 
   get size(): number {
-    return this.#timers.size;
+    return this.#slots.size;
   }
 
   /** `dueMs` undefined: nothing is due any more. */
   set(key: string, dueMs: number | undefined): void {
-    const known = this.#timers.get(key);
+    const known = this.#slots.get(key);
     if (dueMs === undefined) {
-      if (known !== undefined) known.queuedMs = Number.NaN;
-      this.#timers.delete(key);
+      if (known !== undefined) this.#remove(key, known);
       return;
     }
     if (known === undefined) {
-      const timer = { key, dueMs, queuedMs: dueMs };
-      this.#timers.set(key, timer);
-      this.#queue.push({ timer, atMs: dueMs });
+      this.#add(key, dueMs);
       return;
     }
-    known.dueMs = dueMs;
-    if (dueMs < known.queuedMs) {
-      known.queuedMs = dueMs;
-      this.#queue.push({ timer: known, atMs: dueMs });
-    }
+    this.#due[known] = dueMs;
+    this.#settle(this.#placeOf(known));
   }
 
   /** When the next one is due; undefined: none is. */
   nextMs(): number | undefined {
-    for (;;) {
-      const first = this.#queue.peek();
-      if (first === undefined) return undefined;
-      const { timer, atMs } = first;
-      if (timer.queuedMs === atMs && timer.dueMs === atMs) return atMs;
-      this.#queue.pop();
-      if (timer.queuedMs !== atMs) continue;
-      timer.queuedMs = timer.dueMs;
-      this.#queue.push({ timer, atMs: timer.dueMs });
-    }
+    return this.size === 0 ? undefined : this.#dueAt(0);
   }
 
   /** The next key that is due at `nowMs` or before; it is forgotten. */
   take(nowMs: number): string | undefined {
-    const dueMs = this.nextMs();
-    if (dueMs === undefined || dueMs > nowMs) return undefined;
-    const timer = this.#queue.pop()?.timer;
-    if (timer === undefined) return undefined;
-    // It may be in the queue twice, where it was put off and brought forward again.
-    timer.queuedMs = Number.NaN;
-    this.#timers.delete(timer.key);
-    return timer.key;
+    if (this.size === 0 || this.#dueAt(0) > nowMs) return undefined;
+    const slot = this.#slotAt(0);
+    const key = this.#keys[slot];
+    if (key !== undefined) this.#remove(key, slot);
+    return key;
+  }
+
+  #add(key: string, dueMs: number): void {
+    const place = this.size;
+    const slot = this.#free.pop() ?? this.#keys.length;
+    if (slot >= this.#due.length) this.#grow();
+    this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#due[slot] = dueMs;
+    this.#put(slot, place);
+    this.#settle(place);
+  }
+
+  #remove(key: string, slot: number): void {
+    const place = this.#placeOf(slot);
+    const last = this.size - 1;
+    this.#slots.delete(key);
+    this.#keys[slot] = undefined;
+    this.#free.push(slot);
+    if (place === last) return;
+    this.#put(this.#slotAt(last), place);
+    this.#settle(place);
+  }
+
+  /** Up or down to where it belongs. */
+  #settle(from: number): void {
+    const slot = this.#slotAt(from);
+    const dueMs = this.#due[slot] ?? 0;
+    let place = from;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      if (this.#dueAt(above) <= dueMs) break;
+      this.#put(this.#slotAt(above), place);
+      place = above;
+    }
+    for (let below = 2 * place + 1; below < this.size; below = 2 * place + 1) {
+      if (below + 1 < this.size && this.#dueAt(below + 1) < this.#dueAt(below)) below += 1;
+      if (this.#dueAt(below) >= dueMs) break;
+      this.#put(this.#slotAt(below), place);
+      place = below;
+    }
+    this.#put(slot, place);
+  }
+
+  #put(slot: number, place: number): void {
+    this.#heap[place] = slot;
+    this.#place[slot] = place;
+  }
+
+  #slotAt(place: number): number {
+    return this.#heap[place] ?? 0;
+  }
+
+  #placeOf(slot: number): number {
+    return this.#place[slot] ?? 0;
+  }
+
+  #dueAt(place: number): number {
+    return this.#due[this.#slotAt(place)] ?? Number.POSITIVE_INFINITY;
+  }
+
+  #grow(): void {
+    const length = this.#due.length * 2;
+    const [due, heap, place] = [this.#due, this.#heap, this.#place];
+    this.#due = new Float64Array(length);
+    this.#heap = new Int32Array(length);
+    this.#place = new Int32Array(length);
+    this.#due.set(due);
+    this.#heap.set(heap);
+    this.#place.set(place);
   }
 }
