@@ -7,7 +7,7 @@ import { growth, idle, soak } from './long.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
-import { countInSessions, countInWindows, openTimers } from './time.ts';
+import { countInSessions, countInWindows, manyPatterns, openTimers, stateOverTime } from './time.ts';
 import type { Figure, Workload } from './workload.ts';
 
 const WORKLOADS: readonly Workload[] = [
@@ -24,7 +24,9 @@ const WORKLOADS: readonly Workload[] = [
   matchFilters,
   countInWindows,
   countInSessions,
+  manyPatterns,
   openTimers,
+  stateOverTime,
   memoryOfCatchUp,
   growth,
   idle,

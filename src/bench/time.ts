@@ -1,6 +1,17 @@
 import { z } from 'zod';
-import { defineEvent, defineSilence, defineWindow, open, session, tumbling } from '../index.ts';
-import type { WindowDefinition } from '../index.ts';
+import {
+  defineAutomation,
+  defineEvent,
+  definePattern,
+  defineSilence,
+  defineWindow,
+  every,
+  one,
+  open,
+  session,
+  tumbling,
+} from '../index.ts';
+import type { AutomationDefinition, WindowDefinition } from '../index.ts';
 import { figure, rssMb } from './workload.ts';
 import type { Figure, Workload, WorkloadContext } from './workload.ts';
 
@@ -32,15 +43,17 @@ function bid(n: number): { readonly bidder: string; readonly price: number; read
   };
 }
 
-async function fillWithBids(store: string, events: number): Promise<void> {
+async function fillWithBids(store: string, events: number, first = 0): Promise<void> {
   await using system = await open({ store, events: [Bid], consume: false });
-  for (let from = 0; from < events; from += 1_000) {
-    const batch = Array.from({ length: Math.min(1_000, events - from) }, (_, index) => {
-      const { time, ...data } = bid(from + index);
-      return { event: Bid, data, options: { time } };
-    });
-    await system.publishAll(batch);
-  }
+  for (let from = 0; from < events; from += 1_000)
+    await system.publishAll(bids(first + from, Math.min(1_000, events - from)));
+}
+
+function bids(first: number, count: number) {
+  return Array.from({ length: count }, (_, index) => {
+    const { time, ...data } = bid(first + index);
+    return { event: Bid, data, options: { time } };
+  });
 }
 
 /** From opening the store to the last durable checkpoint. */
@@ -147,5 +160,67 @@ export const openTimers: Workload = {
     const seconds = (performance.now() - firing) / 1_000;
     const opened = `opened ${Math.round(devices / openSeconds).toLocaleString('en')}/s, ${memory} MB with all open, of a process that had published them before`;
     return figure({ workload: 'T5', events: devices, seconds, note: `firings; ${opened}` });
+  },
+};
+
+const Noticed = defineEvent({
+  type: 'bench.pattern.noticed',
+  schema: z.object({ bidder: z.string(), rule: z.number() }),
+  stream: ({ bidder }) => `noticed-${bidder}`,
+});
+
+/** One price after another of the same bidder: each bid concerns two of the rules. */
+function ruleOf(price: number, rules: number): AutomationDefinition {
+  return defineAutomation({
+    name: `rule-${price}`,
+    on: definePattern({
+      sequence: [
+        every(one('first', Bid).where({ data: { price: [price] } })),
+        one('second', Bid).where({ data: { price: [(price + 1) % rules] } }),
+      ],
+      within: '10s',
+      key: ({ data }) => data.bidder,
+      time: { idle: 'never' },
+    }),
+    publishes: [Noticed],
+    run: ({ key, publish }) => void publish(Noticed, { bidder: key, rule: price }),
+  });
+}
+
+export const manyPatterns: Workload = {
+  name: 'T4',
+  what: '1,000 pattern rules over 200,000 events, 10,000 keys',
+  async run({ store, storePath, scale }) {
+    const place = store ?? (await storePath('t4'));
+    const events = Math.ceil(200_000 * scale);
+    const rules = 1_000;
+    const automations = Array.from({ length: rules }, (_, price) => ruleOf(price, rules));
+    await using system = await open({ store: place, events: [Bid], automations });
+    await system.settled();
+    const begin = performance.now();
+    for (let from = 0; from < events; from += 1_000)
+      await system.publishAll(bids(from, Math.min(1_000, events - from)));
+    await system.settled();
+    const seconds = (performance.now() - begin) / 1_000;
+    return figure({ workload: 'T4', events, seconds, note: 'published and handled, in batches of 1,000' });
+  },
+};
+
+export const stateOverTime: Workload = {
+  name: 'T6',
+  what: 'what windows keep over 2,000,000 events: as many rows and as much memory in the end as at first',
+  long: true,
+  async run({ storePath, scale }) {
+    const store = await storePath('t6');
+    const events = Math.ceil(500_000 * scale);
+    const memory: number[] = [];
+    let seconds = 0;
+    const window = defineWindow({ ...counting, name: 'tumbling', windows: tumbling('10s') });
+    for (let part = 0; part < 4; part += 1) {
+      await fillWithBids(store, events, part * events);
+      seconds += await react(store, [window]);
+      memory.push(rssMb());
+    }
+    return figure({ workload: 'T6', events: 4 * events, seconds, note: `MB after each quarter: ${memory.join(', ')}` });
   },
 };
