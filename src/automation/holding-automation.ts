@@ -75,6 +75,7 @@ export function inTimeReaction(
   const { inTime, name, on } = options;
   const late = new LateEvents(name, inTime.late ?? 'drop', definitionsOf(on));
   const machine: Machine<Own, StoredEvent> = {
+    shape: 'in time',
     valueOf: (event) => event.stored,
     initial: () => ({ own: null }),
     next(state, value, _timeMs, saying) {

@@ -58,7 +58,7 @@ export function patternReaction(
   const name = `automation ${options.name}`;
   const late = new LateEvents(options.name, pattern.options.late ?? 'drop', pattern.on);
   const operator = inOrder(
-    patternMachine(pattern.composite, (match, saying) => saying.found(match)),
+    patternMachine(pattern, (match, saying) => saying.found(match)),
     { rules: holdRules(name, pattern.options.hold ?? {}), waits: waitsForOthers(pattern.options.time), late },
   );
   const { key, time } = pattern.options;

@@ -46,10 +46,10 @@ function bid(n: number): { readonly bidder: string; readonly price: number; read
 async function fillWithBids(store: string, events: number, first = 0): Promise<void> {
   await using system = await open({ store, events: [Bid], consume: false });
   for (let from = 0; from < events; from += 1_000)
-    await system.publishAll(bids(first + from, Math.min(1_000, events - from)));
+    await system.publishAll(batchOf(first + from, Math.min(1_000, events - from)));
 }
 
-function bids(first: number, count: number) {
+function batchOf(first: number, count: number) {
   return Array.from({ length: count }, (_, index) => {
     const { time, ...data } = bid(first + index);
     return { event: Bid, data, options: { time } };
@@ -199,7 +199,7 @@ export const manyPatterns: Workload = {
     await system.settled();
     const begin = performance.now();
     for (let from = 0; from < events; from += 1_000)
-      await system.publishAll(bids(from, Math.min(1_000, events - from)));
+      await system.publishAll(batchOf(from, Math.min(1_000, events - from)));
     await system.settled();
     const seconds = (performance.now() - begin) / 1_000;
     return figure({ workload: 'T4', events, seconds, note: 'published and handled, in batches of 1,000' });

@@ -1,4 +1,5 @@
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
+import type { JsonValue } from '../event/json.ts';
 import type { Environment } from '../system/environment.ts';
 import type { ConsumerForm, ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
@@ -106,6 +107,12 @@ function tellChanges(
   }
 }
 
+/** Of a row as it is stored. */
+function indexesOf(state: KeyedState, row: JsonValue): ReturnType<KeyedState['indexes']> {
+  const value = state.form === undefined ? row : state.form.restored(row);
+  return value === undefined ? {} : state.indexes(value);
+}
+
 /** Gives every row the indexes that are declared now. Answers how many there are. */
 async function indexAnew(state: KeyedState, { rows }: ConsumerStores): Promise<number> {
   let count = 0;
@@ -113,7 +120,7 @@ async function indexAnew(state: KeyedState, { rows }: ConsumerStores): Promise<n
     const page = await rows.reindex(state.namespace, {
       after,
       limit: PAGE,
-      indexesOf: (value) => state.indexes(value),
+      indexesOf: (row) => indexesOf(state, row),
     });
     count += page.rows;
     if (page.last === undefined || page.rows < PAGE) return count;

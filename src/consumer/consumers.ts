@@ -168,7 +168,8 @@ export class Consumers {
       limit,
     });
     return rows.flatMap(({ key, value }) => {
-      const held = state.form === undefined ? undefined : time.heldIn(state.form.restored(value));
+      const restored = state.form?.restored(value);
+      const held = restored === undefined ? undefined : time.heldIn(restored);
       return held === undefined ? [] : [{ key, ...held }];
     });
   }

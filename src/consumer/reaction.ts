@@ -100,7 +100,8 @@ export interface KeyedState {
   /** Of states of the engine's own, which nobody else gets to see: between what is worked with and what is stored. Default: they are the same. */
   readonly form?: {
     readonly stored: (state: JsonValue) => JsonValue;
-    readonly restored: (row: JsonValue) => JsonValue;
+    /** Undefined: what is stored means nothing to the present definition, and the key begins anew. */
+    readonly restored: (row: JsonValue) => JsonValue | undefined;
   };
   initial(): JsonValue | undefined;
   readonly indexNames: readonly string[];

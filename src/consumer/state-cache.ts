@@ -20,7 +20,7 @@ const MAX_STATES_BYTES = 32 * 1_024 * 1_024;
 export class StateCache {
   readonly #rows: RowStore;
   readonly #namespace: string;
-  readonly #restored: ((row: JsonValue) => JsonValue) | undefined;
+  readonly #restored: ((row: JsonValue) => JsonValue | undefined) | undefined;
   readonly #states = new Map<string, { readonly value: JsonValue | undefined; readonly bytes: number }>();
   #bytes = 0;
   readonly #loading = new Map<string, number>();
@@ -72,7 +72,7 @@ export class StateCache {
     }
   }
 
-  #stateOf(row: JsonValue): JsonValue {
+  #stateOf(row: JsonValue): JsonValue | undefined {
     return this.#restored === undefined ? sealJson(row, 'state') : this.#restored(row);
   }
 

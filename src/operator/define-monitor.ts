@@ -141,6 +141,7 @@ export function defineMonitor<
     void saying.publish(published, data, { id, time });
   };
   const machine: Machine<MonitorState, number | null> = {
+    shape: `monitor ${rules.measure.kind}`,
     valueOf: (event) => readingOf(read(event)),
     initial: () => NEW_MONITOR,
     next(state, value, timeMs, saying) {
@@ -183,6 +184,7 @@ export function defineSilence<
   const published = options.publishes as EventDefinition;
   const alarm = options.alarm as (alarm: SilenceAlarm) => unknown;
   const machine: Machine<HeardState, null> = {
+    shape: 'silence',
     valueOf: () => null,
     initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),
     next: (state, _value, timeMs) => ({ ...hearOf(state, timeMs), heard: true }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { compileSelection, eitherOf } from '../channel/selection.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
@@ -58,6 +59,8 @@ export interface PatternDefinition<Matched = unknown> {
   readonly on: readonly EventDefinition[];
   readonly selection: CompiledSelection;
   readonly composite: CompositePattern<StoredEvent>;
+  /** What matches under way mean; another one for another pattern. */
+  readonly shape: string;
   readonly options: Pick<PatternOptions<PatternSteps>, 'hold' | 'late' | 'time'> & {
     readonly key: (event: RecordedEvent) => string;
   };
@@ -97,6 +100,7 @@ export function definePattern<const Steps extends PatternSteps>(
     on: [...new Set(sides.map(({ definition }) => definition))],
     selection: selectionOf(sides, order),
     composite,
+    shape: shapeOf(steps, composite),
     options: options as unknown as PatternDefinition['options'],
   };
 }
@@ -107,6 +111,17 @@ function selectionOf(sides: readonly Side[], order: 'some' | 'next'): CompiledSe
     compileSelection({ types: [definition.type], where: order === 'next' ? undefined : condition?.pattern }),
   );
   return selections.reduce((all, selection) => eitherOf(all, selection));
+}
+
+/** Conditions that are functions are not seen: changed ones are asked about matches that have begun, too. */
+function shapeOf(steps: readonly PatternStep[], { every, order }: CompositePattern<StoredEvent>): string {
+  const shown = (side: Side): unknown =>
+    side instanceof Part
+      ? [side.name, side.definition.type, side.min, side.max]
+      : ['not', side.definition.type, side.forMs ?? null];
+  const all = steps.map((step) => (step instanceof Sides ? [step.kind, ...step.sides.map(shown)] : shown(step)));
+  const text = JSON.stringify([all, every ?? null, order]);
+  return `pattern ${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
 function stepOf(step: PatternStep, place: string): Step<StoredEvent> {
@@ -158,7 +173,7 @@ export function matchedIn(bound: Bound<StoredEvent>): MatchedSoFar {
 
 /** The machine of a pattern; `found` is told of each match. */
 export function patternMachine(
-  composite: CompositePattern<StoredEvent>,
+  { composite, shape }: Pick<PatternDefinition, 'composite' | 'shape'>,
   found: (match: Match<StoredEvent>, saying: Saying) => void,
 ): Machine<MatcherState<StoredEvent>, StoredEvent> {
   const told = (step: MatchStep<StoredEvent>, saying: Saying): MatcherState<StoredEvent> => {
@@ -166,6 +181,7 @@ export function patternMachine(
     return step.state;
   };
   return {
+    shape,
     valueOf: (event) => {
       events.set(event.stored, event);
       return event.stored;

@@ -194,6 +194,7 @@ type StoredWindow = readonly [
 ];
 
 class WindowOperator implements Operator<Windows> {
+  readonly shape: string;
   readonly #name: string;
   readonly #parts: WindowParts;
   readonly #rules: Rules;
@@ -203,6 +204,7 @@ class WindowOperator implements Operator<Windows> {
   constructor(name: string, parts: WindowParts) {
     this.#name = name;
     this.#parts = parts;
+    this.shape = `windows ${parts.rules.windowing.kind}`;
     const { rules, result } = parts;
     const ofKey = (accumulator: JsonValue, span: Span) => result(accumulator, new KeyWindow(this.#key, span));
     this.#rules = { ...rules, aggregate: { ...rules.aggregate, result: ofKey } };

@@ -17,6 +17,8 @@ export interface HoldOptions {
 
 /** What is made of the events of a key in the order in which they happened. */
 export interface Machine<State, Value> {
+  /** What its states mean. */
+  readonly shape: string;
   /** What it needs of an event: JSON. */
   valueOf(event: RecordedEvent): Value;
   initial(timeMs: number): State;
@@ -79,6 +81,7 @@ export function inOrder<State, Value>(
   }
 
   return {
+    shape: machine.shape,
     initial: (timeMs) => ({ ...emptyReorder<Value>(), of: machine.initial(timeMs), toldMs: undefined }),
     take(state, { event, timeMs, watermarkMs }: TimedEvent, saying) {
       const watermark = waits ? watermarkMs : Number.POSITIVE_INFINITY;

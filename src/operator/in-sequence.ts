@@ -93,6 +93,7 @@ export function inSequence(rules: SequenceRules, asks: boolean): Operator<Sequen
   }
 
   return {
+    shape: 'sequence',
     initial: () => ({ bySubject: {}, own: undefined }),
     take(state, { event }, saying) {
       const { sequence } = event;

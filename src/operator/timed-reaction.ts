@@ -72,6 +72,8 @@ export interface TimedEvent {
  * Shape     `dueMs`: the least watermark at which `pass` has something to do; infinite: none. `isOver`: the state is as if there had been no event.
  */
 export interface Operator<State> {
+  /** What its states mean: those of another shape are nothing to it. */
+  readonly shape: string;
   initial(timeMs: number): State;
   take(state: State, event: TimedEvent, saying: Saying): State;
   pass(state: State, watermarkMs: number, saying: Saying): State;
@@ -166,15 +168,17 @@ export function timedReaction<State, Given extends On>(
     loops: parts.loops,
     mode: 'ordered',
     state: {
-      namespace: `state:${options.name}`,
+      // Not where states of handlers are: a definition may become one of the other kind.
+      namespace: `time:${options.name}`,
       initial: () => undefined,
       form: {
         stored(kept) {
           const { of, atMs, last } = kept as unknown as Kept<State>;
-          return [operator.stored(of), atMs, last];
+          return [operator.shape, operator.stored(of), atMs, last];
         },
         restored(row) {
-          const [of, atMs, last] = row as unknown as readonly [JsonValue, number | null, LastEvent];
+          const [shape, of, atMs, last] = row as unknown as readonly [string, JsonValue, number | null, LastEvent];
+          if (shape !== operator.shape) return undefined;
           return { of: operator.restored(of), atMs, last } as unknown as JsonValue;
         },
       },
@@ -254,9 +258,9 @@ function handle<State>(
   return { keep, state };
 }
 
-/** Whether nothing but time is to pass: its event was handled before, also where that failed then. */
+/** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
 function isPassage({ event, time }: Handling, last: number): boolean {
-  return time?.expectedSinceMs === undefined && (time?.due === true || event.position <= last);
+  return time?.expectedSinceMs === undefined && (time?.due === true || event.position === last);
 }
 
 /** Mostly there is nothing to say, so that it costs nothing to be able to. */
