@@ -1,4 +1,12 @@
-import { InvalidDefinition, defineConsumer, defineProjection, open } from 'thereupon';
+import {
+  InvalidDefinition,
+  defineAutomation,
+  defineConsumer,
+  definePattern,
+  defineProjection,
+  one,
+  open,
+} from 'thereupon';
 import type { System } from 'thereupon';
 import { memory } from 'thereupon/memory';
 import { expect, it } from 'vitest';
@@ -98,3 +106,38 @@ it('says which earlier events a widened consumer does not get', async () => {
 });
 
 const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+
+it('begins anew for each key when an automation becomes one over a pattern, when its steps change, and when it becomes plain again', async () => {
+  const store = memory();
+  const twice = (...names: readonly string[]) =>
+    definePattern({
+      sequence: names.map((name) => one(name, Happened)),
+      key: (event) => (event.data as { thing: string }).thing,
+      time: { idle: 'never' },
+    });
+  const answer = { name: 'answer', publishes: [Answered] } as const;
+  const counting = defineAutomation({
+    ...answer,
+    on: Happened,
+    state: { initial: () => 0 },
+    async run({ event, state, publish }) {
+      state.set(state.get() + 1);
+      await publish(Answered, { thing: event.data.thing, n: state.get() });
+    },
+  });
+  const matching = (...names: readonly string[]) =>
+    defineAutomation({
+      ...answer,
+      on: twice(...names),
+      run: async ({ key, publish }) => void (await publish(Answered, { thing: key, n: 100 * names.length })),
+    });
+  const answers: number[] = [];
+  for (const automation of [counting, matching('a', 'b'), matching('a', 'b', 'c'), matching('a', 'b'), counting]) {
+    await using system = await open({ store, events: [Happened], automations: [automation] });
+    await published(system, 'x', 'x', 'x');
+    const { events } = await system.events.read({ types: [Answered.type] });
+    answers.push(...events.slice(answers.length).map(({ data }) => (data as { n: number }).n));
+  }
+  // Three events each: of a pattern of two steps one is left, which is nothing to one of three.
+  expect(answers).toEqual([1, 2, 3, 200, 300, 200, 4, 5, 6]);
+});
