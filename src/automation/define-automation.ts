@@ -7,6 +7,7 @@ import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { assertFunction, assertObject } from '../operator/assert-options.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
 import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
@@ -90,6 +91,8 @@ export function defineAutomation<
   const name = `automation ${describeValue(given.name)}`;
   if (typeof given.run !== 'function')
     throw new InvalidDefinition(name, `run must be a function, found ${describeValue(given.run)}`);
+  assertFunction(name, 'onCorrection', given.onCorrection);
+  for (const option of ['sequence', 'inTime'] as const) assertObject(name, option, given[option]);
   const maxDepth = given.maxDepth ?? 32;
   if (!Number.isInteger(maxDepth) || maxDepth < 1)
     throw new InvalidDefinition(name, `maxDepth must be a whole number from 1, found ${describeValue(given.maxDepth)}`);

@@ -84,7 +84,8 @@ export function inTimeReaction(
     },
     pass: (state) => state,
     dueMs: () => Number.POSITIVE_INFINITY,
-    isOver: ({ own }) => own === null,
+    // What happened before the last event that was handed over is late, as long as it lives.
+    isOver: () => false,
   };
   const rules = holdRules(`automation ${name}`, inTime.hold ?? {});
   return holdingReaction<InOrder<Own, StoredEvent>>(

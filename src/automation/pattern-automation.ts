@@ -92,7 +92,7 @@ function contextOf(handling: Handling, { what, saying }: Found): AnyContext {
     log: handling.log,
     publish(definition, data, options = {}) {
       published += 1;
-      const id = options.id ?? deterministicId(['matched', ...of, published], handling.event.recordedMs);
+      const id = options.id ?? deterministicId(['matched', ...of, published]);
       return saying.publish(definition, data, { ...options, id });
     },
   };

@@ -7,6 +7,7 @@ import type { Committer } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import { dueWork } from './due-keys.ts';
 import { HeldKeys } from './held-keys.ts';
+import { isDue } from './key-queues.ts';
 import type { KeyQueues, Work } from './key-queues.ts';
 import type { Settlement } from './settlement.ts';
 
@@ -140,7 +141,7 @@ export class OrderedAside implements Aside {
 
   #setFollowersAside(key: string): void {
     for (const follower of this.#options.queues.take(key)) {
-      if (follower.time === 'due') this.#options.putBack(key);
+      if (isDue(follower)) this.#options.putBack(key);
       else if (follower.delivery === undefined) this.intercept(follower);
       // It is looked for again: another event of the key may have come to stand before it.
       else follower.ended?.(follower.delivery);
@@ -200,9 +201,9 @@ export class OrderedAside implements Aside {
 
   async #handle(delivery: Delivery): Promise<Delivery | undefined> {
     const event = await eventOf(this.#options.log, delivery);
-    const isDue = event === undefined && (await this.#options.isDue(delivery));
+    const stands = event === undefined && (await this.#options.isDue(delivery));
     if (this.#stopped) return undefined;
-    if (event === undefined && !isDue) {
+    if (event === undefined && !stands) {
       this.#options.settlement.gone(delivery);
     } else {
       const failed = await (event === undefined ? this.#attemptDue(delivery) : this.#attempt(event, delivery));
@@ -213,7 +214,7 @@ export class OrderedAside implements Aside {
   }
 
   #attemptDue(delivery: Delivery): Promise<Delivery | undefined> {
-    return new Promise((resolve) => this.#options.queues.submit(dueWork(delivery.key, delivery, resolve)));
+    return new Promise((resolve) => this.#options.queues.submit(dueWork(delivery.key, delivery, undefined, resolve)));
   }
 
   #attempt(event: RecordedEvent, delivery: Delivery): Promise<Delivery | undefined> | Delivery | undefined {

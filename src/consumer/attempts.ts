@@ -9,7 +9,8 @@ import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Watched } from './deadlines.ts';
 import type { Delivery } from './delivery-store.ts';
-import type { Work } from './key-queues.ts';
+import { isDue } from './key-queues.ts';
+import type { Work, WorkTime } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
 import type { HandlingTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
@@ -117,7 +118,7 @@ export class Attempts {
     }
     const { handle } = setting.reaction;
     if (handle === undefined) return undefined;
-    const work = given.time === 'due' ? this.#withLast(given) : given;
+    const work = isDue(given) ? this.#withLast(given) : given;
     // What was due has become nothing meanwhile.
     if (work === undefined) return undefined;
     const number = (work.delivery?.attempts ?? 0) + 1;
@@ -126,7 +127,7 @@ export class Attempts {
     const attempt = new Attempt(setting, work.event, work.key, number, states?.get(work.key), this.#timeOf(work));
     let running: PromiseLike<unknown> | undefined;
     try {
-      if (number === 1 && work.time !== 'due') this.#loops?.check(work.event);
+      if (number === 1 && !isDue(work)) this.#loops?.check(work.event);
       const answer: unknown = reactingTo(work.event, handle, attempt);
       if (isThenable(answer)) running = answer;
     } catch (error) {
@@ -154,11 +155,12 @@ export class Attempts {
     return last === undefined ? undefined : { ...work, event: recordedEvent(last) };
   }
 
-  #timeOf({ time }: Work): HandlingTime | undefined {
+  #timeOf(work: Work): HandlingTime | undefined {
     const { presentMs } = this.#options;
     if (presentMs === undefined) return undefined;
-    if (time === 'due') return { taken: undefined, presentMs: presentMs(), due: true, expectedSinceMs: undefined };
-    return { taken: time, presentMs: presentMs(), due: false, expectedSinceMs: time?.expectedSinceMs };
+    if (isDue(work)) return { taken: undefined, presentMs: presentMs(), due: work.time, expectedSinceMs: undefined };
+    const taken = work.time as WorkTime | undefined;
+    return { taken, presentMs: presentMs(), due: undefined, expectedSinceMs: taken?.expectedSinceMs };
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<void> {

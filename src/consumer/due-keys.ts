@@ -185,7 +185,9 @@ export class DueKeys {
       this.#held.set(key, dueMs);
       return;
     }
-    this.#options.submit(dueWork(key, undefined, (failed) => this.#ended(key, dueMs, failed)));
+    this.#options.submit(
+      dueWork(key, undefined, this.#options.watermarkMs(), (failed) => this.#ended(key, dueMs, failed)),
+    );
   }
 
   /** Where it failed a delivery stands for it, and the key is held until that is settled. */
@@ -201,9 +203,14 @@ export class DueKeys {
   }
 }
 
-/** What time alone has brought on for a key; `delivery`: it failed before. */
-export function dueWork(key: string, delivery: Delivery | undefined, ended: NonNullable<Work['ended']>): Work {
-  return { event: UNKNOWN, key, pending: undefined, delivery, time: 'due', ended };
+/** What time alone has brought on for a key. Events that are taken later come at a later time. `delivery`: it failed before. */
+export function dueWork(
+  key: string,
+  delivery: Delivery | undefined,
+  upToMs: number | undefined,
+  ended: NonNullable<Work['ended']>,
+): Work {
+  return { event: UNKNOWN, key, pending: undefined, delivery, time: { upToMs }, ended };
 }
 
 /** Of work whose event is known when its state is. */

@@ -12,6 +12,16 @@ export interface WorkTime {
   readonly expectedSinceMs?: number;
 }
 
+/** Of what time alone brought on, whose event is not known before its state is: how far time had come; undefined: it failed before. */
+export interface DueTime {
+  readonly upToMs: number | undefined;
+}
+
+/** Whether time alone brought work on. */
+export function isDue(work: Work): work is Work & { readonly time: DueTime } {
+  return work.time !== undefined && 'upToMs' in work.time;
+}
+
 /** One event to be handled for one key. */
 export interface Work {
   readonly event: RecordedEvent;
@@ -20,8 +30,8 @@ export interface Work {
   readonly pending: Pending | undefined;
   /** The stored delivery, where the event was set aside before. */
   readonly delivery: Delivery | undefined;
-  /** For who goes by event time; `due`: time alone brought it on, and `event` is not known yet. */
-  readonly time?: WorkTime | 'due' | undefined;
+  /** For who goes by event time. */
+  readonly time?: WorkTime | DueTime | undefined;
   /** Told when the work is over; `failed` is the delivery that stands for the event when it failed. */
   readonly ended: ((failed: Delivery | undefined) => void) | undefined;
 }

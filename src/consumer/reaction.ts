@@ -7,7 +7,7 @@ import type { Position } from '../event/position.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { Logger } from '../system/logger.ts';
-import type { WorkTime } from './key-queues.ts';
+import type { DueTime, WorkTime } from './key-queues.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
 import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
@@ -26,7 +26,7 @@ export interface HandlingTime {
   /** How far it has come now. */
   readonly presentMs: number;
   /** Time alone brought it on: the event is the last one of its key, and was handled before. */
-  readonly due: boolean;
+  readonly due: DueTime | undefined;
   /** The key is expected, since then, and the event is not its own: it is the one that told of time. */
   readonly expectedSinceMs: number | undefined;
 }

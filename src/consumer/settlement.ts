@@ -11,6 +11,7 @@ import type { Committer } from './committer.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { DueKeys } from './due-keys.ts';
 import type { Figures } from './figures.ts';
+import { isDue } from './key-queues.ts';
 import type { Work } from './key-queues.ts';
 import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
@@ -63,7 +64,7 @@ export class Settlement {
       urgent = true;
     }
     // What time alone brought on is no event.
-    if (work.pending !== undefined || (work.delivery !== undefined && work.time !== 'due')) figures.handled += 1;
+    if (work.pending !== undefined || (work.delivery !== undefined && !isDue(work))) figures.handled += 1;
     if (attempt.late) figures.late += 1;
     this.#settle(work, urgent);
   }

@@ -16,6 +16,7 @@ import { holdRules, inOrder } from './in-order.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
 import { LateEvents } from './late-events.ts';
 import type { LateWay } from './late-events.ts';
+import { assertDefinition, assertObject } from './assert-options.ts';
 import { waitsForOthers } from './event-time-options.ts';
 import { timedReaction } from './timed-reaction.ts';
 import type { Saying, TimedOptions } from './timed-reaction.ts';
@@ -132,34 +133,36 @@ export function defineMonitor<
   const published = options.publishes as EventDefinition;
   const read = options.value as (event: RecordedEvent) => unknown;
   const alarm = options.alarm as (alarm: MonitorAlarm) => unknown;
-  const tell = ({ timeMs, sinceMs, times: count, measured }: MonitorFiring, saying: Saying): void => {
+  /** `reading`: the position of the one that fires; undefined: time does. */
+  const tell = (
+    { timeMs, sinceMs, times: count, measured }: MonitorFiring,
+    reading: number | undefined,
+    saying: Saying,
+  ): void => {
     const { key } = saying;
     const time = isoTime(timeMs);
-    // One reading fires once at most; what time alone fires is one for each reading, too.
-    const id = deterministicId(['monitor', options.name, key, timeMs, saying.last.position]);
+    const id = deterministicId(['monitor', options.name, key, timeMs, reading ?? `since ${sinceMs}`]);
     const data = alarm({ key, time, since: isoTime(sinceMs), times: count, measured });
     void saying.publish(published, data, { id, time });
   };
-  const machine: Machine<MonitorState, number | null> = {
+  const machine: Machine<MonitorState, readonly [value: number | null, position: number]> = {
     shape: `monitor ${rules.measure.kind}`,
-    valueOf: (event) => readingOf(read(event)),
+    valueOf: (event) => [readingOf(read(event)), event.position],
     initial: () => NEW_MONITOR,
-    next(state, value, timeMs, saying) {
+    next(state, [value, position], timeMs, saying) {
       if (value === null) return state;
       const step = readMonitor(rules, state, { timeMs, value });
-      if (step.firing !== undefined) tell(step.firing, saying);
+      if (step.firing !== undefined) tell(step.firing, position, saying);
       return step.state;
     },
     pass(state, toMs, saying) {
       const step = passMonitor(rules, state, toMs);
-      if (step.firing !== undefined) tell(step.firing, saying);
+      if (step.firing !== undefined) tell(step.firing, undefined, saying);
       return step.state;
     },
     dueMs: (state) => dueOfMonitor(rules, state),
-    isOver: ({ armed, sinceMs, recent, measured }) =>
-      armed &&
-      sinceMs === undefined &&
-      (recent.length === 0 || (rules.measure.kind === 'value' && measured !== undefined)),
+    // What came before the last reading is late, as long as it lives.
+    isOver: () => false,
   };
   return monitorOf(name, options as never, machine, []);
 }
@@ -177,7 +180,7 @@ export function defineSilence<
   const name = `monitor ${describeValue(options.name)}`;
   const forMs = wholeMs(name, 'for', options.for);
   const { expected = [] } = options;
-  if (!Array.isArray(expected) || expected.some((key) => typeof key !== 'string'))
+  if (!Array.isArray(expected) || expected.some((key) => typeof key !== 'string' || key === ''))
     throw new InvalidDefinition(name, `expected must be a list of keys, found ${describeValue(expected)}`);
   if (typeof options.alarm !== 'function')
     throw new InvalidDefinition(name, `alarm must be a function, found ${describeValue(options.alarm)}`);
@@ -215,6 +218,8 @@ function monitorOf<State, Value>(
   machine: Machine<State, Value>,
   expected: readonly string[],
 ): MonitorDefinition {
+  assertDefinition(name, 'publishes', options.publishes);
+  assertObject(name, 'hold', options.hold);
   const on = definitionsOf(options.on);
   const late = new LateEvents(options.name, options.late ?? 'drop', on);
   const rules = holdRules(name, options.hold ?? {});
@@ -247,10 +252,10 @@ function measureOf(name: string, measure: MeasureOptions): Measure {
   if (measure === 'value') return { kind: 'value' };
   if (typeof measure === 'object' && measure !== null) {
     if ('rate' in measure) return { kind: 'rate', perMs: wholeMs(name, 'measure.rate', measure.rate) };
-    const { average } = measure;
-    if ('events' in average && Number.isSafeInteger(average.events) && average.events >= 1)
-      return { kind: 'average', over: average };
-    if ('over' in average)
+    const average = 'average' in measure ? (measure.average as { events?: number; over?: Duration } | undefined) : {};
+    if (Number.isSafeInteger(average?.events) && (average?.events ?? 0) >= 1)
+      return { kind: 'average', over: { events: average?.events ?? 1 } };
+    if (average?.over !== undefined)
       return { kind: 'average', over: { ms: wholeMs(name, 'measure.average.over', average.over) } };
   }
   throw new InvalidDefinition(

@@ -14,6 +14,7 @@ import { deterministicId } from '../system/ids.ts';
 import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
 import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
 import type { Span, Windowing } from '../time/windowing.ts';
+import { assertDefinition, assertFunction, assertObject } from './assert-options.ts';
 import { LateEvents } from './late-events.ts';
 import type { LateWay } from './late-events.ts';
 import { timedReaction } from './timed-reaction.ts';
@@ -105,6 +106,15 @@ export function defineWindow<
         name,
         `aggregate.${part} must be a function, found ${describeValue(aggregate?.[part])}`,
       );
+  assertFunction(name, 'aggregate.merge', aggregate.merge);
+  assertFunction(name, 'aggregate.remove', aggregate.remove);
+  assertDefinition(name, 'publishes', options.publishes);
+  assertObject(name, 'early', options.early);
+  if (!['count', 'hopping', 'session'].includes(windows?.kind))
+    throw new InvalidDefinition(
+      name,
+      `windows must be what tumbling, hopping, session or byCount give, found ${describeValue(windows)}`,
+    );
   if (windows?.kind === 'session' && aggregate.merge === undefined)
     throw new InvalidDefinition(name, 'aggregate.merge is missing: a late event may join two sessions into one');
   if (windows?.kind === 'count' && aggregate.remove !== undefined)

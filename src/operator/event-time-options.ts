@@ -22,11 +22,17 @@ export interface EventTimeOptions<Event> {
 
 /** Errors: InvalidDefinition names the option. */
 export function watermarkRule(name: string, options: EventTimeOptions<never>): WatermarkRule {
-  const { disorder = '0s', idle = '1m', sources = [] } = options;
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidDefinition(name, `time must be an object, found ${describeValue(options)}`);
+  const { disorder = '0s', idle = '1m', sources = [], at } = options;
+  if (at !== undefined && typeof at !== 'function')
+    throw new InvalidDefinition(name, `time.at must be a function, found ${describeValue(at)}`);
   const disorderMs = wholeMs(name, 'time.disorder', disorder);
   const idleMs = idle === 'never' ? Number.POSITIVE_INFINITY : wholeMs(name, 'time.idle', idle);
   if (idleMs < 1) throw new InvalidDefinition(name, `time.idle must be above 0, found ${describeValue(idle)}`);
-  if (!Array.isArray(sources) || sources.some((source) => typeof source !== 'string'))
+  if (disorderMs > LONGEST_MS || (idleMs > LONGEST_MS && idle !== 'never'))
+    throw new InvalidDefinition(name, 'time.disorder and time.idle are at most a thousand years');
+  if (!Array.isArray(sources) || sources.some((source) => typeof source !== 'string' || source === ''))
     throw new InvalidDefinition(name, `time.sources must be a list of sources, found ${describeValue(sources)}`);
   return { disorderMs, idleMs, expected: sources as readonly string[] };
 }
@@ -55,6 +61,8 @@ function instantOf(given: unknown): number {
     });
   return Math.floor(ms);
 }
+
+const LONGEST_MS = 1_000 * 365 * 86_400_000;
 
 /** What a Date can say, on both sides of 1970. */
 const LAST_MS = 8.64e15;

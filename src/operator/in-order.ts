@@ -11,8 +11,8 @@ import type { Operator, Saying, TimedEvent } from './timed-reaction.ts';
 export interface HoldOptions {
   /** Default 10,000. */
   readonly maxEvents?: number;
-  /** `'release'` (default): the earliest goes on, and what comes before it later is late. `'refuse'`: the one that came fails, and is set aside. */
-  readonly overflow?: 'release' | 'refuse';
+  /** `'release'` (default): the earliest goes on, and what comes before it later is late. `'drop'`: the one that came is treated as late. */
+  readonly overflow?: 'release' | 'drop';
 }
 
 /** What is made of the events of a key in the order in which they happened. */
@@ -44,9 +44,9 @@ export function holdRules(name: string, { maxEvents = 10_000, overflow = 'releas
       name,
       `hold.maxEvents must be a whole number from 1, found ${describeValue(maxEvents)}`,
     );
-  if (overflow !== 'release' && overflow !== 'refuse')
-    throw new InvalidDefinition(name, `hold.overflow must be 'release' or 'refuse', found ${describeValue(overflow)}`);
-  return { maxEvents, overflow };
+  if (overflow !== 'release' && overflow !== 'drop')
+    throw new InvalidDefinition(name, `hold.overflow must be 'release' or 'drop', found ${describeValue(overflow)}`);
+  return { maxEvents, overflow: overflow === 'drop' ? 'refuse' : 'release' };
 }
 
 /**
@@ -89,12 +89,11 @@ export function inOrder<State, Value>(
       const step = isLate
         ? { state, released: [], refused: 'late' as const }
         : reorder(rules, state, { timeMs, event: machine.valueOf(event), watermarkMs: watermark });
-      if (step.refused === 'late') {
-        late.tell(saying, { timeMs, watermarkMs, wholly: true }, {});
-        return state;
+      if (step.refused !== undefined) {
+        const reason = step.refused === 'late' ? 'it happened before what was told' : 'too many wait for others';
+        late.tell(saying, { timeMs, watermarkMs, wholly: true }, { reason });
+        return { ...state, ...step.state };
       }
-      if (step.refused === 'full')
-        throw new Error(`${rules.maxEvents} events of key ${saying.key} wait for those before them, and no more may`);
       return goOn({ ...state, ...step.state }, step.released, saying);
     },
     pass(state, watermarkMs, saying) {

@@ -4,6 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
+import { assertFunction, assertObject } from './assert-options.ts';
 import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
@@ -57,6 +58,8 @@ const REPORTS: Readonly<Record<SequenceNotice['kind'], SystemEventType>> = {
 
 /** Errors: InvalidDefinition names the option. */
 export function sequenceRules(name: string, options: SequenceOptions): SequenceRules {
+  assertFunction(name, 'sequence.ask', options.ask);
+  assertObject(name, 'sequence.hold', options.hold);
   const { onGap, wait = '30s', first, hold = {} } = options;
   if (onGap !== 'hold' && onGap !== 'record')
     throw new InvalidDefinition(name, `sequence.onGap must be 'hold' or 'record', found ${describeValue(onGap)}`);
@@ -72,12 +75,12 @@ export function sequenceRules(name: string, options: SequenceOptions): SequenceR
       name,
       `sequence.hold.maxEvents must be a whole number from 1, found ${describeValue(maxEvents)}`,
     );
-  if (overflow !== 'release' && overflow !== 'refuse')
+  if (overflow !== 'release' && overflow !== 'drop')
     throw new InvalidDefinition(
       name,
-      `sequence.hold.overflow must be 'release' or 'refuse', found ${describeValue(overflow)}`,
+      `sequence.hold.overflow must be 'release' or 'drop', found ${describeValue(overflow)}`,
     );
-  return { waitMs, first, maxEvents, overflow };
+  return { waitMs, first, maxEvents, overflow: overflow === 'drop' ? 'refuse' : 'release' };
 }
 
 /** An operator that finds events in the order of their producers' numbers. What waits is kept whole in its state. */
@@ -109,8 +112,10 @@ export function inSequence(rules: SequenceRules, asks: boolean): Operator<Sequen
         atMs: event.recordedMs,
         value: event.stored,
       });
-      if (step.refused)
-        throw new Error(`${rules.maxEvents} events of ${of} wait for those before them, and no more may`);
+      if (step.refused) {
+        saying.tooLate({ key: saying.key, of, reason: 'too many wait for others' });
+        return state;
+      }
       return apply(state, of, step, saying);
     },
     pass(state, watermarkMs, saying) {

@@ -47,6 +47,12 @@ export class LateEvents {
       });
     }
     const time = isoTime(timeMs);
-    saying.tooLate({ key, time, watermark: isoTime(watermarkMs), became: definition?.type ?? null, ...more });
+    saying.tooLate({
+      key,
+      time,
+      watermark: Number.isFinite(watermarkMs) ? isoTime(watermarkMs) : null,
+      became: definition?.type ?? null,
+      ...more,
+    });
   }
 }

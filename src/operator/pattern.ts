@@ -132,6 +132,14 @@ export function one<const Name extends string, Definition extends EventDefinitio
   name: Name,
   definition: Definition,
 ): Part<Name, Definition> {
+  // It is a member of the match: what every object has would be there already.
+  if (typeof name !== 'string' || !/^[\p{L}_][\p{L}\p{N}_-]*$/u.test(name) || name in {})
+    throw new InvalidDefinition(
+      'pattern',
+      `a part must have a name of letters and digits, found ${describeValue(name)}`,
+    );
+  if ((definition as EventDefinition | undefined)?.kind !== 'event')
+    throw new InvalidDefinition(`part ${name}`, `expected what defineEvent gives, found ${describeValue(definition)}`);
   return new Part(name, definition);
 }
 

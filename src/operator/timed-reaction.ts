@@ -225,7 +225,8 @@ function handle<State>(
   let atMs: number;
   let last: LastEvent;
   if (before !== undefined && isPassage(handling, before.last[4])) {
-    atMs = Math.max(knownMs, time.presentMs);
+    // What failed is brought on again, and no more: what waits behind it was in time for the rest.
+    atMs = Math.max(knownMs, time.due?.upToMs ?? operator.dueMs(before.of));
     state = operator.pass(before.of, atMs, new KeySaying(handling, before.last, found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
@@ -260,7 +261,7 @@ function handle<State>(
 
 /** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
 function isPassage({ event, time }: Handling, last: number): boolean {
-  return time?.expectedSinceMs === undefined && (time?.due === true || event.position === last);
+  return time?.expectedSinceMs === undefined && (time?.due !== undefined || event.position === last);
 }
 
 /** Mostly there is nothing to say, so that it costs nothing to be able to. */

@@ -14,6 +14,9 @@ export type Windowing =
   | { readonly kind: 'session'; readonly gapMs: number }
   | { readonly kind: 'count'; readonly size: number };
 
+/** Windows that an event is in, at most. */
+const MAX_OVERLAP = 10_000;
+
 /** Windows of one size, one after another: each event is in one. */
 export function tumbling(size: Duration, options: { readonly offset?: Duration } = {}): Windowing {
   return hopping(size, { every: size, ...options });
@@ -31,6 +34,12 @@ export function hopping(
     throw new InvalidInput({
       path: 'every',
       expected: 'no more than the size, or events would be in no window',
+      found: every,
+    });
+  if (sizeMs / everyMs > MAX_OVERLAP)
+    throw new InvalidInput({
+      path: 'every',
+      expected: `at least a ${MAX_OVERLAP}th of the size: each event is in as many windows`,
       found: every,
     });
   if (!Number.isSafeInteger(offsetMs))
