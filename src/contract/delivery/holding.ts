@@ -166,6 +166,25 @@ export const holdingCases: ContractSuite = (bench) => [
         [1, 4, 3, 40, 10, 20],
       );
     },
+    async 'G10 when too many wait, what is missing is given up, or what comes is told as late; nothing is locked'(
+      stage,
+    ) {
+      for (const overflow of ['release', 'drop'] as const) {
+        const sequence = { onGap: 'hold', wait: '1h', hold: { maxEvents: 2, overflow } } as const;
+        const test: Test = await stage.start({ events: [Read], automations: [booking({ sequence })] });
+        for (const n of [1, 3, 4, 5]) await read(test, n);
+        await test.settled();
+        await read(test, 2);
+        await test.settled();
+        assert.deepEqual(
+          booked(test).map(([n]) => n),
+          overflow === 'release' ? [1, 3, 4, 5, 2] : [1, 2, 3, 4],
+        );
+        const { late } = (await test.consumers.status('booking')).figures;
+        assert.deepEqual([late, test.reported('thereupon.event.late').length], overflow === 'drop' ? [1, 1] : [0, 0]);
+        assert.deepEqual(await test.parked(), []);
+      }
+    },
     async 'G7 one that fails is tried again with those that it let go, and no other key waits for it'(stage) {
       let wrong = true;
       const test: Test = await stage.start({

@@ -386,8 +386,135 @@ export const timingCases: ContractSuite = (bench) => [
         ],
       );
     },
+    async 'G8 what time brings on keeps its place among the events of its key, however long its turn is waited for'(
+      stage,
+    ) {
+      for (const isSlow of [false, true]) {
+        const gate = Promise.withResolvers<void>();
+        const alarm = defineAutomation({
+          name: 'alarm',
+          on: highUnanswered,
+          concurrency: 1,
+          timeout: '1h',
+          publishes: [Alarmed],
+          async run({ events, key, publish }) {
+            if (isSlow && key === 'z') await gate.promise;
+            for (const { time } of events.high) await publish(Alarmed, { sensor: key, since: time });
+          },
+        });
+        const test: Test = await stage.start({ events: [Measured], automations: [alarm] });
+        await measure(test, 'z', 0, 90);
+        await measure(test, 'b', 10, 90);
+        await measure(test, 'b', 40, 90);
+        // At 65 z is due, whose run waits; at 75 b is, which waits for it; at 95 the answer to b comes in time for 40.
+        for (const [second, sensor, value] of [
+          [65, 'c', 40],
+          [75, 'c', 40],
+          [95, 'b', 10],
+          [300, 'c', 40],
+        ] as const) {
+          await measure(test, sensor, second, value);
+          await test.advance('1s');
+        }
+        gate.resolve();
+        await test.settled();
+        const found = test.recorded(Alarmed).map(({ data }) => `${data.sensor} ${seconds(data.since)}`);
+        assert.deepEqual(found.toSorted(), ['b 10', 'z 0']);
+      }
+    },
+    async 'G2 G6 a replay of a pattern says what it said, with the same ids, whenever time brought it on'(stage) {
+      const alarm = defineAutomation({
+        name: 'alarm',
+        on: highUnanswered,
+        publishes: [Alarmed],
+        async run({ events, key, publish }) {
+          for (const { time } of events.high) await publish(Alarmed, { sensor: key, since: time });
+        },
+      });
+      const test: Test = await stage.start({ events: [Measured], automations: [alarm] });
+      await measure(test, 'a', 0, 90);
+      await test.settled();
+      await measure(test, 'b', 100, 40);
+      await test.settled();
+      await measure(test, 'a', 130, 40);
+      await test.settled();
+      const before = test.recorded(Alarmed);
+      assert.equal(before.length, 1);
+      await test.consumers.replay('alarm', 'beginning');
+      await test.settled();
+      assert.deepEqual(test.recorded(Alarmed), before);
+    },
+    async 'G7 an event whose key could not be told counts in its own window when it is mended, behind later ones of that key'(
+      stage,
+    ) {
+      let isBroken = true;
+      const window = defineWindow({
+        name: 'totals',
+        on: Measured,
+        key({ data }) {
+          if (isBroken && data.value === 13) throw new Error('no key');
+          return data.sensor;
+        },
+        windows: tumbling('1m'),
+        time: { disorder: '0s', idle: 'never' },
+        aggregate: {
+          initial: () => ({ count: 0, sum: 0 }),
+          add: (total, { data }) => ({ count: total.count + 1, sum: total.sum + data.value }),
+          result: (total, { key, start }) => ({ sensor: key, start, ...total }),
+        },
+        retry: { attempts: 1 },
+        publishes: Totalled,
+      });
+      const test: Test = await stage.start({ events: [Measured], windows: [window] });
+      await measure(test, 'a', 1, 13);
+      await measure(test, 'a', 2, 1);
+      await measure(test, 'a', 3, 2);
+      await test.settled();
+      isBroken = false;
+      await test.deadLetters.retry(only(await test.parked('totals')).id);
+      await test.settled();
+      await measure(test, 'a', 61);
+      await test.settled();
+      assert.deepEqual(told(test), [['a', 0, 3, 16]]);
+    },
+    async 'G8 two readings of one instant are two, and one from before the last of its key is late, in a monitor at rest too'(
+      stage,
+    ) {
+      for (const disorder of ['0s', '10s'] as const) {
+        const level = defineMonitor({
+          name: 'level',
+          on: Measured,
+          key: ({ data }) => data.sensor,
+          value: ({ data }) => data.value,
+          fires: { above: 80 },
+          rearms: 'always',
+          time: { disorder, idle: '1s' },
+          publishes: Alarmed,
+          alarm: ({ key, since }) => ({ sensor: key, since }),
+        });
+        const test: Test = await stage.start({ events: [Measured], monitors: [level] });
+        await measure(test, 'a', 10, 90);
+        await measure(test, 'a', 10, 95);
+        await measure(test, 'a', 20, 50);
+        await test.settled({ advance: '1m' });
+        await measure(test, 'a', 15, 90);
+        await test.settled();
+        assert.equal(test.recorded(Alarmed).length, 2, disorder);
+        assert.equal(test.reported('thereupon.event.late').length, 1, disorder);
+      }
+    },
   }),
 ];
+
+/** A high value without a low one within a minute of it; each by itself. */
+const highUnanswered = definePattern({
+  sequence: [
+    every(one('high', Measured).where({ data: { value: [{ numeric: ['>', 80] }] } })),
+    not(Measured, { data: { value: [{ numeric: ['<', 50] }] } }).within('1m'),
+  ],
+  key: (event) => event.stream.slice('sensor-'.length),
+  time: { idle: 'never' },
+});
 
 function seconds(time: string): number {
   return (Date.parse(time) - DEFAULT_START_MS) / 1_000;
