@@ -29,7 +29,7 @@ export interface OrderedAsideOptions {
   /** A key is let go: nothing of it is set aside any more. */
   released(key: string): void;
   /** Whether a delivery stands for what time alone brought on: its event was handled before, and need not be in the log any more. */
-  isDue(delivery: Delivery): Promise<boolean>;
+  isOfTime(delivery: Delivery): Promise<boolean>;
   /** Work that time alone brought on cannot run, because its key is set aside. */
   putBack(key: string): void;
   /** There may be room for more deliveries. */
@@ -200,10 +200,10 @@ export class OrderedAside implements Aside {
   }
 
   async #handle(delivery: Delivery): Promise<Delivery | undefined> {
-    const event = await eventOf(this.#options.log, delivery);
-    const stands = event === undefined && (await this.#options.isDue(delivery));
+    const isOfTime = await this.#options.isOfTime(delivery);
+    const event = isOfTime ? undefined : await eventOf(this.#options.log, delivery);
     if (this.#stopped) return undefined;
-    if (event === undefined && !stands) {
+    if (event === undefined && !isOfTime) {
       this.#options.settlement.gone(delivery);
     } else {
       const failed = await (event === undefined ? this.#attemptDue(delivery) : this.#attempt(event, delivery));

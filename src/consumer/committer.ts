@@ -16,7 +16,7 @@ import type { Unit, UnitOfWork } from './unit-of-work.ts';
 const LAZY_MS = 10;
 /** After a commit longer, so long: where one event comes after the other there is always company. */
 const LAZY_AGAIN_MS = 50;
-/** While a history is read longer still: what changes again and again is then written once. */
+/** Of what is pure, while a history is read, longer still: what changes again and again is then written once. */
 const LAZY_HISTORY_MS = 500;
 /** So many publications and rows, or so much of them, or so many settled events are committed at once in any case: others wait for a commit. */
 const LAZY_WRITES = 16_384;
@@ -56,7 +56,7 @@ export interface CommitterOptions {
   readonly storedForm: ((state: JsonValue) => JsonValue) | undefined;
   snapshot(): Pick<Unit, 'checkpoint' | 'lease'>;
   /** While a history is read, effects wait for company too: rows that change many times are then written once. */
-  catchingUp(): boolean;
+  readonly catchingUp: () => boolean;
   /** A unit became durable. */
   committed(unit: Unit): void;
   /** Called once; the committer has stopped by then and nothing of the refused unit was written. */
@@ -240,7 +240,8 @@ export class Committer {
     if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
     const { clock } = this.#options.environment;
     // Clocks may be set back.
-    const lazyMs = this.#options.catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
+    const { isPure, catchingUp } = this.#options;
+    const lazyMs = isPure && catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
     const againMs = Math.min(lazyMs, this.#begunMs + lazyMs - clock.now());
     this.#cancelLazy = clock.setTimer(Math.max(LAZY_MS, againMs), () => {
       this.#cancelLazy = undefined;

@@ -499,7 +499,7 @@ export class ConsumerLoop {
       isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
       released: (key) => this.#time?.due.released(key),
-      isDue: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
+      isOfTime: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
       putBack: (key) => this.#time?.due.putBack(key),
       settled: () => this.#madeRoom(),
     });

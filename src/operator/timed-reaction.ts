@@ -226,7 +226,7 @@ function handle<State>(
   let last: LastEvent;
   if (before !== undefined && isPassage(handling, before.last[4])) {
     // What failed is brought on again, and no more: what waits behind it was in time for the rest.
-    atMs = Math.max(knownMs, time.due?.upToMs ?? operator.dueMs(before.of));
+    atMs = Math.max(knownMs, time.due?.upToMs ?? finite(operator.dueMs(before.of)) ?? knownMs);
     state = operator.pass(before.of, atMs, new KeySaying(handling, before.last, found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
