@@ -119,6 +119,8 @@ export function defineWindow<
     throw new InvalidDefinition(name, 'aggregate.merge is missing: a late event may join two sessions into one');
   if (windows?.kind === 'count' && aggregate.remove !== undefined)
     throw new InvalidDefinition(name, 'aggregate.remove has no meaning for windows by count, which take nothing back');
+  if (windows.kind === 'count' && options.early !== undefined)
+    throw new InvalidDefinition(name, 'early has no meaning for windows by count, which tell when they are full');
   const late = latePolicy(name, options.late ?? 'drop');
   const on = definitionsOf(options.on);
   const retractions = aggregate.remove === undefined ? [] : on.map((definition) => retractionOf(definition));

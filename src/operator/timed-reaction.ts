@@ -147,7 +147,8 @@ export function timedReaction<State, Given extends On>(
   const { operator, publishes, also = [], expected = [] } = parts;
   const on = [...definitionsOf(options.on), ...also];
   const common = reactionOf<readonly EventDefinition[]>({ ...options, on, where: options.where } as never, kind);
-  const time = (options.time ?? {}) as EventTimeOptions<never>;
+  const time = (options.time === undefined ? {} : options.time) as EventTimeOptions<never>;
+  const rule = watermarkRule(name, time);
   const taken = new Set(also.map(({ type }) => type));
   // What takes an event back belongs where that one did.
   const asItWas = (event: RecordedEvent) => (taken.has(event.type) ? retractedEvent(event) : event);
@@ -191,7 +192,7 @@ export function timedReaction<State, Given extends On>(
       },
     },
     time: {
-      watermark: parts.clock?.watermark ?? watermarkRule(name, time),
+      watermark: parts.clock?.watermark ?? rule,
       bySource: parts.clock?.bySource ?? true,
       timeOf,
       expected,

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { InvalidDefinition } from '../errors.ts';
+import { defineEvent } from '../event/define-event.ts';
+import { byCount, session, tumbling } from '../time/windowing.ts';
+import { defineWindow } from './define-window.ts';
+
+const Told = defineEvent({ type: 'test.thing.told', schema: z.object({ n: z.number() }) });
+const aggregate = { initial: () => 0, add: (n: number) => n + 1, result: (n: number) => ({ n }) };
+const sound = { name: 'w', on: Told, key: () => 'k', windows: tumbling('1m'), aggregate, publishes: Told } as const;
+
+test('a window is refused, by the name of the option, that would not do what it says', () => {
+  expect(defineWindow(sound).kind).toBe('window');
+  for (const [wrong, named] of [
+    [{ windows: byCount(2), early: { events: 1 } }, 'early'],
+    [{ windows: byCount(2), aggregate: { ...aggregate, remove: (n: number) => n - 1 } }, 'aggregate.remove'],
+    [{ windows: session('1m') }, 'aggregate.merge'],
+    [{ windows: {} }, 'windows'],
+    [{ windows: undefined }, 'windows'],
+    [{ publishes: undefined }, 'publishes'],
+    [{ aggregate: { ...aggregate, merge: 5 } }, 'aggregate.merge'],
+    [{ aggregate: { ...aggregate, add: undefined } }, 'aggregate.add'],
+    [{ early: null }, 'early'],
+    [{ early: { events: 0 } }, 'early.events'],
+    [{ late: { correct: 0 } }, 'late.correct'],
+    [{ late: 'keep' }, 'late'],
+    [{ time: null }, 'time'],
+    [{ time: { at: 'x' } }, 'time.at'],
+    [{ time: { sources: [''] } }, 'time.sources'],
+    [{ key: undefined }, 'key'],
+  ] as const) {
+    const define = () => defineWindow({ ...sound, ...wrong } as never);
+    expect(define, named).toThrow(InvalidDefinition);
+    expect(define).toThrow(named);
+  }
+});
