@@ -1,7 +1,9 @@
+import type { CompiledSelection } from '../channel/selection.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
+import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
-import type { ConsumerForm, ConsumerRecord } from './checkpoint-store.ts';
+import type { ConsumerForm, ConsumerRecord, Stretch } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
 
@@ -54,8 +56,13 @@ export async function adapt(
       ...waiting,
       ...(isRekeyed(before, after) ? { together: true as const } : {}),
     };
-    adapted = await checkpoints.change(consumer, change, nowMs()).catch((error: unknown) => {
-      throw isRekeyed(before, after) && error instanceof WrongState ? apart(record, after) : error;
+    adapted = await checkpoints.change(consumer, change, nowMs()).catch(async (error: unknown) => {
+      if (!isRekeyed(before, after) || !(error instanceof WrongState)) throw error;
+      const together = await emptyStretch(consumer, reaction.selection, stores);
+      if (together === undefined) throw apart(record, after);
+      return checkpoints.change(consumer, { ...change, together }, nowMs()).catch((again: unknown) => {
+        throw again instanceof WrongState ? apart(record, after) : again;
+      });
     });
   }
   if (indexing && reaction.state !== undefined) {
@@ -81,6 +88,29 @@ function apart({ consumer }: ConsumerRecord, { kind }: ConsumerForm): InvalidDef
     `${kind} ${consumer}`,
     'its keys are made in another way than before, and not all of them are at one place yet; stop all nodes of the older program in order, then start this one',
   );
+}
+
+/**
+ * Where its lanes are, from the first to the last, if they are at different places only because one node passed more events than another
+ * that do not concern the consumer; else undefined.
+ */
+async function emptyStretch(
+  consumer: string,
+  selection: CompiledSelection,
+  { cluster, log }: ConsumerStores,
+): Promise<Stretch | undefined> {
+  const view = await cluster?.view();
+  const groups = view?.lanes.get(consumer) ?? view?.paused.get(consumer) ?? [];
+  const places = groups.map(({ checkpoint }) => checkpoint.low);
+  const ofTypes = selection.types === undefined ? {} : { types: selection.types };
+  const [from, to] = [Math.min(...places) as Position, Math.max(...places) as Position];
+  for (let after = from; after < to;) {
+    const events = await log.read({ after, limit: PAGE, ...ofTypes });
+    if (events.some((event) => event.position <= to && selection.matches(event))) return undefined;
+    if (events.length < PAGE) break;
+    after = events.at(-1)?.position ?? to;
+  }
+  return places.length === 0 ? undefined : { from, to };
 }
 
 function sameNames(left: readonly string[], right: readonly string[]): boolean {

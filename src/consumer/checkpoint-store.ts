@@ -60,9 +60,14 @@ export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 
   readonly forget?: { readonly above: Position; readonly rows: string | undefined };
   /** What waits behind other events, and not for a time, is due then. */
   readonly waitingDueMs?: number;
-  /** Only where all its lanes are at one place. */
-  readonly together?: true;
+  /** Only where all its lanes are at one place; or somewhere in a stretch in which nothing concerns it: then they are all at its end. */
+  readonly together?: true | Stretch;
 };
+
+export interface Stretch {
+  readonly from: Position;
+  readonly to: Position;
+}
 
 /**
  * Remembers consumers. Checkpoints that belong to effects go through UnitOfWork instead.

@@ -4,6 +4,7 @@ import type {
   ConsumerForm,
   ConsumerRecord,
   RecordChange,
+  Stretch,
 } from '../../consumer/checkpoint-store.ts';
 import { commonCheckpoint, sameCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
 import { WrongState } from '../../errors.ts';
@@ -87,18 +88,19 @@ export class PostgresCheckpointStore implements CheckpointStore {
       await lockConsumers(queries, [name]);
       const [record] = await consumerRecords(queries, name);
       if (record === undefined) return undefined;
-      if (together === true) await assertTogether(queries, name, consumer);
+      const joined = together && (await joinLanes(queries, name, consumer, together));
+      const checkpoint = members.checkpoint ?? joined;
       const next = { ...record, ...members, updatedMs };
       await queries.change(PUT, consumerRow(next));
       // First of all that holders write: what they commit at this moment is there afterwards, or refused.
-      if (members.checkpoint === undefined) {
+      if (checkpoint === undefined) {
         await queries.change('UPDATE lanes SET updated_ms = $2 WHERE consumer = $1', [name, updatedMs]);
         await releaseLanes(queries, name);
-      } else await putCheckpoint(queries, name, members.checkpoint, updatedMs);
+      } else await putCheckpoint(queries, name, checkpoint, updatedMs);
       if (forget?.rows !== undefined) await abandonRows(queries, forget.rows);
       if (forget !== undefined) await queries.change(FORGET, [name, forget.above]);
       if (waitingDueMs !== undefined) await queries.change(WAITING_DUE, [name, waitingDueMs]);
-      return next;
+      return checkpoint === undefined ? next : { ...next, checkpoint };
     });
     if (forget?.rows !== undefined) await this.#rows.sweep();
     return changed;
@@ -122,11 +124,20 @@ async function putCheckpoint(queries: Queries, consumer: string, checkpoint: Che
   await replaceLanes(queries, [{ consumer, stays: [], groups }], nowMs);
 }
 
-/** Nobody commits on these lanes before the transaction ends. */
-async function assertTogether(queries: Queries, name: string, consumer: string): Promise<void> {
+/** Nobody commits on these lanes before the transaction ends. Answers where they are to be; undefined: they are at one place already. */
+async function joinLanes(
+  queries: Queries,
+  name: string,
+  consumer: string,
+  where: true | Stretch,
+): Promise<Checkpoint | undefined> {
   const sql = 'SELECT lanes, low, done, holder, token FROM lanes WHERE consumer = $1 ORDER BY first_lane FOR UPDATE';
-  const [first, ...others] = (await queries.query<LaneRow>(sql, [name])).map(laneGroup);
-  if (first === undefined || others.every(({ checkpoint }) => sameCheckpoint(checkpoint, first.checkpoint))) return;
+  const checkpoints = (await queries.query<LaneRow>(sql, [name])).map((row) => laneGroup(row).checkpoint);
+  const [first] = checkpoints;
+  if (first === undefined || checkpoints.every((other) => sameCheckpoint(other, first))) return undefined;
+  const isWithin = ({ low, done }: Checkpoint) =>
+    where !== true && low >= where.from && low <= where.to && done.length === 0;
+  if (where !== true && checkpoints.every(isWithin)) return { ...first, low: where.to };
   throw new WrongState(`consumer ${consumer}: its lanes are at different places`);
 }
 

@@ -84,6 +84,28 @@ export const changingCases: ContractSuite = (bench) =>
       assert.deepEqual((await other.checkpoints.load('c'))?.form, sampleConsumer('c').form);
     },
 
+    'lanes that differ only in what does not concern the consumer are joined, as long as they are in the stretch that is named (G6)':
+      async (store, beside) => {
+        const other = await beside();
+        await knowConsumer(store);
+        const form = { ...sampleConsumer('c').form, keyedBy: 'another' };
+        const change = (from: number, to: number) =>
+          other.checkpoints.change('c', { form, together: { from: position(from), to: position(to) } }, 9);
+        const lease = await take(store, 1, 32);
+        assert.equal((await store.unitOfWork.commit(heldUnit(lease, 1, 3))).ok, true);
+        const places = (await lanesOf(store)).map(({ checkpoint }) => checkpoint.low).sort((a, b) => a - b);
+        const [low = 0, high = 0] = places;
+        assert.ok(low < high);
+        await assert.rejects(change(low, high - 1), { code: 'wrong-state' });
+        await assert.rejects(change(low + 1, high), { code: 'wrong-state' });
+        assert.deepEqual((await other.checkpoints.load('c'))?.form, sampleConsumer('c').form);
+        assert.equal((await change(low, high))?.checkpoint.low, high);
+        assert.deepEqual(only(await lanesOf(other)).checkpoint, { low: high, done: [] });
+        assert.equal((await store.unitOfWork.commit(heldUnit(lease, 2, 4))).ok, false);
+        await change(low, low);
+        assert.equal(only(await lanesOf(other)).checkpoint.low, high, 'lanes at one place stay there');
+      },
+
     'a consumer that was forgotten and made again has higher tokens than before (G6)': async (store) => {
       await knowConsumer(store);
       let highest = 0;
