@@ -1,4 +1,4 @@
-import type { Absent, Bound, CompositePattern, Step, Wanted } from '../../src/time/composite-pattern.ts';
+import type { Absent, Bound, CompositePattern, Wanted } from '../../src/time/composite-pattern.ts';
 
 /** An event of a stream of Siddhi, its values by the names of the definition. */
 export interface SiddhiEvent {
@@ -6,9 +6,25 @@ export interface SiddhiEvent {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
+/** Events of one stream. */
+interface OfStream {
+  readonly stream: string;
+}
+export type SiddhiWanted = Wanted<SiddhiEvent> & OfStream;
+export type SiddhiAbsent = Absent<SiddhiEvent> & OfStream;
+
+export type SiddhiStep =
+  | { readonly kind: 'count'; readonly event: SiddhiWanted; readonly min: number; readonly max: number }
+  | { readonly kind: 'absent'; readonly absent: SiddhiAbsent & { readonly forMs: number } }
+  | { readonly kind: 'all' | 'any'; readonly sides: readonly (SiddhiWanted | SiddhiAbsent)[] };
+
+export interface SiddhiPattern extends CompositePattern<SiddhiEvent> {
+  readonly steps: readonly SiddhiStep[];
+}
+
 export interface SiddhiApp {
   readonly streams: Readonly<Record<string, readonly string[]>>;
-  readonly pattern: CompositePattern<SiddhiEvent>;
+  readonly pattern: SiddhiPattern;
   /** What is shown of a match, in order. */
   readonly select: readonly ((bound: Bound<SiddhiEvent>) => unknown)[];
   readonly having: (bound: Bound<SiddhiEvent>) => boolean;
@@ -102,8 +118,8 @@ class Parser {
     }
   }
 
-  #pattern(): CompositePattern<SiddhiEvent> {
-    const steps: Step<SiddhiEvent>[] = [];
+  #pattern(): SiddhiPattern {
+    const steps: SiddhiStep[] = [];
     const orders = new Set<'next' | 'some'>();
     let every: [number, number] | undefined;
     let withinMs = Number.POSITIVE_INFINITY;
@@ -139,7 +155,7 @@ class Parser {
     return true;
   }
 
-  #step(): Step<SiddhiEvent> {
+  #step(): SiddhiStep {
     const first = this.#side();
     for (const word of ['and', 'or'] as const) {
       if (!this.#skip(word)) continue;
@@ -151,22 +167,22 @@ class Parser {
       return { kind: word === 'and' ? 'all' : 'any', sides };
     }
     if (!('absent' in first)) return { kind: 'count', ...first };
-    const { absent, forMs } = first;
+    const { forMs } = first;
     if (forMs === undefined) throw new Error('an absence without an end');
-    return { kind: 'absent', absent: { absent, forMs } };
+    return { kind: 'absent', absent: { ...first, forMs } };
   }
 
-  #side(): Absent<SiddhiEvent> | { readonly event: Wanted<SiddhiEvent>; readonly min: number; readonly max: number } {
+  #side(): SiddhiAbsent | { readonly event: SiddhiWanted; readonly min: number; readonly max: number } {
     if (this.#skip('not')) {
-      const { matches } = this.#wanted(undefined);
-      return { absent: matches, forMs: this.#skip('for') ? this.#time() : undefined };
+      const { matches, stream } = this.#wanted(undefined);
+      return { absent: matches, stream, forMs: this.#skip('for') ? this.#time() : undefined };
     }
     let name: string | undefined;
     if (this.#tokens[this.#at + 1] === '=') {
       name = this.#next();
       this.#take('=');
     }
-    const event = this.#wanted(name ?? `#${(this.#unnamed += 1)}`);
+    const event = this.#wanted(name ?? `unnamed${(this.#unnamed += 1)}`);
     const [min, max] = this.#count();
     return { event, min, max };
   }
@@ -183,7 +199,7 @@ class Parser {
     return [min, max];
   }
 
-  #wanted(name: string | undefined): Wanted<SiddhiEvent> {
+  #wanted(name: string | undefined): SiddhiWanted {
     const stream = this.#next();
     if (!(stream in this.#streams)) throw new Error(`the stream ${stream} is not defined`);
     let holds: Expression = () => true;
@@ -193,6 +209,7 @@ class Parser {
     }
     return {
       name: name ?? '',
+      stream,
       matches: (event, bound) => event.stream === stream && holds({ event, bound, own: name }) === true,
     };
   }
