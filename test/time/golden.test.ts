@@ -3,22 +3,11 @@ import type { Aggregate, Firing, WindowRules } from '../../src/time/window-set.t
 import { Watermark } from '../../src/time/watermark.ts';
 import { hopping, session, tumbling } from '../../src/time/windowing.ts';
 import type { Windowing } from '../../src/time/windowing.ts';
+import { jsonLines, scriptOf, shownTime } from './golden-text.ts';
 import { testSharedText } from './shared-text.ts';
 import { Windowed } from './windowed.ts';
 
 const ONE_SOURCE = { idleMs: Number.POSITIVE_INFINITY, expected: [] };
-
-function jsonLines(text: string): readonly Record<string, unknown>[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-/** As the golden files write it. */
-function shownTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/(?:\.000)?Z$/, '');
-}
 
 interface Stats {
   readonly count: number;
@@ -135,20 +124,6 @@ function by(member: string) {
     const [one, other] = [left, right].map((row) => (row as Record<string, string | number>)[member] ?? 0);
     return (one ?? 0) < (other ?? 0) ? -1 : 1;
   };
-}
-
-/** What a script of sqllogictest does: rows that come together, and what is to be seen then. */
-function scriptOf(
-  text: string,
-): readonly { readonly rows: readonly (readonly [timeMs: number, foo: number])[]; readonly seen: readonly string[] }[] {
-  const parts = text.split(/^statement ok\ninsert into t values$/m).slice(1);
-  return parts.map((part) => ({
-    rows: [...(part.split(';')[0] ?? '').matchAll(/\('([^']+)', (\d+)\)/g)].map(([, time = '', foo]) => [
-      Date.parse(`${time}Z`),
-      Number(foo),
-    ]),
-    seen: /----\n([\s\S]*?)(?:\n\n|$)/.exec(part)?.[1]?.trim().split('\n') ?? [],
-  }));
 }
 
 describe('nothing is seen before the watermark has passed the end of its window, as in RisingWave', () => {
