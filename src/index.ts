@@ -5,6 +5,7 @@ export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
 export { defineMonitor, defineSilence } from './operator/define-monitor.ts';
 export { definePattern } from './operator/define-pattern.ts';
+export { definePatterns } from './operator/define-patterns.ts';
 export { and, every, not, one, or } from './operator/pattern.ts';
 export { defineWindow } from './operator/define-window.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
@@ -57,7 +58,7 @@ export {
 
 export type { AutomationDefinition, AutomationOptions, RunContext, Trigger } from './automation/define-automation.ts';
 export type { InTimeOptions } from './automation/holding-automation.ts';
-export type { MatchContext } from './automation/pattern-automation.ts';
+export type { MatchContext, MatchContexts } from './automation/pattern-automation.ts';
 export type { Catalog, CatalogEvent, CatalogReaction } from './catalog.ts';
 export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
 export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
@@ -101,7 +102,15 @@ export type {
   SilenceAlarm,
   SilenceOptions,
 } from './operator/define-monitor.ts';
-export type { PatternDefinition, PatternOptions } from './operator/define-pattern.ts';
+export type {
+  EventIn,
+  MatchOf,
+  PatternDefinition,
+  PatternKeyOptions,
+  PatternOptions,
+  PatternRule,
+} from './operator/define-pattern.ts';
+export type { MatchesOf, PatternRules, PatternsDefinition, PatternsOptions } from './operator/define-patterns.ts';
 export type {
   Absence,
   Every,

@@ -9,6 +9,7 @@ import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { assertFunction, assertObject } from '../operator/assert-options.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
+import type { PatternsDefinition } from '../operator/define-patterns.ts';
 import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
@@ -16,10 +17,10 @@ import { corrections } from './corrections.ts';
 import { inTimeReaction, sequencedReaction } from './holding-automation.ts';
 import type { InTimeOptions } from './holding-automation.ts';
 import { patternReaction } from './pattern-automation.ts';
-import type { MatchContext, PatternRun } from './pattern-automation.ts';
+import type { MatchContext, MatchContexts, PatternRun } from './pattern-automation.ts';
 
-/** What an automation waits for: events of a kind or of several; or several events that belong together. */
-export type Trigger = On | PatternDefinition;
+/** What an automation waits for: events of a kind or of several; or several events that belong together, in one way or in any of many. */
+export type Trigger = On | PatternDefinition | PatternsDefinition;
 
 type EventsBy<Given extends Trigger> = Given extends On ? EventsOf<Given> : never;
 
@@ -27,7 +28,9 @@ type EventsBy<Given extends Trigger> = Given extends On ? EventsOf<Given> : neve
 export type RunContext<Given extends Trigger, Publishes, State> =
   Given extends PatternDefinition<infer Matched>
     ? MatchContext<Matched, Publishes>
-    : HandlerContext<EventsBy<Given>, Publishes, State>;
+    : Given extends PatternsDefinition<infer Matches>
+      ? MatchContexts<Matches, Publishes>
+      : HandlerContext<EventsBy<Given>, Publishes, State>;
 
 export interface AutomationOptions<
   Given extends Trigger,
@@ -70,7 +73,7 @@ export interface AutomationDefinition {
 
 /** As the implementation sees them, whatever their types were. */
 type AnyOptions = Omit<AutomationOptions<On, readonly EventDefinition[], JsonValue>, 'on' | 'onCorrection' | 'run'> & {
-  readonly on?: On | PatternDefinition;
+  readonly on?: On | PatternDefinition | PatternsDefinition;
   readonly run: (context: never) => void | Promise<void>;
   readonly onCorrection?: (context: never) => void | Promise<void>;
 };
@@ -143,7 +146,12 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
   };
 }
 
-function onPattern(name: string, options: AnyOptions, pattern: PatternDefinition, maxDepth: number): Reaction {
+function onPattern(
+  name: string,
+  options: AnyOptions,
+  pattern: PatternDefinition | PatternsDefinition,
+  maxDepth: number,
+): Reaction {
   for (const option of [
     'where',
     'category',
@@ -165,6 +173,7 @@ function onPattern(name: string, options: AnyOptions, pattern: PatternDefinition
   return patternReaction({ ...options, on: pattern, run: options.run as unknown as PatternRun }, loops);
 }
 
-function isPattern(on: On | PatternDefinition): on is PatternDefinition {
-  return (on as { readonly kind?: unknown } | undefined)?.kind === 'pattern';
+function isPattern(on: AnyOptions['on']): on is PatternDefinition | PatternsDefinition {
+  const kind = (on as { readonly kind?: unknown } | undefined)?.kind;
+  return kind === 'pattern' || kind === 'patterns';
 }

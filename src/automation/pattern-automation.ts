@@ -3,19 +3,20 @@ import type { On, ReactionOptions } from '../consumer/define-consumer.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import type { Handling, Reaction } from '../consumer/reaction.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
-import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import { matchedIn, patternMachine } from '../operator/define-pattern.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
+import { patternsMachine } from '../operator/define-patterns.ts';
+import type { NamedMatch, PatternsDefinition } from '../operator/define-patterns.ts';
 import { waitsForOthers } from '../operator/event-time-options.ts';
 import { holdRules, inOrder } from '../operator/in-order.ts';
 import { LateEvents } from '../operator/late-events.ts';
 import { timedReaction } from '../operator/timed-reaction.ts';
-import type { Found, TimedOptions } from '../operator/timed-reaction.ts';
+import type { Found, Operator, TimedOptions } from '../operator/timed-reaction.ts';
 import type { MatchedSoFar } from '../operator/pattern.ts';
 import { isoTime } from '../system/clock.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
-import type { Match } from '../time/matcher.ts';
 
 /** What the run of an automation is given that waits for several events. */
 export interface MatchContext<Matched, Publishes> {
@@ -40,32 +41,44 @@ export interface MatchContext<Matched, Publishes> {
   ) => Promise<{ readonly id: string }>;
 }
 
-type AnyContext = MatchContext<MatchedSoFar, EventDefinition>;
+/** What the run of an automation is given that waits for any of many patterns: which it was, and the events of its match. */
+export type MatchContexts<Matches, Publishes> = {
+  readonly [Name in keyof Matches & string]: MatchContext<Matches[Name], Publishes> & { readonly pattern: Name };
+}[keyof Matches & string];
+
+type AnyContext = MatchContext<MatchedSoFar, EventDefinition> & { readonly pattern: string | undefined };
 
 /** As the implementation sees it, whatever its types were. */
 export type PatternRun = (context: AnyContext) => void | Promise<void>;
 
-/** An automation that runs for each match of a pattern, as a reaction. */
+/** An automation that runs for each match of a pattern, or of many, as a reaction. */
 export function patternReaction(
   options: Pick<ReactionOptions<undefined>, 'concurrency' | 'from' | 'name' | 'retry' | 'summary' | 'timeout'> & {
-    readonly on: PatternDefinition;
+    readonly on: PatternDefinition | PatternsDefinition;
     readonly run: PatternRun;
     readonly publishes?: readonly EventDefinition[];
   },
   loops: LoopLimits,
 ): Reaction {
-  const { on: pattern, run, publishes = [] } = options;
+  const { on: given, run, publishes = [] } = options;
   const name = `automation ${options.name}`;
-  const late = new LateEvents(options.name, pattern.options.late ?? 'drop', pattern.on);
-  const operator = inOrder(
-    patternMachine(pattern, (match, saying) => saying.found(match)),
-    { rules: holdRules(name, pattern.options.hold ?? {}), waits: waitsForOthers(pattern.options.time), late },
-  );
-  const { key, time } = pattern.options;
-  const timed = { ...options, on: pattern.on, key, ...(time === undefined ? {} : { time }) };
+  const { key, time, hold = {}, late: way = 'drop' } = given.options;
+  const late = new LateEvents(options.name, way, given.on);
+  const order = { rules: holdRules(name, hold), waits: waitsForOthers(time), late };
+  const operator: Operator<unknown> =
+    given.kind === 'pattern'
+      ? inOrder(
+          patternMachine(given, (match, saying) => saying.found({ match, pattern: undefined } satisfies AnyMatch)),
+          order,
+        )
+      : inOrder(
+          patternsMachine(given.rules, late, (match, saying) => saying.found(match satisfies AnyMatch)),
+          order,
+        );
+  const timed = { ...options, on: given.on, key, ...(time === undefined ? {} : { time }) };
   return timedReaction('automation', timed as unknown as TimedOptions<On>, {
     operator,
-    selection: pattern.selection,
+    selection: given.selection,
     publishes: [...publishes, ...late.publishes],
     loops,
     async act(handling, found) {
@@ -74,14 +87,19 @@ export function patternReaction(
   });
 }
 
+type AnyMatch = NamedMatch | (Omit<NamedMatch, 'pattern'> & { readonly pattern: undefined });
+
 /** Ids of what it publishes are made of the match: several may be found in one handling, and time alone finds some. */
 function contextOf(handling: Handling, { what, saying }: Found): AnyContext {
-  const { bound, timeMs } = what as Match<StoredEvent>;
+  const { match, pattern } = what as AnyMatch;
+  const { bound, timeMs } = match;
   const events = matchedIn(bound);
-  const of = [handling.consumer, saying.key, timeMs, ...placesOf(events)];
+  const ofPattern = pattern === undefined ? [] : ['pattern', pattern];
+  const of = [handling.consumer, saying.key, timeMs, ...ofPattern, ...placesOf(events)];
   let published = 0;
   return {
     events,
+    pattern,
     key: saying.key,
     time: isoTime(timeMs),
     attempt: handling.number,

@@ -7,7 +7,15 @@ import { growth, idle, soak } from './long.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
-import { countInSessions, countInWindows, manyPatterns, openTimers, stateOverTime } from './time.ts';
+import {
+  countInSessions,
+  countInWindows,
+  manyPatterns,
+  manyPatternsApart,
+  manyPatternsLive,
+  openTimers,
+  stateOverTime,
+} from './time.ts';
 import type { Figure, Workload } from './workload.ts';
 
 const WORKLOADS: readonly Workload[] = [
@@ -25,6 +33,8 @@ const WORKLOADS: readonly Workload[] = [
   countInWindows,
   countInSessions,
   manyPatterns,
+  manyPatternsApart,
+  manyPatternsLive,
   openTimers,
   stateOverTime,
   memoryOfCatchUp,

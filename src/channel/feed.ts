@@ -8,6 +8,7 @@ import type { Environment } from '../system/environment.ts';
 import type { EventLog } from './event-log.ts';
 import { FilterIndex } from './filter/filter-index.ts';
 import type { CompiledSelection } from './selection.ts';
+import { SharedPages } from './shared-pages.ts';
 import { Tail } from './tail.ts';
 
 /** A reader at the head of the log. */
@@ -28,6 +29,8 @@ export interface FeedReader {
 export interface FeedPage {
   readonly events: readonly RecordedEvent[];
   readonly upTo: Position;
+  /** Those of them that the reader's selection matches, where that is known. */
+  readonly mine?: readonly RecordedEvent[];
 }
 
 /**
@@ -59,6 +62,7 @@ export class Feed {
   /** Readers without a pattern: they get everything but the system's own events. */
   readonly #takesAll = new Set<FeedReader>();
   readonly #attached = new Set<FeedReader>();
+  readonly #pages = new SharedPages();
   readonly #tail = new Tail(START, { maxEvents: TAIL_EVENTS, maxBytes: TAIL_BYTES });
   #unwatch: () => void = () => {};
   #waiting: RecordedEvent[] = [];
@@ -109,12 +113,14 @@ export class Feed {
   attach(reader: FeedReader, position: Position): boolean {
     if (this.#closed || position < this.#tail.head) return false;
     this.#attached.add(reader);
+    this.#pages.leave(reader);
     if (reader.selection.pattern === undefined) this.#takesAll.add(reader);
     else this.#index.add(reader, reader.selection.pattern);
     return true;
   }
 
   detach(reader: FeedReader): void {
+    this.#pages.leave(reader);
     if (!this.#attached.delete(reader)) return;
     if (!this.#takesAll.delete(reader)) this.#index.remove(reader);
   }
@@ -124,15 +130,28 @@ export class Feed {
    * only what concerns the reader.
    */
   async read(
+    reader: FeedReader,
     after: Position,
     limit: number,
     types: readonly string[] | undefined,
     log: Pick<EventLog, 'read'> = this.#log,
   ): Promise<FeedPage> {
     const cached = this.#tail.read(after, limit);
-    const { head } = this.#tail;
-    if (cached !== undefined)
+    if (cached !== undefined) {
+      const { head } = this.#tail;
       return { events: cached, upTo: cached.length < limit ? head : (cached.at(-1)?.position ?? head) };
+    }
+    const page = () => this.#page(after, limit, types, log);
+    return log === this.#log ? this.#pages.get(JSON.stringify([after, limit, types]), reader, page) : page();
+  }
+
+  async #page(
+    after: Position,
+    limit: number,
+    types: readonly string[] | undefined,
+    log: Pick<EventLog, 'read'>,
+  ): Promise<FeedPage> {
+    const { head } = this.#tail;
     const read = await log.read({
       after,
       limit,
@@ -150,6 +169,7 @@ export class Feed {
 
   /** Removed events must not be served from memory any more. */
   forget(): void {
+    this.#pages.clear();
     this.#tail.reset(this.#tail.head);
   }
 

@@ -37,9 +37,9 @@ export async function* subscription(options: SubscriptionOptions): AsyncGenerato
     while (!aborted() && !feed.closed) {
       reader.attached = true;
       if (!feed.attach(reader, cursor)) {
-        const { events, upTo } = await feed.read(cursor, PAGE, options.selection.types);
-        for (const event of events) {
-          if (options.selection.matches(event)) yield event;
+        const { events, upTo, mine } = await feed.read(reader, cursor, PAGE, options.selection.types);
+        for (const event of mine ?? events) {
+          if (mine !== undefined || options.selection.matches(event)) yield event;
           if (aborted()) return;
           cursor = event.position;
         }

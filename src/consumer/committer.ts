@@ -16,13 +16,15 @@ import type { Unit, UnitOfWork } from './unit-of-work.ts';
 const LAZY_MS = 10;
 /** After a commit longer, so long: where one event comes after the other there is always company. */
 const LAZY_AGAIN_MS = 50;
-/** Of what is pure, while a history is read, longer still: what changes again and again is then written once. */
+/** Of keyed state, while a history is read, longer still: what changes again and again is then written once. */
 const LAZY_HISTORY_MS = 500;
 /** So many publications and rows, or so much of them, or so many settled events are committed at once in any case: others wait for a commit. */
 const LAZY_WRITES = 16_384;
 const LAZY_BYTES = 8 * 1_024 * 1_024;
+/** States of keys are in memory anyhow, as long as they are not written. */
+const LAZY_PATIENT_BYTES = 24 * 1_024 * 1_024;
 const LAZY_EVENTS = 8_192;
-const LAZY_PURE_EVENTS = 65_536;
+const LAZY_PATIENT_EVENTS = 65_536;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 /** A commit that the log refused: which event's effects, and why. `refusal` undefined: the consumer is no longer known, or its lanes went to another node. */
@@ -48,8 +50,8 @@ export interface CommitterOptions {
   readonly consumer: string;
   readonly unitOfWork: UnitOfWork;
   readonly environment: Environment;
-  /** That events are handled again after a crash costs nothing but time. */
-  readonly isPure: boolean;
+  /** That many events of a history are handled again after a crash costs little: their keys' states are most of what comes of them. */
+  readonly isPatient: boolean;
   /** Every event is a unit of its own, so that one that cannot be committed is found and takes no other with it. */
   readonly careful: boolean;
   /** Rows are written in this form; undefined: as they are. */
@@ -105,12 +107,14 @@ export class Committer {
   /** When the last commit began. */
   #begunMs = Number.NEGATIVE_INFINITY;
   readonly #lazyEvents: number;
+  readonly #lazyBytes: number;
   readonly #stopping = new AbortController();
 
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#careful = options.careful;
-    this.#lazyEvents = options.isPure ? LAZY_PURE_EVENTS : LAZY_EVENTS;
+    this.#lazyEvents = options.isPatient ? LAZY_PATIENT_EVENTS : LAZY_EVENTS;
+    this.#lazyBytes = options.isPatient ? LAZY_PATIENT_BYTES : LAZY_BYTES;
   }
 
   get stopped(): boolean {
@@ -205,7 +209,9 @@ export class Committer {
 
   get #isLarge(): boolean {
     return (
-      this.#appended + this.#rows.size >= LAZY_WRITES || this.#bytes >= LAZY_BYTES || this.#settled >= this.#lazyEvents
+      this.#appended + this.#rows.size >= LAZY_WRITES ||
+      this.#bytes >= this.#lazyBytes ||
+      this.#settled >= this.#lazyEvents
     );
   }
 
@@ -240,8 +246,8 @@ export class Committer {
     if (this.#running !== undefined || this.#cancelLazy !== undefined || this.stopped) return;
     const { clock } = this.#options.environment;
     // Clocks may be set back.
-    const { isPure, catchingUp } = this.#options;
-    const lazyMs = isPure && catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
+    const { isPatient, catchingUp } = this.#options;
+    const lazyMs = isPatient && catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
     const againMs = Math.min(lazyMs, this.#begunMs + lazyMs - clock.now());
     this.#cancelLazy = clock.setTimer(Math.max(LAZY_MS, againMs), () => {
       this.#cancelLazy = undefined;

@@ -26,7 +26,7 @@ import { LaneShare } from './lane-share.ts';
 import { commonCheckpoint } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { Progress } from './progress.ts';
-import type { ReactionTime } from './reaction.ts';
+import type { Reaction, ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
@@ -80,9 +80,9 @@ const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 const MAX_PASSED = 256;
 /** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
 const MAX_UNCOMMITTED = 16_384;
-/** Of what is pure, whose events may be handled again as often as need be. */
-const MAX_UNCOMMITTED_PURE = 131_072;
-const MAX_UNCOMMITTED_BYTES = 32 * 1_024 * 1_024;
+/** Where states of keys are most of what comes of events, which are then written the more seldom. */
+const MAX_UNCOMMITTED_PATIENT = 131_072;
+const MAX_UNCOMMITTED_BYTES = 48 * 1_024 * 1_024;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
@@ -122,7 +122,7 @@ export class ConsumerLoop {
     const { setting, stores, figures } = options;
     const { reaction } = setting;
     this.#options = options;
-    this.#maxUncommitted = reaction.isPure === true ? MAX_UNCOMMITTED_PURE : MAX_UNCOMMITTED;
+    this.#maxUncommitted = isPatient(reaction) ? MAX_UNCOMMITTED_PATIENT : MAX_UNCOMMITTED;
     this.#progress = new Progress(options.groups);
     this.#savedLow = this.#progress.low;
     this.#share = new LaneShare(reaction, stores, options.token === undefined ? undefined : options.groups);
@@ -474,7 +474,7 @@ export class ConsumerLoop {
       environment: setting.environment,
       snapshot: () => this.#checkpoints(),
       catchingUp: () => !this.live,
-      isPure: setting.reaction.isPure === true,
+      isPatient: isPatient(setting.reaction),
       storedForm: setting.reaction.state?.form?.stored,
       careful: this.#progress.low < this.#options.carefulUpTo,
       committed: (unit) => this.#committed(unit),
@@ -560,6 +560,10 @@ export class ConsumerLoop {
     this.#queue?.adopt(delivery);
     return { ...work, pending: undefined, delivery };
   }
+}
+
+function isPatient({ isPure, time }: Reaction): boolean {
+  return isPure === true || time !== undefined;
 }
 
 /** What the consumer knew of the events where it begins. */

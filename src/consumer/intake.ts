@@ -168,10 +168,13 @@ export class Intake implements FeedReader {
     const { cursor } = options.progress;
     const ahead = this.#ahead?.after === cursor ? this.#ahead.page : undefined;
     this.#ahead = undefined;
-    const { events, upTo } = await (ahead ?? this.#read(cursor));
+    const {
+      events,
+      upTo,
+      mine = events.filter((event) => this.selection.matches(event)),
+    } = await (ahead ?? this.#read(cursor));
     if (this.#stopped) return;
     if (events.length === PAGE) this.#readAhead(upTo);
-    const mine = events.filter((event) => this.selection.matches(event));
     // Positions are only about as dense as events; for a guess, which holds from the page after the next one, that is enough.
     this.#sparse = mine.length * SPARSE < upTo - cursor;
     // So that the next page is asked for before these events are handled, and others get a turn between two pages.
@@ -187,7 +190,7 @@ export class Intake implements FeedReader {
 
   #read(after: Position): Promise<FeedPage> {
     const { feed, log } = this.#options;
-    return feed.read(after, PAGE, this.#sparse ? this.selection.types : undefined, log);
+    return feed.read(this, after, PAGE, this.#sparse ? this.selection.types : undefined, log);
   }
 
   #readAhead(after: Position): void {

@@ -49,7 +49,7 @@ export class LoopGuard {
         `${event.causationdepth} reactions in a row led to event ${event.id}; at most ${maxDepth} are allowed (maxDepth)`,
       );
     }
-    if (event.causationdepth < fromDepth) return;
+    if (event.causationdepth < fromDepth || maxRuns === Number.POSITIVE_INFINITY) return;
     const runs = this.#count(event);
     if (runs > maxRuns) {
       throw new LoopStopped(

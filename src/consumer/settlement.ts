@@ -61,7 +61,8 @@ export class Settlement {
       committer.write(row, rowBytes);
       this.#parts.due?.changed(row.key, numberIn(row, DUE_INDEX));
       this.#parts.due?.holds(row.key, numberIn(row, HELD_INDEX) ?? 0);
-      urgent = true;
+      // Nobody waits for what an operator keeps of a key.
+      urgent ||= this.#parts.due === undefined;
     }
     // What time alone brought on is no event.
     if (work.pending !== undefined || (work.delivery !== undefined && !isDue(work))) figures.handled += 1;

@@ -4,6 +4,9 @@ import type { CompiledSelection } from '../channel/selection.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { eventKept, keptEvent } from '../event/kept-event.ts';
+import type { KeptEvent } from '../event/kept-event.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
@@ -14,6 +17,7 @@ import type { Match, MatcherState, MatchStep } from '../time/matcher.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
 import type { LateWay } from './late-events.ts';
+import { matcherFrom, matcherJson } from './matcher-json.ts';
 import { Absence, Every, Part, Sides } from './pattern.ts';
 import type { Joined, MatchedBy, MatchedSoFar, PatternStep, Side } from './pattern.ts';
 import type { Saying } from './timed-reaction.ts';
@@ -33,11 +37,10 @@ type DefinitionIn<Given> =
           ? EventDefinition
           : never;
 
-export interface PatternOptions<Steps extends PatternSteps> {
+/** What is looked for in the events of a key. */
+export interface PatternRule<Steps extends PatternSteps = PatternSteps> {
   /** One step after another. */
   readonly sequence: Steps;
-  /** Of what the events are looked at together. */
-  readonly key: (event: EventOf<DefinitionIn<Steps[number]>>) => string;
   /** From its first event to its last, inclusive. Default: no limit. */
   readonly within?: Duration;
   /** `'some'` (default): other events of the key may come between two steps; `'next'`: none of the types that it names may. */
@@ -47,23 +50,40 @@ export interface PatternOptions<Steps extends PatternSteps> {
    * own, that step is `every`: `[every(one('order', OrderPlaced)), not(OrderPaid).within('15m')]`.
    */
   readonly once?: boolean;
-  readonly time?: EventTimeOptions<EventOf<DefinitionIn<Steps[number]>>>;
+}
+
+/** Which events belong together, and when; `Event`: whatever a pattern may be made of. */
+export interface PatternKeyOptions<Event> {
+  /** Of what the events are looked at together. */
+  readonly key: (event: Event) => string;
+  readonly time?: EventTimeOptions<Event>;
   /** With a `time.disorder`, events wait until nothing earlier is expected; what comes still later is late. Default `'drop'`. */
   readonly late?: LateWay;
   readonly hold?: HoldOptions;
 }
 
-/** Several events that belong together, in event time. */
-export interface PatternDefinition<Matched = unknown> {
-  readonly kind: 'pattern';
+/** The events that steps may be. */
+export type EventIn<Steps extends PatternSteps> = EventOf<DefinitionIn<Steps[number]>>;
+
+/** The events of a match of these steps, by the names of their parts. */
+export type MatchOf<Steps extends PatternSteps> = Joined<MatchedBy<Steps[number]>>;
+
+export interface PatternOptions<Steps extends PatternSteps>
+  extends PatternRule<Steps>, PatternKeyOptions<EventIn<Steps>> {}
+
+/** What is looked for, in the form in which it is looked for. */
+export interface CompiledRule {
   readonly on: readonly EventDefinition[];
   readonly selection: CompiledSelection;
   readonly composite: CompositePattern<StoredEvent>;
   /** What matches under way mean; another one for another pattern. */
   readonly shape: string;
-  readonly options: Pick<PatternOptions<PatternSteps>, 'hold' | 'late' | 'time'> & {
-    readonly key: (event: RecordedEvent) => string;
-  };
+}
+
+/** Several events that belong together, in event time. */
+export interface PatternDefinition<Matched = unknown> extends CompiledRule {
+  readonly kind: 'pattern';
+  readonly options: PatternKeyOptions<RecordedEvent>;
   /** Never there; carries the events of a match to `run`. */
   readonly matched?: Matched;
 }
@@ -76,19 +96,28 @@ export interface PatternDefinition<Matched = unknown> {
  */
 export function definePattern<const Steps extends PatternSteps>(
   options: PatternOptions<Steps>,
-): PatternDefinition<Joined<MatchedBy<Steps[number]>>> {
+): PatternDefinition<MatchOf<Steps>> {
+  return {
+    kind: 'pattern',
+    ...compileRule('pattern', options),
+    options: options as unknown as PatternDefinition['options'],
+  };
+}
+
+/** Errors: InvalidDefinition names the part of `name`. */
+export function compileRule(name: string, options: PatternRule): CompiledRule {
   const { sequence, once = false, within, order = 'some' } = options;
   if (!Array.isArray(sequence) || sequence.length === 0)
-    throw new InvalidDefinition('pattern', `sequence must be a list of steps, found ${describeValue(sequence)}`);
+    throw new InvalidDefinition(name, `sequence must be a list of steps, found ${describeValue(sequence)}`);
   const groups = sequence.filter((step: unknown) => step instanceof Every);
-  if (groups.length > 1) throw new InvalidDefinition('pattern', 'only one stretch of a sequence may be every');
-  if (once && groups.length > 0) throw new InvalidDefinition('pattern', 'what is every does not match once');
-  const steps = (sequence as PatternSteps).flatMap((step) => (step instanceof Every ? [...step.steps] : [step]));
-  const place = (sequence as PatternSteps).findIndex((step) => step instanceof Every);
+  if (groups.length > 1) throw new InvalidDefinition(name, 'only one stretch of a sequence may be every');
+  if (once && groups.length > 0) throw new InvalidDefinition(name, 'what is every does not match once');
+  const steps = sequence.flatMap((step) => (step instanceof Every ? [...step.steps] : [step]));
+  const place = sequence.findIndex((step) => step instanceof Every);
   const [group] = groups as readonly Every[];
   const stretch = [place, place + (group?.steps.length ?? 0) - 1] as const;
   const composite: CompositePattern<StoredEvent> = {
-    steps: steps.map((step, index) => stepOf(step, `sequence[${index}]`)),
+    steps: steps.map((step, index) => stepOf(step, `${name} sequence[${index}]`)),
     every: group !== undefined ? stretch : once ? undefined : [0, steps.length - 1],
     withinMs: within === undefined ? Number.POSITIVE_INFINITY : durationMs(within, 'within'),
     order,
@@ -96,12 +125,10 @@ export function definePattern<const Steps extends PatternSteps>(
   assertCompositePattern(composite);
   const sides = steps.flatMap((step): readonly Side[] => (step instanceof Sides ? step.sides : [step]));
   return {
-    kind: 'pattern',
     on: [...new Set(sides.map(({ definition }) => definition))],
     selection: selectionOf(sides, order),
     composite,
     shape: shapeOf(steps, composite),
-    options: options as unknown as PatternDefinition['options'],
   };
 }
 
@@ -128,7 +155,7 @@ function stepOf(step: PatternStep, place: string): Step<StoredEvent> {
   if (step instanceof Part) return { kind: 'count', event: wanted(step), min: step.min, max: step.max };
   if (step instanceof Absence) {
     if (step.forMs === undefined)
-      throw new InvalidDefinition(`pattern ${place}`, 'not() needs a time: not(Definition).within(duration)');
+      throw new InvalidDefinition(place, 'not() needs a time: not(Definition).within(duration)');
     return { kind: 'absent', absent: { absent: wantedBy(step), forMs: step.forMs } };
   }
   if (step instanceof Sides)
@@ -137,14 +164,11 @@ function stepOf(step: PatternStep, place: string): Step<StoredEvent> {
       sides: step.sides.map((side) => {
         if (side instanceof Absence) return { absent: wantedBy(side), forMs: side.forMs };
         if (side.min !== 1 || side.max !== 1)
-          throw new InvalidDefinition(`pattern ${place}`, 'a side of and() or or() is one event, and has no count');
+          throw new InvalidDefinition(place, 'a side of and() or or() is one event, and has no count');
         return wanted(side);
       }),
     };
-  throw new InvalidDefinition(
-    `pattern ${place}`,
-    `expected one(), not(), and(), or() or every(), found ${describeValue(step)}`,
-  );
+  throw new InvalidDefinition(place, `expected one(), not(), and(), or() or every(), found ${describeValue(step)}`);
 }
 
 function wanted(part: Part): Wanted<StoredEvent> {
@@ -154,14 +178,18 @@ function wanted(part: Part): Wanted<StoredEvent> {
 function wantedBy({ definition, condition }: Side): Wanted<StoredEvent>['matches'] {
   const { type } = definition;
   if (condition === undefined) return (event) => event.type === type;
-  const { holds } = condition;
+  const { holds, pattern } = condition;
+  // What is data does not look at what was matched before.
+  if (pattern !== undefined) return (event) => event.type === type && holds(eventOf(event), NOTHING_YET);
   return (event, bound) => event.type === type && holds(eventOf(event), matchedIn(bound));
 }
+
+const NOTHING_YET: MatchedSoFar = {};
 
 /** Events as they are read, by what is kept of them: the data of one is parsed once. */
 const events = new WeakMap<StoredEvent, RecordedEvent>();
 
-function eventOf(stored: StoredEvent): RecordedEvent {
+export function eventOf(stored: StoredEvent): RecordedEvent {
   let event = events.get(stored);
   if (event === undefined) events.set(stored, (event = recordedEvent(stored)));
   return event;
@@ -171,11 +199,24 @@ export function matchedIn(bound: Bound<StoredEvent>): MatchedSoFar {
   return Object.fromEntries(Object.entries(bound).map(([name, found]) => [name, found.map(eventOf)]));
 }
 
+/** A machine that is given events whole, and keeps those that a match may have. */
+export type PatternMachine<State> = Machine<State, StoredEvent> & Required<Pick<Machine<State, StoredEvent>, 'json'>>;
+
+const MATCHER_JSON = {
+  of: matcherJson,
+  from: matcherFrom,
+  ofValue: (value: StoredEvent) => keptEvent(value) as JsonValue,
+  fromValue: (json: JsonValue) => eventKept(json as unknown as KeptEvent),
+};
+
 /** The machine of a pattern; `found` is told of each match. */
 export function patternMachine(
   { composite, shape }: Pick<PatternDefinition, 'composite' | 'shape'>,
   found: (match: Match<StoredEvent>, saying: Saying) => void,
-): Machine<MatcherState<StoredEvent>, StoredEvent> {
+): PatternMachine<MatcherState<StoredEvent>> {
+  // Where nothing is absent, time brings on only that matches under way are over: all those of a stretch may be looked after at once.
+  const { steps, withinMs } = composite;
+  const forgets = withinMs > 0 && steps.every((step) => step.kind !== 'absent' && !hasAbsence(step));
   const told = (step: MatchStep<StoredEvent>, saying: Saying): MatcherState<StoredEvent> => {
     for (const match of step.matches) found(match, saying);
     return step.state;
@@ -190,12 +231,21 @@ export function patternMachine(
     next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),
+    lookMs(state) {
+      const dueMs = dueOfMatcher(composite, state);
+      return forgets && dueMs < Number.POSITIVE_INFINITY ? (Math.ceil(dueMs / withinMs) + 1) * withinMs : dueMs;
+    },
+    json: MATCHER_JSON,
     isOver: (state) =>
       !state.over &&
       state.runs.length === 1 &&
       state.runs.every(isFresh) &&
       dueOfMatcher(composite, state) === Number.POSITIVE_INFINITY,
   };
+}
+
+function hasAbsence(step: Step<StoredEvent>): boolean {
+  return (step.kind === 'all' || step.kind === 'any') && step.sides.some((side) => 'absent' in side);
 }
 
 /** Nothing has come of it, and nothing comes of it with time: as if it began with the next event. */

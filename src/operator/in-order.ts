@@ -1,3 +1,4 @@
+import type { HeldEvents } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -27,7 +28,18 @@ export interface Machine<State, Value> {
   pass(state: State, toMs: number, saying: Saying): State;
   /** When time alone brings something on next; infinite: never. */
   dueMs(state: State): number;
+  /** When that is to be looked after; later than `dueMs` where nothing comes of it but that a state is forgotten. Default: at once. */
+  lookMs?(state: State): number;
   isOver(state: State): boolean;
+  /** It is told how far time has come before each event, and looks itself whether the event is too late for what that led to. */
+  readonly isPunctual?: boolean;
+  /** States as JSON, and back, where they are worked with in another form; and what it needs of events. */
+  readonly json?: {
+    of(state: State): JsonValue;
+    from(json: JsonValue): State;
+    ofValue(value: Value): JsonValue;
+    fromValue(json: JsonValue): Value;
+  };
 }
 
 /** The state of a key: what waits, and that of the machine. */
@@ -35,6 +47,12 @@ export interface InOrder<State, Value> extends ReorderState<Value> {
   readonly of: State;
   /** The last instant that time alone brought something on at: what happened before it comes too late. */
   readonly toldMs: number | undefined;
+}
+
+function heldIn({ held }: InOrder<unknown, unknown>): HeldEvents | undefined {
+  const first = held[0];
+  if (first === undefined) return undefined;
+  return { events: held.length, waitsFor: `event time to reach ${isoTime(first.timeMs)}` };
 }
 
 /** Errors: InvalidDefinition names the option. */
@@ -62,6 +80,10 @@ export function inOrder<State, Value>(
   type Kept = InOrder<State, Value>;
 
   function toldUpTo(state: Kept, toMs: number, saying: Saying): Kept {
+    if (machine.isPunctual === true) {
+      if (machine.dueMs(state.of) >= toMs) return state;
+      return { ...state, of: machine.pass(state.of, toMs, saying) };
+    }
     let { of, toldMs } = state;
     for (let dueMs = machine.dueMs(of); dueMs < toMs; dueMs = machine.dueMs(of)) {
       // One instant after another, so that what is late does not depend on how far time went at once.
@@ -79,6 +101,8 @@ export function inOrder<State, Value>(
     }
     return next;
   }
+
+  const lookMs = machine.lookMs?.bind(machine) ?? machine.dueMs.bind(machine);
 
   return {
     shape: machine.shape,
@@ -102,15 +126,22 @@ export function inOrder<State, Value>(
       return toldUpTo(released, watermarkMs, saying);
     },
     // What is due at an instant comes after the events of that instant.
-    dueMs: ({ held, of }) => Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, machine.dueMs(of) + 1),
+    dueMs: ({ held, of }) => Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, lookMs(of) + 1),
     isOver: ({ held, of }) => held.length === 0 && machine.isOver(of),
-    heldIn({ held }) {
-      const first = held[0];
-      if (first === undefined) return undefined;
-      return { events: held.length, waitsFor: `event time to reach ${isoTime(first.timeMs)}` };
+    ...(waits ? { heldIn } : {}),
+    stored(state) {
+      const { json } = machine;
+      // Other machines keep JSON, checked where it comes from the program.
+      if (json === undefined) return state as unknown as JsonValue;
+      const held = state.held.map((one) => ({ ...one, event: json.ofValue(one.event) }));
+      return { ...state, held, of: json.of(state.of) } as unknown as JsonValue;
     },
-    // Machines keep JSON, checked where it comes from the program.
-    stored: (state) => state as unknown as JsonValue,
-    restored: (json) => json as unknown as Kept,
+    restored(kept) {
+      const { json } = machine;
+      const state = kept as unknown as Kept;
+      if (json === undefined) return state;
+      const held = state.held.map((one) => ({ ...one, event: json.fromValue(one.event as JsonValue) }));
+      return { ...state, held, of: json.from(state.of as JsonValue) };
+    },
   };
 }

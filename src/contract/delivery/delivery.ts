@@ -3,6 +3,7 @@ import { boundingCases } from './bounding.ts';
 import { enduringCases } from './enduring.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
+import { matchingCases } from './matching.ts';
 import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
@@ -30,6 +31,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...isolatingCases(bench),
   ...retainingCases(bench),
   ...timingCases(bench),
+  ...matchingCases(bench),
   ...holdingCases(bench),
   ...modellingCases(bench),
 ];

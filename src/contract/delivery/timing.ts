@@ -1,45 +1,21 @@
 import assert from 'node:assert/strict';
-import { z } from 'zod';
-import { defineAutomation } from '../../automation/define-automation.ts';
-import { defineEvent } from '../../event/define-event.ts';
 import { lateOf, retractionOf } from '../../event/derived-definitions.ts';
-import { definePattern } from '../../operator/define-pattern.ts';
 import { defineMonitor, defineSilence } from '../../operator/define-monitor.ts';
 import { defineWindow } from '../../operator/define-window.ts';
 import type { LatePolicy } from '../../operator/define-window.ts';
-import { every, not, one } from '../../operator/pattern.ts';
 import { defineProjection } from '../../projection/define-projection.ts';
 import { seededRandom } from '../../system/random.ts';
 import { DEFAULT_START_MS } from '../../testing/index.ts';
-import type { TestSystem } from '../../testing/index.ts';
 import { tumbling } from '../../time/windowing.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases, onStage } from './delivery-case.ts';
 import type { DeliveryStage } from './delivery-case.ts';
+import { Alarmed, measure, Measured, seconds, Totalled } from './readings.ts';
+import type { Test } from './readings.ts';
 import { only } from './samples.ts';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const MINUTE_MS = 60_000;
-
-const Measured = defineEvent({
-  type: 'contract.reading.measured',
-  schema: z.object({ sensor: z.string(), value: z.number() }),
-  stream: (data) => `sensor-${data.sensor}`,
-});
-
-const Totalled = defineEvent({
-  type: 'contract.minute.totalled',
-  schema: z.object({ sensor: z.string(), start: z.string(), count: z.number().max(99), sum: z.number() }),
-  stream: (data) => `minute-${data.sensor}`,
-});
-
-const Alarmed = defineEvent({
-  type: 'contract.sensor.alarmed',
-  schema: z.object({ sensor: z.string(), since: z.string() }),
-  stream: (data) => `sensor-${data.sensor}`,
-});
-
-type Test = TestSystem<typeof Measured>;
 
 function totals(late: LatePolicy, add = (value: number): number => value) {
   return defineWindow({
@@ -57,11 +33,6 @@ function totals(late: LatePolicy, add = (value: number): number => value) {
     retry: { attempts: 1 },
     publishes: Totalled,
   });
-}
-
-/** The reading of a sensor so many seconds after the beginning. */
-async function measure(test: Test, sensor: string, second: number, value = 1, source = '/sensors'): Promise<void> {
-  await test.system.publish(Measured, { sensor, value }, { time: new Date(DEFAULT_START_MS + second * 1_000), source });
 }
 
 const told = (test: Test) =>
@@ -347,103 +318,6 @@ export const timingCases: ContractSuite = (bench) => [
       await test.settled({ advance: '1h' });
       assert.equal(alarms().length, 2);
     },
-    async 'G6 CE1 a pattern that waits for what does not come runs once for each match, whatever crashes in between'(
-      stage,
-    ) {
-      const unanswered = definePattern({
-        sequence: [
-          every(one('high', Measured).where({ data: { value: [{ numeric: ['>', 80] }] } })),
-          not(Measured, { data: { value: [{ numeric: ['<', 50] }] } }).within('1m'),
-        ],
-        key: (event) => event.stream.slice('sensor-'.length),
-        time: { idle: '10s' },
-      });
-      const alarm = defineAutomation({
-        name: 'alarm',
-        on: unanswered,
-        publishes: [Alarmed],
-        async run({ events, key, publish }) {
-          for (const { time } of events.high) await publish(Alarmed, { sensor: key, since: time });
-        },
-      });
-      const test: Test = await stage.start({ events: [Measured], automations: [alarm] });
-      for (const [second, sensor, value] of [
-        [0, 'a', 90],
-        [1, 'b', 90],
-        [5, 'a', 91],
-        [30, 'b', 10],
-        [40, 'b', 60],
-      ] as const) {
-        await measure(test, sensor, second, value);
-        await test.crash();
-      }
-      await test.settled({ advance: true });
-      assert.deepEqual(
-        test.recorded(Alarmed).map(({ data }) => [data.sensor, seconds(data.since)]),
-        [
-          ['a', 0],
-          ['a', 5],
-        ],
-      );
-    },
-    async 'G8 what time brings on keeps its place among the events of its key, however long its turn is waited for'(
-      stage,
-    ) {
-      for (const isSlow of [false, true]) {
-        const gate = Promise.withResolvers<void>();
-        const alarm = defineAutomation({
-          name: 'alarm',
-          on: highUnanswered,
-          concurrency: 1,
-          timeout: '1h',
-          publishes: [Alarmed],
-          async run({ events, key, publish }) {
-            if (isSlow && key === 'z') await gate.promise;
-            for (const { time } of events.high) await publish(Alarmed, { sensor: key, since: time });
-          },
-        });
-        const test: Test = await stage.start({ events: [Measured], automations: [alarm] });
-        await measure(test, 'z', 0, 90);
-        await measure(test, 'b', 10, 90);
-        await measure(test, 'b', 40, 90);
-        // At 65 z is due, whose run waits; at 75 b is, which waits for it; at 95 the answer to b comes in time for 40.
-        for (const [second, sensor, value] of [
-          [65, 'c', 40],
-          [75, 'c', 40],
-          [95, 'b', 10],
-          [300, 'c', 40],
-        ] as const) {
-          await measure(test, sensor, second, value);
-          await test.advance('1s');
-        }
-        gate.resolve();
-        await test.settled();
-        const found = test.recorded(Alarmed).map(({ data }) => `${data.sensor} ${seconds(data.since)}`);
-        assert.deepEqual(found.toSorted(), ['b 10', 'z 0']);
-      }
-    },
-    async 'G2 G6 a replay of a pattern says what it said, with the same ids, whenever time brought it on'(stage) {
-      const alarm = defineAutomation({
-        name: 'alarm',
-        on: highUnanswered,
-        publishes: [Alarmed],
-        async run({ events, key, publish }) {
-          for (const { time } of events.high) await publish(Alarmed, { sensor: key, since: time });
-        },
-      });
-      const test: Test = await stage.start({ events: [Measured], automations: [alarm] });
-      await measure(test, 'a', 0, 90);
-      await test.settled();
-      await measure(test, 'b', 100, 40);
-      await test.settled();
-      await measure(test, 'a', 130, 40);
-      await test.settled();
-      const before = test.recorded(Alarmed);
-      assert.equal(before.length, 1);
-      await test.consumers.replay('alarm', 'beginning');
-      await test.settled();
-      assert.deepEqual(test.recorded(Alarmed), before);
-    },
     async 'G7 an event whose key could not be told counts in its own window when it is mended, behind later ones of that key'(
       stage,
     ) {
@@ -505,17 +379,3 @@ export const timingCases: ContractSuite = (bench) => [
     },
   }),
 ];
-
-/** A high value without a low one within a minute of it; each by itself. */
-const highUnanswered = definePattern({
-  sequence: [
-    every(one('high', Measured).where({ data: { value: [{ numeric: ['>', 80] }] } })),
-    not(Measured, { data: { value: [{ numeric: ['<', 50] }] } }).within('1m'),
-  ],
-  key: (event) => event.stream.slice('sensor-'.length),
-  time: { idle: 'never' },
-});
-
-function seconds(time: string): number {
-  return (Date.parse(time) - DEFAULT_START_MS) / 1_000;
-}

@@ -1,0 +1,54 @@
+import type { StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { eventKept, keptEvent } from '../event/kept-event.ts';
+import type { KeptEvent } from '../event/kept-event.ts';
+import type { Bound } from '../time/composite-pattern.ts';
+import type { MatcherState, Run } from '../time/matcher.ts';
+
+type KeptBound = Readonly<Record<string, readonly KeptEvent[]>>;
+
+type KeptRun = readonly [
+  step: number,
+  sinceMs: number,
+  firstMs: number | null,
+  count: number,
+  sides: readonly boolean[],
+  bound: KeptBound,
+  /** Null: it has left `every`, or was never there. */
+  origin: readonly [bound: KeptBound, firstMs: number | null] | null,
+];
+
+/** The matches under way of a key as JSON; a match that is over is one that never begins anew. */
+export function matcherJson({ runs, over }: MatcherState<StoredEvent>): JsonValue {
+  return [over, ...runs.map(keptRun)];
+}
+
+export function matcherFrom(json: JsonValue): MatcherState<StoredEvent> {
+  const [over, ...runs] = json as unknown as readonly [boolean, ...KeptRun[]];
+  return { over, runs: runs.map(runKept) };
+}
+
+function keptRun({ step, sinceMs, firstMs, count, sides, bound, origin }: Run<StoredEvent>): KeptRun {
+  const before = origin === undefined ? null : ([keptBound(origin.bound), origin.firstMs ?? null] as const);
+  return [step, sinceMs, firstMs ?? null, count, sides, keptBound(bound), before];
+}
+
+function runKept([step, sinceMs, firstMs, count, sides, bound, origin]: KeptRun): Run<StoredEvent> {
+  return {
+    step,
+    sinceMs,
+    firstMs: firstMs ?? undefined,
+    count,
+    sides,
+    bound: boundKept(bound),
+    origin: origin === null ? undefined : { bound: boundKept(origin[0]), firstMs: origin[1] ?? undefined },
+  };
+}
+
+function keptBound(bound: Bound<StoredEvent>): KeptBound {
+  return Object.fromEntries(Object.entries(bound).map(([name, events]) => [name, events.map(keptEvent)]));
+}
+
+function boundKept(bound: KeptBound): Bound<StoredEvent> {
+  return Object.fromEntries(Object.entries(bound).map(([name, events]) => [name, events.map(eventKept)]));
+}
