@@ -6,6 +6,7 @@ export { defineProjection } from './projection/define-projection.ts';
 export { defineMonitor, defineSilence } from './operator/define-monitor.ts';
 export { definePattern } from './operator/define-pattern.ts';
 export { definePatterns } from './operator/define-patterns.ts';
+export { defineSequence } from './operator/define-sequence.ts';
 export { and, every, not, one, or } from './operator/pattern.ts';
 export { defineWindow } from './operator/define-window.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
@@ -110,6 +111,7 @@ export type {
   PatternOptions,
   PatternRule,
 } from './operator/define-pattern.ts';
+export type { NumberedOptions, SequenceDefinition } from './operator/define-sequence.ts';
 export type { MatchesOf, PatternRules, PatternsDefinition, PatternsOptions } from './operator/define-patterns.ts';
 export type {
   Absence,

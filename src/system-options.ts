@@ -90,7 +90,7 @@ export function assertOptions(options: SystemOptions): void {
       const expected = kind.slice(0, -1);
       const define =
         kind === 'monitors'
-          ? 'defineMonitor or defineSilence'
+          ? 'defineMonitor, defineSilence or defineSequence'
           : `define${expected.charAt(0).toUpperCase()}${expected.slice(1)}`;
       const found = (definition as { kind?: unknown } | undefined)?.kind;
       if (found !== expected)

@@ -45,7 +45,7 @@ describe('readers that catch up side by side', () => {
       const whole = (most: number) => Math.floor(chance.next() * most);
       const { store, feed, append } = await history(EVENTS);
       const total = EVENTS + 3_000;
-      const readers = Array.from({ length: READERS }, async (_, reader) => {
+      const readers = Array.from({ length: READERS }, async (_reader, reader) => {
         const types = Array.from({ length: 1 + whole(3) }, () => `kind.of.${whole(7)}`);
         const selection = compileSelection(reader % 5 === 0 ? {} : { types });
         const pace = whole(60);

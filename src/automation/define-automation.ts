@@ -10,6 +10,7 @@ import type { JsonValue } from '../event/json.ts';
 import { assertFunction, assertObject } from '../operator/assert-options.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
 import type { PatternsDefinition } from '../operator/define-patterns.ts';
+import type { SequenceDefinition } from '../operator/define-sequence.ts';
 import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
@@ -48,8 +49,11 @@ export interface AutomationOptions<
   readonly maxRate?: { readonly runs: number; readonly per: Duration };
   /** State per key, kept exactly once in effect. `initial` says what a key begins with. Not with a pattern. */
   readonly state?: { readonly initial: () => State };
-  /** Its events are handed over in the order of the numbers that their producers gave them. Not with a pattern, nor with `onCorrection`. */
-  readonly sequence?: SequenceOptions;
+  /**
+   * Its events are handed over in the order of the numbers that their producers gave them: as said here, or as declared (`defineSequence`), where
+   * what is noticed is recorded then. Not with a pattern, nor with `onCorrection`.
+   */
+  readonly sequence?: SequenceOptions | SequenceDefinition;
   /** Its events are handed over in the order in which they happened. Not with a pattern, `sequence` or `onCorrection`. */
   readonly inTime?: InTimeOptions<EventsBy<Given>>;
   readonly run: (context: RunContext<Given, Publishes[number], State>) => void | Promise<void>;

@@ -1,3 +1,4 @@
+import { compileSelection } from '../channel/selection.ts';
 import type { HandlerContext, KeyState } from '../consumer/context.ts';
 import { definitionsOf } from '../consumer/define-consumer.ts';
 import type { On } from '../consumer/define-consumer.ts';
@@ -13,6 +14,8 @@ import { sealJson } from '../event/sealed-json.ts';
 import type { EventTimeOptions } from '../operator/event-time-options.ts';
 import { holdRules, inOrder } from '../operator/in-order.ts';
 import type { HoldOptions, InOrder, Machine } from '../operator/in-order.ts';
+import { recordedClock } from '../operator/define-sequence.ts';
+import type { SequenceDefinition } from '../operator/define-sequence.ts';
 import { inSequence, sequenceRules } from '../operator/in-sequence.ts';
 import type { InSequence, SequenceOptions, Sequences } from '../operator/in-sequence.ts';
 import { LateEvents } from '../operator/late-events.ts';
@@ -28,6 +31,7 @@ type AnyContext = HandlerContext<RecordedEvent, EventDefinition, JsonValue>;
 export interface HoldingOptions {
   readonly name: string;
   readonly on?: On;
+  readonly where?: unknown;
   readonly key?: (event: never) => string;
   readonly publishes?: readonly EventDefinition[];
   readonly state?: { readonly initial: () => JsonValue };
@@ -43,25 +47,25 @@ export interface InTimeOptions<Event> extends EventTimeOptions<Event> {
   readonly late?: LateWay;
 }
 
-/** What waits is looked after so often, when nothing comes that would tell of time. */
-const LOOK_MS = { least: 100, most: 1_000 };
-
 /** An automation whose events are handed over in the order of their producers' numbers, as a reaction. Time is when events were recorded. */
 export function sequencedReaction(
-  options: HoldingOptions & { readonly sequence: SequenceOptions },
+  options: HoldingOptions & { readonly sequence: SequenceOptions | SequenceDefinition },
   loops: LoopLimits,
 ): Reaction {
-  const rules = sequenceRules(`automation ${options.name}`, options.sequence);
-  const idleMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, rules.waitMs / 10));
-  return holdingReaction<Sequences>(options, {
-    operator: inSequence(rules, options.sequence.ask !== undefined),
+  const { sequence: given, where, ...all } = options;
+  // What is noticed is told, and asked about, where the count is declared.
+  const isDeclared = 'reaction' in given;
+  const sequence = isDeclared ? given.sequence : given;
+  const ask = isDeclared ? undefined : sequence.ask;
+  const rules = sequenceRules(`automation ${options.name}`, sequence);
+  // What it does not want is counted all the same.
+  const wants = where === undefined ? undefined : compileSelection({ where });
+  return holdingReaction<Sequences>(all, {
+    operator: inSequence(rules, { asks: ask !== undefined, does: isDeclared ? 'hand over quietly' : 'hand over' }),
     loops,
-    clock: {
-      timeOf: ({ recordedMs }) => recordedMs,
-      bySource: false,
-      watermark: { disorderMs: 0, idleMs, expected: [] },
-    },
-    ask: options.sequence.ask,
+    clock: recordedClock(rules),
+    ask,
+    ...(wants === undefined ? {} : { wants: (event) => wants.matches(event) }),
     ownOf: ({ own }) => own,
     withOwn: (state, own) => ({ ...state, own }),
   });
@@ -112,6 +116,8 @@ interface HoldingParts<State> {
   readonly clock?: Pick<ReactionTime, 'bySource' | 'timeOf' | 'watermark'>;
   readonly time?: EventTimeOptions<never>;
   readonly ask: SequenceOptions['ask'];
+  /** Of the events whose turn it is; default: all. */
+  readonly wants?: (event: RecordedEvent) => boolean;
   readonly ownOf: (state: State) => JsonValue | undefined;
   readonly withOwn: (state: State, own: JsonValue | undefined) => State;
 }
@@ -119,7 +125,7 @@ interface HoldingParts<State> {
 /** An automation whose events wait for others before `run` is given them, one after another. */
 function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<State>): Reaction {
   const { run, publishes = [], state, key = orderingKey } = options;
-  const { operator, loops, clock, time, ask, ownOf, withOwn } = parts;
+  const { operator, loops, clock, time, ask, wants, ownOf, withOwn } = parts;
   const timed = { ...options, key, ...(time === undefined ? {} : { time }) };
   return timedReaction<State, On>('automation', timed as unknown as TimedOptions<On>, {
     operator,
@@ -137,7 +143,7 @@ function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<Sta
       for (const { what } of found) {
         const one = what as InSequence;
         if ('gap' in one) await ask?.(one.gap);
-        else await run(new HeldContext(handling, one.event, ownState));
+        else if (wants?.(one.event) !== false) await run(new HeldContext(handling, one.event, ownState));
       }
       if (own !== before) keep(withOwn(kept, own));
     },

@@ -83,15 +83,34 @@ export function sequenceRules(name: string, options: SequenceOptions): SequenceR
   return { waitMs, first, maxEvents, overflow: overflow === 'drop' ? 'refuse' : 'release' };
 }
 
-/** An operator that finds events in the order of their producers' numbers. What waits is kept whole in its state. */
-export function inSequence(rules: SequenceRules, asks: boolean): Operator<Sequences> {
+/** What is numbered together with others of its source. */
+export function subjectOf({ subject, stream }: RecordedEvent): string {
+  return subject ?? stream;
+}
+
+/** Of an event that is only looked at nothing is kept but its number. */
+const NOTHING_OF_IT = null as unknown as StoredEvent;
+
+/**
+ * An operator that finds events in the order of their producers' numbers. What waits is kept whole in its state.
+ *
+ * Shape     `does`: `'hand over'` finds each event when its turn is, and tells what it notices; `'hand over quietly'` tells nothing, for another
+ *           one does; `'watch'` finds no events.
+ */
+export function inSequence(
+  rules: SequenceRules,
+  { asks, does }: { readonly asks: boolean; readonly does: 'hand over' | 'hand over quietly' | 'watch' },
+): Operator<Sequences> {
+  const watches = does === 'watch';
+  const tells = does !== 'hand over quietly';
   function apply(state: Sequences, of: string, step: SequenceStep<StoredEvent>, saying: Saying): Sequences {
     const [source, subject] = JSON.parse(of) as [string, string];
-    for (const { kind, from, to } of step.notices) {
+    for (const { kind, from, to } of tells ? step.notices : []) {
       saying.report(REPORTS[kind], { key: saying.key, of: { source, subject }, from, to });
       if (asks && kind === 'gap') saying.found({ gap: { source, subject, from, to } } satisfies InSequence);
     }
-    for (const released of step.released) saying.found({ event: recordedEvent(released) } satisfies InSequence);
+    if (!watches)
+      for (const released of step.released) saying.found({ event: recordedEvent(released) } satisfies InSequence);
     return { ...state, bySubject: { ...state.bySubject, [of]: step.state } };
   }
 
@@ -101,16 +120,16 @@ export function inSequence(rules: SequenceRules, asks: boolean): Operator<Sequen
     take(state, { event }, saying) {
       const { sequence } = event;
       if (sequence === undefined) {
-        saying.found({ event } satisfies InSequence);
+        if (!watches) saying.found({ event } satisfies InSequence);
         return state;
       }
-      const of = JSON.stringify([event.source, event.subject ?? event.stream]);
+      const of = JSON.stringify([event.source, subjectOf(event)]);
       const known = state.bySubject[of] ?? newSequence<StoredEvent>();
       const step = takeNumbered(rules, known, {
         number: numberOf(sequence),
         digest: digestOf(event.stored.data ?? ''),
         atMs: event.recordedMs,
-        value: event.stored,
+        value: watches ? NOTHING_OF_IT : event.stored,
       });
       if (step.refused) {
         saying.tooLate({ key: saying.key, of, reason: 'too many wait for others' });

@@ -123,6 +123,8 @@ export function timedReaction<State, Given extends On>(
   parts: {
     readonly operator: Operator<State>;
     readonly publishes: readonly EventDefinition[];
+    /** It follows from events of whatever type. */
+    readonly ofAllTypes?: boolean;
     /** Facts that take back what the events said. */
     readonly also?: readonly EventDefinition[];
     readonly expected?: readonly string[];
@@ -143,10 +145,12 @@ export function timedReaction<State, Given extends On>(
   const name = `${kind} ${describeValue(options.name)}`;
   if (typeof options.key !== 'function')
     throw new InvalidDefinition(name, `key must be a function, found ${describeValue(options.key)}`);
-  if (definitionsOf(options.on).length === 0) throw new InvalidDefinition(name, 'on is empty; it follows from events');
+  if (definitionsOf(options.on).length === 0 && parts.ofAllTypes !== true)
+    throw new InvalidDefinition(name, 'on is empty; it follows from events');
   const { operator, publishes, also = [], expected = [] } = parts;
   const on = [...definitionsOf(options.on), ...also];
-  const common = reactionOf<readonly EventDefinition[]>({ ...options, on, where: options.where } as never, kind);
+  const onAny = on.length === 0 ? undefined : on;
+  const common = reactionOf<readonly EventDefinition[]>({ ...options, on: onAny, where: options.where } as never, kind);
   const time = (options.time === undefined ? {} : options.time) as EventTimeOptions<never>;
   const rule = watermarkRule(name, time);
   const taken = new Set(also.map(({ type }) => type));

@@ -15,7 +15,10 @@ const FIGURES: readonly (readonly [figure: Figure, name: string, help: string])[
   ['commits', 'commits', 'Commits of effects with the checkpoint'],
 ];
 
-const STANDINGS: readonly (readonly [name: string, help: string, value: (status: ConsumerStatus) => number])[] = [
+/** Undefined: it has no meaning for this consumer, which then has no such figure. */
+type Standing = (status: ConsumerStatus) => number | undefined;
+
+const STANDINGS: readonly (readonly [name: string, help: string, value: Standing])[] = [
   ['lag_events', 'Events that are not handled yet', ({ lag }) => lag.events],
   ['lag_seconds', 'Age of the oldest event that is not handled yet', ({ lag }) => lag.seconds],
   ['position', 'Everything up to this position is settled', ({ position }) => position],
@@ -23,8 +26,16 @@ const STANDINGS: readonly (readonly [name: string, help: string, value: (status:
   ['retrying', 'Events that wait for their next attempt', ({ retrying }) => retrying],
   ['dead_letters', 'Events set aside', ({ parked }) => parked],
   ['waiting', 'Events that wait behind another one or until they are due', ({ waiting }) => waiting],
+  ['watermark_seconds', 'Event time up to which everything is expected to be there', ({ time }) => watermark(time)],
+  ['timers', 'Keys for which something is due at some time', ({ time }) => time?.timers],
+  ['held_events', 'Events that wait for earlier ones of their key', ({ time }) => time?.held],
   ['up', '1 when running', ({ state }) => (state === 'running' ? 1 : 0)],
 ];
+
+/** In seconds since 1970, as the alarms of Prometheus compare them with `time()`. */
+function watermark(time: ConsumerStatus['time']): number | undefined {
+  return time?.watermarkMs === undefined ? undefined : time.watermarkMs / 1_000;
+}
 
 /** What happened on the interface, counted as it happens; and how the system stands, looked up when somebody asks. */
 export class Metrics {
@@ -103,7 +114,10 @@ export class Metrics {
     }
     for (const [index, gauge] of this.#standings.entries()) {
       gauge.reset();
-      for (const status of consumers) gauge.set({ consumer: status.name }, STANDINGS[index]?.[2](status) ?? 0);
+      for (const status of consumers) {
+        const value = STANDINGS[index]?.[2](status);
+        if (value !== undefined) gauge.set({ consumer: status.name }, value);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { StoreUnavailable } from '../../src/index.ts';
-import { openApp, order, post, problemOf, read } from './shop.ts';
+import { StoreUnavailable, defineAutomation } from '../../src/index.ts';
+import { OrderPlaced, openApp, order, post, problemOf, read } from './shop.ts';
 
 async function figures(app: Awaited<ReturnType<typeof openApp>>['app']): Promise<ReadonlyMap<string, number>> {
   const text = await (await app.request('/metrics')).text();
@@ -71,6 +71,29 @@ describe('metrics (G11)', () => {
     expect(later.get('thereupon_consumer_lag_events{consumer="sales"}')).toBeGreaterThan(0);
     // Counters are taken from the consumers' own: looking twice counts nothing twice.
     expect((await figures(app)).get('thereupon_consumer_handled_total{consumer="sales"}')).toBe(2);
+  });
+
+  it('say how far event time has come for those who go by it, and what waits for others (G8)', async () => {
+    const delivery = defineAutomation({
+      name: 'delivery',
+      on: OrderPlaced,
+      sequence: { onGap: 'hold', wait: '1h' },
+      run: () => {},
+    });
+    const { app, system } = await openApp({ shop: { automations: [delivery] } });
+    for (const sequence of [1, 3, 4])
+      await system.publish(OrderPlaced, { orderId: '17', customer: 'c1', total: 1 }, { sequence, source: '/till' });
+    await system.settled();
+    const found = await figures(app);
+    expect(found.get('thereupon_consumer_held_events{consumer="delivery"}')).toBe(2);
+    expect(found.get('thereupon_consumer_timers{consumer="delivery"}')).toBe(1);
+    const watermark = found.get('thereupon_consumer_watermark_seconds{consumer="delivery"}') ?? 0;
+    expect(Math.abs(Date.now() / 1_000 - watermark)).toBeLessThan(60);
+    expect(found.has('thereupon_consumer_held_events{consumer="sales"}')).toBe(false);
+    const { held } = (await read(app, '/consumers/delivery/held')) as { held: unknown };
+    expect(held).toEqual([
+      { key: 'order-17', events: 2, waitsFor: expect.stringMatching(/^2 of order-17 from \/till, until /) as string },
+    ]);
   });
 
   it('say how the store and the process stand', async () => {

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
+import type { PatternFor } from '../../channel/filter/pattern.ts';
 import { defineAutomation } from '../../automation/define-automation.ts';
 import { defineEvent } from '../../event/define-event.ts';
+import type { EventOf } from '../../event/define-event.ts';
+import { defineSequence } from '../../operator/define-sequence.ts';
+import type { SequenceDefinition } from '../../operator/define-sequence.ts';
 import type { SequenceGap, SequenceOptions } from '../../operator/in-sequence.ts';
+import { systemStream } from '../../event/system-events.ts';
 import { seededRandom } from '../../system/random.ts';
 import { DEFAULT_START_MS } from '../../testing/index.ts';
 import type { TestSystem } from '../../testing/index.ts';
@@ -30,7 +35,7 @@ type Test = TestSystem<typeof Read>;
 /** Books what was read, and counts per meter. */
 function booking(
   options:
-    | { readonly sequence: SequenceOptions }
+    | { readonly sequence: SequenceOptions | SequenceDefinition; readonly where?: PatternFor<EventOf<typeof Read>> }
     | { readonly inTime: { readonly disorder: '10s'; readonly idle: '1s' } },
   fails: (n: number) => boolean = () => false,
 ) {
@@ -105,6 +110,60 @@ export const holdingCases: ContractSuite = (bench) => [
     run: () => onStage(bench, (stage) => runShuffled(stage, seed)),
   })),
   ...deliveryCases(bench, {
+    async 'G8 numbers that a type or a source counts are watched whoever consumes them, over crashes too, and told of once'(
+      stage,
+    ) {
+      const asked: SequenceGap[] = [];
+      const sequence = { onGap: 'hold', wait: '30s', ask: (gap: SequenceGap) => void asked.push(gap) } as const;
+      const counted = defineSequence({ name: 'counted', on: Read, sequence });
+      const ofSource = defineSequence({ name: 'of-source', source: '/other', sequence: { onGap: 'record' } });
+      const test: Test = await stage.start({
+        events: [Read],
+        monitors: [counted, ofSource],
+        automations: [booking({ sequence: counted, where: { data: { n: [{ 'anything-but': [5] }] } } })],
+      });
+      const number = (n: number, source: string, id = `${n}`) =>
+        test.system.publish(Read, { meter: 'a', n }, { sequence: n, id, source });
+      for (const n of [1, 2, 5, 6]) {
+        await number(n, '/meters');
+        await test.crash();
+      }
+      await number(2, '/meters', 'again');
+      await number(4, '/other');
+      await number(7, '/other');
+      await test.settled();
+      assert.deepEqual(
+        booked(test).map(([n]) => n),
+        [1, 2, 4],
+      );
+      await number(4, '/meters');
+      await number(3, '/meters');
+      await test.crash();
+      await test.settled();
+      // What it does not want holds nothing up, and is no gap.
+      assert.deepEqual(
+        booked(test).map(([n]) => n),
+        [1, 2, 4, 3, 4, 6],
+      );
+      const byWatch = (name: string) =>
+        test
+          .reported()
+          .filter(({ type, stream }) => type.startsWith('thereupon.sequence.') && stream === systemStream(name))
+          .map(({ type, data }) => {
+            const { from, to } = data as { from: number; to: number };
+            return `${type.slice('thereupon.sequence.'.length)} ${from}-${to}`;
+          });
+      assert.deepEqual(byWatch('counted'), ['gap 3-4', 'duplicate 2-2', 'gap 5-6', 'filled 4-4', 'filled 3-3']);
+      assert.deepEqual(byWatch('of-source'), ['gap 5-6']);
+      assert.deepEqual(byWatch('booking'), []);
+      assert.deepEqual(
+        asked.map(({ source, from }) => [source, from]),
+        [
+          ['/meters', 3],
+          ['/other', 5],
+        ],
+      );
+    },
     async 'G8 what follows a gap waits, is shown, and goes on when the wait is over; what comes after that is told as filled'(
       stage,
     ) {
