@@ -10,6 +10,7 @@ import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import { retryPolicy } from './consumer/retry-policy.ts';
+import { withUpstreams } from './consumer/told-time.ts';
 import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
@@ -172,7 +173,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     release: () => void,
   ): Promise<System<Events>> {
     const environment = createEnvironment(options.environment);
-    const reactions = reactionsOf(options);
+    const reactions = withUpstreams(reactionsOf(options));
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
     const clocks = new ClockTrust(options.clocks ?? {});

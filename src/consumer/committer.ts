@@ -56,7 +56,10 @@ export interface CommitterOptions {
   readonly careful: boolean;
   /** Rows are written in this form; undefined: as they are. */
   readonly storedForm: ((state: JsonValue) => JsonValue) | undefined;
-  snapshot(): Pick<Unit, 'checkpoint' | 'lease'>;
+  snapshot(): Pick<Unit, 'checkpoint' | 'lease'> & {
+    /** What the unit makes true; it follows all else in it. */
+    readonly told: EncodedEvent | undefined;
+  };
   /** While a history is read, effects wait for company too: rows that change many times are then written once. */
   readonly catchingUp: () => boolean;
   /** A unit became durable. */
@@ -289,10 +292,12 @@ export class Committer {
   }
 
   #close(position: Position | undefined): void {
+    const { told, ...place } = this.#options.snapshot();
+    const appends = this.#appends.map(({ request }) => request);
     const unit: Unit = {
       consumer: this.#options.consumer,
-      ...this.#options.snapshot(),
-      appends: this.#appends.map(({ request }) => request),
+      ...place,
+      appends: told === undefined ? appends : [...appends, { events: [told], onDuplicate: 'keep-first' }],
       rows: this.#rowsAsStored(),
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };

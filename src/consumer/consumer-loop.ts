@@ -1,6 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
-import type { RecordedEvent } from '../event/event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
@@ -11,11 +11,11 @@ import { OrderedAside } from './aside-ordered.ts';
 import { QueueAside } from './aside-queue.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import { Attempts } from './attempts.ts';
-import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
+import type { CheckpointStore } from './checkpoint-store.ts';
 import type { Cluster } from './cluster.ts';
 import { Claims } from './claims.ts';
 import { Committer } from './committer.ts';
-import type { Refusal } from './committer.ts';
+import type { CommitterOptions, Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
@@ -24,13 +24,14 @@ import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
 import { commonCheckpoint } from './lanes.ts';
-import type { LaneGroup, LeaseCommit } from './lanes.ts';
+import type { LaneGroup } from './lanes.ts';
 import { Progress } from './progress.ts';
 import type { Reaction, ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
+import { timeTold } from './told-time.ts';
 import { TimeCourse } from './time-course.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
@@ -170,6 +171,8 @@ export class ConsumerLoop {
     await this.#time?.due.load();
     this.#intake.start();
     this.#time?.start();
+    // Those who go by its results may never have been told how far they are.
+    if (reactionTells(this.#options.setting.reaction)) this.#committer.settled(false);
   }
 
   /** The token of its lanes; undefined: nobody else runs the consumer. */
@@ -184,16 +187,26 @@ export class ConsumerLoop {
   }
 
   /** What a restart would begin from, were it committed now: of each unit, in their order. */
-  #checkpoints(): { readonly checkpoint: Checkpoint | undefined; readonly lease: LeaseCommit | undefined } {
+  #checkpoints(): ReturnType<CommitterOptions['snapshot']> {
     this.#intake.passToHead();
     const { groups, token } = this.#options;
     const mark = this.#time?.markAt(this.#progress.low);
     const checkpoints = this.#progress
       .snapshot()
       .map((checkpoint) => (mark === undefined ? checkpoint : { ...checkpoint, mark }));
-    if (token === undefined) return { checkpoint: checkpoints[0], lease: undefined };
+    const told = this.#told();
+    if (token === undefined) return { checkpoint: checkpoints[0], lease: undefined, told };
     const named = checkpoints.map((checkpoint, index) => ({ lane: groups[index]?.lanes[0] ?? 0, checkpoint }));
-    return { checkpoint: commonCheckpoint(named), lease: { token, number: (this.#commits += 1), checkpoints: named } };
+    const lease = { token, number: (this.#commits += 1), checkpoints: named };
+    return { checkpoint: commonCheckpoint(named), lease, told };
+  }
+
+  #told(): EncodedEvent | undefined {
+    const { setting, groups, token } = this.#options;
+    const upToMs = this.#time?.toldUpToMs();
+    if (upToMs === undefined || upToMs === NO_TIME) return undefined;
+    const lanes = token === undefined ? undefined : groups.flatMap((group) => group.lanes);
+    return timeTold(setting.environment, setting.reaction.name, { upToMs, lanes });
   }
 
   /** Everything up to here was taken. */
@@ -388,6 +401,9 @@ export class ConsumerLoop {
     else if (time.isPassage(event)) {
       this.#progress.passTo(event.position);
       time.pass(event);
+    } else if (time.isTold(event)) {
+      this.#progress.passTo(event.position);
+      time.tell(event);
     } else time.observe(event, (at, unknown) => this.#takeAt(event, at, unknown));
   }
 
@@ -560,6 +576,10 @@ export class ConsumerLoop {
     this.#queue?.adopt(delivery);
     return { ...work, pending: undefined, delivery };
   }
+}
+
+function reactionTells({ time }: Reaction): boolean {
+  return time?.tells === true;
 }
 
 function isPatient({ isPure, time }: Reaction): boolean {

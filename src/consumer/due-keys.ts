@@ -43,7 +43,8 @@ export class DueKeys {
   readonly #holding = new Map<string, number>();
   /** Keys that are held, and when they were due. */
   readonly #held = new Map<string, number>();
-  readonly #underWay = new Set<string>();
+  /** Keys that are being handled, and when they were due. */
+  readonly #underWay = new Map<string, number>();
   /** Expected keys of which nothing is known yet. */
   #expected: readonly string[] = [];
   #working = false;
@@ -73,6 +74,13 @@ export class DueKeys {
   /** When the next one is due, in event time; undefined: none is. */
   get nextMs(): number | undefined {
     return this.#timers.nextMs();
+  }
+
+  /** When the first is due of those that wait for their time or are being handled; not of those that were set aside. Undefined: none is. */
+  get earliestMs(): number | undefined {
+    let least = this.#timers.nextMs() ?? Number.POSITIVE_INFINITY;
+    for (const dueMs of this.#underWay.values()) least = Math.min(least, dueMs);
+    return least === Number.POSITIVE_INFINITY ? undefined : least;
   }
 
   /** Reads what the store knows. Called once, before the first event is taken. */
@@ -172,7 +180,7 @@ export class DueKeys {
       const dueMs = this.#timers.nextMs();
       const key = this.#timers.take(watermarkMs);
       if (key === undefined || dueMs === undefined) break;
-      this.#underWay.add(key);
+      this.#underWay.set(key, dueMs);
       keys.set(key, dueMs);
     }
     return keys;

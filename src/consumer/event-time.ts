@@ -6,6 +6,7 @@ import { timestampMs } from '../event/timestamp.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
 import type { SourceTime } from '../time/watermark.ts';
 import type { ReactionTime } from './reaction.ts';
+import { sourcesOf, toldIn } from './told-time.ts';
 
 /** What an event of the log says of how far time has come; without a source, that it has come so far. */
 interface Observation {
@@ -31,6 +32,10 @@ const MAX_OBSERVATIONS = 65_536;
 export class EventTime {
   readonly #time: ReactionTime;
   readonly #stream: string;
+  /** Types whose events tell nothing of time: those who publish them do. */
+  readonly #told: ReadonlySet<string>;
+  /** Where these say how far they are. */
+  readonly #tellers: ReadonlySet<string>;
   readonly #ahead: Watermark;
   readonly #behind: Watermark;
   #observations: Observation[] = [];
@@ -45,8 +50,13 @@ export class EventTime {
     this.#time = time;
     this.#stream = systemStream(consumer);
     const state = mark === undefined ? undefined : stateOf(mark as unknown as Mark);
-    this.#ahead = new Watermark(time.watermark, state);
-    this.#behind = new Watermark(time.watermark, state);
+    const { upstreams = [], watermark } = time;
+    this.#told = new Set(upstreams.flatMap(({ types }) => types));
+    this.#tellers = new Set(upstreams.map((upstream) => systemStream(upstream.consumer)));
+    const told = upstreams.flatMap(({ consumer: upstream }) => sourcesOf(upstream));
+    const rule = { ...watermark, expected: [...watermark.expected, ...told] };
+    this.#ahead = new Watermark(rule, state);
+    this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
     this.#sinceMs = this.#sinceBehindMs = (mark as unknown as Mark | undefined)?.sinceMs ?? NO_TIME;
   }
@@ -83,8 +93,24 @@ export class EventTime {
     return this.#observe({ position, source: undefined, timeMs: timestampMs(time) ?? NO_TIME, recordedMs });
   }
 
+  /** Whether the event says nothing but how far the results of another one are there. */
+  isTold({ type, stream }: RecordedEvent): boolean {
+    return type === SYSTEM_EVENTS.timeTold && this.#tellers.has(stream);
+  }
+
+  /** The results of another one are there up to a time. Answers whether the watermark moved. */
+  tell(event: RecordedEvent): boolean {
+    const { position, recordedMs } = event;
+    const { consumer, upToMs, lanes } = toldIn(event);
+    let moved = false;
+    for (const source of sourcesOf(consumer, lanes))
+      moved = this.#observe({ position, source, timeMs: upToMs, recordedMs }) || moved;
+    return moved;
+  }
+
   /** An event of the log, in its order, and when it happened. Answers whether the watermark moved. */
-  observe({ position, source, recordedMs }: RecordedEvent, timeMs: number): boolean {
+  observe({ type, position, source, recordedMs }: RecordedEvent, timeMs: number): boolean {
+    if (this.#told.has(type)) return false;
     return this.#observe({ position, source: this.#time.bySource ? source : ALL, timeMs, recordedMs });
   }
 
@@ -103,6 +129,11 @@ export class EventTime {
     }
     this.#mark ??= markOf(this.#behind, this.#sinceBehindMs);
     return this.#mark;
+  }
+
+  /** The watermark as of the last `markAt`. */
+  get markedMs(): number {
+    return this.#behind.ms;
   }
 
   /** When an event happened. Errors: InvalidInput, and what the program's own function throws. */

@@ -12,6 +12,7 @@ import type { WatermarkRule } from '../time/watermark.ts';
 import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
+import type { Upstream } from './told-time.ts';
 
 /** Where a consumer begins that the store does not know yet. */
 export type ConsumerStart = 'beginning' | 'end' | { readonly position: Position } | { readonly time: string | Date };
@@ -75,6 +76,12 @@ export interface ReactionTime {
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */
   readonly expected: readonly string[];
+  /** Types of what it publishes when event time has come so far, and at that time. */
+  readonly results?: readonly string[] | undefined;
+  /** Whose results it reads; how far these are there they tell. */
+  readonly upstreams?: readonly Upstream[];
+  /** Somebody goes by the time of its results: it tells how far they are there. */
+  readonly tells?: boolean;
   /** What of a key waits, as its state has it; undefined: nothing does. */
   heldIn(state: JsonValue): HeldEvents | undefined;
   /** The last event of a key, as its state has it, without data: the cause of what time alone brings on. */

@@ -36,6 +36,7 @@ export class TimeCourse {
   readonly #time: ReactionTime;
   readonly #events: EventTime;
   readonly #quiet: QuietTime;
+  #toldMs = NO_TIME;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
     const { reaction, stores, environment, mark, states, isLive, outage, ...due } = options;
@@ -111,6 +112,28 @@ export class TimeCourse {
   /** Whether an event says nothing but that time has passed. */
   isPassage(event: RecordedEvent): boolean {
     return this.#events.isPassage(event);
+  }
+
+  /** Whether an event says nothing but how far the results of another one are there. */
+  isTold(event: RecordedEvent): boolean {
+    return this.#events.isTold(event);
+  }
+
+  /** The results of another one are there. */
+  tell(event: RecordedEvent): void {
+    if (this.#events.tell(event)) this.due.advance();
+    this.#expect(event);
+    this.#quiet.look();
+  }
+
+  /** How far everything is there that it has to say, now that `markAt` was asked; undefined: nothing new is to be told. */
+  toldUpToMs(): number | undefined {
+    if (this.#time.tells !== true) return undefined;
+    const dueMs = this.due.earliestMs;
+    const upToMs = Math.min(this.#events.markedMs, dueMs === undefined ? Number.POSITIVE_INFINITY : dueMs - 1);
+    if (upToMs <= this.#toldMs) return undefined;
+    this.#toldMs = upToMs;
+    return upToMs;
   }
 
   /** Time has passed without events. */

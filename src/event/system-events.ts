@@ -23,6 +23,7 @@ export const SYSTEM_EVENTS = {
   outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',
   timePassed: 'thereupon.time.passed',
+  timeTold: 'thereupon.time.told',
   eventLate: 'thereupon.event.late',
   sequenceGap: 'thereupon.sequence.gap',
   sequenceFilled: 'thereupon.sequence.filled',

@@ -145,6 +145,8 @@ export function defineWindow<
     operator,
     publishes,
     also: retractions,
+    // What is full by count is told at once, whatever time it is.
+    results: windows.kind === 'count' ? [] : [published, retractionOf(published)],
   });
   return { kind: 'window', name: options.name, on, publishes, reaction };
 }

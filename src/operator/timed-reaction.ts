@@ -128,6 +128,8 @@ export function timedReaction<State, Given extends On>(
     /** Facts that take back what the events said. */
     readonly also?: readonly EventDefinition[];
     readonly expected?: readonly string[];
+    /** Of what it publishes: what it says when event time has come so far, and at that time. */
+    readonly results?: readonly EventDefinition[];
     /** Default: all events of the types, as the options say. */
     readonly selection?: CompiledSelection;
     readonly loops?: LoopLimits;
@@ -200,6 +202,7 @@ export function timedReaction<State, Given extends On>(
       bySource: parts.clock?.bySource ?? true,
       timeOf,
       expected,
+      results: parts.results?.map(({ type }) => type),
       heldIn: (kept) => operator.heldIn?.((kept as unknown as Kept<State>).of),
       lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
     },

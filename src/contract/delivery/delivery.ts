@@ -1,5 +1,6 @@
 import type { ContractSuite } from '../contract-case.ts';
 import { boundingCases } from './bounding.ts';
+import { chainingCases } from './chaining.ts';
 import { enduringCases } from './enduring.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
@@ -31,6 +32,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...isolatingCases(bench),
   ...retainingCases(bench),
   ...timingCases(bench),
+  ...chainingCases(bench),
   ...matchingCases(bench),
   ...holdingCases(bench),
   ...modellingCases(bench),

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import { defineEvent } from '../../event/define-event.ts';
+import { retractionOf } from '../../event/derived-definitions.ts';
+import { defineWindow } from '../../operator/define-window.ts';
+import { seededRandom } from '../../system/random.ts';
+import { DEFAULT_START_MS } from '../../testing/index.ts';
+import { tumbling } from '../../time/windowing.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { onStage } from './delivery-case.ts';
+import type { DeliveryStage } from './delivery-case.ts';
+import { Measured, Totalled } from './readings.ts';
+import type { Test } from './readings.ts';
+
+const SEEDS = [1, 2, 3, 4];
+const MINUTE_MS = 60_000;
+
+const Summed = defineEvent({
+  type: 'contract.minutes.summed',
+  schema: z.object({ start: z.string(), sensors: z.number(), sum: z.number() }),
+  stream: () => 'sums-all',
+});
+
+/** Totals of each sensor by the minute, and of these the sums over all sensors by five minutes. */
+function chain(correct: boolean) {
+  const late = correct ? ({ correct: '10m' } as const) : 'drop';
+  const totals = defineWindow({
+    name: 'totals',
+    on: Measured,
+    key: ({ data }) => data.sensor,
+    windows: tumbling('1m'),
+    time: { disorder: '5s', idle: 'never' },
+    aggregate: {
+      initial: () => ({ count: 0, sum: 0 }),
+      add: (total, { data }) => ({ count: total.count + 1, sum: total.sum + data.value }),
+      result: (total, { key, start }) => ({ sensor: key, start, ...total }),
+    },
+    late,
+    publishes: Totalled,
+  });
+  const sums = defineWindow({
+    name: 'sums',
+    on: Totalled,
+    key: () => 'all',
+    windows: tumbling('5m'),
+    time: { idle: 'never' },
+    aggregate: {
+      initial: () => ({ sensors: 0, sum: 0 }),
+      add: (all, { data }) => ({ sensors: all.sensors + 1, sum: all.sum + data.sum }),
+      remove: (all, { data }) => ({ sensors: all.sensors - 1, sum: all.sum - data.sum }),
+      result: (all, { start }) => ({ start, ...all }),
+    },
+    late,
+    publishes: Summed,
+  });
+  return [totals, sums];
+}
+
+/** Readings in batches of any size, with crashes between: what the second stage says is the sum of all that the first one said. */
+async function runChained(stage: DeliveryStage, seed: number): Promise<void> {
+  const chance = seededRandom(seed);
+  const whole = (most: number) => Math.floor(chance.next() * most);
+  const correct = seed % 2 === 0;
+  const test: Test = await stage.start({ events: [Measured], windows: chain(correct) }, { seed });
+  const total = 600;
+  for (let from = 0; from < total;) {
+    const batch = Array.from({ length: Math.min(total - from, 1 + whole(150)) }, (_, index) => {
+      const late = chance.next() < 0.05 ? whole(400) : whole(5);
+      const second = Math.max(0, (from + index) * 3 - late);
+      return {
+        event: Measured,
+        data: { sensor: 'abcdef'.charAt(whole(6)), value: whole(10) },
+        options: { time: new Date(DEFAULT_START_MS + second * 1_000) },
+      };
+    });
+    await test.system.publishAll(batch);
+    from += batch.length;
+    const what = chance.next();
+    if (what < 0.3) await test.crash();
+    else if (what < 0.4) await test.restart();
+    else if (what < 0.6) await test.settled();
+  }
+  const endMs = DEFAULT_START_MS + (total * 3 + 3_600) * 1_000;
+  await test.system.publish(Measured, { sensor: 'a', value: 0 }, { time: new Date(endMs) });
+  await test.settled();
+  const takenBack = new Set(test.recorded(retractionOf(Totalled)).map(({ extensions }) => extensions['retracts']));
+  const expected = new Map<number, { sensors: number; sum: number }>();
+  for (const { id, data } of test.recorded(Totalled)) {
+    if (takenBack.has(id)) continue;
+    const startMs = Math.floor(Date.parse(data.start) / (5 * MINUTE_MS)) * 5 * MINUTE_MS;
+    const all = expected.get(startMs) ?? { sensors: 0, sum: 0 };
+    expected.set(startMs, { sensors: all.sensors + 1, sum: all.sum + data.sum });
+  }
+  const overtaken = new Set(test.recorded(retractionOf(Summed)).map(({ extensions }) => extensions['retracts']));
+  const found = test.recorded(Summed).filter(({ id }) => !overtaken.has(id));
+  assert.deepEqual(
+    new Map(found.map(({ data: { start, sensors, sum } }) => [Date.parse(start), { sensors, sum }])),
+    expected,
+  );
+  assert.equal(found.length, expected.size);
+  // Whatever was late was so for the first stage: its own results are never late for the second.
+  const late = test.reported('thereupon.event.late').map(({ stream }) => stream);
+  assert.deepEqual(new Set(late), new Set(correct ? [] : ['thereupon-totals']));
+}
+
+/** Windows over the results of windows (G8). */
+export const chainingCases: ContractSuite = (bench) =>
+  SEEDS.map((seed) => ({
+    name: `G6 G8 windows over windows take every result in time, however many events came at once and whatever crashes when, seed ${seed}`,
+    run: () => onStage(bench, (stage) => runChained(stage, seed)),
+  }));
