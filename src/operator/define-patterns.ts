@@ -138,8 +138,8 @@ export interface NamedMatch {
 /** What a pattern of a set has of a key. */
 interface RuleState {
   readonly of: MatcherState<StoredEvent>;
-  /** The last instant that time alone brought something on at: what happened before it comes too late. Null: none. */
-  readonly toldMs: number | null;
+  /** When its last event happened, or time alone brought something on: what happened before comes too late. Null: nothing has. */
+  readonly passedMs: number | null;
 }
 
 type OneMachine = PatternMachine<MatcherState<StoredEvent>>;
@@ -168,20 +168,18 @@ export function patternsMachine(
     if (machine === undefined) throw new Error(`pattern ${id} is not of this set`);
     return machine;
   };
-  // Those that time alone brings something on for, before any event of theirs.
-  const patient = [...machines].filter(([, machine]) => Number.isFinite(machine.dueMs(machine.initial(0))));
   const [first] = machines.values();
   if (first === undefined) throw new Error('a set without patterns');
 
   /** One instant after another, so that what is late does not depend on how far time went at once. */
   function told(id: string, state: RuleState, toMs: number, saying: Saying): RuleState {
     const machine = machineOf(id);
-    let { of, toldMs } = state;
+    let { of, passedMs } = state;
     for (let dueMs = machine.dueMs(of); dueMs < toMs; dueMs = machine.dueMs(of)) {
       of = machine.pass(of, dueMs + 1, saying);
-      toldMs = dueMs;
+      passedMs = Math.max(passedMs ?? dueMs, dueMs);
     }
-    return of === state.of ? state : { of, toldMs };
+    return of === state.of ? state : { of, passedMs };
   }
 
   function put(states: Record<string, RuleState>, id: string, state: RuleState): void {
@@ -203,8 +201,8 @@ export function patternsMachine(
     shape: 'patterns',
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
-    initial: (timeMs) =>
-      Object.fromEntries(patient.map(([id, machine]) => [id, { of: machine.initial(timeMs), toldMs: null }])),
+    // Each begins with the first event that it is about.
+    initial: () => ({}),
     next(before, value, timeMs, saying) {
       const concerned = rules.concernedBy(eventOf(value));
       // How far time has come the others were told.
@@ -212,24 +210,23 @@ export function patternsMachine(
       const missed: string[] = [];
       for (const { id, name } of concerned) {
         const machine = machineOf(id);
-        const known = before[id] ?? { of: machine.initial(timeMs), toldMs: null };
+        const known = before[id] ?? { of: machine.initial(timeMs), passedMs: null };
         const passed = told(id, known, timeMs, saying);
-        if (passed.toldMs !== null && timeMs < passed.toldMs) {
+        if (passed.passedMs !== null && timeMs < passed.passedMs) {
           missed.push(name);
           put(states, id, passed);
-        } else put(states, id, { ...passed, of: machine.next(passed.of, value, timeMs, saying) });
+        } else put(states, id, { of: machine.next(passed.of, value, timeMs, saying), passedMs: timeMs });
       }
       if (missed.length > 0) {
         const wholly = missed.length === concerned.length;
-        const reason = 'it happened before what was told';
+        const reason = 'it happened before what came already, or was told';
         late.tell(saying, { timeMs, watermarkMs: NO_TIME, wholly }, { reason, patterns: missed });
       }
       return states;
     },
     pass(before, toMs, saying) {
       const states: Record<string, RuleState> = {};
-      for (const [id, state] of Object.entries(before))
-        if (machines.has(id)) put(states, id, told(id, state, toMs, saying));
+      for (const [id, state] of Object.entries(before)) put(states, id, told(id, state, toMs, saying));
       return states;
     },
     dueMs: (states) => leastOf(states, (machine, { of }) => machine.dueMs(of)),
@@ -237,13 +234,14 @@ export function patternsMachine(
     isOver: (states) => Object.keys(states).length === 0,
     json: {
       ...first.json,
-      of: (states) => Object.entries(states).map(([id, { of, toldMs }]): JsonValue => [id, toldMs, matcherJson(of)]),
+      of: (states) =>
+        Object.entries(states).map(([id, { of, passedMs }]): JsonValue => [id, passedMs, matcherJson(of)]),
       from: (json) =>
         Object.fromEntries(
-          (json as readonly (readonly [string, number | null, JsonValue])[]).map(([id, toldMs, of]) => [
-            id,
-            { of: matcherFrom(of), toldMs },
-          ]),
+          (json as readonly (readonly [string, number | null, JsonValue])[])
+            // What a pattern had under way that is another one now, or gone, is forgotten, also if it comes back.
+            .filter(([id]) => machines.has(id))
+            .map(([id, passedMs, of]) => [id, { of: matcherFrom(of), passedMs }]),
         ),
     },
   };

@@ -108,6 +108,8 @@ export function inOrder<State, Value>(
     shape: machine.shape,
     initial: (timeMs) => ({ ...emptyReorder<Value>(), of: machine.initial(timeMs), toldMs: undefined }),
     take(state, { event, timeMs, watermarkMs }: TimedEvent, saying) {
+      if (!waits && machine.isPunctual === true)
+        return goOn(state, [{ timeMs, number: 0, event: machine.valueOf(event) }], saying);
       const watermark = waits ? watermarkMs : Number.POSITIVE_INFINITY;
       const isLate = state.toldMs !== undefined && timeMs < state.toldMs;
       const step = isLate

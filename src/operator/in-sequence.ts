@@ -127,7 +127,8 @@ export function inSequence(
       const known = state.bySubject[of] ?? newSequence<StoredEvent>();
       const step = takeNumbered(rules, known, {
         number: numberOf(sequence),
-        digest: digestOf(event.stored.data ?? ''),
+        // A producer that counts anew may say the same as before, at another time.
+        digest: digestOf(`${event.time} ${event.stored.data ?? ''}`),
         atMs: event.recordedMs,
         value: watches ? NOTHING_OF_IT : event.stored,
       });

@@ -62,8 +62,10 @@ export function newSequence<Value>(): SequenceState<Value> {
 }
 
 /** When what waits goes on at the latest; infinite: nothing waits. */
-export function dueOfSequence({ waitMs }: SequenceRules, { held }: SequenceState<unknown>): number {
-  return held[0] === undefined ? Number.POSITIVE_INFINITY : held[0].atMs + waitMs;
+export function dueOfSequence({ waitMs }: SequenceRules, { held }: Pick<SequenceState<unknown>, 'held'>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const { atMs } of held) least = Math.min(least, atMs + waitMs);
+  return least;
 }
 
 /** An event with the number that its producer gave it. `atMs` does not fall from one to the next. */
@@ -106,7 +108,7 @@ class Turn<Value> {
   }
 
   get dueMs(): number {
-    return this.#held[0] === undefined ? Number.POSITIVE_INFINITY : this.#held[0].atMs + this.#rules.waitMs;
+    return dueOfSequence(this.#rules, { held: this.#held });
   }
 
   take(event: Waiting<Value>): boolean {
@@ -188,7 +190,9 @@ class Turn<Value> {
     }
     const before = this.#recent.findLast(([known]) => known === number);
     const isSame = before?.[1] === digest;
-    if (!isSame && number <= (this.#rules.first ?? 1)) this.#reset(event);
+    // Where nobody said which number is the first, those before the one that came first may come still.
+    const isEarlier = this.#rules.first === undefined && before === undefined && (this.#next ?? 0) <= RECENT;
+    if (!isSame && !isEarlier && number <= (this.#rules.first ?? 1)) this.#reset(event);
     else this.#again(event, isSame);
   }
 

@@ -184,7 +184,8 @@ export function advanceWindows<Value, Accumulator, Result>(
       }
       present = { ...present, ended: true, earlyMs: undefined };
     }
-    if (!(present.ended && present.endMs + rules.latenessMs <= watermarkMs)) kept.push(present);
+    if (!present.ended || present.endMs + rules.latenessMs > watermarkMs) kept.push(present);
+    else if (present.untold > 0 && present.events > 0) firings.push(fire(rules, present, 'late').firing);
   }
   return { windows: kept, firings };
 }
@@ -295,7 +296,9 @@ function fireAfterAdding<Value, Accumulator, Result>(
   const { early, lateEvents } = rules;
   if (window.endMs <= watermarkMs) {
     const present = { ...window, ended: true, earlyMs: undefined };
-    return present.untold < lateEvents ? { window: present, firing: undefined } : fire(rules, present, 'late');
+    // Of one that was not told at its end this is the first word.
+    const waits = window.ended && present.untold < lateEvents;
+    return waits ? { window: present, firing: undefined } : fire(rules, present, 'late');
   }
   if (early !== undefined && 'events' in early && window.untold >= early.events) return fire(rules, window, 'early');
   const earlyMs = window.earlyMs ?? nextEarly(rules, window.startMs, watermarkMs);
