@@ -1,6 +1,6 @@
 import { correctionContext, handlerContext } from '../consumer/context.ts';
 import type { CorrectionContext, HandlerContext } from '../consumer/context.ts';
-import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
+import { definitionsOf, REACTION_OPTIONS, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy, orderingKey } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
@@ -14,6 +14,7 @@ import type { SequenceDefinition } from '../operator/define-sequence.ts';
 import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { corrections } from './corrections.ts';
 import { inTimeReaction, sequencedReaction } from './holding-automation.ts';
 import type { InTimeOptions } from './holding-automation.ts';
@@ -75,6 +76,11 @@ export interface AutomationDefinition {
   readonly reaction: Reaction;
 }
 
+const AUTOMATION_OPTIONS = [
+  ...REACTION_OPTIONS,
+  ...'key publishes maxDepth maxRate state sequence inTime run onCorrection'.split(' '),
+];
+
 /** As the implementation sees them, whatever their types were. */
 type AnyOptions = Omit<AutomationOptions<On, readonly EventDefinition[], JsonValue>, 'on' | 'onCorrection' | 'run'> & {
   readonly on?: On | PatternDefinition | PatternsDefinition;
@@ -96,6 +102,7 @@ export function defineAutomation<
 >(options: AutomationOptions<Given, Publishes, State>): AutomationDefinition {
   const given = options as unknown as AnyOptions;
   const name = `automation ${describeValue(given.name)}`;
+  assertKnown(name, given, AUTOMATION_OPTIONS);
   if (typeof given.run !== 'function')
     throw new InvalidDefinition(name, `run must be a function, found ${describeValue(given.run)}`);
   assertFunction(name, 'onCorrection', given.onCorrection);

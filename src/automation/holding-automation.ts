@@ -132,6 +132,7 @@ function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<Sta
     publishes,
     loops,
     ...(clock === undefined ? {} : { clock }),
+    timeOptions: ['hold', 'late'],
     async act(handling, found, keep, kept) {
       const before = ownOf(kept);
       let own = before;

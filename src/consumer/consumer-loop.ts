@@ -431,7 +431,7 @@ export class ConsumerLoop {
       this.#fail(work, 1, thrown);
       return;
     }
-    if (error !== undefined) this.#fail(work, 1, error);
+    if (error !== undefined) this.#fail({ ...work, time: undefined }, 1, error);
     else this.#submit(work);
   }
 

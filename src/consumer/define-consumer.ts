@@ -7,6 +7,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { keyedBy, orderingKey, queueKey } from './keys.ts';
 import type { HandlerContext } from './context.ts';
 import { handlerContext } from './context.ts';
@@ -75,6 +76,11 @@ export interface ConsumerDefinition {
   readonly reaction: Reaction;
 }
 
+/** What every reaction may say of itself. */
+export const REACTION_OPTIONS = 'name summary on where category source from retry timeout concurrency'.split(' ');
+
+const CONSUMER_OPTIONS = [...REACTION_OPTIONS, ...'mode key priority delay publishes state handle'.split(' ')];
+
 /** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
 export function defineConsumer<
   const Given extends On = undefined,
@@ -82,6 +88,7 @@ export function defineConsumer<
   State = never,
 >(options: ConsumerOptions<Given, Publishes, State>): ConsumerDefinition {
   const name = `consumer ${describeValue(options.name)}`;
+  assertKnown(name, options, CONSUMER_OPTIONS);
   const mode = options.mode ?? 'ordered';
   if (mode !== 'ordered' && mode !== 'queue')
     throw new InvalidDefinition(name, `mode must be ordered or queue, found ${describeValue(mode)}`);
@@ -171,7 +178,18 @@ export function reactionOf<Given extends On>(
 
 export function definitionsOf(on: On): readonly EventDefinition[] {
   if (on === undefined) return [];
-  return Array.isArray(on) ? on : [on as EventDefinition];
+  const given: readonly EventDefinition[] = Array.isArray(on) ? on : [on as EventDefinition];
+  for (const definition of given)
+    if ((definition as { readonly kind?: unknown } | undefined)?.kind !== 'event')
+      throw new InvalidDefinition('on', `expected what defineEvent gives, found ${shown(definition)}`);
+  return given;
+}
+
+/** One of the other definitions is an obvious slip: what it publishes is meant. */
+function shown(given: unknown): string {
+  const { kind, name } = (given ?? {}) as { readonly kind?: unknown; readonly name?: unknown };
+  if (typeof kind !== 'string' || typeof name !== 'string') return describeValue(given);
+  return `the ${kind} ${name}; name the events that it publishes`;
 }
 
 function asList(value: string | readonly string[] | undefined): readonly string[] | undefined {

@@ -84,6 +84,8 @@ export interface ReactionTime {
   readonly tells?: boolean;
   /** What of a key waits, as its state has it; undefined: nothing does. */
   heldIn(state: JsonValue): HeldEvents | undefined;
+  /** The state of a key of which an event was set aside before any was handled: time stands still for it as of then. */
+  stillAt(event: RecordedEvent, watermarkMs: number): JsonValue;
   /** The last event of a key, as its state has it, without data: the cause of what time alone brings on. */
   lastOf(state: JsonValue): StoredEvent;
 }

@@ -110,6 +110,7 @@ export class Settlement {
     if (parked) figures.parked += 1;
     else figures.retried += 1;
     committer.putDelivery(delivery);
+    this.#standStill(work);
     this.#reportFailure(work, delivery, thrown);
     // As it is stored: what was thrown may defend itself against being looked at.
     const fields = {
@@ -124,6 +125,19 @@ export class Settlement {
     else logger.warn({ ...fields, retryInMs: waitMs }, 'the attempt failed and will be repeated');
     this.#settle(work, true);
     return delivery;
+  }
+
+  /** Of a key of which nothing is known yet: so that its events are judged, when their turn comes again, as they were to be now. */
+  #standStill({ event, key, delivery, time: taken }: Work): void {
+    const { committer, setting, states } = this.#parts;
+    const { time, state } = setting.reaction;
+    if (time === undefined || state === undefined || delivery !== undefined) return;
+    if (taken === undefined || !('watermarkMs' in taken) || taken.expectedSinceMs !== undefined) return;
+    if (states?.has(key) !== true || states.get(key) !== undefined) return;
+    const value = time.stillAt(event, taken.watermarkMs);
+    const bytes = roughJsonBytes(value);
+    states.set(key, value, bytes);
+    committer.write({ namespace: state.namespace, key, value, indexes: state.indexes(value) }, bytes);
   }
 
   /** Queues the event behind an earlier delivery of its key, or until it is due. */

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, describeValue } from '../errors.ts';
+import { assertKnown } from '../system/known-options.ts';
 import type { RecordedEvent } from './event.ts';
 
 /** What happens to an event whose data does not fit its schema. */
@@ -49,6 +50,8 @@ export interface EventOptions<Type extends string, Schema extends StandardSchema
   readonly source?: string;
 }
 
+const EVENT_OPTIONS = 'type schema version summary stream subject partitionKey onInvalid source'.split(' ');
+
 /** Event types are reverse-domain or dotted names; white space and control characters are mistakes. */
 const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
 
@@ -62,6 +65,7 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   options: EventOptions<Type, Schema>,
 ): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
   const name = `event ${describeValue(options.type)}`;
+  assertKnown(name, options, EVENT_OPTIONS);
   if (typeof options.type !== 'string' || !EVENT_TYPE.test(options.type)) {
     throw new InvalidDefinition(
       name,

@@ -1,4 +1,4 @@
-import { definitionsOf } from '../consumer/define-consumer.ts';
+import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
@@ -8,6 +8,7 @@ import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { dueOfAbsence, expectedSince, hearOf, passAbsence } from '../time/absence.ts';
 import type { AbsenceState } from '../time/absence.ts';
 import { NEW_MONITOR, dueOfMonitor, passMonitor, readMonitor } from '../time/monitor.ts';
@@ -41,6 +42,8 @@ export interface MonitorAlarm {
   readonly times: number;
   readonly measured: number;
 }
+
+const MONITOR_OPTIONS = [...REACTION_OPTIONS, ...'key time late hold publishes alarm'.split(' ')];
 
 /** What monitors of readings and of silences have in common. */
 interface MonitorCommon<Given extends EventDefinition | readonly EventDefinition[]> extends TimedOptions<Given> {
@@ -111,10 +114,12 @@ export function defineMonitor<
   Result extends EventDefinition,
 >(options: MonitorOptions<Given, Result>): MonitorDefinition {
   const name = `monitor ${describeValue(options.name)}`;
+  assertKnown(name, options, [...MONITOR_OPTIONS, ...'value measure fires rearms for times'.split(' ')]);
   for (const part of ['value', 'alarm'] as const)
     if (typeof options[part] !== 'function')
       throw new InvalidDefinition(name, `${part} must be a function, found ${describeValue(options[part])}`);
   const fires = levelOf(name, 'fires', options.fires);
+  assertHysteresis(name, options.fires, options.rearms);
   const { times = 1, rearms } = options;
   if (!Number.isSafeInteger(times) || times < 1)
     throw new InvalidDefinition(name, `times must be a whole number from 1, found ${describeValue(times)}`);
@@ -178,6 +183,7 @@ export function defineSilence<
   Result extends EventDefinition,
 >(options: SilenceOptions<Given, Result>): MonitorDefinition {
   const name = `monitor ${describeValue(options.name)}`;
+  assertKnown(name, options, [...MONITOR_OPTIONS, ...'for expected'.split(' ')]);
   const forMs = wholeMs(name, 'for', options.for);
   const { expected = [] } = options;
   if (!Array.isArray(expected) || expected.some((key) => typeof key !== 'string' || key === ''))
@@ -236,9 +242,27 @@ function readingOf(reading: unknown): number | null {
   throw new InvalidInput({ path: 'value', expected: 'a finite number, or undefined', found: reading });
 }
 
+/** Armed again while it still would fire, it would fire at every reading. */
+function assertHysteresis(name: string, fires: Level, rearms: Level | 'always' | undefined): void {
+  if (typeof fires !== 'object' || typeof rearms !== 'object') return;
+  const isApart =
+    'above' in fires
+      ? 'below' in rearms && rearms.below <= fires.above
+      : 'above' in rearms && rearms.above >= fires.below;
+  if (isApart) return;
+  const wanted = 'above' in fires ? `{ below: ${fires.above} } or less` : `{ above: ${fires.below} } or more`;
+  throw new InvalidDefinition(
+    name,
+    `rearms must lie on the other side of fires, ${wanted}, found ${describeValue(JSON.stringify(rearms))}; to fire at every reading say 'always'`,
+  );
+}
+
 function levelOf(name: string, option: string, level: Level): (measured: number) => boolean {
   if (typeof level === 'function') return level;
   if (typeof level === 'object' && level !== null) {
+    assertKnown(name, level, ['above', 'below'], `${option}.`);
+    if ('above' in level && 'below' in level)
+      throw new InvalidDefinition(name, `${option} has above or below, not both; a function may say anything else`);
     if ('above' in level && Number.isFinite(level.above)) return (measured) => measured > level.above;
     if ('below' in level && Number.isFinite(level.below)) return (measured) => measured < level.below;
   }

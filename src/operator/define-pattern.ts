@@ -14,6 +14,7 @@ import { assertCompositePattern } from '../time/composite-pattern.ts';
 import type { Bound, CompositePattern, Step, Wanted } from '../time/composite-pattern.ts';
 import { dueOfMatcher, matchEvent, newMatcher, passTime } from '../time/matcher.ts';
 import type { Match, MatcherState, MatchStep } from '../time/matcher.ts';
+import { assertKnown } from '../system/known-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
 import type { LateWay } from './late-events.ts';
@@ -33,8 +34,8 @@ type DefinitionIn<Given> =
       ? DefinitionIn<Parts[number]>
       : Given extends Every<infer Steps>
         ? DefinitionIn<Steps[number]>
-        : Given extends Absence
-          ? EventDefinition
+        : Given extends Absence<infer Definition>
+          ? Definition
           : never;
 
 /** What is looked for in the events of a key. */
@@ -61,6 +62,10 @@ export interface PatternKeyOptions<Event> {
   readonly late?: LateWay;
   readonly hold?: HoldOptions;
 }
+
+/** What a pattern of a set may say. */
+export const RULE_OPTIONS = 'sequence within order once'.split(' ');
+export const KEY_OPTIONS = 'key time late hold'.split(' ');
 
 /** The events that steps may be. */
 export type EventIn<Steps extends PatternSteps> = EventOf<DefinitionIn<Steps[number]>>;
@@ -97,6 +102,7 @@ export interface PatternDefinition<Matched = unknown> extends CompiledRule {
 export function definePattern<const Steps extends PatternSteps>(
   options: PatternOptions<Steps>,
 ): PatternDefinition<MatchOf<Steps>> {
+  assertKnown('pattern', options, [...RULE_OPTIONS, ...KEY_OPTIONS]);
   return {
     kind: 'pattern',
     ...compileRule('pattern', options),
@@ -124,12 +130,25 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
   };
   assertCompositePattern(composite);
   const sides = steps.flatMap((step): readonly Side[] => (step instanceof Sides ? step.sides : [step]));
+  assertNames(name, sides);
   return {
     on: [...new Set(sides.map(({ definition }) => definition))],
     selection: selectionOf(sides, order),
     composite,
     shape: shapeOf(steps, composite),
   };
+}
+
+/** A match has its events by the names of parts. Sides of which any will do may share one. */
+function assertNames(name: string, sides: readonly Side[]): void {
+  const seen = new Map<string, Part>();
+  for (const side of sides) {
+    if (!(side instanceof Part)) continue;
+    const other = seen.get(side.name);
+    if (other !== undefined && other.definition !== side.definition)
+      throw new InvalidDefinition(name, `two parts of different events have the name ${side.name}`);
+    seen.set(side.name, side);
+  }
 }
 
 /** What of the log can be part of a match; where steps follow at once, whatever could come between them. */

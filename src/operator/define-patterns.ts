@@ -7,8 +7,9 @@ import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Match, MatcherState } from '../time/matcher.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { NO_TIME } from '../time/watermark.ts';
-import { compileRule, eventOf, patternMachine } from './define-pattern.ts';
+import { compileRule, eventOf, KEY_OPTIONS, patternMachine, RULE_OPTIONS } from './define-pattern.ts';
 import type {
   CompiledRule,
   EventIn,
@@ -75,6 +76,7 @@ export interface RuleBook {
 export function definePatterns<const Rules extends PatternRules>(
   options: PatternsOptions<Rules>,
 ): PatternsDefinition<MatchesOf<Rules>> {
+  assertKnown('patterns', options, ['patterns', ...KEY_OPTIONS]);
   const { patterns } = options as { readonly patterns: unknown };
   if (typeof patterns !== 'object' || patterns === null || Array.isArray(patterns))
     throw new InvalidDefinition(
@@ -101,6 +103,7 @@ function namedRule(name: string, given: PatternRule, place: number): NamedRule {
       `pattern ${name}`,
       `expected an object with its sequence, found ${describeValue(given)}`,
     );
+  assertKnown(`pattern ${name}`, given, RULE_OPTIONS);
   const rule = compileRule(`pattern ${name}`, given);
   // Neither the order of the set nor the other patterns of it say anything of what was kept for this one.
   const digest = createHash('sha256').update(rule.shape).digest('hex').slice(0, 8);

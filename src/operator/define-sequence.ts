@@ -4,6 +4,7 @@ import type { ReactionTime } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { MonitorDefinition } from './define-monitor.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { inSequence, sequenceRules, subjectOf } from './in-sequence.ts';
 import type { InSequence, SequenceOptions, Sequences } from './in-sequence.ts';
 import { timedReaction } from './timed-reaction.ts';
@@ -38,6 +39,7 @@ export function defineSequence<const Given extends On = undefined>(
   options: NumberedOptions<Given>,
 ): SequenceDefinition {
   const name = `monitor ${describeValue(options.name)}`;
+  assertKnown(name, options, 'name summary on source from retry timeout sequence'.split(' '));
   const { sequence } = options;
   if (options.on === undefined && options.source === undefined)
     throw new InvalidDefinition(name, 'it must say by on or source which events are numbered');

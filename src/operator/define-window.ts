@@ -1,4 +1,4 @@
-import { definitionsOf } from '../consumer/define-consumer.ts';
+import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
@@ -11,6 +11,7 @@ import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
 import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
 import type { Span, Windowing } from '../time/windowing.ts';
@@ -99,6 +100,10 @@ export function defineWindow<
   Accumulator,
 >(options: WindowOptions<Given, Result, Accumulator>): WindowDefinition {
   const name = `window ${describeValue(options.name)}`;
+  assertKnown(name, options, [...REACTION_OPTIONS, ...'key time windows aggregate publishes early late'.split(' ')]);
+  assertKnown(name, options.aggregate, ['initial', 'add', 'merge', 'remove', 'result'], 'aggregate.');
+  assertKnown(name, options.early, ['every', 'events'], 'early.');
+  if (typeof options.late === 'object') assertKnown(name, options.late, ['correct', 'beyond', 'every'], 'late.');
   const { windows, aggregate } = options;
   for (const part of ['initial', 'add', 'result'] as const)
     if (typeof aggregate?.[part] !== 'function')
@@ -169,6 +174,7 @@ function latePolicy(
 
 function earlyOf(name: string, given: { every: Duration } | { events: number } | undefined): Early | undefined {
   if (given === undefined) return undefined;
+  if ('events' in given && 'every' in given) throw new InvalidDefinition(name, 'early has every or events, not both');
   if ('events' in given) {
     if (Number.isSafeInteger(given.events) && given.events >= 1) return given;
     throw new InvalidDefinition(

@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown } from '../system/known-options.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
 
 /** How event time is read off events, and when it is known to have come so far. */
@@ -21,9 +22,15 @@ export interface EventTimeOptions<Event> {
 }
 
 /** Errors: InvalidDefinition names the option. */
-export function watermarkRule(name: string, options: EventTimeOptions<never>): WatermarkRule {
+export function watermarkRule(
+  name: string,
+  options: EventTimeOptions<never>,
+  /** Options that whoever has these has besides. */
+  more: readonly string[] = [],
+): WatermarkRule {
   if (typeof options !== 'object' || options === null)
     throw new InvalidDefinition(name, `time must be an object, found ${describeValue(options)}`);
+  assertKnown(name, options, ['at', 'disorder', 'idle', 'sources', ...more], 'time.');
   const { disorder = '0s', idle = '1m', sources = [], at } = options;
   if (at !== undefined && typeof at !== 'function')
     throw new InvalidDefinition(name, `time.at must be a function, found ${describeValue(at)}`);

@@ -3,6 +3,7 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { isoTime } from '../system/clock.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
 import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
 import type { LateEvents } from './late-events.ts';
@@ -56,7 +57,9 @@ function heldIn({ held }: InOrder<unknown, unknown>): HeldEvents | undefined {
 }
 
 /** Errors: InvalidDefinition names the option. */
-export function holdRules(name: string, { maxEvents = 10_000, overflow = 'release' }: HoldOptions): ReorderRules {
+export function holdRules(name: string, options: HoldOptions): ReorderRules {
+  assertKnown(name, options, ['maxEvents', 'overflow'], 'hold.');
+  const { maxEvents = 10_000, overflow = 'release' } = options;
   if (!Number.isSafeInteger(maxEvents) || maxEvents < 1)
     throw new InvalidDefinition(
       name,

@@ -8,6 +8,7 @@ import { assertFunction, assertObject } from './assert-options.ts';
 import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { dueOfSequence, newSequence, passSequence, takeNumbered } from '../time/sequence.ts';
 import type { SequenceNotice, SequenceRules, SequenceState, SequenceStep } from '../time/sequence.ts';
 import type { HoldOptions } from './in-order.ts';
@@ -58,6 +59,8 @@ const REPORTS: Readonly<Record<SequenceNotice['kind'], SystemEventType>> = {
 
 /** Errors: InvalidDefinition names the option. */
 export function sequenceRules(name: string, options: SequenceOptions): SequenceRules {
+  assertKnown(name, options, ['onGap', 'wait', 'ask', 'first', 'hold'], 'sequence.');
+  assertKnown(name, options.hold, ['maxEvents', 'overflow'], 'sequence.hold.');
   assertFunction(name, 'sequence.ask', options.ask);
   assertObject(name, 'sequence.hold', options.hold);
   const { onGap, wait = '30s', first, hold = {} } = options;

@@ -4,6 +4,7 @@ import type { PatternFor } from '../channel/filter/pattern.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 
@@ -40,6 +41,8 @@ export class Part<Name extends string = string, Definition extends EventDefiniti
 
   /** Only events of which this holds. Errors: InvalidPattern names the place. */
   where(condition: PartCondition<Definition>): Part<Name, Definition> {
+    if (this.condition !== undefined)
+      throw new InvalidDefinition(`part ${describeValue(this.name)}`, 'it has a condition already; say both in one');
     return new Part(this.name, this.definition, {
       min: this.min,
       max: this.max,
@@ -48,17 +51,19 @@ export class Part<Name extends string = string, Definition extends EventDefiniti
   }
 
   /** So many of them: as many as come before the next part does. Errors: InvalidDefinition. */
-  count({
-    atLeast = 1,
-    atMost = Number.POSITIVE_INFINITY,
-  }: {
-    readonly atLeast?: number;
-    readonly atMost?: number;
-  }): Part<Name, Definition> {
+  count(options: { readonly atLeast?: number; readonly atMost?: number }): Part<Name, Definition> {
+    const name = `part ${describeValue(this.name)}`;
+    if (typeof options !== 'object' || (options as unknown) === null)
+      throw new InvalidDefinition(
+        name,
+        `count must be an object with atLeast or atMost, found ${describeValue(options)}`,
+      );
+    assertKnown(name, options, ['atLeast', 'atMost'], 'count.');
+    const { atLeast = 1, atMost = Number.POSITIVE_INFINITY } = options;
     const isCount = Number.isSafeInteger(atLeast) && atLeast >= 0 && atMost >= Math.max(1, atLeast);
     if (!isCount || !(Number.isSafeInteger(atMost) || atMost === Number.POSITIVE_INFINITY))
       throw new InvalidDefinition(
-        `part ${describeValue(this.name)}`,
+        name,
         `count must go from a whole number to one that is no less, found ${describeValue({ atLeast, atMost })}`,
       );
     return new Part(this.name, this.definition, {
@@ -70,20 +75,20 @@ export class Part<Name extends string = string, Definition extends EventDefiniti
 }
 
 /** No event of a kind. */
-export class Absence {
+export class Absence<Definition extends EventDefinition = EventDefinition> {
   readonly kind = 'absence';
-  readonly definition: EventDefinition;
+  readonly definition: Definition;
   readonly condition: Condition | undefined;
   readonly forMs: number | undefined;
 
-  constructor(definition: EventDefinition, condition: Condition | undefined, forMs: number | undefined) {
+  constructor(definition: Definition, condition: Condition | undefined, forMs: number | undefined) {
     this.definition = definition;
     this.condition = condition;
     this.forMs = forMs;
   }
 
   /** For so long after what came before it. */
-  within(duration: Duration): Absence {
+  within(duration: Duration): Absence<Definition> {
     return new Absence(this.definition, this.condition, durationMs(duration, 'within'));
   }
 }
@@ -122,8 +127,10 @@ export type MatchedBy<Step> =
         ? MatchedBy<Steps[number]>
         : never;
 
-/** Of a union of parts, all of them. */
-export type Joined<Union> = (Union extends unknown ? (given: Union) => void : never) extends (given: infer All) => void
+/** Of a union of parts, all of them; of none nothing. */
+export type Joined<Union> = [Union] extends [never] ? Readonly<Record<never, never>> : AllOf<Union>;
+
+type AllOf<Union> = (Union extends unknown ? (given: Union) => void : never) extends (given: infer All) => void
   ? All
   : never;
 
@@ -147,7 +154,7 @@ export function one<const Name extends string, Definition extends EventDefinitio
 export function not<Definition extends EventDefinition>(
   definition: Definition,
   condition?: PartCondition<Definition>,
-): Absence {
+): Absence<Definition> {
   return new Absence(definition, condition === undefined ? undefined : conditionOf(condition), undefined);
 }
 

@@ -13,7 +13,8 @@ import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
-import { position } from '../event/position.ts';
+import { position, START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { PublishOptions } from '../schema/encode.ts';
@@ -88,7 +89,8 @@ export interface Operator<State> {
 
 /** The state of a key as it is stored. */
 interface Kept<State> {
-  readonly of: State;
+  /** Null: no event of the key was handled yet. */
+  readonly of: State | null;
   /** How far time has come for the key; null: nothing is known. */
   readonly atMs: number | null;
   /** Its last event: the cause of what time brings on. */
@@ -133,6 +135,8 @@ export function timedReaction<State, Given extends On>(
     /** Default: all events of the types, as the options say. */
     readonly selection?: CompiledSelection;
     readonly loops?: LoopLimits;
+    /** Members of `time` that are not about time. */
+    readonly timeOptions?: readonly string[];
     /** Default: event time, as the options say. */
     readonly clock?: Pick<ReactionTime, 'bySource' | 'timeOf' | 'watermark'>;
     /** Acts upon what the operator found; `keep` is given the state as it is afterwards, where that is another than `kept`. */
@@ -154,7 +158,7 @@ export function timedReaction<State, Given extends On>(
   const onAny = on.length === 0 ? undefined : on;
   const common = reactionOf<readonly EventDefinition[]>({ ...options, on: onAny, where: options.where } as never, kind);
   const time = (options.time === undefined ? {} : options.time) as EventTimeOptions<never>;
-  const rule = watermarkRule(name, time);
+  const rule = watermarkRule(name, time, parts.timeOptions);
   const taken = new Set(also.map(({ type }) => type));
   // What takes an event back belongs where that one did.
   const asItWas = (event: RecordedEvent) => (taken.has(event.type) ? retractedEvent(event) : event);
@@ -181,20 +185,20 @@ export function timedReaction<State, Given extends On>(
       form: {
         stored(kept) {
           const { of, atMs, last } = kept as unknown as Kept<State>;
-          return [operator.shape, operator.stored(of), atMs, last];
+          return [operator.shape, of === null ? null : operator.stored(of), atMs, last];
         },
         restored(row) {
           const [shape, of, atMs, last] = row as unknown as readonly [string, JsonValue, number | null, LastEvent];
           if (shape !== operator.shape) return undefined;
-          return { of: operator.restored(of), atMs, last } as unknown as JsonValue;
+          return { of: of === null ? null : operator.restored(of), atMs, last } as unknown as JsonValue;
         },
       },
       indexNames: operator.heldIn === undefined ? [DUE_INDEX] : [DUE_INDEX, HELD_INDEX],
       indexes(kept) {
         const { of } = kept as unknown as Kept<State>;
-        const due = finite(operator.dueMs(of));
+        const due = of === null ? null : finite(operator.dueMs(of));
         if (operator.heldIn === undefined) return { [DUE_INDEX]: due };
-        return { [DUE_INDEX]: due, [HELD_INDEX]: operator.heldIn(of)?.events ?? null };
+        return { [DUE_INDEX]: due, [HELD_INDEX]: (of === null ? undefined : operator.heldIn(of)?.events) ?? null };
       },
     },
     time: {
@@ -203,7 +207,16 @@ export function timedReaction<State, Given extends On>(
       timeOf,
       expected,
       results: parts.results?.map(({ type }) => type),
-      heldIn: (kept) => operator.heldIn?.((kept as unknown as Kept<State>).of),
+      heldIn(kept) {
+        const { of } = kept as unknown as Kept<State>;
+        return of === null ? undefined : operator.heldIn?.(of);
+      },
+      stillAt: (event, watermarkMs) =>
+        ({
+          of: null,
+          atMs: finite(watermarkMs),
+          last: lastEvent(event, START),
+        }) satisfies Kept<State> as unknown as JsonValue,
       lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
     },
     keyedBy: keyedBy(options.key),
@@ -225,10 +238,11 @@ function handle<State>(
   handling: Handling,
   found: Found[],
 ): { readonly keep: Keep<State>; readonly state: State } | undefined {
-  const before = handling.state as unknown as Kept<State> | undefined;
+  const kept = handling.state as unknown as Kept<State> | undefined;
+  const before = kept === undefined || kept.of === null ? undefined : { of: kept.of, last: kept.last };
   const { event, time } = handling;
   if (time === undefined) throw new Error('a handling without event time');
-  const knownMs = before?.atMs ?? NO_TIME;
+  const knownMs = kept?.atMs ?? NO_TIME;
   let state: State;
   let atMs: number;
   let last: LastEvent;
@@ -246,7 +260,7 @@ function handle<State>(
   } else {
     const timeMs = time.taken?.eventMs ?? timeOf(event);
     // Of an event that was set aside the key's own time tells; of a key that has none, the present.
-    const set = before === undefined ? time.presentMs : knownMs;
+    const set = kept === undefined ? time.presentMs : knownMs;
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
     const nowMs = Math.max(knownMs, watermarkMs);
     atMs = Math.max(nowMs, afterMs);
@@ -260,7 +274,7 @@ function handle<State>(
   }
   const keep: Keep<State> = (of) => {
     const isOver = operator.isOver(of);
-    if (isOver && before === undefined && handling.state === undefined) return;
+    if (isOver && kept === undefined && handling.state === undefined) return;
     handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last } as unknown as JsonValue));
   };
   keep(state);
@@ -318,14 +332,14 @@ function isListed(given: RecordedEvent | LastEvent): given is LastEvent {
   return Array.isArray(given);
 }
 
-function lastEvent(event: RecordedEvent): LastEvent {
+function lastEvent(event: RecordedEvent, place: Position = event.position): LastEvent {
   const { id, source, type, stream, correlationid, recordedMs, attributes } = event.stored;
   return [
     id,
     source,
     type,
     stream,
-    event.position,
+    place,
     recordedMs,
     correlationid === id ? null : correlationid,
     attributes?.causationdepth ?? null,

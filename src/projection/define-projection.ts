@@ -9,6 +9,7 @@ import { keyedBy } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
+import { assertKnown } from '../system/known-options.ts';
 
 /**
  * For each event definition, the function that takes a row and an event of it to the next row; undefined removes the row. A second one takes
@@ -60,11 +61,14 @@ export interface ProjectionDefinition<RowShape = unknown> {
 /** A purely computed row that throws will throw again; two more attempts are for code that reads the environment. */
 const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
 
+const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry'.split(' ');
+
 /** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
 export function defineProjection<const Definitions extends readonly EventDefinition[], RowShape>(
   options: ProjectionOptions<Definitions, RowShape>,
 ): ProjectionDefinition<RowShape> {
   const name = `projection ${describeValue(options.name)}`;
+  assertKnown(name, options, PROJECTION_OPTIONS);
   const evolutions = options.on as readonly (readonly [EventDefinition, Evolution, Evolution?])[];
   if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');
   const evolve = new Map<string, Evolution>(evolutions.map(([definition, step]) => [definition.type, step]));

@@ -4,6 +4,7 @@ import type { EncodedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown } from '../system/known-options.ts';
 
 /** By how much the clocks of sources may be ahead of this one's: events from further in the future are quarantined. */
 export interface ClockOptions {
@@ -19,7 +20,9 @@ export class ClockTrust {
   readonly #sources: ReadonlyMap<string, number>;
 
   /** Errors: InvalidInput names the option. */
-  constructor({ trusted, sources = {} }: ClockOptions) {
+  constructor(options: ClockOptions) {
+    assertKnown('clocks', options, ['trusted', 'sources']);
+    const { trusted, sources = {} } = options;
     this.#trustedMs = trusted === undefined ? Number.POSITIVE_INFINITY : durationMs(trusted, 'clocks.trusted');
     if (typeof sources !== 'object')
       throw new InvalidInput({ path: 'clocks.sources', expected: 'durations by source', found: sources });

@@ -51,6 +51,28 @@ describe('a producer’s sequence (G8)', () => {
     });
   });
 
+  test('the numbers before the one that came first are no new count, as long as they may still be on their way', () => {
+    expect(tell(HOLD, each('2', '1', '3', '4'))).toEqual({
+      released: ['2', '1', '3', '4'],
+      notices: ['stepped-back 1'],
+    });
+    expect(tell(HOLD, each('500', '501', '1', '2'))).toEqual({
+      released: ['500', '501', '1', '2'],
+      notices: ['reset 1'],
+    });
+  });
+
+  test('what waits does so no longer than it may, however often something comes that fills a gap before it', () => {
+    const numbers = [
+      ['1', 0],
+      ['20', 1],
+      ['19', 9],
+      ['18', 10],
+      ['17', 12],
+    ] as const;
+    expect(tell(HOLD, numbers).released.slice(0, 4)).toEqual(['1', '18', '19', '20']);
+  });
+
   test('where nothing is waited for, a gap is told and everything goes on at once', () => {
     expect(tell({ ...HOLD, waitMs: 0 }, each('1', '4', '2', '5', '3'))).toEqual({
       released: ['1', '4', '2', '5', '3'],

@@ -23,10 +23,10 @@ export function tumbling(size: Duration, options: { readonly offset?: Duration }
 }
 
 /** Windows of one size that begin every so often: each event is in as many as overlap at its time. */
-export function hopping(
-  size: Duration,
-  { every, offset = 0 }: { readonly every: Duration; readonly offset?: Duration },
-): Windowing {
+export function hopping(size: Duration, options: { readonly every: Duration; readonly offset?: Duration }): Windowing {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new InvalidInput({ path: 'hopping', expected: 'a size and an object with every', found: options });
+  const { every, offset = 0 } = options;
   const sizeMs = wholeMs(size, 'size');
   const everyMs = wholeMs(every, 'every');
   const offsetMs = durationMs(offset, 'offset');

@@ -133,6 +133,53 @@ export const matchingCases: ContractSuite = (bench) => [
     run: () => onStage(bench, (stage) => runPatterns(stage, seed)),
   })),
   ...deliveryCases(bench, {
+    async 'G8 CE1 what is late for one pattern of a set is not late for another, and none begins with events of another'(
+      stage,
+    ) {
+      const noticing = defineAutomation({
+        name: 'noticing',
+        on: definePatterns({
+          key: (event) => event.stream.slice('sensor-'.length),
+          time: { idle: 'never' },
+          patterns: {
+            high: { sequence: [one('first', Measured).where({ data: { value: [90] } })] },
+            pair: {
+              sequence: [
+                one('first', Measured).where({ data: { value: [1] } }),
+                one('second', Measured).where({ data: { value: [2] } }),
+              ],
+            },
+            silent: { sequence: [not(Measured, { data: { value: [5] } }).within('10s')], once: true },
+          },
+        }),
+        publishes: [Matched],
+        async run({ pattern, events, key, publish }) {
+          await publish(Matched, { sensor: key, pattern, of: placesOf(Object.values(events).flat()) });
+        },
+      });
+      const test: Test = await stage.start({ events: [Measured], automations: [noticing] });
+      for (const [second, value] of [
+        [30, 90],
+        [10, 1],
+        [11, 2],
+        [9, 1],
+        [5, 1],
+        [12, 2],
+        [100, 90],
+      ] as const) {
+        await measure(test, 'a', second, value);
+        await test.crash();
+      }
+      await test.settled();
+      assert.deepEqual(
+        test.recorded(Matched).map(({ data }) => data.pattern),
+        ['high', 'pair', 'pair', 'high'],
+      );
+      assert.deepEqual(
+        test.reported('thereupon.event.late').map(({ data }) => (data as { patterns: unknown }).patterns),
+        [['pair']],
+      );
+    },
     async 'G6 CE1 a pattern that waits for what does not come runs once for each match, whatever crashes in between'(
       stage,
     ) {

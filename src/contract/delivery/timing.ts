@@ -122,6 +122,52 @@ export const timingCases: ContractSuite = (bench) => [
     run: () => onStage(bench, (stage) => runDisordered(stage, seed)),
   })),
   ...deliveryCases(bench, {
+    async 'G6 G7 an attempt that failed is repeated at the time that it was made at: a window says the same, late in a history too'(
+      stage,
+    ) {
+      for (const failures of [0, 1]) {
+        let left = failures;
+        const window = totals('drop', (value) => {
+          if (value === 7 && (left -= 1) >= 0) throw new Error('once');
+          return value;
+        });
+        const test: Test = await stage.start({
+          events: [Measured],
+          windows: [{ ...window, reaction: { ...window.reaction, retry: { ...window.reaction.retry, attempts: 3 } } }],
+        });
+        await test.consumers.pause('totals', 'until there is a history');
+        for (const second of [1, 2, 3, 70, 3_600, 7_200]) await measure(test, 'a', second, second === 1 ? 7 : 1);
+        await test.consumers.resume('totals');
+        await test.crash();
+        await test.settled({ advance: '10m' });
+        assert.deepEqual(told(test).slice(0, 2), [
+          ['a', 0, 3, 9],
+          ['a', 60_000, 1, 1],
+        ]);
+        assert.deepEqual(test.reported('thereupon.event.late'), []);
+      }
+    },
+    async 'G8 corrections that are told by the number are told in the end, and of a window that only late events are in at once'(
+      stage,
+    ) {
+      const test: Test = await stage.start({
+        events: [Measured],
+        windows: [totals({ correct: '10m', every: 3 })],
+      });
+      await measure(test, 'a', 10);
+      await measure(test, 'a', 100);
+      await measure(test, 'a', 20, 2);
+      await measure(test, 'a', 30, 4);
+      await measure(test, 'b', 20, 7);
+      await test.settled();
+      assert.deepEqual(told(test), [
+        ['a', 0, 1, 1],
+        ['b', 0, 1, 7],
+      ]);
+      await measure(test, 'a', 3_600);
+      await test.settled();
+      assert.deepEqual(told(test)[2], ['a', 0, 3, 7]);
+    },
     async 'G8 a quiet log still closes its windows: time goes on by the clock, and that it did is recorded'(stage) {
       const test: Test = await stage.start({ events: [Measured], windows: [totals('drop')] });
       await measure(test, 'a', 10);
