@@ -100,6 +100,17 @@ export function assertOptions(options: SystemOptions): void {
         );
     }
   }
+  assertWatched(options);
+}
+
+/** What is noticed of a count is recorded, and asked about, by who watches it. */
+function assertWatched({ automations = [], monitors = [] }: SystemOptions): void {
+  for (const { name, sequence } of automations)
+    if (sequence !== undefined && !monitors.includes(sequence))
+      throw new InvalidDefinition(
+        `automation ${name}`,
+        `nobody watches its sequence ${sequence.name}; add that to monitors, too`,
+      );
 }
 
 function assertDatabases(databases: readonly DatabaseSync[]): void {

@@ -74,6 +74,8 @@ export interface AutomationDefinition {
   readonly on: readonly EventDefinition[];
   readonly publishes: readonly EventDefinition[];
   readonly reaction: Reaction;
+  /** The declared count by which its events are handed over, which somebody has to watch. */
+  readonly sequence: SequenceDefinition | undefined;
 }
 
 const AUTOMATION_OPTIONS = [
@@ -114,7 +116,25 @@ export function defineAutomation<
   const { on, reaction } = isPattern(given.on)
     ? { on: given.on.on, reaction: onPattern(name, given, given.on, maxDepth) }
     : { on: definitionsOf(given.on), reaction: onEvents(name, { ...given, on: given.on }, maxDepth) };
-  return { kind: 'automation', name: given.name, on, publishes, reaction };
+  const sequence = declaredCount(name, given.sequence, on);
+  return { kind: 'automation', name: given.name, on, publishes, reaction, sequence };
+}
+
+/** Errors: InvalidDefinition where it counts other events than the automation is on: what that one does not see would be a gap. */
+function declaredCount(
+  name: string,
+  given: AnyOptions['sequence'],
+  on: readonly EventDefinition[],
+): SequenceDefinition | undefined {
+  if (given === undefined || !('reaction' in given)) return undefined;
+  const counted = given.on.map(({ type }) => type).toSorted();
+  const seen = on.map(({ type }) => type).toSorted();
+  if (counted.length > 0 && counted.join(' ') !== seen.join(' '))
+    throw new InvalidDefinition(
+      name,
+      `sequence ${given.name} counts ${counted.join(', ')}, and it is on ${seen.join(', ')}; both must be the same`,
+    );
+  return given;
 }
 
 function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDepth: number): Reaction {

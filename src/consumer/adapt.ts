@@ -10,9 +10,10 @@ import type { KeyedState, Reaction } from './reaction.ts';
 const PAGE = 500;
 
 /** What of a reaction decides what its stored state means. */
-export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction): ConsumerForm {
+export function formOf({ kind, mode, consumes, state, keyedBy, time }: Reaction): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, indexing: false };
+  const form = { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, indexing: false };
+  return time === undefined ? form : { ...form, timing: time.timing };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -43,7 +44,8 @@ export async function adapt(
       `the store knows this name as that of a ${before.kind}, which stands at position ${record.checkpoint.low}; take another name, or forget the old one first (thereupon consumers forget)`,
     );
   }
-  const indexing = before.indexing || (reaction.state !== undefined && !sameNames(before.indexes, after.indexes));
+  const isIndexedOtherwise = !sameNames(before.indexes, after.indexes) || before.timing !== after.timing;
+  const indexing = before.indexing || (reaction.state !== undefined && isIndexedOtherwise);
   if (isSameForm(before, after) && !indexing) return record;
   const nowMs = () => environment.clock.now();
   let adapted: ConsumerRecord | undefined = record;
@@ -74,8 +76,8 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes, keyedBy }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
-  return { kind, mode, types, indexes, keyedBy };
+function meaningOf({ kind, mode, types, indexes, keyedBy, timing }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
+  return { kind, mode, types, indexes, keyedBy, timing };
 }
 
 function isRekeyed(before: ConsumerForm, after: ConsumerForm): boolean {

@@ -1,4 +1,5 @@
 import type { EventLog } from '../channel/event-log.ts';
+import { TerminalError } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
@@ -205,12 +206,24 @@ export class OrderedAside implements Aside {
     if (this.#stopped) return undefined;
     if (event === undefined && !isOfTime) {
       this.#options.settlement.gone(delivery);
+    } else if (isOfTime && delivery.edited !== undefined) {
+      return this.#refuseEdit({ ...delivery, edited: undefined });
     } else {
       const failed = await (event === undefined ? this.#attemptDue(delivery) : this.#attempt(event, delivery));
       if (failed !== undefined || this.#stopped) return failed;
     }
     this.#options.settled();
     return undefined;
+  }
+
+  /** Its event was handled as it is; what failed then is what time brought on. */
+  async #refuseEdit(delivery: Delivery): Promise<Delivery | undefined> {
+    const event = await eventOf(this.#options.log, delivery);
+    if (event === undefined || this.#stopped) return undefined;
+    const reason =
+      'its event was handled before, and what time brought on after it failed: it can be retried or discarded, but not edited';
+    const work = { event, key: delivery.key, pending: undefined, delivery, ended: undefined };
+    return this.#options.fail(work, delivery.attempts + 1, new TerminalError(reason));
   }
 
   #attemptDue(delivery: Delivery): Promise<Delivery | undefined> {

@@ -76,6 +76,8 @@ export interface ReactionTime {
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */
   readonly expected: readonly string[];
+  /** What the due index depends on beside the state: under another one the stored rows are indexed anew. */
+  readonly timing: string;
   /** Types of what it publishes when event time has come so far, and at that time. */
   readonly results?: readonly string[] | undefined;
   /** Whose results it reads; how far these are there they tell. */

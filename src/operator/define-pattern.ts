@@ -8,6 +8,8 @@ import type { JsonValue } from '../event/json.ts';
 import { eventKept, keptEvent } from '../event/kept-event.ts';
 import type { KeptEvent } from '../event/kept-event.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
+import { isoTime } from '../system/clock.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertCompositePattern } from '../time/composite-pattern.ts';
@@ -218,6 +220,9 @@ export function matchedIn(bound: Bound<StoredEvent>): MatchedSoFar {
   return Object.fromEntries(Object.entries(bound).map(([name, found]) => [name, found.map(eventOf)]));
 }
 
+/** Matches of a key under way, at most: each event is compared with all of them. The oldest are given up, and that is recorded (G10). */
+const MAX_RUNS = 1_000;
+
 /** A machine that is given events whole, and keeps those that a match may have. */
 export type PatternMachine<State> = Machine<State, StoredEvent> & Required<Pick<Machine<State, StoredEvent>, 'json'>>;
 
@@ -238,10 +243,17 @@ export function patternMachine(
   const forgets = withinMs > 0 && steps.every((step) => step.kind !== 'absent' && !hasAbsence(step));
   const told = (step: MatchStep<StoredEvent>, saying: Saying): MatcherState<StoredEvent> => {
     for (const match of step.matches) found(match, saying);
-    return step.state;
+    const tooMany = step.state.runs.length - MAX_RUNS;
+    if (tooMany <= 0) return step.state;
+    const given = step.state.runs.slice(0, tooMany);
+    const first = given[0]?.firstMs;
+    const since = first === undefined ? null : isoTime(first);
+    saying.report(SYSTEM_EVENTS.patternOverflowed, { key: saying.key, givenUp: tooMany, since, limit: MAX_RUNS });
+    return { ...step.state, runs: step.state.runs.slice(tooMany) };
   };
   return {
     shape,
+    timing: String(withinMs),
     valueOf: (event) => {
       events.set(event.stored, event);
       return event.stored;

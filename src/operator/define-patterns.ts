@@ -202,6 +202,7 @@ export function patternsMachine(
 
   return {
     shape: 'patterns',
+    timing: JSON.stringify([...machines].map(([id, { timing }]) => [id, timing])),
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
     // Each begins with the first event that it is about.

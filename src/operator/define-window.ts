@@ -215,6 +215,7 @@ type StoredWindow = readonly [
 
 class WindowOperator implements Operator<Windows> {
   readonly shape: string;
+  readonly timing: string;
   readonly #name: string;
   readonly #parts: WindowParts;
   readonly #rules: Rules;
@@ -225,8 +226,11 @@ class WindowOperator implements Operator<Windows> {
     this.#name = name;
     this.#parts = parts;
     this.shape = `windows ${parts.rules.windowing.kind}`;
+    this.timing = JSON.stringify([parts.rules.latenessMs, parts.rules.early ?? null]);
     const { rules, result } = parts;
-    const ofKey = (accumulator: JsonValue, span: Span) => result(accumulator, new KeyWindow(this.#key, span));
+    // It is kept, to be taken back.
+    const ofKey = (accumulator: JsonValue, span: Span) =>
+      sealJson(result(accumulator, new KeyWindow(this.#key, span)), 'result');
     this.#rules = { ...rules, aggregate: { ...rules.aggregate, result: ofKey } };
   }
 

@@ -119,6 +119,7 @@ export function inSequence(
 
   return {
     shape: 'sequence',
+    timing: JSON.stringify(rules),
     initial: () => ({ bySubject: {}, own: undefined }),
     take(state, { event }, saying) {
       const { sequence } = event;

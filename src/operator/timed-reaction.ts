@@ -75,6 +75,8 @@ export interface TimedEvent {
 export interface Operator<State> {
   /** What its states mean: those of another shape are nothing to it. */
   readonly shape: string;
+  /** What `dueMs` depends on beside the state. */
+  readonly timing: string;
   initial(timeMs: number): State;
   take(state: State, event: TimedEvent, saying: Saying): State;
   pass(state: State, watermarkMs: number, saying: Saying): State;
@@ -206,6 +208,7 @@ export function timedReaction<State, Given extends On>(
       bySource: parts.clock?.bySource ?? true,
       timeOf,
       expected,
+      timing: operator.timing,
       results: parts.results?.map(({ type }) => type),
       heldIn(kept) {
         const { of } = kept as unknown as Kept<State>;

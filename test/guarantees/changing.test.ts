@@ -4,10 +4,13 @@ import {
   defineConsumer,
   definePattern,
   defineProjection,
+  defineSequence,
+  defineWindow,
   one,
   open,
+  tumbling,
 } from 'thereupon';
-import type { System } from 'thereupon';
+import type { SequenceOptions, System } from 'thereupon';
 import { memory } from 'thereupon/memory';
 import { expect, it } from 'vitest';
 import { Answered, Happened } from './things.ts';
@@ -140,4 +143,67 @@ it('begins anew for each key when an automation becomes one over a pattern, when
   }
   // Three events each: of a pattern of two steps one is left, which is nothing to one of three.
   expect(answers).toEqual([1, 2, 3, 200, 300, 200, 4, 5, 6]);
+});
+
+it('looks after what waits by the rules that are declared now, also where it began to wait under others', async () => {
+  const store = memory();
+  const handled: number[] = [];
+  const program = (sequence: SequenceOptions) => ({
+    store,
+    events: [Happened],
+    automations: [
+      defineAutomation({
+        name: 'counted',
+        on: Happened,
+        sequence,
+        run: ({ event }) => void handled.push(event.data.n),
+      }),
+    ],
+  });
+  const before = await open(program({ onGap: 'hold', wait: '1d' }));
+  for (const n of [1, 3]) await before.publish(Happened, { thing: 'a', n }, { sequence: n });
+  await before.settled();
+  expect(handled).toEqual([1]);
+  await before.close();
+  await using after = await open(program({ onGap: 'record' }));
+  await after.settled();
+  expect(handled).toEqual([1, 3]);
+});
+
+it('refuses an automation whose declared count nobody watches, or which is on other events than that', () => {
+  const counted = defineSequence({ name: 'counts', on: Happened, sequence: { onGap: 'record' } });
+  const automation = defineAutomation({ name: 'counted', on: Happened, sequence: counted, run() {} });
+  const program = { store: memory(), automations: [automation] };
+  return Promise.all([
+    expect(open(program)).rejects.toThrow(/nobody watches its sequence counts; add that to monitors/),
+    expect(() => defineAutomation({ name: 'other', on: [Happened, Answered], sequence: counted, run() {} })).toThrow(
+      /counts .*and it is on .*both must be the same/,
+    ),
+  ]);
+});
+
+it('refuses options that it does not know, by name, wherever they are', () => {
+  const common = { name: 'w', on: Happened, key: () => 'k' } as const;
+  const aggregate = { initial: () => 0, add: (n: number) => n + 1, result: (n: number) => ({ thing: 'a', n }) };
+  const window = { ...common, windows: tumbling('1m'), aggregate, publishes: Happened };
+  for (const [define, expected] of [
+    [() => defineWindow({ ...window, disorder: '1s' } as never), /no option disorder; there are name, /],
+    [() => defineWindow({ ...window, time: { lateness: '1s' } } as never), /no option time\.lateness; time has at, /],
+    [() => defineWindow({ ...window, early: { every: '1s', events: 2 } } as never), /early has every or events/],
+    [() => one('a', Happened).count({ min: 3 } as never), /no option count\.min/],
+    [() => one('a', Happened).count(3 as never), /count must be an object/],
+    [
+      () =>
+        one('a', Happened)
+          .where(() => true)
+          .where(() => true),
+      /has a condition already/,
+    ],
+    [() => defineConsumer({ name: 'c', on: Happened, handel() {} } as never), /no option handel/],
+    [
+      () => defineAutomation({ name: 'a', on: defineWindow(window) as never, run() {} }),
+      /found the window w; name the events that it publishes/,
+    ],
+  ] as const)
+    expect(define).toThrow(expected);
 });
