@@ -128,7 +128,7 @@ export type MatchedBy<Step> =
         : never;
 
 /** Of a union of parts, all of them; of none nothing. */
-export type Joined<Union> = [Union] extends [never] ? Readonly<Record<never, never>> : AllOf<Union>;
+export type Joined<Union> = [Union] extends [never] ? object : AllOf<Union>;
 
 type AllOf<Union> = (Union extends unknown ? (given: Union) => void : never) extends (given: infer All) => void
   ? All

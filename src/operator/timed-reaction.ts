@@ -219,7 +219,7 @@ export function timedReaction<State, Given extends On>(
           of: null,
           atMs: finite(watermarkMs),
           last: lastEvent(event, START),
-        }) satisfies Kept<State> as unknown as JsonValue,
+        }) satisfies Kept<State>,
       lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
     },
     keyedBy: keyedBy(options.key),
