@@ -4,6 +4,7 @@ import { matchFilters } from './filter.ts';
 import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { growth, idle, soak } from './long.ts';
+import { convertCurrency, filterAuctions, hotItems, monitorNewUsers, passThrough } from './nexmark.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
@@ -32,6 +33,11 @@ const WORKLOADS: readonly Workload[] = [
   matchFilters,
   countInWindows,
   countInSessions,
+  passThrough,
+  convertCurrency,
+  filterAuctions,
+  hotItems,
+  monitorNewUsers,
   manyPatterns,
   manyPatternsApart,
   manyPatternsLive,
