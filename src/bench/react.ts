@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { defineConsumer, defineProjection, open } from '../index.ts';
 import type { Position, PublishOptions, StoreFactory } from '../index.ts';
+import { inOwnProcess } from './own-process.ts';
 import { BenchOrderPlaced, orderNumber } from './shop-event.ts';
 import { figure, inTurns, percentile, rssMb } from './workload.ts';
 import type { Workload } from './workload.ts';
@@ -86,26 +84,13 @@ export const memoryOfCatchUp: Workload = {
     const events = Math.ceil(1_000_000 * scale);
     const position = await fill(place, events);
     // In a process of its own, so that what filling left behind does not count.
-    const { seconds, peakMb } = await inOwnProcess({ place, events, position });
+    const { seconds, peakMb } = await inOwnProcess<CaughtUp>('catch-up-process', { place, events, position });
     return {
       ...figure({ workload: 'memory', events, seconds, note: 'rssMb is the peak, in a process of its own' }),
       rssMb: peakMb,
     };
   },
 };
-
-async function inOwnProcess(task: { place: string; events: number; position: Position }): Promise<CaughtUp> {
-  const script = new URL(
-    import.meta.url.endsWith('.ts') ? './catch-up-process.ts' : './catch-up-process.js',
-    import.meta.url,
-  );
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    ...process.execArgv,
-    fileURLToPath(script),
-    JSON.stringify(task),
-  ]);
-  return JSON.parse(stdout) as CaughtUp;
-}
 
 export const publishToHandler: Workload = {
   name: 'P4',

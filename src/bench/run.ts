@@ -14,9 +14,9 @@ import {
   manyPatterns,
   manyPatternsApart,
   manyPatternsLive,
-  openTimers,
   stateOverTime,
 } from './time.ts';
+import { openTimers } from './timers.ts';
 import type { Figure, Workload } from './workload.ts';
 
 const WORKLOADS: readonly Workload[] = [

@@ -4,7 +4,6 @@ import {
   defineEvent,
   definePattern,
   definePatterns,
-  defineSilence,
   defineWindow,
   every,
   one,
@@ -106,63 +105,6 @@ export const countInWindows = windowed(
 export const countInSessions = windowed('T2', 'session windows (gap 10s), the same events', (turn) =>
   defineWindow({ ...counting, name: `session-${turn}`, windows: session('10s') }),
 );
-
-const Heard = defineEvent({
-  type: 'bench.device.heard',
-  schema: z.object({ device: z.string() }),
-  stream: ({ device }) => `device-${device}`,
-});
-
-const Lost = defineEvent({
-  type: 'bench.device.lost',
-  schema: z.object({ device: z.string() }),
-  stream: ({ device }) => `device-${device}`,
-});
-
-/** So many events of so many devices, one after another, all within a minute of event time. */
-async function hear(store: string, devices: number, events: number): Promise<void> {
-  await using system = await open({ store, events: [Heard], consume: false });
-  for (let from = 0; from < events; from += 1_000) {
-    const batch = Array.from({ length: Math.min(1_000, events - from) }, (_, index) => ({
-      event: Heard,
-      data: { device: String((from + index) % devices) },
-      options: { time: new Date(START_MS + Math.floor(((from + index) / events) * 60_000)) },
-    }));
-    await system.publishAll(batch);
-  }
-}
-
-export const openTimers: Workload = {
-  name: 'T5',
-  what: '1,000,000 open absence timers: memory, then all of them fire',
-  long: true,
-  async run({ storePath, scale }) {
-    const store = await storePath('t5');
-    const devices = Math.ceil(1_000_000 * scale);
-    await hear(store, devices, devices);
-    const silence = defineSilence({
-      name: 'lost',
-      on: Heard,
-      key: ({ data }) => data.device,
-      for: '5m',
-      time: { idle: 'never' },
-      publishes: Lost,
-      alarm: ({ key }) => ({ device: key }),
-    });
-    const begin = performance.now();
-    await using system = await open({ store, monitors: [silence] });
-    await system.settled();
-    const openSeconds = (performance.now() - begin) / 1_000;
-    globalThis.gc?.();
-    const memory = rssMb();
-    const firing = performance.now();
-    await system.publish(Heard, { device: 'last' }, { time: new Date(START_MS + 30 * 60_000) });
-    await system.settled();
-    const seconds = (performance.now() - firing) / 1_000;
-    const opened = `opened ${Math.round(devices / openSeconds).toLocaleString('en')}/s, ${memory} MB with all open, of a process that had published them before`;
-    return figure({ workload: 'T5', events: devices, seconds, note: `firings; ${opened}` });
-  },
-};
 
 const Noticed = defineEvent({
   type: 'bench.pattern.noticed',

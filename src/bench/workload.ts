@@ -39,6 +39,11 @@ export function rssMb(): number {
   return Math.round(process.memoryUsage.rss() / 1_048_576);
 }
 
+/** The largest that it has been. */
+export function peakRssMb(): number {
+  return Math.round(process.resourceUsage().maxRSS / 1_024);
+}
+
 export function figure(
   parts: Omit<Figure, 'rate' | 'ratio' | 'rssMb' | 'limit'> & { readonly limit?: number | undefined },
 ): Figure {
