@@ -115,6 +115,6 @@ function placeOf({ id, stream, version, position, duplicate, quarantined }: Publ
   const place = `${printable(stream)}@${version}, position ${position}`;
   if (duplicate) return `${printable(id)} was recorded before: ${place}`;
   if (quarantined)
-    return `${printable(id)} is quarantined, its data does not fit its schema: while its program runs, thereupon dead-letters list --consumer thereupon.quarantine shows it`;
+    return `${printable(id)} is quarantined, as its data does not fit its schema or its time is too far ahead: while its program runs, thereupon dead-letters list --consumer thereupon.quarantine says why`;
   return `${printable(id)} recorded: ${place}`;
 }
