@@ -26,7 +26,7 @@ export interface SimulationOptions {
   /** The same seed gives the same faults. Default 1. */
   readonly seed?: number;
   readonly faults?: SimulationFaults;
-  /** What time it is at the beginning. Default 2026-01-01T00:00:00Z. */
+  /** What time it is at the beginning. Default: when the first of the events happened, where that is said; else 2026-01-01T00:00:00Z. */
   readonly now?: string | Date;
   /** Ends it after the present run. */
   readonly signal?: AbortSignal;
@@ -79,7 +79,7 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
     throw new InvalidInput({ path: 'runs', expected: 'a whole number from 1', found: runs });
   if (!Number.isSafeInteger(seed)) throw new InvalidInput({ path: 'seed', expected: 'a whole number', found: seed });
   const shares = faultShares(options.faults ?? {});
-  const startMs = now === undefined ? DEFAULT_START_MS : new Date(now).getTime();
+  const startMs = now === undefined ? beginningOf(events) : new Date(now).getTime();
   if (!Number.isFinite(startMs)) throw new InvalidInput({ path: 'now', expected: 'a time', found: now });
   const theatre = new Theatre(program, events, startMs);
   const all = events.map((_event, index) => index);
@@ -101,6 +101,16 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
     }
   }
   return alike(runs, seed, events.length);
+}
+
+/** Event time and the clock then begin together, as they did: what goes by both is not told of a future, nor of a past. */
+function beginningOf(events: readonly Told[]): number {
+  const times = events.flatMap((event): number[] => {
+    const time = 'type' in event ? event.time : event[2]?.time;
+    const ms = time === undefined ? Number.NaN : new Date(time).getTime();
+    return Number.isFinite(ms) ? [ms] : [];
+  });
+  return times.length === 0 ? DEFAULT_START_MS : times.reduce((first, ms) => Math.min(first, ms));
 }
 
 function alike(runs: number, seed: number, events: number): Simulation {
