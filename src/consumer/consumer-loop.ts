@@ -1,7 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
-import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
-import type { JsonValue } from '../event/json.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
@@ -14,8 +13,9 @@ import { Attempts } from './attempts.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
 import type { Cluster } from './cluster.ts';
 import { Claims } from './claims.ts';
+import { CommitPlace, markOf } from './commit-place.ts';
 import { Committer } from './committer.ts';
-import type { CommitterOptions, Refusal } from './committer.ts';
+import type { Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
@@ -23,15 +23,14 @@ import { KeyQueues } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
-import { commonCheckpoint } from './lanes.ts';
 import type { LaneGroup } from './lanes.ts';
 import { Progress } from './progress.ts';
 import type { Reaction, ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
+import { isPatient, Room } from './room.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
-import { timeTold } from './told-time.ts';
 import { TimeCourse } from './time-course.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
@@ -71,19 +70,8 @@ export interface ConsumerLoopOptions {
 /** What of the store is out of order. */
 export type Outage = 'commits' | 'reads';
 
-/** Events taken and not settled, at most (G10). Above it the feed lets the consumer go, and it reads from the log when it has room. */
-const MAX_SPAN = 4_096;
-/** While an event is looked for that cannot be committed, which is found by handling again what was taken with it. */
-const MAX_CAREFUL = 16;
-/** And what they take in memory: large events are fewer. */
-const MAX_SPAN_BYTES = 32 * 1_024 * 1_024;
 /** So many events of others are passed at most before it is written down how far this one is. */
 const MAX_PASSED = 256;
-/** Settled events and their publications that wait for the store, at most, before the consumer takes no new events. */
-const MAX_UNCOMMITTED = 16_384;
-/** Where states of keys are most of what comes of events, which are then written the more seldom. */
-const MAX_UNCOMMITTED_PATIENT = 131_072;
-const MAX_UNCOMMITTED_BYTES = 48 * 1_024 * 1_024;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
@@ -94,8 +82,7 @@ const MAX_UNCOMMITTED_BYTES = 48 * 1_024 * 1_024;
  * 1. Every event that is taken ends in exactly one of: handled with its effects committed, set aside in the store, expired.
  * 2. Of one key, events are handled in order, one after another; a key that is set aside keeps its order (OrderedAside).
  * 3. Effects, deliveries and checkpoint are committed together (Committer): a crash at any instant is a stop without a last commit.
- * 4. Memory is bounded by MAX_SPAN events and MAX_SPAN_BYTES, the keys that are set aside, and MAX_UNCOMMITTED settled events with
- *    MAX_UNCOMMITTED_BYTES of what they change.
+ * 4. Memory is bounded (Room).
  */
 export class ConsumerLoop {
   readonly claims: Claims | undefined;
@@ -112,10 +99,9 @@ export class ConsumerLoop {
   readonly #intake: Intake;
   readonly #share: LaneShare;
   readonly #time: TimeCourse | undefined;
-  readonly #maxUncommitted: number;
+  readonly #room: Room;
+  readonly #place: CommitPlace;
   #stopped = false;
-  /** Units that were closed. */
-  #commits = 0;
   /** The low mark of the checkpoint as the store has it. */
   #savedLow: Position;
 
@@ -123,12 +109,27 @@ export class ConsumerLoop {
     const { setting, stores, figures } = options;
     const { reaction } = setting;
     this.#options = options;
-    this.#maxUncommitted = isPatient(reaction) ? MAX_UNCOMMITTED_PATIENT : MAX_UNCOMMITTED;
     this.#progress = new Progress(options.groups);
     this.#savedLow = this.#progress.low;
     this.#share = new LaneShare(reaction, stores, options.token === undefined ? undefined : options.groups);
     this.#intake = this.#createIntake();
+    this.#place = new CommitPlace({
+      consumer: reaction.name,
+      environment: setting.environment,
+      groups: options.groups,
+      token: options.token,
+      progress: this.#progress,
+      time: () => this.#time,
+    });
     this.#committer = this.#createCommitter();
+    this.#room = new Room({
+      reaction,
+      progress: this.#progress,
+      committer: this.#committer,
+      aside: () => this.#aside,
+      time: () => this.#time,
+      claims: () => this.claims,
+    });
     this.#states = reaction.state === undefined ? undefined : new StateCache(stores.rows, reaction.state);
     this.#time = reaction.time && this.#createTimeCourse(reaction.time);
     this.#settlement = new Settlement({
@@ -184,29 +185,6 @@ export class ConsumerLoop {
   get low(): Position {
     this.#intake.passToHead();
     return this.#progress.low;
-  }
-
-  /** What a restart would begin from, were it committed now: of each unit, in their order. */
-  #checkpoints(): ReturnType<CommitterOptions['snapshot']> {
-    this.#intake.passToHead();
-    const { groups, token } = this.#options;
-    const mark = this.#time?.markAt(this.#progress.low);
-    const checkpoints = this.#progress
-      .snapshot()
-      .map((checkpoint) => (mark === undefined ? checkpoint : { ...checkpoint, mark }));
-    const told = this.#told();
-    if (token === undefined) return { checkpoint: checkpoints[0], lease: undefined, told };
-    const named = checkpoints.map((checkpoint, index) => ({ lane: groups[index]?.lanes[0] ?? 0, checkpoint }));
-    const lease = { token, number: (this.#commits += 1), checkpoints: named };
-    return { checkpoint: commonCheckpoint(named), lease, told };
-  }
-
-  #told(): EncodedEvent | undefined {
-    const { setting, groups, token } = this.#options;
-    const upToMs = this.#time?.toldUpToMs();
-    if (upToMs === undefined || upToMs === NO_TIME) return undefined;
-    const lanes = token === undefined ? undefined : groups.flatMap((group) => group.lanes);
-    return timeTold(setting.environment, setting.reaction.name, { upToMs, lanes });
   }
 
   /** Everything up to here was taken. */
@@ -326,28 +304,6 @@ export class ConsumerLoop {
     this.#aside.stop();
     this.#queues.clear();
     this.claims?.stop();
-  }
-
-  #hasRoom(): boolean {
-    if (this.#fits()) return true;
-    // Claims that are held for long must not keep what comes after them from those who wait for it.
-    if (this.claims?.hungry !== true) return false;
-    this.claims.writeDown();
-    return this.#fits();
-  }
-
-  #fits(): boolean {
-    const { span } = this.#progress;
-    const { careful, uncommitted } = this.#committer;
-    if (careful && (span >= MAX_CAREFUL || uncommitted >= MAX_CAREFUL)) return false;
-    if (this.#time?.full === true) return false;
-    return (
-      span < MAX_SPAN &&
-      this.#progress.bytes < MAX_SPAN_BYTES &&
-      this.#aside.full === undefined &&
-      uncommitted < this.#maxUncommitted &&
-      this.#committer.uncommittedBytes < MAX_UNCOMMITTED_BYTES
-    );
   }
 
   #committed(unit: Unit): void {
@@ -474,7 +430,7 @@ export class ConsumerLoop {
       log: this.#share.log,
       progress: this.#progress,
       environment: setting.environment,
-      hasRoom: () => this.#hasRoom(),
+      hasRoom: () => this.#room.has(),
       prefetch: (events) => this.#prefetch(events),
       take: (event) => this.#took(event),
       passed: () => this.#committer.settled(false),
@@ -488,7 +444,10 @@ export class ConsumerLoop {
       consumer: setting.reaction.name,
       unitOfWork: stores.unitOfWork,
       environment: setting.environment,
-      snapshot: () => this.#checkpoints(),
+      snapshot: () => {
+        this.#intake.passToHead();
+        return this.#place.next();
+      },
       catchingUp: () => !this.live,
       isPatient: isPatient(setting.reaction),
       storedForm: setting.reaction.state?.form?.stored,
@@ -531,7 +490,7 @@ export class ConsumerLoop {
       states: () => this.#states,
       isMine: (key) => this.#share.has(key),
       isHeld: (key) => this.#ordered?.isHeld(key) ?? false,
-      hasRoom: () => this.#fits(),
+      hasRoom: () => this.#room.fits(),
       submit: (work) => this.#submit(work),
       isLive: () => this.live,
       outage: (error) => this.#options.outage('reads', error),
@@ -562,7 +521,7 @@ export class ConsumerLoop {
       fail: (work, attempts, error, delayMs) => this.#fail(work, attempts, error, delayMs),
       expire: (work) => this.#expire(work),
       starved: () => {
-        if (this.#fits()) return;
+        if (this.#room.fits()) return;
         this.claims?.writeDown();
         this.#madeRoom();
       },
@@ -580,15 +539,4 @@ export class ConsumerLoop {
 
 function reactionTells({ time }: Reaction): boolean {
   return time?.tells === true;
-}
-
-function isPatient({ isPure, time }: Reaction): boolean {
-  return isPure === true || time !== undefined;
-}
-
-/** What the consumer knew of the events where it begins. */
-function markOf(groups: ConsumerLoopOptions['groups']): JsonValue | undefined {
-  const [first, ...others] = groups.map(({ checkpoint }) => checkpoint);
-  return others.reduce((lowest, checkpoint) => (checkpoint.low < (lowest?.low ?? 0) ? checkpoint : lowest), first)
-    ?.mark;
 }
