@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
@@ -23,10 +24,14 @@ export interface DueKeysOptions {
   /** Makes the states of keys ready. */
   readonly prefetch: (keys: readonly string[]) => Promise<void>;
   readonly submit: (work: Work) => void;
+  /** As of KeySlots. */
+  readonly seed: number;
 }
 
 /** Keys whose states are read together. */
 const BATCH = 256;
+/** After so many others get their turn, and what came of them is committed before more does: it takes memory until then. */
+const TURN = 4_096;
 const PAGE = 1_000;
 
 /**
@@ -38,7 +43,7 @@ const PAGE = 1_000;
  */
 export class DueKeys {
   readonly #options: DueKeysOptions;
-  readonly #timers = new Timers();
+  readonly #timers: Timers;
   /** How many events wait in the states of keys, of those in which some do. */
   readonly #holding = new Map<string, number>();
   /** Keys that are held, and when they were due. */
@@ -52,6 +57,7 @@ export class DueKeys {
 
   constructor(options: DueKeysOptions) {
     this.#options = options;
+    this.#timers = new Timers(options.seed);
   }
 
   /** Keys that wait for a time, held ones too. */
@@ -163,10 +169,14 @@ export class DueKeys {
   async #work(): Promise<void> {
     const { prefetch, hasRoom } = this.#options;
     try {
-      while (!this.#stopped && this.#isDue && hasRoom()) {
+      for (let inTurn = 0; !this.#stopped && this.#isDue && hasRoom();) {
         const keys = this.#take();
         await prefetch([...keys.keys()]);
         for (const [key, dueMs] of keys) this.#begin(key, dueMs);
+        inTurn += keys.size;
+        if (inTurn < TURN) continue;
+        inTurn = 0;
+        await nextTurn();
       }
     } finally {
       this.#working = false;

@@ -52,6 +52,7 @@ export class TimeCourse {
       watermarkMs: () => this.#events.watermarkMs,
       // What cannot be read now is read again when it is handled.
       prefetch: async (keys) => states()?.load(keys).catch(outage),
+      seed: Math.trunc(environment.random.next() * 2 ** 32),
     });
     this.#quiet = new QuietTime({
       consumer: reaction.name,

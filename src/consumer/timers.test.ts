@@ -14,7 +14,7 @@ describe('timers', () => {
   test('know at any time which key is due next, however often each was put off, brought forward or given up', () => {
     fc.assert(
       fc.property(steps, (all) => {
-        const timers = new Timers();
+        const timers = new Timers(1);
         const model = new Map<string, number>();
         for (const step of all) {
           if ('key' in step) {

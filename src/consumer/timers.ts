@@ -1,22 +1,25 @@
+import { KeySlots } from './key-slots.ts';
+
 const SLOTS = 64;
 
 /**
  * For each key when time alone brings something on.
  *
- * A heap of numbered slots in typed arrays: for a million keys an object each would take twice the memory, and a queue of entries would keep
- * those that were put off.
+ * A heap of the slots of keys in typed arrays: for a million keys an object each would take twice the memory, and a queue of entries would
+ * keep those that were put off.
  *
- * Invariants
- * 1. `#heap` holds the slots of all keys; none is due before the one above it. `#place` says where a slot is in it.
- * 2. A key takes one slot; free slots are used again.
+ * Invariants `#heap` holds the slots of all keys; none is due before the one above it. `#place` says where a slot is in it.
  */
 export class Timers {
-  readonly #slots = new Map<string, number>();
-  readonly #keys: (string | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly #slots: KeySlots;
   #due = new Float64Array(SLOTS);
   #heap = new Int32Array(SLOTS);
   #place = new Int32Array(SLOTS);
+
+  /** `seed`: as of KeySlots. */
+  constructor(seed: number) {
+    this.#slots = new KeySlots(seed);
+  }
 
   get size(): number {
     return this.#slots.size;
@@ -24,9 +27,9 @@ export class Timers {
 
   /** `dueMs` undefined: nothing is due any more. */
   set(key: string, dueMs: number | undefined): void {
-    const known = this.#slots.get(key);
+    const known = this.#slots.find(key);
     if (dueMs === undefined) {
-      if (known !== undefined) this.#remove(key, known);
+      if (known !== undefined) this.#remove(known);
       return;
     }
     if (known === undefined) {
@@ -46,28 +49,24 @@ export class Timers {
   take(nowMs: number): string | undefined {
     if (this.size === 0 || this.#dueAt(0) > nowMs) return undefined;
     const slot = this.#slotAt(0);
-    const key = this.#keys[slot];
-    if (key !== undefined) this.#remove(key, slot);
+    const key = this.#slots.keyOf(slot);
+    this.#remove(slot);
     return key;
   }
 
   #add(key: string, dueMs: number): void {
     const place = this.size;
-    const slot = this.#free.pop() ?? this.#keys.length;
+    const slot = this.#slots.add(key);
     if (slot >= this.#due.length) this.#grow();
-    this.#slots.set(key, slot);
-    this.#keys[slot] = key;
     this.#due[slot] = dueMs;
     this.#put(slot, place);
     this.#settle(place);
   }
 
-  #remove(key: string, slot: number): void {
+  #remove(slot: number): void {
     const place = this.#placeOf(slot);
     const last = this.size - 1;
-    this.#slots.delete(key);
-    this.#keys[slot] = undefined;
-    this.#free.push(slot);
+    this.#slots.remove(slot);
     if (place === last) return;
     this.#put(this.#slotAt(last), place);
     this.#settle(place);
