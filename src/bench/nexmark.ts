@@ -120,13 +120,12 @@ const bidsOfAuction = defineWindow({
   publishes: BidsCounted,
 });
 
-/** Results of one window have one time, its last instant. Auctions tell theirs each in its turn, so they are waited for. */
-const RESULTS_DISORDER_MS = 60_000;
+/** Over the results of all auctions, each of which tells its own in its turn. */
 const hottest = defineWindow({
   name: 'q5-hottest',
   on: BidsCounted,
   key: () => 'all',
-  time: { disorder: RESULTS_DISORDER_MS, idle: 'never' },
+  time: { idle: 'never' },
   windows: tumbling(HOP_MS),
   aggregate: {
     initial: () => ({ auctions: [] as readonly number[], num: 0 }),
@@ -170,10 +169,9 @@ export const hotItems = workloadOf({
       }
     }
     // What is not over yet is not told: neither a window of bids, nor one of results.
-    const toldMs = Math.max(...[...windows.keys()].filter((endMs) => endMs <= latestMs - DISORDER_MS)) - 1;
     const answers: Answers = { rows: 0, sum: 0 };
     for (const [endMs, counts] of windows) {
-      if (endMs > toldMs - RESULTS_DISORDER_MS) continue;
+      if (endMs > latestMs - DISORDER_MS) continue;
       const num = Math.max(...counts.values());
       answers.rows += [...counts.values()].filter((count) => count === num).length;
       answers.sum += num;
