@@ -5,7 +5,6 @@ import { SYSTEM_EVENTS, systemEvent, systemStream } from '../event/system-events
 import { timestampMs } from '../event/timestamp.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
-import { deterministicId } from '../system/ids.ts';
 import { LANES } from './lanes.ts';
 import type { Reaction } from './reaction.ts';
 
@@ -62,15 +61,13 @@ export interface ToldTime {
   readonly lanes: readonly number[] | undefined;
 }
 
-/** The fact that says so. Its id follows from what it says. */
+/** The fact that says so. */
 export function timeTold(environment: Environment, consumer: string, { upToMs, lanes }: ToldTime): EncodedEvent {
-  const time = isoTime(upToMs);
   return systemEvent(environment, {
     type: SYSTEM_EVENTS.timeTold,
     about: consumer,
-    data: { consumer, time, ...(lanes === undefined ? {} : { lanes }) },
+    data: { consumer, time: isoTime(upToMs), ...(lanes === undefined ? {} : { lanes }) },
     cause: undefined,
-    id: deterministicId(['told', consumer, time, lanes?.join(' ') ?? 'all'], environment.clock.now()),
   });
 }
 
