@@ -178,8 +178,10 @@ class HeldContext implements AnyContext {
   }
 
   get log(): AnyContext['log'] {
+    const { event, log } = this.#handling;
     const { id, position } = this.event;
-    return this.#handling.log.child({ eventId: id, position });
+    // The handling is that of the event which made it this one's turn.
+    return id === event.id && position === event.position ? log : log.child({ handedOver: { id, position } });
   }
 
   /** Ids follow from the event, as everywhere. */

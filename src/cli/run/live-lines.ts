@@ -8,7 +8,7 @@ const LINES_PER_SECOND = 30;
 const WIDEST = 56;
 /** What the system reports of itself and a person at the screen wants to know at once. */
 const REPORTS =
-  /^thereupon\.(?:delivery\.parked|event\.quarantined|data\.mismatched|loop\.stopped|consumer\.stalled|delivery\.expired|event\.late)$/;
+  /^thereupon\.(?:delivery\.parked|event\.quarantined|data\.mismatched|loop\.stopped|consumer\.stalled|delivery\.expired|event\.late|pattern\.overflowed|sequence\.(?:gap|lost|reset|stepped-back))$/;
 
 /**
  * Shows what happens, and what reacted, while it happens:
@@ -97,7 +97,8 @@ export class LiveLines {
       error?: { message?: string };
       issues?: { path: string; message: string }[];
     };
-    const why = error?.message ?? reason ?? issues?.map(({ path, message }) => `${path}: ${message}`).join('; ') ?? '';
+    const issue = issues?.map(({ path, message }) => `${path}: ${message}`).join('; ');
+    const why = error?.message ?? timeOrNumbers(event) ?? reason ?? issue ?? '';
     const parked = event.type === 'thereupon.delivery.parked' && position !== undefined;
     const advice = parked
       ? paint('dim', `  → thereupon dead-letters show ${printable(consumer ?? '')}~${position}`)
@@ -105,6 +106,22 @@ export class LiveLines {
     const what = event.type.slice('thereupon.'.length).replace('.', ' ');
     return `${paint('dim', clockTime(event.recordedtime))}  ${paint('red', `  ✗ ${printable(consumer ?? event.stream.replace(/^thereupon-/, ''))}: ${what}`)}  ${printable(why)}${advice}`;
   }
+}
+
+/** What was late, and by when; what a producer's numbers lack. */
+function timeOrNumbers({ type, data }: RecordedEvent): string | undefined {
+  const { key, time, watermark, of, from, to } = (data ?? {}) as {
+    key?: string;
+    time?: string;
+    watermark?: string | null;
+    of?: { source: string; subject: string };
+    from?: number;
+    to?: number;
+  };
+  if (typeof of === 'object' && from !== undefined && to !== undefined)
+    return `${from === to ? from : `${from} to ${to}`} of ${of.subject} from ${of.source}`;
+  if (type !== 'thereupon.event.late' || time === undefined) return undefined;
+  return `${key ?? ''} of ${time}${typeof watermark === 'string' ? `, time had come to ${watermark}` : ''}`;
 }
 
 function effectOf(reaction: string, type: string): string {
