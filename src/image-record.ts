@@ -164,7 +164,6 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       types: optional(listOf(text)),
       indexes: listOf(text),
       keyedBy: optional(text),
-      timing: optional(text),
       indexing: flag,
     }),
     checkpoint,

@@ -80,7 +80,6 @@ export function inTimeReaction(
   const late = new LateEvents(name, inTime.late ?? 'drop', definitionsOf(on));
   const machine: Machine<Own, StoredEvent> = {
     shape: 'in time',
-    timing: '',
     valueOf: (event) => event.stored,
     initial: () => ({ own: null }),
     next(state, value, _timeMs, saying) {

@@ -38,7 +38,7 @@ function bid(n: number): { readonly bidder: string; readonly price: number; read
   const late = (Math.imul(mixed, 0x29_7a_2d_39) >>> 0) % DISORDER_MS;
   return {
     bidder: String(mixed % KEYS),
-    price: mixed % 1_000,
+    price: (mixed >>> 16) % 1_000,
     time: new Date(START_MS + Math.max(0, n - late)).toISOString(),
   };
 }

@@ -10,10 +10,9 @@ import type { KeyedState, Reaction } from './reaction.ts';
 const PAGE = 500;
 
 /** What of a reaction decides what its stored state means. */
-export function formOf({ kind, mode, consumes, state, keyedBy, time }: Reaction): ConsumerForm {
+export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
-  const form = { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, indexing: false };
-  return time === undefined ? form : { ...form, timing: time.timing };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -44,8 +43,7 @@ export async function adapt(
       `the store knows this name as that of a ${before.kind}, which stands at position ${record.checkpoint.low}; take another name, or forget the old one first (thereupon consumers forget)`,
     );
   }
-  const isIndexedOtherwise = !sameNames(before.indexes, after.indexes) || before.timing !== after.timing;
-  const indexing = before.indexing || (reaction.state !== undefined && isIndexedOtherwise);
+  const indexing = before.indexing || (reaction.state !== undefined && !sameNames(before.indexes, after.indexes));
   if (isSameForm(before, after) && !indexing) return record;
   const nowMs = () => environment.clock.now();
   let adapted: ConsumerRecord | undefined = record;
@@ -76,8 +74,8 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes, keyedBy, timing }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
-  return { kind, mode, types, indexes, keyedBy, timing };
+function meaningOf({ kind, mode, types, indexes, keyedBy }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
+  return { kind, mode, types, indexes, keyedBy };
 }
 
 function isRekeyed(before: ConsumerForm, after: ConsumerForm): boolean {

@@ -40,8 +40,6 @@ export interface ConsumerForm {
   readonly indexes: readonly string[];
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
-  /** What says when the keys of its state are due (`ReactionTime.timing`); undefined: time alone brings nothing on. */
-  readonly timing?: string | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }

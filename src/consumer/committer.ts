@@ -16,8 +16,8 @@ import type { Unit, UnitOfWork } from './unit-of-work.ts';
 const LAZY_MS = 10;
 /** After a commit longer, so long: where one event comes after the other there is always company. */
 const LAZY_AGAIN_MS = 50;
-/** Of keyed state, while a history is read, longer still: what changes again and again is then written once. */
-const LAZY_HISTORY_MS = 500;
+/** Of keyed state, while a history is read, much longer: what changes again and again is then written once. */
+const LAZY_HISTORY_MS = 2_000;
 /** So many publications and rows, or so much of them, or so many settled events are committed at once in any case: others wait for a commit. */
 const LAZY_WRITES = 16_384;
 const LAZY_BYTES = 8 * 1_024 * 1_024;

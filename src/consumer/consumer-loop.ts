@@ -434,6 +434,8 @@ export class ConsumerLoop {
       prefetch: (events) => this.#prefetch(events),
       take: (event) => this.#took(event),
       passed: () => this.#committer.settled(false),
+      // What came of the history is waited for from now on.
+      caughtUp: () => this.#committer.hurry(),
       outage: (error) => this.#options.outage('reads', error),
     });
   }

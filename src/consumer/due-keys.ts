@@ -1,19 +1,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordedEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import { START } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work, WorkTime } from './key-queues.ts';
-import { DUE_INDEX, HELD_INDEX } from './reaction.ts';
-import type { KeyedState } from './reaction.ts';
+import { HELD_INDEX } from './reaction.ts';
+import type { KeyedState, ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 import { Timers } from './timers.ts';
 
 export interface DueKeysOptions {
-  readonly state: Pick<KeyedState, 'indexNames' | 'namespace'>;
+  readonly state: Pick<KeyedState, 'form' | 'indexes' | 'namespace'>;
+  readonly time: Pick<ReactionTime, 'dueMs' | 'expected'>;
   readonly rows: Pick<RowStore, 'getMany' | 'query'>;
-  /** Keys that are to be heard of, also where they never are. */
-  readonly expected: readonly string[];
   /** Whether this node handles the events of a key. */
   readonly isMine: (key: string) => boolean;
   /** Whether the key is set aside: time stands still for it. */
@@ -91,31 +91,31 @@ export class DueKeys {
 
   /** Reads what the store knows. Called once, before the first event is taken. */
   async load(): Promise<void> {
-    const { rows, state, isMine, expected } = this.#options;
-    const mine = expected.filter((key) => isMine(key));
+    const { rows, state, time, isMine } = this.#options;
+    const mine = time.expected.filter((key) => isMine(key));
     const known = await rows.getMany(state.namespace, mine);
     this.#expected = mine.filter((_key, index) => known[index] === undefined);
-    await this.#each(DUE_INDEX, (key, dueMs) => this.#timers.set(key, dueMs));
-    if (state.indexNames.includes(HELD_INDEX)) await this.#each(HELD_INDEX, (key, events) => this.holds(key, events));
-  }
-
-  /** Each key of this node whose state has a number in an index. */
-  async #each(index: string, take: (key: string, value: number) => void): Promise<void> {
-    const { rows, state, isMine } = this.#options;
-    const order = { index, direction: 'asc' } as const;
-    for (let after: { key: string; value: number } | undefined; ;) {
-      const page = await rows.query(state.namespace, {
-        // From the last one on: so that the store need not go over all before it again.
-        where: [{ index, op: '>=', value: after?.value ?? -Number.MAX_VALUE }],
-        orderBy: order,
-        limit: PAGE,
-        ...(after === undefined ? {} : { after }),
-      });
-      for (const { key, orderValue } of page) if (isMine(key)) take(key, orderValue as number);
+    for (let after: { key: string; value: undefined } | undefined; ;) {
+      const page = await rows.query(state.namespace, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+      for (const { key, value } of page) if (isMine(key)) this.#restore(key, value);
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;
-      after = { key: last.key, value: last.orderValue as number };
+      after = { key: last.key, value: undefined };
     }
+  }
+
+  #restore(key: string, row: JsonValue): void {
+    const { state, time } = this.#options;
+    const value = state.form === undefined ? row : state.form.restored(row);
+    // What is stored may mean nothing any more: then the key begins anew.
+    if (value === undefined) return;
+    this.#waits(key, time.dueMs(value));
+    const held = state.indexes(value)[HELD_INDEX];
+    if (typeof held === 'number') this.holds(key, held);
+  }
+
+  #waits(key: string, dueMs: number): void {
+    this.#timers.set(key, Number.isFinite(dueMs) ? dueMs : undefined);
   }
 
   /** Something is to be known of time, and is not yet. */
@@ -131,11 +131,12 @@ export class DueKeys {
       this.#options.submit({ event, key, pending: undefined, delivery: undefined, time, ended: undefined });
   }
 
-  /** The state of a key is another: when it is due now; undefined: never. */
-  changed(key: string, dueMs: number | undefined): void {
+  /** The state of a key is another; undefined: it has none. */
+  changed(key: string, state: JsonValue | undefined): void {
+    const dueMs = state === undefined ? Number.POSITIVE_INFINITY : this.#options.time.dueMs(state);
     this.#held.delete(key);
-    this.#timers.set(key, dueMs);
-    if (dueMs !== undefined && dueMs <= this.#options.watermarkMs()) this.advance();
+    this.#waits(key, dueMs);
+    if (dueMs <= this.#options.watermarkMs()) this.advance();
   }
 
   /** So many events wait in the state of a key. */
@@ -147,7 +148,10 @@ export class DueKeys {
   /** A key is held no longer. */
   released(key: string): void {
     const dueMs = this.#held.get(key);
-    if (dueMs !== undefined) this.changed(key, dueMs);
+    if (dueMs === undefined) return;
+    this.#held.delete(key);
+    this.#timers.set(key, dueMs);
+    if (dueMs <= this.#options.watermarkMs()) this.advance();
   }
 
   /** The watermark moved, or there is room. */

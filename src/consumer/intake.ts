@@ -23,6 +23,8 @@ export interface IntakeOptions {
   take(event: RecordedEvent): boolean;
   /** A page of the log was taken or passed over. */
   passed(): void;
+  /** The head of the log was reached. */
+  caughtUp(): void;
   /** The log cannot be read at present, and why; undefined: it can again. */
   outage(error: unknown): void;
 }
@@ -128,6 +130,7 @@ export class Intake implements FeedReader {
         if (this.#stopped) return;
         if (feed.attach(this, progress.cursor)) {
           this.#live = true;
+          options.caughtUp();
           return;
         }
         await this.#page();

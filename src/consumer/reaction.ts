@@ -76,14 +76,14 @@ export interface ReactionTime {
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */
   readonly expected: readonly string[];
-  /** What the due index depends on beside the state: under another one the stored rows are indexed anew. */
-  readonly timing: string;
   /** Types of what it publishes when event time has come so far, and at that time. */
   readonly results?: readonly string[] | undefined;
   /** Whose results it reads; how far these are there they tell. */
   readonly upstreams?: readonly Upstream[];
   /** Somebody goes by the time of its results: it tells how far they are there. */
   readonly tells?: boolean;
+  /** When time alone brings something on for a key next, as its state has it; infinite: never. Not stored: the rules that hold now say it. */
+  dueMs(state: JsonValue): number;
   /** What of a key waits, as its state has it; undefined: nothing does. */
   heldIn(state: JsonValue): HeldEvents | undefined;
   /** The state of a key of which an event was set aside before any was handled: time stands still for it as of then. */
@@ -101,9 +101,6 @@ export interface HeldEvents {
 
 /** The index of a keyed state that says how many events it holds; null: none. */
 export const HELD_INDEX = 'held';
-
-/** The index of a keyed state that says when time alone brings something on; null: never. */
-export const DUE_INDEX = 'due';
 
 /** State that belongs to a key: a row in a namespace, with the row's declared indexes. */
 export interface KeyedState {

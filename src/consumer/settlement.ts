@@ -16,7 +16,7 @@ import type { Work } from './key-queues.ts';
 import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';
-import { DUE_INDEX, HELD_INDEX } from './reaction.ts';
+import { HELD_INDEX } from './reaction.ts';
 import { reportOn } from './report-on.ts';
 import { storedError } from './stored-error.ts';
 import { LoopStopped } from '../errors.ts';
@@ -59,7 +59,7 @@ export class Settlement {
     if (row !== undefined) {
       this.#parts.states?.set(row.key, row.value, rowBytes);
       committer.write(row, rowBytes);
-      this.#parts.due?.changed(row.key, numberIn(row, DUE_INDEX));
+      this.#parts.due?.changed(row.key, row.value);
       this.#parts.due?.holds(row.key, numberIn(row, HELD_INDEX) ?? 0);
       // Nobody waits for what an operator keeps of a key.
       urgent ||= this.#parts.due === undefined;

@@ -48,7 +48,7 @@ export class TimeCourse {
       ...due,
       state: reaction.state,
       rows: stores.rows,
-      expected: time.expected,
+      time,
       watermarkMs: () => this.#events.watermarkMs,
       // What cannot be read now is read again when it is handled.
       prefetch: async (keys) => states()?.load(keys).catch(outage),

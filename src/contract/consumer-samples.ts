@@ -18,7 +18,6 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       types: undefined,
       indexes: [],
       keyedBy: 'ordering-key',
-      timing: 'at the end of the minute',
       indexing: false,
     },
     checkpoint,

@@ -78,7 +78,6 @@ export async function holdingEverything(store: Store): Promise<void> {
         types: ['a', 'b'],
         indexes: ['i'],
         keyedBy: 'some-digest',
-        timing: 'some timing',
         indexing: true,
       },
       paused: { sinceMs: BENCH_START_MS, reason: '' },

@@ -152,7 +152,6 @@ export function defineMonitor<
   };
   const machine: Machine<MonitorState, readonly [value: number | null, position: number]> = {
     shape: `monitor ${rules.measure.kind}`,
-    timing: String(rules.forMs),
     valueOf: (event) => [readingOf(read(event)), event.position],
     initial: () => NEW_MONITOR,
     next(state, [value, position], timeMs, saying) {
@@ -195,7 +194,6 @@ export function defineSilence<
   const alarm = options.alarm as (alarm: SilenceAlarm) => unknown;
   const machine: Machine<HeardState, null> = {
     shape: 'silence',
-    timing: String(forMs),
     valueOf: () => null,
     initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),
     next: (state, _value, timeMs) => ({ ...hearOf(state, timeMs), heard: true }),

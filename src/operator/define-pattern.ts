@@ -253,7 +253,6 @@ export function patternMachine(
   };
   return {
     shape,
-    timing: String(withinMs),
     valueOf: (event) => {
       events.set(event.stored, event);
       return event.stored;

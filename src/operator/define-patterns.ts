@@ -50,6 +50,9 @@ export interface PatternsDefinition<Matches extends object = object> {
   readonly matches?: Matches;
 }
 
+/** So many events it is remembered of which patterns they concern. */
+const ANSWERS = 1_024;
+
 /** A pattern of a set. */
 export interface NamedRule extends CompiledRule {
   readonly name: string;
@@ -118,16 +121,19 @@ function ruleBook(rules: readonly NamedRule[]): RuleBook {
     if (pattern === undefined) throw new Error('a pattern that names no types');
     index.add(rule, pattern);
   }
-  // An event is asked about when it is selected, and mostly its turn comes then.
-  let last: { readonly event: RecordedEvent; readonly concerned: readonly NamedRule[] } | undefined;
+  // An event is asked about when it is selected, with all of its page, and again when its turn comes.
+  const answers: ({ readonly event: RecordedEvent; readonly concerned: readonly NamedRule[] } | undefined)[] =
+    Array.from({ length: ANSWERS });
   return {
     byId,
     concernedBy(event) {
-      if (last?.event !== event) {
+      const place = event.position % ANSWERS;
+      let answer = answers[place];
+      if (answer?.event !== event) {
         const concerned = index.match((name) => event.attribute(name)).sort((left, right) => left.place - right.place);
-        last = { event, concerned };
+        answers[place] = answer = { event, concerned };
       }
-      return last.concerned;
+      return answer.concerned;
     },
   };
 }
@@ -202,7 +208,6 @@ export function patternsMachine(
 
   return {
     shape: 'patterns',
-    timing: JSON.stringify([...machines].map(([id, { timing }]) => [id, timing])),
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
     // Each begins with the first event that it is about.

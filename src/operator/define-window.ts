@@ -215,7 +215,6 @@ type StoredWindow = readonly [
 
 class WindowOperator implements Operator<Windows> {
   readonly shape: string;
-  readonly timing: string;
   readonly #name: string;
   readonly #parts: WindowParts;
   readonly #rules: Rules;
@@ -226,7 +225,6 @@ class WindowOperator implements Operator<Windows> {
     this.#name = name;
     this.#parts = parts;
     this.shape = `windows ${parts.rules.windowing.kind}`;
-    this.timing = JSON.stringify([parts.rules.latenessMs, parts.rules.early ?? null]);
     const { rules, result } = parts;
     // It is kept, to be taken back.
     const ofKey = (accumulator: JsonValue, span: Span) =>

@@ -21,8 +21,6 @@ export interface HoldOptions {
 export interface Machine<State, Value> {
   /** What its states mean. */
   readonly shape: string;
-  /** What `dueMs` depends on beside the state. */
-  readonly timing: string;
   /** What it needs of an event: JSON. */
   valueOf(event: RecordedEvent): Value;
   initial(timeMs: number): State;
@@ -111,7 +109,6 @@ export function inOrder<State, Value>(
 
   return {
     shape: machine.shape,
-    timing: machine.timing,
     initial: (timeMs) => ({ ...emptyReorder<Value>(), of: machine.initial(timeMs), toldMs: undefined }),
     take(state, { event, timeMs, watermarkMs }: TimedEvent, saying) {
       if (!waits && machine.isPunctual === true)

@@ -119,7 +119,6 @@ export function inSequence(
 
   return {
     shape: 'sequence',
-    timing: JSON.stringify(rules),
     initial: () => ({ bySubject: {}, own: undefined }),
     take(state, { event }, saying) {
       const { sequence } = event;

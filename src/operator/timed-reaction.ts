@@ -4,8 +4,9 @@ import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
-import { DUE_INDEX, HELD_INDEX } from '../consumer/reaction.ts';
+import { HELD_INDEX } from '../consumer/reaction.ts';
 import type { Handling, HeldEvents, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import type { IndexValue } from '../consumer/row-store.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -75,8 +76,6 @@ export interface TimedEvent {
 export interface Operator<State> {
   /** What its states mean: those of another shape are nothing to it. */
   readonly shape: string;
-  /** What `dueMs` depends on beside the state. */
-  readonly timing: string;
   initial(timeMs: number): State;
   take(state: State, event: TimedEvent, saying: Saying): State;
   pass(state: State, watermarkMs: number, saying: Saying): State;
@@ -195,12 +194,11 @@ export function timedReaction<State, Given extends On>(
           return { of: of === null ? null : operator.restored(of), atMs, last } as unknown as JsonValue;
         },
       },
-      indexNames: operator.heldIn === undefined ? [DUE_INDEX] : [DUE_INDEX, HELD_INDEX],
-      indexes(kept) {
+      indexNames: operator.heldIn === undefined ? [] : [HELD_INDEX],
+      indexes(kept): Readonly<Record<string, IndexValue>> {
+        if (operator.heldIn === undefined) return {};
         const { of } = kept as unknown as Kept<State>;
-        const due = of === null ? null : finite(operator.dueMs(of));
-        if (operator.heldIn === undefined) return { [DUE_INDEX]: due };
-        return { [DUE_INDEX]: due, [HELD_INDEX]: (of === null ? undefined : operator.heldIn(of)?.events) ?? null };
+        return { [HELD_INDEX]: (of === null ? undefined : operator.heldIn(of)?.events) ?? null };
       },
     },
     time: {
@@ -208,8 +206,11 @@ export function timedReaction<State, Given extends On>(
       bySource: parts.clock?.bySource ?? true,
       timeOf,
       expected,
-      timing: operator.timing,
       results: parts.results?.map(({ type }) => type),
+      dueMs(kept) {
+        const { of } = kept as unknown as Kept<State>;
+        return of === null ? Number.POSITIVE_INFINITY : operator.dueMs(of);
+      },
       heldIn(kept) {
         const { of } = kept as unknown as Kept<State>;
         return of === null ? undefined : operator.heldIn?.(of);
