@@ -5,7 +5,6 @@ import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { isoTime } from '../system/clock.ts';
-import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
 import { assertKnown } from '../system/known-options.ts';
@@ -17,7 +16,7 @@ import { holdRules, inOrder } from './in-order.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
 import { LateEvents } from './late-events.ts';
 import type { LateWay } from './late-events.ts';
-import { assertDefinition, assertObject } from './assert-options.ts';
+import { assertDefinition, assertObject, wholeMs } from './assert-options.ts';
 import { waitsForOthers } from './event-time-options.ts';
 import { timedReaction } from './timed-reaction.ts';
 import type { Saying, TimedOptions } from './timed-reaction.ts';
@@ -286,11 +285,4 @@ function measureOf(name: string, measure: MeasureOptions): Measure {
     name,
     `measure must be 'value', { average } or { rate }, found ${describeValue(measure)}`,
   );
-}
-
-function wholeMs(name: string, option: string, duration: Duration): number {
-  const ms = durationMs(duration, option);
-  if (!Number.isSafeInteger(ms) || ms < 1)
-    throw new InvalidDefinition(name, `${option} must be whole milliseconds above 0, found ${describeValue(duration)}`);
-  return ms;
 }

@@ -10,13 +10,13 @@ import type { KeptEvent } from '../event/kept-event.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { isoTime } from '../system/clock.ts';
-import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertCompositePattern } from '../time/composite-pattern.ts';
 import type { Bound, CompositePattern, Step, Wanted } from '../time/composite-pattern.ts';
 import { dueOfMatcher, matchEvent, newMatcher, passTime } from '../time/matcher.ts';
 import type { Match, MatcherState, MatchStep } from '../time/matcher.ts';
 import { assertKnown } from '../system/known-options.ts';
+import { wholeMs } from './assert-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
 import type { LateWay } from './late-events.ts';
@@ -127,7 +127,7 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
   const composite: CompositePattern<StoredEvent> = {
     steps: steps.map((step, index) => stepOf(step, `${name} sequence[${index}]`)),
     every: group !== undefined ? stretch : once ? undefined : [0, steps.length - 1],
-    withinMs: within === undefined ? Number.POSITIVE_INFINITY : durationMs(within, 'within'),
+    withinMs: within === undefined ? Number.POSITIVE_INFINITY : wholeMs(name, 'within', within, 0),
     order,
   };
   assertCompositePattern(composite);

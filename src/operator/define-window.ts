@@ -8,14 +8,13 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { isoTime } from '../system/clock.ts';
-import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
 import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
 import type { Span, Windowing } from '../time/windowing.ts';
-import { assertDefinition, assertFunction, assertObject } from './assert-options.ts';
+import { assertDefinition, assertFunction, assertObject, wholeMs } from './assert-options.ts';
 import { LateEvents } from './late-events.ts';
 import type { LateWay } from './late-events.ts';
 import { timedReaction } from './timed-reaction.ts';
@@ -67,7 +66,10 @@ export interface WindowOptions<
 > extends TimedOptions<Given> {
   readonly windows: Windowing;
   readonly aggregate: WindowAggregate<EventsOf<Given>, Accumulator, InputOf<Result>>;
-  /** What is published when a window is over: one event for each window and key. Its time is the last instant of the window. */
+  /**
+   * What is published when a window is over: one event for each window and key. Its time is the last instant of the window. What is said before
+   * the window is over has the attribute `timing: 'early'`, what is said after late events `'late'`; what is said at its end has none.
+   */
   readonly publishes: Result;
   /** Publishes a result before the window is over, too: every so often in event time, or every so many events. Each takes the place of the one before. */
   readonly early?: { readonly every: Duration } | { readonly events: number };
@@ -163,13 +165,7 @@ function latePolicy(
   const { correct, beyond = 'drop', every = 1 } = typeof given === 'string' ? { correct: 0, beyond: given } : given;
   if (!Number.isSafeInteger(every) || every < 1)
     throw new InvalidDefinition(name, `late.every must be a whole number from 1, found ${describeValue(every)}`);
-  const latenessMs = durationMs(correct, 'late.correct');
-  if (!Number.isSafeInteger(latenessMs) || (typeof given !== 'string' && latenessMs < 1))
-    throw new InvalidDefinition(
-      name,
-      `late.correct must be whole milliseconds above 0, found ${describeValue(correct)}`,
-    );
-  return { latenessMs, beyond, every };
+  return { latenessMs: wholeMs(name, 'late.correct', correct, typeof given === 'string' ? 0 : 1), beyond, every };
 }
 
 function earlyOf(name: string, given: { every: Duration } | { events: number } | undefined): Early | undefined {
@@ -182,12 +178,7 @@ function earlyOf(name: string, given: { every: Duration } | { events: number } |
       `early.events must be a whole number from 1, found ${describeValue(given.events)}`,
     );
   }
-  const everyMs = durationMs(given.every, 'early.every');
-  if (Number.isSafeInteger(everyMs) && everyMs >= 1) return { everyMs };
-  throw new InvalidDefinition(
-    name,
-    `early.every must be whole milliseconds above 0, found ${describeValue(given.every)}`,
-  );
+  return { everyMs: wholeMs(name, 'early.every', given.every) };
 }
 
 interface WindowParts {
@@ -310,8 +301,12 @@ class WindowOperator implements Operator<Windows> {
     const time = isoTime(firing.endMs - 1);
     const id = this.#idOf(firing, saying);
     const replaced = firing.replaces.map((said) => this.#takeBack(said, id, saying));
-    const replaces = replaced.length === 0 ? {} : { extensions: { replaces: replaced.join(' ') } };
-    void saying.publish(published, firing.result, { id, time, ...replaces });
+    const isPlain = replaced.length === 0 && firing.reason === 'end';
+    const extensions = {
+      ...(replaced.length === 0 ? {} : { replaces: replaced.join(' ') }),
+      ...(firing.reason === 'end' ? {} : { timing: firing.reason }),
+    };
+    void saying.publish(published, firing.result, { id, time, ...(isPlain ? {} : { extensions }) });
   }
 
   /** Answers the id of what is taken back. */

@@ -5,6 +5,7 @@ import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertKnown } from '../system/known-options.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
+import { wholeMs } from './assert-options.ts';
 
 /** How event time is read off events, and when it is known to have come so far. */
 export interface EventTimeOptions<Event> {
@@ -34,8 +35,8 @@ export function watermarkRule(
   const { disorder = '0s', idle = '1m', sources = [], at } = options;
   if (at !== undefined && typeof at !== 'function')
     throw new InvalidDefinition(name, `time.at must be a function, found ${describeValue(at)}`);
-  const disorderMs = wholeMs(name, 'time.disorder', disorder);
-  const idleMs = idle === 'never' ? Number.POSITIVE_INFINITY : wholeMs(name, 'time.idle', idle);
+  const disorderMs = wholeMs(name, 'time.disorder', disorder, 0);
+  const idleMs = idle === 'never' ? Number.POSITIVE_INFINITY : wholeMs(name, 'time.idle', idle, 0);
   if (idleMs < 1) throw new InvalidDefinition(name, `time.idle must be above 0, found ${describeValue(idle)}`);
   if (disorderMs > LONGEST_MS || (idleMs > LONGEST_MS && idle !== 'never'))
     throw new InvalidDefinition(name, 'time.disorder and time.idle are at most a thousand years');
@@ -73,13 +74,6 @@ const LONGEST_MS = 1_000 * 365 * 86_400_000;
 
 /** What a Date can say, on both sides of 1970. */
 const LAST_MS = 8.64e15;
-
-function wholeMs(name: string, option: string, duration: Duration): number {
-  const ms = durationMs(duration, option);
-  if (!Number.isSafeInteger(ms) || ms < 0)
-    throw new InvalidDefinition(name, `${option} must be whole milliseconds, found ${describeValue(duration)}`);
-  return ms;
-}
 
 /** Whether events wait for those that happened before them. */
 export function waitsForOthers({ disorder }: EventTimeOptions<never> = {}): boolean {

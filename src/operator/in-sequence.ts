@@ -4,9 +4,8 @@ import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
-import { assertFunction, assertObject } from './assert-options.ts';
+import { assertFunction, assertObject, wholeMs } from './assert-options.ts';
 import { isoTime } from '../system/clock.ts';
-import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { dueOfSequence, newSequence, passSequence, takeNumbered } from '../time/sequence.ts';
@@ -69,9 +68,7 @@ export function sequenceRules(name: string, options: SequenceOptions): SequenceR
   if (first !== undefined && !(Number.isSafeInteger(first) && first >= 0))
     throw new InvalidDefinition(name, `sequence.first must be a whole number from 0, found ${describeValue(first)}`);
   if (onGap === 'record') return { waitMs: 0, first, maxEvents: 1, overflow: 'release' };
-  const waitMs = durationMs(wait, 'sequence.wait');
-  if (!Number.isSafeInteger(waitMs) || waitMs < 1)
-    throw new InvalidDefinition(name, `sequence.wait must be whole milliseconds above 0, found ${describeValue(wait)}`);
+  const waitMs = wholeMs(name, 'sequence.wait', wait);
   const { maxEvents = 1_000, overflow = 'release' } = hold;
   if (!Number.isSafeInteger(maxEvents) || maxEvents < 1)
     throw new InvalidDefinition(

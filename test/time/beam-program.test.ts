@@ -83,6 +83,8 @@ function panesOf(fired: readonly EventOf<typeof Fired>[], transcript: Transcript
       values,
       timestamp: timestampOf(event.data, transcript),
       index: indexOf(event),
+      early: event.extensions['timing'] === 'early',
+      late: event.extensions['timing'] === 'late',
       final: false,
     };
   });
@@ -91,26 +93,15 @@ function panesOf(fired: readonly EventOf<typeof Fired>[], transcript: Transcript
 async function play(transcript: Transcript, dies: boolean): Promise<void> {
   await using system = await testSystem({ events: [Came, TimeTold], windows: [windowOf(transcript)] });
   let told = 0;
-  let watermarkMs = Number.NEGATIVE_INFINITY;
-  let byElements = false;
   for (const step of transcript.transcript) {
     if (step.expect === undefined) told = system.recorded(Fired).length;
     for (const element of step.input ?? []) await system.system.publish(Came, { element }, { time: new Date(element) });
-    if (step.input !== undefined) byElements = true;
-    if (step.watermark !== undefined) {
-      byElements = false;
-      watermarkMs = step.watermark;
-      await system.system.publish(TimeTold, {}, { time: new Date(watermarkMs + DISORDER_MS) });
-    }
+    if (step.watermark !== undefined)
+      await system.system.publish(TimeTold, {}, { time: new Date(step.watermark + DISORDER_MS) });
     if (dies) await system.crash();
     await system.settled();
     if (step.expect === undefined) continue;
-    const panes = panesOf(system.recorded(Fired), transcript)
-      .slice(told)
-      .map((pane) => {
-        const isOver = (pane.window?.[1] ?? 0) < watermarkMs;
-        return { ...pane, early: !isOver, late: isOver && byElements };
-      });
+    const panes = panesOf(system.recorded(Fired), transcript).slice(told);
     expect(panes.toSorted(byWindow)).toEqual(
       step.expect.toSorted(byWindow).map((pane) => expect.objectContaining(pane) as Pane),
     );
