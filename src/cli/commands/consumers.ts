@@ -28,6 +28,7 @@ export interface ConsumerJson {
   readonly figures: {
     readonly handled: number;
     readonly failed: number;
+    readonly late: number;
     readonly lastHandledTime?: string;
     readonly lastError?: {
       readonly time: string;
@@ -180,7 +181,7 @@ async function show(
   counts: boolean,
 ): Promise<void> {
   if (options.json === true) return writeJson(terminal, consumer);
-  const { lastError, lastHandledTime, handled, failed } = consumer.figures;
+  const { lastError, lastHandledTime, handled, failed, late } = consumer.figures;
   await terminal.write(
     sheet(
       [
@@ -195,7 +196,12 @@ async function show(
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer)],
-        ['since start', counts ? `${count(handled)} handled, ${count(failed)} failed attempts` : undefined],
+        [
+          'since start',
+          counts
+            ? `${count(handled)} handled, ${count(failed)} failed attempts${late > 0 ? `, ${count(late)} too late` : ''}`
+            : undefined,
+        ],
         ['retrying', consumer.retrying > 0 ? count(consumer.retrying) : undefined],
         [
           'parked',
