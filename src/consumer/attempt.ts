@@ -64,6 +64,8 @@ export class Attempt implements Handling {
   readonly appends: AttemptAppend[] = [];
   stateChange: StateChange | undefined;
   late = false;
+  /** Its handler returned a promise: it may have done something beyond the store. */
+  tookTime = false;
   #state: JsonValue | undefined;
   #published = 0;
   /** Publications whose schema validates asynchronously; the attempt is not done before they are. */

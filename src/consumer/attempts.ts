@@ -136,6 +136,7 @@ export class Attempts {
     }
     running ??= attempt.unfinished();
     if (running !== undefined) {
+      attempt.tookTime = true;
       this.#await(work, attempt, running);
       return UNDER_WAY;
     }

@@ -97,6 +97,8 @@ export class Committer {
   #dirty = false;
   /** Somebody may wait for what was settled. */
   #urgent = false;
+  /** What was settled may have reached beyond the store. */
+  #outside = false;
   #careful: boolean;
   #alone = false;
   /** Units that were closed, those of them that are durable, and those between, in order. */
@@ -196,8 +198,11 @@ export class Committer {
     this.#alone = true;
   }
 
-  /** An event was settled: with effects it is committed now, without soon. */
-  settled(urgent: boolean, position?: Position): void {
+  /**
+   * An event was settled: with effects it is committed now, without soon. `outside`: its handler may have done something beyond the store, which a
+   * crash before the commit lets it do again.
+   */
+  settled(urgent: boolean, position?: Position, outside = false): void {
     this.#dirty = true;
     this.#settled += 1;
     if (this.#careful || this.#alone) {
@@ -207,6 +212,10 @@ export class Committer {
       return;
     }
     this.#urgent ||= urgent && !this.#options.catchingUp();
+    if (outside && !this.#outside) {
+      this.#outside = true;
+      this.#wait();
+    }
     this.#startInTime();
   }
 
@@ -250,7 +259,7 @@ export class Committer {
     const { clock } = this.#options.environment;
     // Clocks may be set back.
     const { isPatient, catchingUp } = this.#options;
-    const lazyMs = isPatient && catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
+    const lazyMs = isPatient && !this.#outside && catchingUp() ? LAZY_HISTORY_MS : LAZY_AGAIN_MS;
     const againMs = Math.min(lazyMs, this.#begunMs + lazyMs - clock.now());
     this.#cancelLazy = clock.setTimer(Math.max(LAZY_MS, againMs), () => {
       this.#cancelLazy = undefined;
@@ -258,10 +267,15 @@ export class Committer {
     });
   }
 
-  #start(): void {
-    if (this.#running !== undefined || this.stopped) return;
+  /** Until it is said anew, nothing is begun by time. */
+  #wait(): void {
     this.#cancelLazy?.();
     this.#cancelLazy = undefined;
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.stopped) return;
+    this.#wait();
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       if (this.#units.length > 0) this.#start();
@@ -317,6 +331,7 @@ export class Committer {
     this.#bytes = 0;
     this.#dirty = false;
     this.#urgent = false;
+    this.#outside = false;
   }
 
   #rowsAsStored(): readonly RowWrite[] {

@@ -67,7 +67,7 @@ export class Settlement {
     // What time alone brought on is no event.
     if (work.pending !== undefined || (work.delivery !== undefined && !isDue(work))) figures.handled += 1;
     if (attempt.late) figures.late += 1;
-    this.#settle(work, urgent);
+    this.#settle(work, urgent, attempt.tookTime);
   }
 
   /** In the order in which they were published. */
@@ -196,10 +196,10 @@ export class Settlement {
     committer.settled(true, delivery.position);
   }
 
-  #settle(work: Work, urgent: boolean): void {
+  #settle(work: Work, urgent: boolean, outside = true): void {
     const { committer, progress } = this.#parts;
     if (work.pending !== undefined) progress.settle(work.pending);
-    committer.settled(urgent, work.event.position);
+    committer.settled(urgent, work.event.position, outside);
   }
 
   #aside(work: Work): Delivery {
