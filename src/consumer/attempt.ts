@@ -212,9 +212,9 @@ export class Attempt implements Handling {
     this.#collect({ event, derived: false });
   }
 
-  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void {
+  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>, about = this.event): void {
     this.#assertOpen();
-    this.appends.push({ event: reportOn(this.#setting, type, this.event, data), derived: true });
+    this.appends.push({ event: reportOn(this.#setting, type, about, data), derived: true });
   }
 
   tooLate(data: Readonly<Record<string, JsonValue>>): void {

@@ -59,8 +59,8 @@ export interface Handling {
     cause?: Cause,
   ): Promise<{ readonly id: string }>;
   append(event: EncodedEvent): void;
-  /** Records what the system has to say about the event. */
-  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void;
+  /** Records what the system has to say about an event, by default that of the handling. */
+  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>, about?: RecordedEvent): void;
   /** Counts the event as late and records that. */
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
   /** An event by its identity; undefined: it is not in the log, or no longer. */

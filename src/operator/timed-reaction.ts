@@ -268,10 +268,10 @@ function handle<State>(
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
     const nowMs = Math.max(knownMs, watermarkMs);
     atMs = Math.max(nowMs, afterMs);
-    const passed =
-      before === undefined
-        ? operator.initial(timeMs)
-        : operator.pass(before.of, nowMs, new KeySaying(handling, before.last, found));
+    let passed =
+      before === undefined ? undefined : operator.pass(before.of, nowMs, new KeySaying(handling, before.last, found));
+    // What time left nothing of is forgotten, as where time alone was brought on before.
+    if (passed === undefined || operator.isOver(passed)) passed = operator.initial(timeMs);
     const say = new KeySaying(handling, event, found);
     state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs }, say), atMs, say);
     last = lastEvent(event);
@@ -324,7 +324,7 @@ class KeySaying implements Saying {
   }
 
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void {
-    this.#handling.report(type, data);
+    this.#handling.report(type, data, this.last);
   }
 
   tooLate(data: Readonly<Record<string, JsonValue>>): void {
