@@ -3,9 +3,11 @@
  * down. `node.ts <store> <acknowledgements> <seed>`; with `verify` in place of a seed it waits until all is done, and checks everything.
  */
 import { openSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { open, StoreUnavailable, StreamVersionConflict, SystemFull } from 'thereupon';
 import type { Published } from 'thereupon';
+import { Meter } from '../crash/meter.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
 import { Moved, definitions, happened } from '../crash/program.ts';
 import { verify } from '../crash/verify.ts';
@@ -14,6 +16,8 @@ const [store = '', ackFile = '', task = '0'] = process.argv.slice(2);
 const SOURCE = '/cluster';
 const ACCOUNTS = 40;
 const CALLERS = 4;
+/** So many of the callers also tell what a meter counts, which goes on counting in the next life of the node. */
+const METERS = 2;
 /** Of a publisher whose write failed: it tells the same facts again. */
 const AGAIN_MS = 50;
 const TELL_MS = 5_000;
@@ -22,7 +26,7 @@ const system = await untilReached(() => open({ store, source: SOURCE, ...definit
 say({ opened: true });
 if (task === 'verify') {
   await caughtUp();
-  say({ verified: await verify(system, ackFile) });
+  say({ verified: await verify(system, ackFile, true) });
 } else {
   const stopping = new AbortController();
   // Told to stop; or left alone, by a runner that was ended.
@@ -33,7 +37,7 @@ if (task === 'verify') {
   const random = mulberry32(Number(task));
   await Promise.all(
     Array.from({ length: CALLERS }, (_, caller) =>
-      callUntil(stopping.signal, `${task}-${process.pid}-${caller}`, (bound) => Math.floor(random() * bound), acks),
+      callUntil(stopping.signal, caller, (bound) => Math.floor(random() * bound), acks),
     ),
   );
 }
@@ -43,11 +47,18 @@ process.exit(0);
 
 async function callUntil(
   signal: AbortSignal,
-  name: string,
+  caller: number,
   below: (bound: number) => number,
   acks: number,
 ): Promise<void> {
+  const name = `${task}-${process.pid}-${caller}`;
+  const meter = caller < METERS ? new Meter(`${path.basename(ackFile, '.tsv')}-${caller}`) : undefined;
+  if (meter !== undefined) await untilReached(() => meter.resume(system));
   for (let n = 0; !signal.aborted; n += 1) {
+    if (meter !== undefined) {
+      const told = [meter.next()];
+      acknowledge(acks, await untilReached(() => system.publishAll(told)));
+    }
     const size = below(4) === 0 ? 1 + below(6) : 1;
     const account = below(ACCOUNTS);
     const withClaim = below(10) === 0;
@@ -103,13 +114,16 @@ function acknowledge(acks: number, published: readonly Published[]): void {
   writeSync(acks, published.map(line).join(''));
 }
 
-/** Retries included: nothing is left that time alone would change. Says now and then what is. */
+/** Retries included, and no number is waited for: nothing is left that time alone would change. Says now and then what is. */
 async function caughtUp(): Promise<void> {
   const progress = setInterval(() => void tellProgress(), TELL_MS);
   for (;;) {
     await system.settled();
     const statuses = await system.consumers.list();
-    const waits = statuses.filter(({ name, retrying, waiting }) => retrying > 0 || (waiting > 0 && name !== 'picky'));
+    const waits = statuses.filter(
+      ({ name, retrying, waiting, time }) =>
+        retrying > 0 || (waiting > 0 && name !== 'picky') || (name === 'read' && time?.held !== 0),
+    );
     if (waits.length === 0) {
       clearInterval(progress);
       return;

@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { mulberry32 } from '../crash/mulberry.ts';
+import type { Verified } from '../crash/verify.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { Proxy } from './proxy.ts';
 
@@ -170,11 +171,11 @@ async function verifyAll(): Promise<void> {
   writeFileSync(acknowledgements, nodes.map(({ ackFile }) => readFileSync(ackFile, 'utf8')).join(''));
   const child = run([`${server.url}?schema=cluster&lease=${LEASE_MS}ms`, acknowledgements, 'verify']);
   let log = '';
-  let verified: { events: number; acknowledged: number } | undefined;
+  let verified: Verified | undefined;
   child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   if (child.stdout !== null)
     createInterface({ input: child.stdout }).on('line', (line) => {
-      verified = (JSON.parse(line) as { verified?: typeof verified }).verified ?? verified;
+      verified = (JSON.parse(line) as { verified?: Verified }).verified ?? verified;
     });
   const hang = setTimeout(() => {
     log += `it did not catch up and verify within ${HANG_MS} ms`;
@@ -187,7 +188,10 @@ async function verifyAll(): Promise<void> {
     .map(([name, count]) => `${count} ${name}`)
     .sort()
     .join(', ');
+  const compared = Object.entries(verified.orderly ?? {})
+    .map(([what, count]) => `${count} ${what}`)
+    .sort();
   process.stdout.write(
-    `cluster test: ${NODES} nodes, ${faults}; ${verified.acknowledged} acknowledgements, ${verified.events} events, all as promised (seed ${seed}, ${elapsed().toFixed(0)} s)\n`,
+    `cluster test: ${NODES} nodes, ${faults}; ${verified.acknowledged} acknowledgements, ${verified.events} events, all as promised (seed ${seed}, ${elapsed().toFixed(0)} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
   );
 }

@@ -2,6 +2,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { StreamVersionConflict, open } from 'thereupon';
 import type { Published } from 'thereupon';
+import { Meter } from './meter.ts';
 import { mulberry32 } from './mulberry.ts';
 import { Moved, definitions, happened } from './program.ts';
 import { verify } from './verify.ts';
@@ -13,11 +14,13 @@ const life = `${seedText}-${process.pid}`;
 const SOURCE = '/crash';
 const ACCOUNTS = 40;
 const CALLERS = 24;
+/** So many of the callers also tell what a meter counts. */
+const METERS = 8;
 
 const system = await open({ store, source: SOURCE, ...definitions });
 say({ opened: true });
 await caughtUp();
-say({ verified: await verify(system, ackFile) });
+say({ verified: await verify(system, ackFile, mode === 'verify') });
 if (mode === 'publish') {
   const acks = openSync(ackFile, 'a');
   await Promise.all(Array.from({ length: CALLERS }, (_, caller) => callForEver(caller, acks)));
@@ -25,7 +28,10 @@ if (mode === 'publish') {
 await system.close();
 
 async function callForEver(caller: number, acks: number): Promise<void> {
+  const meter = caller < METERS ? new Meter(String(caller)) : undefined;
+  await meter?.resume(system);
   for (let n = 0; ; n += 1) {
+    if (meter !== undefined) acknowledge(acks, await system.publishAll([meter.next()]));
     const size = below(4) === 0 ? 1 + below(12) : 1;
     const batch = `${life}-${caller}-${n}`;
     const publications = Array.from({ length: size }, (_, place) => ({
@@ -78,12 +84,14 @@ function acknowledge(acks: number, published: readonly Published[]): void {
   );
 }
 
-/** Retries included: nothing is left that time alone would change. */
+/** Retries included: nothing is left that time alone would change. In the end no number is waited for either. */
 async function caughtUp(): Promise<void> {
   for (;;) {
     await system.settled();
     const statuses = await system.consumers.list();
-    if (statuses.every((status) => status.retrying === 0 && (status.waiting === 0 || status.name === 'picky'))) return;
+    const isHeld = mode === 'verify' && statuses.some(({ name, time }) => name === 'read' && time?.held !== 0);
+    const waits = statuses.some(({ name, retrying, waiting }) => retrying > 0 || (waiting > 0 && name !== 'picky'));
+    if (!waits && !isHeld) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

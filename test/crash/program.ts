@@ -3,8 +3,14 @@ import {
   defineAutomation,
   defineConsumer,
   defineEvent,
+  defineMonitor,
+  definePatterns,
   defineProjection,
+  defineSequence,
   defineWindow,
+  every,
+  not,
+  one,
   tumbling,
 } from 'thereupon';
 import { z } from 'zod';
@@ -161,10 +167,118 @@ const totals = defineWindow({
   publishes: Totalled,
 });
 
+export const Matched = defineEvent({
+  type: 'crash.pattern.matched',
+  stream: (data) => `match-${data.account}`,
+  schema: z.object({ account: z.string(), pattern: z.string(), of: z.array(z.string()) }),
+});
+
+/** What is far above zero and far below, one after another, in number, and without the other. Matches outlive many of those who look for them. */
+const patterns = definePatterns({
+  key: (event) => event.stream,
+  time: { disorder: '100ms', idle: '2s' },
+  patterns: {
+    'sent back': {
+      sequence: [
+        every(one('out', Moved).where({ data: { amount: [{ numeric: ['<', -90] }] } })),
+        one('back', Moved).where({ data: { amount: [{ numeric: ['>=', 90] }] } }),
+      ],
+      within: '3s',
+    },
+    'three large ones': {
+      sequence: [
+        one('large', Moved)
+          .where({ data: { amount: [{ numeric: ['>=', 80] }] } })
+          .count({ atLeast: 3 }),
+      ],
+      within: '3s',
+    },
+    'not made good': {
+      sequence: [
+        every(one('low', Moved).where({ data: { amount: [{ numeric: ['<', -95] }] } })),
+        not(Moved, { data: { amount: [{ numeric: ['>=', 60] }] } }).within('150ms'),
+      ],
+    },
+  },
+});
+
+const match = defineAutomation({
+  name: 'match',
+  on: patterns,
+  publishes: [Matched],
+  async run({ pattern, key, time, events, publish }) {
+    await Promise.resolve();
+    const of = Object.values(events)
+      .flat()
+      .map(({ id }) => id);
+    await publish(Matched, { account: key, pattern, of }, { time });
+  },
+});
+
+export const Swung = defineEvent({
+  type: 'crash.account.swung',
+  stream: (data) => `swing-${data.account}`,
+  schema: z.object({ account: z.string(), since: z.string(), mean: z.number() }),
+});
+
+/** Of some accounts: that the last movements were large on the whole, once until they are not. */
+const swings = defineMonitor({
+  name: 'swings',
+  on: Moved,
+  where: { data: { account: [{ numeric: ['<', 10] }] } },
+  key: (event) => String(event.data.account),
+  time: { disorder: '20ms', idle: '2s' },
+  value: (event) => event.data.amount,
+  measure: { average: { events: 5 } },
+  fires: { above: 40 },
+  rearms: { below: 0 },
+  publishes: Swung,
+  alarm: ({ key, since, measured }) => ({ account: key, since, mean: measured }),
+});
+
+/** What a meter tells, under numbers of its own, which do not come in their order, some twice, some late and some never. */
+export const Metered = defineEvent({
+  type: 'crash.meter.told',
+  stream: (data) => `meter-${data.meter}`,
+  schema: z.object({ meter: z.string(), number: z.int() }),
+});
+
+export const Read = defineEvent({
+  type: 'crash.meter.read',
+  stream: (data) => `read-${data.meter}`,
+  schema: z.object({ meter: z.string(), number: z.int(), place: z.int() }),
+});
+
+/** Fewer wait than the last numbers that are remembered, so that each doubled one is known as such. */
+const counts = defineSequence({
+  name: 'counts',
+  on: Metered,
+  sequence: { onGap: 'hold', wait: '1500ms', first: 1, hold: { maxEvents: 40 } },
+});
+
+/** Writes down in which order it is given them. */
+const read = defineAutomation({
+  name: 'read',
+  on: Metered,
+  sequence: counts,
+  publishes: [Read],
+  state: { initial: () => ({ place: 0 }) },
+  async run({ event, state, publish }) {
+    await Promise.resolve();
+    const place = state.get().place + 1;
+    state.set({ place });
+    await publish(Read, { meter: event.data.meter, number: event.data.number, place }, { time: event.time });
+  },
+});
+
+/** What follows from the recorded log by event time or by producers' numbers: an orderly run of the same log says the same. */
+export const orderly = { automations: [match, read], monitors: [swings, counts] } as const;
+
 export const definitions = {
-  events: [Moved, Noted, Confirmed, Worked],
+  events: [Moved, Noted, Confirmed, Worked, Metered],
   windows: [totals],
-  automations: [note, confirm],
+  automations: [note, confirm, ...orderly.automations],
+  monitors: orderly.monitors,
   projections: [balances, confirmations],
   consumers: [inOrder, work, picky],
 } as const;

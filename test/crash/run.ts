@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { mulberry32 } from './mulberry.ts';
+import type { Verified } from './verify.ts';
 
 const { values } = parseArgs({ options: { seed: { type: 'string' }, kills: { type: 'string', default: '60' } } });
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
@@ -25,7 +26,7 @@ const KILLS_PER_STORE = 20;
 const random = mulberry32(seed);
 
 interface Life {
-  readonly verified: { readonly events: number; readonly acknowledged: number } | undefined;
+  readonly verified: Verified | undefined;
   readonly killed: boolean;
 }
 
@@ -87,6 +88,7 @@ const begin = performance.now();
 let verifications = 0;
 let events = 0;
 let acknowledged = 0;
+const orderly = new Map<string, number>();
 try {
   for (let number = 1; number <= kills; number += 1) {
     const store = `store-${Math.ceil(number / KILLS_PER_STORE)}`;
@@ -106,10 +108,13 @@ try {
     verifications += 1;
     events += last.verified?.events ?? 0;
     acknowledged += last.verified?.acknowledged ?? 0;
+    for (const [what, count] of Object.entries(last.verified?.orderly ?? {}))
+      orderly.set(what, (orderly.get(what) ?? 0) + count);
   }
+  const compared = [...orderly].map(([what, count]) => `${count} ${what}`).sort();
   const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
   process.stdout.write(
-    `crash test: ${kills} kills, ${verifications} restarts verified in full, ${acknowledged} acknowledged events of ${events}, all as promised (seed ${seed}, ${seconds} s)\n`,
+    `crash test: ${kills} kills, ${verifications} restarts verified in full, ${acknowledged} acknowledged events of ${events}, all as promised (seed ${seed}, ${seconds} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
   );
   rmSync(folder, { recursive: true });
 } catch (error) {

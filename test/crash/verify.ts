@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import type { AnySystem, RecordedEvent } from 'thereupon';
+import { verifyOrderly } from './verify-orderly.ts';
 import { Confirmed, Moved, Noted, POISONED, Totalled, WINDOW, Worked, balances, confirmations } from './program.ts';
 
 type Account = { movements: number; balance: number; lastVersion: number };
 
-/** Everything that must hold after a restart, once the reactions have caught up. Throws with the first thing that does not. */
-export async function verify(system: AnySystem, ackFile: string): Promise<{ events: number; acknowledged: number }> {
+export interface Verified {
+  readonly events: number;
+  readonly acknowledged: number;
+  /** How much there was of what follows by time or by numbers; undefined: it was not looked at. */
+  readonly orderly: Readonly<Record<string, number>> | undefined;
+}
+
+/**
+ * Everything that must hold after a restart, once the reactions have caught up. Throws with the first thing that does not. `isLast`: nothing waits
+ * for its turn any more, and what follows by time or by numbers is compared with an orderly run.
+ */
+export async function verify(system: AnySystem, ackFile: string, isLast: boolean): Promise<Verified> {
   const { log, reports } = await readAtRest(system);
+  const all = [...log, ...reports].sort((left, right) => left.position - right.position);
   const acknowledged = verifyAcknowledged(log, ackFile);
   verifyVersions(log);
   const moved = log.filter((event) => event.type === Moved.type);
@@ -31,10 +43,11 @@ export async function verify(system: AnySystem, ackFile: string): Promise<{ even
     'work (G6)',
   );
   verifyNotesInOrder(log);
-  verifyTotals([...log, ...reports].sort((left, right) => left.position - right.position));
+  verifyTotals(all);
   await verifyProjections(system, moved);
   await verifyDeadLetters(system, moved);
-  return { events: log.length, acknowledged };
+  const compared = isLast ? await verifyOrderly(all) : undefined;
+  return { events: log.length, acknowledged, orderly: compared };
 }
 
 /** The facts, and what the system reported, with nothing under way: time may pass, and windows be over, while they are read. */
@@ -166,7 +179,7 @@ function verifyTotals(log: readonly RecordedEvent[]): void {
   };
   const open = new Set<string>();
   for (const event of log) {
-    if (event.type === 'thereupon.time.passed') {
+    if (event.type === 'thereupon.time.passed' && event.stream === 'thereupon-totals') {
       watermarkMs = Math.max(watermarkMs, Date.parse((event.data as { time: string }).time));
     } else if (event.type === Moved.type) {
       const { account, amount } = event.data as { account: number; amount: number };
@@ -197,8 +210,8 @@ function verifyTotals(log: readonly RecordedEvent[]): void {
     { missing: [], wrong: [] },
     'G6: the windows are not what follows from the log',
   );
-  const reported = log.filter(({ type }) => type === 'thereupon.event.late').length;
-  assert.equal(reported, late, 'G8: movements that came too late are not all reported');
+  const reported = log.filter(({ type, stream }) => type === 'thereupon.event.late' && stream === 'thereupon-totals');
+  assert.equal(reported.length, late, 'G8: movements that came too late are not all reported');
 }
 
 /** Of two lists in which things may be there several times. */
