@@ -31,7 +31,7 @@ async function callForEver(caller: number, acks: number): Promise<void> {
   const meter = caller < METERS ? new Meter(String(caller)) : undefined;
   await meter?.resume(system);
   for (let n = 0; ; n += 1) {
-    if (meter !== undefined) acknowledge(acks, await system.publishAll([meter.next()]));
+    if (meter !== undefined) acknowledge(acks, await system.publishAll([meter.next(), meter.next(), meter.next()]));
     const size = below(4) === 0 ? 1 + below(12) : 1;
     const batch = `${life}-${caller}-${n}`;
     const publications = Array.from({ length: size }, (_, place) => ({

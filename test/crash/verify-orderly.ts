@@ -21,6 +21,7 @@ const CONSUMERS: ReadonlySet<string> = new Set([...orderly.automations, ...order
 export async function verifyOrderly(log: readonly RecordedEvent[]): Promise<Readonly<Record<string, number>>> {
   const found = followingIn(log);
   verifyRead(log);
+  verifySaidOnce(log);
   const expected = followingIn(await orderlyRun(log));
   for (const [stream, facts] of expected) assertSame(found.get(stream) ?? [], facts, stream);
   for (const stream of found.keys()) assert.ok(expected.has(stream), `G6: ${stream} does not follow from the log`);
@@ -106,6 +107,17 @@ async function* imageOf(log: readonly RecordedEvent[]): AsyncGenerator<readonly 
   yield events;
   yield removed;
   yield [{ kind: 'end', counts }];
+}
+
+/** No match and no alarm is there again under another id (G6). */
+function verifySaidOnce(log: readonly RecordedEvent[]): void {
+  const said = new Set<string>();
+  for (const { type, data } of log) {
+    if (type !== Matched.type && type !== Swung.type) continue;
+    const what = `${type} ${JSON.stringify(data)}`;
+    assert.ok(!said.has(what), `G6: ${what} is recorded twice`);
+    said.add(what);
+  }
 }
 
 /** The automation saw each number once, and before a higher one unless it was given up by then (G5, G8). */
