@@ -89,6 +89,23 @@ describe('composite patterns', () => {
     );
   });
 
+  test('what breaks a strict order may begin the next match: every a, b, c that nothing comes between (CE2, CE3)', () => {
+    fc.assert(
+      fc.property(apart, fc.constantFrom('ab', 'abc'), (events, word) => {
+        const steps = [...word].map((letter) => one(letter));
+        const whole = pattern(steps, { every: [0, steps.length - 1], order: 'next' });
+        const expected = events.flatMap((_event, index) => {
+          const stretch = events.slice(index, index + word.length);
+          return stretch.map(({ letter }) => letter).join('') === word
+            ? [stretch.map((_one, place) => index + place)]
+            : [];
+        });
+        expect(places(run(whole, events), events)).toEqual(expected);
+        expect(places(run(pattern(steps, { order: 'next' }), events), events)).toEqual(expected.slice(0, 1));
+      }),
+    );
+  });
+
   test('pairs of a, again and again: each event in one of them (CE3)', () => {
     fc.assert(
       fc.property(apart, (events) => {

@@ -115,14 +115,15 @@ class Turn<Event> {
       this.#runs.push(run);
       return;
     }
-    this.#lose(run);
+    const anew = this.#lose(run);
+    if (anew === undefined) return;
     // What breaks a strict order may be the beginning of the next one.
-    if (isStrict && !isBeginning && this.#pattern.every === undefined)
-      this.offer(fresh(this.#pattern, 0, this.#timeMs, NOTHING), event);
+    if (isStrict && !isBeginning) this.offer(anew, event);
+    else this.#begun.push(anew);
   }
 
   wait(run: Run<Event>): void {
-    if (expiryOf(this.#pattern, run) <= this.#timeMs) this.#lose(run);
+    if (expiryOf(this.#pattern, run) <= this.#timeMs) this.#expire(run);
     else if (deadlineOf(this.#pattern, run) <= this.#timeMs) this.#absent(run);
     else this.#runs.push(run);
   }
@@ -216,21 +217,32 @@ class Turn<Event> {
     return { ...waitingAt(this.#pattern, step, this.#timeMs), bound, firstMs, origin };
   }
 
-  #restart({ origin }: Run<Event>): void {
-    const { every } = this.#pattern;
-    if (every !== undefined && origin !== undefined && this.#begun.length === 0)
-      this.#begun.push(fresh(this.#pattern, every[0], this.#timeMs, origin));
+  #restart(run: Run<Event>): void {
+    const anew = this.#anew(run);
+    if (anew !== undefined) this.#begun.push(anew);
   }
 
-  /** It will not become a match; but who was within `every` begins anew. */
-  #lose(run: Run<Event>): void {
+  /** Where a run begins anew that is within `every`, or beyond it. */
+  #anew({ origin }: Run<Event>): Run<Event> | undefined {
+    const { every } = this.#pattern;
+    if (every === undefined || origin === undefined || this.#begun.length > 0) return undefined;
+    return fresh(this.#pattern, every[0], this.#timeMs, origin);
+  }
+
+  #expire(run: Run<Event>): void {
+    const anew = this.#lose(run);
+    if (anew !== undefined && this.#pattern.every !== undefined) this.#begun.push(anew);
+  }
+
+  /** It will not become a match; but who was within `every` begins anew, and so does who has not matched yet. */
+  #lose(run: Run<Event>): Run<Event> | undefined {
     const { every, withinMs } = this.#pattern;
-    if (every === undefined) return;
+    if (every === undefined) return fresh(this.#pattern, 0, this.#timeMs, NOTHING);
     const { origin } = run;
-    if (origin === undefined) return;
-    const isOver = origin.firstMs !== undefined && origin.firstMs + withinMs <= this.#timeMs;
-    if (isOver) this.#ended = true;
-    else this.#restart(run);
+    const isOver = origin?.firstMs !== undefined && origin.firstMs + withinMs <= this.#timeMs;
+    if (!isOver) return this.#anew(run);
+    this.#ended = true;
+    return undefined;
   }
 
   /** What was not to come did not. */
