@@ -66,7 +66,7 @@ export class EventTime {
     return this.#ahead.ms;
   }
 
-  /** The first watermark that there was; NO_TIME: there is none yet. */
+  /** When time began: of the sources that told of it first the least of their times. NO_TIME: nothing is known yet. */
   get sinceMs(): number {
     return this.#sinceMs;
   }
@@ -120,7 +120,7 @@ export class EventTime {
       const next = this.#observations[this.#first];
       if (next === undefined || next.position > low) break;
       apply(this.#behind, next);
-      if (this.#sinceBehindMs === NO_TIME) this.#sinceBehindMs = this.#behind.ms;
+      if (this.#sinceBehindMs === NO_TIME) this.#sinceBehindMs = this.#beginning(this.#behind);
       this.#mark = undefined;
     }
     if (this.#first * 2 > this.#observations.length) {
@@ -145,8 +145,13 @@ export class EventTime {
     this.#observations.push(observation);
     this.#recordedMs = Math.max(this.#recordedMs, observation.recordedMs);
     const moved = apply(this.#ahead, observation);
-    if (this.#sinceMs === NO_TIME) this.#sinceMs = this.#ahead.ms;
+    if (this.#sinceMs === NO_TIME) this.#sinceMs = this.#beginning(this.#ahead);
     return moved;
+  }
+
+  /** What is missing is missing since something was there, not since what might still come late. */
+  #beginning({ ms }: Watermark): number {
+    return ms + this.#time.watermark.disorderMs;
   }
 }
 

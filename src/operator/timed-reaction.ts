@@ -258,7 +258,8 @@ function handle<State>(
   } else if (time.expectedSinceMs !== undefined) {
     if (before !== undefined) return undefined;
     const say = new KeySaying(handling, event, found);
-    atMs = Math.max(time.expectedSinceMs, time.presentMs);
+    // Its own events may be from before that, and are in time as long as any are.
+    atMs = time.presentMs;
     state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
     last = lastEvent(event);
   } else {

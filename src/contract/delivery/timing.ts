@@ -364,6 +364,34 @@ export const timingCases: ContractSuite = (bench) => [
       await test.settled({ advance: '1h' });
       assert.equal(alarms().length, 2);
     },
+    async 'G8 what is expected is missing since time began, not since what might have come late: of those who speak in time nothing is told'(
+      stage,
+    ) {
+      const silent = defineSilence({
+        name: 'silent',
+        on: Measured,
+        key: ({ data }) => data.sensor,
+        for: '5m',
+        expected: ['a', 'b', 'c'],
+        time: { disorder: '5m', idle: '10s' },
+        publishes: Alarmed,
+        alarm: ({ key, since }) => ({ sensor: key, since }),
+      });
+      const test: Test = await stage.start({ events: [Measured], monitors: [silent] });
+      for (let minute = 1; minute < 20; minute += 3) {
+        await test.advance('1m');
+        await measure(test, 'a', minute * 60);
+        await test.advance('2m');
+        await measure(test, 'b', minute * 60 + 120);
+        if (minute === 4) await test.crash();
+        await test.settled();
+      }
+      assert.deepEqual(
+        test.recorded(Alarmed).map(({ data, time }) => [data.sensor, seconds(data.since), seconds(time)]),
+        [['c', 0, 300]],
+      );
+      assert.deepEqual(test.reported('thereupon.event.late'), []);
+    },
     async 'G7 an event whose key could not be told counts in its own window when it is mended, behind later ones of that key'(
       stage,
     ) {
