@@ -32,7 +32,8 @@ export interface DueKeysOptions {
 const BATCH = 256;
 /** After so many others get their turn, and what came of them is committed before more does: it takes memory until then. */
 const TURN = 4_096;
-const PAGE = 1_000;
+/** Of states, which may be large. */
+const PAGE = 256;
 
 /**
  * Brings on what time alone brings on: keys are handled again when the watermark has come to where their state wants it.
@@ -94,7 +95,11 @@ export class DueKeys {
     const { rows, state, time, isMine } = this.#options;
     const mine = time.expected.filter((key) => isMine(key));
     const known = await rows.getMany(state.namespace, mine);
-    this.#expected = mine.filter((_key, index) => known[index] === undefined);
+    // A row that means nothing to the present definition is none.
+    this.#expected = mine.filter((_key, index) => {
+      const row = known[index];
+      return row === undefined || this.#restored(row) === undefined;
+    });
     for (let after: { key: string; value: undefined } | undefined; ;) {
       const page = await rows.query(state.namespace, { limit: PAGE, ...(after === undefined ? {} : { after }) });
       for (const { key, value } of page) if (isMine(key)) this.#restore(key, value);
@@ -106,12 +111,17 @@ export class DueKeys {
 
   #restore(key: string, row: JsonValue): void {
     const { state, time } = this.#options;
-    const value = state.form === undefined ? row : state.form.restored(row);
-    // What is stored may mean nothing any more: then the key begins anew.
+    const value = this.#restored(row);
     if (value === undefined) return;
     this.#waits(key, time.dueMs(value));
     const held = state.indexes(value)[HELD_INDEX];
     if (typeof held === 'number') this.holds(key, held);
+  }
+
+  /** Undefined: it means nothing to the present definition, and the key begins anew. */
+  #restored(row: JsonValue): JsonValue | undefined {
+    const { form } = this.#options.state;
+    return form === undefined ? row : form.restored(row);
   }
 
   #waits(key: string, dueMs: number): void {

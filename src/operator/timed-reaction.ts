@@ -246,6 +246,8 @@ function handle<State>(
   const before = kept === undefined || kept.of === null ? undefined : { of: kept.of, last: kept.last };
   const { event, time } = handling;
   if (time === undefined) throw new Error('a handling without event time');
+  // What was due has become nothing meanwhile.
+  if (before === undefined && time.due !== undefined) return undefined;
   const knownMs = kept?.atMs ?? NO_TIME;
   let state: State;
   let atMs: number;
@@ -280,7 +282,11 @@ function handle<State>(
   const keep: Keep<State> = (of) => {
     const isOver = operator.isOver(of);
     if (isOver && kept === undefined && handling.state === undefined) return;
-    handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last } as unknown as JsonValue));
+    // Time stands still for what waits behind an event that was set aside, also where nothing else is left of the key.
+    const isForgotten = isOver && !(kept !== undefined && wasSetAside(handling));
+    handling.keepState(
+      isForgotten ? undefined : ({ of: isOver ? null : of, atMs: finite(atMs), last } as unknown as JsonValue),
+    );
   };
   keep(state);
   return { keep, state };
@@ -289,6 +295,11 @@ function handle<State>(
 /** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
 function isPassage({ event, time }: Handling, last: number): boolean {
   return time?.expectedSinceMs === undefined && (time?.due !== undefined || event.position === last);
+}
+
+/** The event, or what time brought on, was set aside, behind another one or because it failed: others may wait behind it. */
+function wasSetAside({ time }: Handling): boolean {
+  return time?.taken === undefined && time?.due?.upToMs === undefined;
 }
 
 /** Mostly there is nothing to say, so that it costs nothing to be able to. */

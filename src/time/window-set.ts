@@ -106,7 +106,7 @@ export function addToWindows<Value, Accumulator, Result>(
       continue;
     }
     const parts = open.filter((window) =>
-      windowing.kind === 'session' ? touches(window, span) : window.startMs === span.startMs,
+      windowing.kind === 'session' ? touches(window, span) : byStart(window, span) === 0,
     );
     const added = addTo(rules, wholeOf(rules, parts, span), event);
     const fired = fireAfterAdding(rules, added, watermarkMs);

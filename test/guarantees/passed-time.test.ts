@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
-import { defineAutomation, defineEvent, definePattern, defineSequence, one } from 'thereupon';
+import {
+  defineAutomation,
+  defineEvent,
+  defineMonitor,
+  definePattern,
+  defineSequence,
+  defineSilence,
+  defineWindow,
+  one,
+  tumbling,
+} from 'thereupon';
 import type { Publication } from 'thereupon';
+import { memory } from 'thereupon/memory';
 import { DEFAULT_START_MS, testSystem } from 'thereupon/testing';
 import { z } from 'zod';
 import { Happened } from './things.ts';
@@ -73,4 +84,177 @@ async function losses(atOnce: boolean): Promise<readonly unknown[]> {
 test('what time brings on is reported of the last event before it (G11)', async () => {
   expect(await losses(false)).toEqual(['a-3']);
   expect(await losses(true)).toEqual(['a-3']);
+});
+
+const Counted = defineEvent({
+  type: 'test.things.counted',
+  stream: (data) => `count-${data.thing}`,
+  schema: z.object({ thing: z.string(), second: z.number(), count: z.number() }),
+});
+
+/** Pairs of a thing whose first pair fails, while later ones wait behind it and time goes on. */
+async function pairsBehind(fails: boolean, given: { readonly attempts?: 1 }): Promise<readonly string[]> {
+  let isBroken = fails;
+  const found: string[] = [];
+  const pattern = definePattern({
+    sequence: [
+      one('first', Told).where({ data: { what: ['first'] } }),
+      one('second', Told).where({ data: { what: ['second'] } }),
+    ],
+    within: '15s',
+    key: (event) => event.data.thing,
+    time: { idle: 'never' },
+  });
+  const run = ({ key, time }: { key: string; time: string }) => {
+    if (isBroken) throw new Error('not now');
+    found.push(`${key} at ${time}`);
+  };
+  const automations = [defineAutomation({ name: 'pairs', on: pattern, run, retry: given })];
+  await using t = await testSystem({ events: [Told], automations });
+  for (let second = 0; second < 100; second += 20)
+    for (const fact of [toldAt(second * 1_000, 'a', 'first'), toldAt(second * 1_000 + 3_000, 'a', 'second')]) {
+      await t.system.publishAll([fact]);
+      await t.settled();
+    }
+  await t.system.publishAll([toldAt(1_000_000, 'b', 'first')]);
+  await t.settled();
+  isBroken = false;
+  if (given.attempts === 1) await t.deadLetters.retryAll();
+  await t.settled({ advance: '1h' });
+  expect(t.reported('thereupon.event.late')).toEqual([]);
+  return found;
+}
+
+test('what waits behind a match that failed is judged by the time at which it was set aside, and matches as it would have (G6, G7)', async () => {
+  const expected = [3, 23, 43, 63, 83].map(
+    (second) => `a at 2026-01-01T00:0${Math.floor(second / 60)}:${String(second % 60).padStart(2, '0')}.000Z`,
+  );
+  expect(await pairsBehind(false, {})).toEqual(expected);
+  expect(await pairsBehind(true, {})).toEqual(expected);
+  expect(await pairsBehind(true, { attempts: 1 })).toEqual(expected);
+});
+
+/** When the windows of a begin, of which the first could not be told at first, while an event of the next waits behind it. */
+async function windowsBehind(fails: boolean, retry: { readonly attempts?: 1 }): Promise<readonly number[]> {
+  let isBroken = fails;
+  const counts = defineWindow({
+    name: 'counts',
+    on: Told,
+    key: (event) => event.data.thing,
+    windows: tumbling('10s'),
+    time: { idle: 'never' },
+    retry,
+    publishes: Counted,
+    aggregate: {
+      initial: () => 0,
+      add: (count) => count + 1,
+      result(count, { key, startMs }) {
+        if (isBroken && key === 'a') throw new Error('not now');
+        return { thing: key, second: (startMs - DEFAULT_START_MS) / 1_000, count };
+      },
+    },
+  });
+  await using t = await testSystem({ events: [Told], windows: [counts] });
+  const tell = async (thing: string, second: number) => {
+    await t.system.publishAll([toldAt(second * 1_000, thing, 'first')]);
+    await t.settled();
+  };
+  await tell('a', 1);
+  await tell('b', 12);
+  await tell('a', 13);
+  await tell('b', 40);
+  isBroken = false;
+  if (retry.attempts === 1) await t.deadLetters.retryAll();
+  await t.settled({ advance: '1m' });
+  await tell('b', 60);
+  expect(t.reported('thereupon.event.late')).toEqual([]);
+  return t.recorded(Counted).flatMap(({ data }) => (data.thing === 'a' ? [data.second] : []));
+}
+
+test('what waits behind a result that failed counts in its own window (G7)', async () => {
+  expect(await windowsBehind(false, {})).toEqual([0, 10]);
+  expect(await windowsBehind(true, {})).toEqual([0, 10]);
+  expect(await windowsBehind(true, { attempts: 1 })).toEqual([0, 10]);
+});
+
+/** When the windows begin and end that are told, in minutes, and how many events each has; the size changes between two runs. */
+async function windowsOf(before: '1h' | '2h', after: '1h' | '2h'): Promise<readonly (readonly number[])[]> {
+  const store = memory();
+  const sized = (size: '1h' | '2h') =>
+    defineWindow({
+      name: 'counts',
+      on: Told,
+      key: (event) => event.data.thing,
+      windows: tumbling(size),
+      time: { disorder: '3h', idle: 'never' },
+      publishes: Counted,
+      aggregate: {
+        initial: () => 0,
+        add: (count) => count + 1,
+        result: (count, { key, startMs, endMs }) => ({ thing: `${key}-${endMs}`, second: startMs, count }),
+      },
+    });
+  const minutes = (...at: readonly number[]) => at.map((minute) => toldAt(minute * 60_000, 'a', 'first'));
+  {
+    await using t = await testSystem({ store, events: [Told], windows: [sized(before)] });
+    await t.system.publishAll(minutes(10, 90, 95));
+    await t.settled();
+  }
+  await using t = await testSystem({ store, seed: 2, events: [Told], windows: [sized(after)] });
+  await t.system.publishAll(minutes(51, 1_000));
+  await t.settled();
+  return t
+    .recorded(Counted)
+    .map(({ data }) => [
+      (data.second - DEFAULT_START_MS) / 60_000,
+      (Number(data.thing.slice(2)) - DEFAULT_START_MS) / 60_000,
+      data.count,
+    ])
+    .sort((left, right) => left.join().localeCompare(right.join()));
+}
+
+test('windows of another size begin beside those that are open (G6)', async () => {
+  expect(await windowsOf('1h', '2h')).toEqual([
+    [0, 120, 1],
+    [0, 60, 1],
+    [60, 120, 2],
+  ]);
+  expect(await windowsOf('2h', '1h')).toEqual([
+    [0, 120, 3],
+    [0, 60, 1],
+  ]);
+});
+
+test('what another monitor of the same name has heard of does not count for those who are expected (G8)', async () => {
+  const store = memory();
+  const common = { name: 'watch', on: Told, key: ({ data }: { data: { thing: string } }) => data.thing } as const;
+  const high = defineMonitor({
+    ...common,
+    value: () => 1,
+    fires: { above: 5 },
+    publishes: Counted,
+    alarm: ({ key }) => ({ thing: key, second: 0, count: 0 }),
+  });
+  const silent = defineSilence({
+    ...common,
+    for: '1m',
+    expected: ['a', 'never'],
+    time: { idle: 'never' },
+    publishes: Counted,
+    alarm: ({ key }) => ({ thing: key, second: 0, count: 0 }),
+  });
+  {
+    await using t = await testSystem({ store, events: [Told], monitors: [high] });
+    await t.system.publishAll([toldAt(0, 'a', 'first')]);
+    await t.settled();
+  }
+  await using t = await testSystem({ store, seed: 2, events: [Told], monitors: [silent] });
+  await t.system.publishAll([toldAt(1_000, 'b', 'first'), toldAt(200_000, 'b', 'second')]);
+  await t.settled();
+  expect(
+    t
+      .recorded(Counted)
+      .map(({ data }) => data.thing)
+      .sort(),
+  ).toEqual(['a', 'b', 'never']);
 });
