@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Consumers } from '../consumer/consumers.ts';
 import type { ConsumerStatus } from '../consumer/status.ts';
 import { WrongState } from '../errors.ts';
@@ -22,6 +22,8 @@ const LOOKS = 3;
 const TURNS_AT_MOST = 64;
 /** Real time for a store that answers from elsewhere. One that a test holds back by the clock is not waited for longer. */
 const STORE_PATIENCE_MS = 250;
+/** Real time for handlers that wait for something of the real world, where nobody makes them wait for the clock. */
+export const HANDLER_PATIENCE_MS = 250;
 /** Real time in which nothing may happen, while handlers wait for things outside of the clock. */
 const PATIENCE_MS = 2_000;
 const LONGEST_MS = durationMs('30d', 'advance');
@@ -35,16 +37,29 @@ export interface AtWork {
   readonly storeCalls: number;
 }
 
-/** Some turns of the event loop: until everything is at rest, or nothing but time will help. */
-export async function turnsToRest(process: AtWork | undefined): Promise<void> {
+/**
+ * Some turns of the event loop: until everything is at rest, or nothing but time will help. `patienceMs`: so long, of real time, nothing has to happen
+ * before that is believed of handlers that are under way.
+ */
+export async function turnsToRest(process: AtWork | undefined, patienceMs = 0): Promise<void> {
+  const consumers = process?.system.consumers;
   const untilMs = systemClock.now() + STORE_PATIENCE_MS;
+  let activity = consumers?.activity;
+  let handlersUntilMs = systemClock.now() + patienceMs;
   for (let turns = 0, looks = 0; looks < LOOKS && turns < TURNS_AT_MOST;) {
-    await nextTurn();
-    process?.system.consumers.hurry();
+    if (turns === TURNS_AT_MOST - 1 && systemClock.now() < handlersUntilMs) {
+      await wait(1);
+      turns = 0;
+    } else await nextTurn();
+    consumers?.hurry();
+    if (consumers?.activity !== activity) {
+      activity = consumers?.activity;
+      handlersUntilMs = systemClock.now() + patienceMs;
+    }
     const waitsForStore = (process?.storeCalls ?? 0) > 0 && systemClock.now() < untilMs;
     if (waitsForStore) looks = 0;
     else {
-      looks = process?.system.consumers.atRest === false ? 0 : looks + 1;
+      looks = consumers?.atRest === false ? 0 : looks + 1;
       turns += 1;
     }
   }

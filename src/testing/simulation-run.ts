@@ -9,7 +9,7 @@ import { createEnvironment } from '../system/environment.ts';
 import { seededRandom } from '../system/random.ts';
 import type { Fact } from './facts.ts';
 import type { PortCall } from './intercepted-store.ts';
-import { settle, turnsToRest } from './settling.ts';
+import { HANDLER_PATIENCE_MS, settle, turnsToRest } from './settling.ts';
 import type { Crash, Plan } from './simulation-plan.ts';
 import type { Outcome } from './simulation-outcome.ts';
 import { Outcomes } from './simulation-outcome.ts';
@@ -65,7 +65,10 @@ class Stage {
 
   private constructor(options: RunOptions, store: Parameters<typeof startProcess>[0]['factory']) {
     this.#options = options;
-    this.#clock = createVirtualClock({ startMs: options.startMs, rest: () => turnsToRest(this.#process) });
+    this.#clock = createVirtualClock({
+      startMs: options.startMs,
+      rest: () => turnsToRest(this.#process, HANDLER_PATIENCE_MS),
+    });
     const environment = createEnvironment({ clock: this.#clock, random: seededRandom(options.seed) });
     // What was recorded has passed that gate, by another clock than this one.
     const { clocks: _trust, ...program } = options.program;
@@ -92,7 +95,7 @@ class Stage {
     await this.#clock.advanceTo(atMs);
     if (crash === undefined) {
       await this.#publish(told, index);
-      await turnsToRest(this.#process);
+      await turnsToRest(this.#process, HANDLER_PATIENCE_MS);
       return;
     }
     const armed: Armed = { left: crash.write, when: crash.when, happened: Promise.withResolvers<void>() };
@@ -101,7 +104,7 @@ class Stage {
     const telling = (async () => {
       await this.#publish(told, index);
       isTold = true;
-      await turnsToRest(this.#process);
+      await turnsToRest(this.#process, HANDLER_PATIENCE_MS);
       return 'rests' as const;
     })();
     const ended = await Promise.race([telling, armed.happened.promise]);
@@ -110,7 +113,7 @@ class Stage {
     this.#process = undefined;
     this.#process = await this.#start();
     if (!isTold) await this.#publish(told, index);
-    await turnsToRest(this.#process);
+    await turnsToRest(this.#process, HANDLER_PATIENCE_MS);
   }
 
   async outcome(): Promise<Outcome> {
@@ -118,7 +121,7 @@ class Stage {
     await settle(process, this.#clock, { advance: true });
     const { system } = process;
     const outcomes = new Outcomes();
-    for (const event of this.#recorded)
+    for (const event of standing(this.#recorded))
       if (categoryOf(event.stream) !== SYSTEM_CATEGORY && !this.#inputs.has(identityOf(event))) outcomes.fact(event);
     for (const projection of this.#options.program.projections ?? [])
       for await (const { key, row } of rowsOf(system, projection)) outcomes.row(projection.name, key, row);
@@ -169,6 +172,21 @@ function publishTo(system: System, told: Told, index: number): Promise<readonly 
 
 export function isFact(told: Told): told is Fact {
   return Array.isArray(told);
+}
+
+/** Without what was taken back again, and what took it back: a correction comes to the same as what is right from the beginning. */
+function standing(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
+  const known = new Set(events.map(identityOf));
+  const takenBack = new Set<string>();
+  const retracts = ({ source, extensions }: RecordedEvent) => {
+    const id = extensions['retracts'];
+    return typeof id === 'string' ? identityOf({ source, id }) : undefined;
+  };
+  for (const event of events) {
+    const fact = retracts(event);
+    if (fact !== undefined && known.has(fact)) takenBack.add(fact).add(identityOf(event));
+  }
+  return events.filter((event) => !takenBack.has(identityOf(event)));
 }
 
 function identityOf({ source, id }: { readonly source: string; readonly id: string }): string {

@@ -1,4 +1,5 @@
-import { defineAutomation, defineConsumer, defineEvent, defineProjection } from 'thereupon';
+import { setTimeout as wait } from 'node:timers/promises';
+import { defineAutomation, defineConsumer, defineEvent, defineProjection, defineWindow, tumbling } from 'thereupon';
 import { simulate } from 'thereupon/testing';
 import type { SimulationOptions } from 'thereupon/testing';
 import { describe, expect, it } from 'vitest';
@@ -89,6 +90,54 @@ describe('a simulation', () => {
   it('finds nothing where the outside world is told by the idempotency key', async () => {
     const { divergence, runs } = await simulate(idempotent, { events: deposits(40), runs: 100 });
     expect({ divergence, runs }).toEqual({ divergence: undefined, runs: 100 });
+  });
+
+  it('waits for what a handler waits for in the real world, and gives the same runs again', async () => {
+    const slow = defineAutomation({
+      name: 'slow',
+      on: Deposited,
+      publishes: [BalanceTold],
+      async run({ event, publish }) {
+        await wait(2);
+        await publish(BalanceTold, event.data);
+      },
+    });
+    const { divergence, report } = await simulate({ automations: [slow] }, { events: deposits(20), runs: 10 });
+    expect(divergence, report).toBeUndefined();
+  });
+
+  it('finds nothing in a window that corrects itself, nor in what takes its corrections, however late events come (G8)', async () => {
+    const sums = defineWindow({
+      name: 'sums',
+      on: Deposited,
+      key: (event) => event.data.account,
+      windows: tumbling('10s'),
+      late: { correct: '1d' },
+      aggregate: {
+        initial: () => 0,
+        add: (sum, event) => sum + event.data.cents,
+        result: (cents, { key }) => ({ account: key, cents }),
+      },
+      publishes: BalanceTold,
+    });
+    const totals = defineProjection({
+      name: 'totals',
+      key: (event) => event.data.account,
+      initial: () => ({ cents: 0 }),
+      on: [
+        [
+          BalanceTold,
+          (row, event) => ({ cents: row.cents + event.data.cents }),
+          (row, event) => ({ cents: row.cents - event.data.cents }),
+        ],
+      ],
+    });
+    const faults = { reorder: 0.3, delay: 0.2 };
+    const program = { windows: [sums], projections: [totals] };
+    // Of when they happened, not of when they were told.
+    const events = deposits(40).map(([event, data], n) => [event, data, { time: new Date(1_000 * n) }] as const);
+    const { divergence, report } = await simulate(program, { events, runs: 50, faults });
+    expect(divergence, report).toBeUndefined();
   });
 
   it('finds a read model that depends on the order in which events come, by the two that matter (G8)', async () => {
