@@ -20,6 +20,11 @@ export function laneKeyOf(keyOf: (event: RecordedEvent) => string): LaneKey | un
   return keyOf === queueKey ? 'position' : undefined;
 }
 
+/** Stores keep text as UTF-8, where two keys with lone surrogates would become one, and keys in indexes, where long ones do not fit. */
+export function isKey(key: unknown): key is string {
+  return typeof key === 'string' && key.length <= MAX_KEY_LENGTH && key.isWellFormed();
+}
+
 /** The key of an event; where it has none that can be kept, its stream, and why. */
 export function keyFor(
   { keyOf }: { readonly keyOf: (event: RecordedEvent) => string },
@@ -27,8 +32,7 @@ export function keyFor(
 ): { readonly key: string; readonly error: unknown } {
   try {
     const key: unknown = keyOf(event);
-    // Stores keep text as UTF-8, where two keys with lone surrogates would become one, and keys in indexes, where long ones do not fit.
-    if (typeof key === 'string' && key.length <= MAX_KEY_LENGTH && key.isWellFormed()) return { key, error: undefined };
+    if (isKey(key)) return { key, error: undefined };
     const expected = `a string of at most ${MAX_KEY_LENGTH} characters, without lone surrogates`;
     return { key: event.stream, error: new InvalidInput({ path: 'key', expected, found: key }) };
   } catch (error) {

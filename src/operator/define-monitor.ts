@@ -1,5 +1,6 @@
 import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
+import { isKey } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
@@ -185,7 +186,7 @@ export function defineSilence<
   assertKnown(name, options, [...MONITOR_OPTIONS, ...'for expected'.split(' ')]);
   const forMs = wholeMs(name, 'for', options.for);
   const { expected = [] } = options;
-  if (!Array.isArray(expected) || expected.some((key) => typeof key !== 'string' || key === ''))
+  if (!Array.isArray(expected) || !expected.every((key) => key !== '' && isKey(key)))
     throw new InvalidDefinition(name, `expected must be a list of keys, found ${describeValue(expected)}`);
   if (typeof options.alarm !== 'function')
     throw new InvalidDefinition(name, `alarm must be a function, found ${describeValue(options.alarm)}`);
@@ -274,8 +275,10 @@ function levelOf(name: string, option: string, level: Level): (measured: number)
 function measureOf(name: string, measure: MeasureOptions): Measure {
   if (measure === 'value') return { kind: 'value' };
   if (typeof measure === 'object' && measure !== null) {
+    assertKnown(name, measure, 'rate' in measure ? ['rate'] : ['average'], 'measure.');
     if ('rate' in measure) return { kind: 'rate', perMs: wholeMs(name, 'measure.rate', measure.rate) };
     const average = 'average' in measure ? (measure.average as { events?: number; over?: Duration } | undefined) : {};
+    assertKnown(name, average, average?.events === undefined ? ['over'] : ['events'], 'measure.average.');
     if (Number.isSafeInteger(average?.events) && (average?.events ?? 0) >= 1)
       return { kind: 'average', over: { events: average?.events ?? 1 } };
     if (average?.over !== undefined)

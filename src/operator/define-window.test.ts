@@ -27,7 +27,7 @@ test('a window is refused, by the name of the option, that would not do what it 
     [{ late: { correct: 0 } }, 'late.correct'],
     [{ late: { correct: '1 day' } }, 'window "w": late.correct must be'],
     [{ time: { disorder: -1 } }, 'window "w": time.disorder must be'],
-    [{ late: 'keep' }, 'late'],
+    [{ late: 'keep' }, 'window "w": late must be'],
     [{ time: null }, 'time'],
     [{ time: { at: 'x' } }, 'time.at'],
     [{ time: { sources: [''] } }, 'time.sources'],

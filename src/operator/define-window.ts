@@ -162,6 +162,11 @@ function latePolicy(
   name: string,
   given: LatePolicy,
 ): { readonly latenessMs: number; readonly beyond: LateWay; readonly every: number } {
+  if (given !== 'drop' && given !== 'side' && (typeof given !== 'object' || (given as unknown) === null))
+    throw new InvalidDefinition(
+      name,
+      `late must be 'drop', 'side' or an object with correct, found ${describeValue(given)}`,
+    );
   const { correct, beyond = 'drop', every = 1 } = typeof given === 'string' ? { correct: 0, beyond: given } : given;
   if (!Number.isSafeInteger(every) || every < 1)
     throw new InvalidDefinition(name, `late.every must be a whole number from 1, found ${describeValue(every)}`);

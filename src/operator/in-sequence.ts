@@ -67,6 +67,11 @@ export function sequenceRules(name: string, options: SequenceOptions): SequenceR
     throw new InvalidDefinition(name, `sequence.onGap must be 'hold' or 'record', found ${describeValue(onGap)}`);
   if (first !== undefined && !(Number.isSafeInteger(first) && first >= 0))
     throw new InvalidDefinition(name, `sequence.first must be a whole number from 0, found ${describeValue(first)}`);
+  if (onGap === 'record' && (options.wait !== undefined || options.hold !== undefined))
+    throw new InvalidDefinition(
+      name,
+      "sequence.wait and sequence.hold have no meaning with onGap: 'record', which holds nothing",
+    );
   if (onGap === 'record') return { waitMs: 0, first, maxEvents: 1, overflow: 'release' };
   const waitMs = wholeMs(name, 'sequence.wait', wait);
   const { maxEvents = 1_000, overflow = 'release' } = hold;

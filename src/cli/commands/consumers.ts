@@ -212,7 +212,12 @@ async function show(
         ],
         ['waiting', consumer.waiting > 0 ? waitingOf(consumer) : undefined],
         ['event time', consumer.time?.watermark === undefined ? undefined : calendarTime(consumer.time.watermark)],
-        ['timers', consumer.time === undefined ? undefined : `${count(consumer.time.timers)} keys wait for a time`],
+        [
+          'timers',
+          consumer.time === undefined
+            ? undefined
+            : `${count(consumer.time.timers)} ${consumer.time.timers === 1 ? 'key waits' : 'keys wait'} for a time`,
+        ],
         ['held', heldOf(consumer)],
         ['last handled', lastHandledTime === undefined ? undefined : calendarTime(lastHandledTime)],
         [
