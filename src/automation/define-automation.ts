@@ -14,7 +14,7 @@ import type { SequenceDefinition } from '../operator/define-sequence.ts';
 import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 import { corrections } from './corrections.ts';
 import { inTimeReaction, sequencedReaction } from './holding-automation.ts';
 import type { InTimeOptions } from './holding-automation.ts';
@@ -103,7 +103,7 @@ export function defineAutomation<
   State = never,
 >(options: AutomationOptions<Given, Publishes, State>): AutomationDefinition {
   const given = options as unknown as AnyOptions;
-  const name = `automation ${describeValue(given.name)}`;
+  const name = titleOf('automation', given);
   assertKnown(name, given, AUTOMATION_OPTIONS);
   if (typeof given.run !== 'function')
     throw new InvalidDefinition(name, `run must be a function, found ${describeValue(given.run)}`);

@@ -73,6 +73,8 @@ export class Attempt implements Handling {
   #failure: { readonly error: unknown } | undefined;
   #controller: AbortController | undefined;
   #closed = false;
+  /** What was reported. */
+  #reports: string[] | undefined;
   #cause: Cause | undefined;
 
   constructor(
@@ -214,7 +216,13 @@ export class Attempt implements Handling {
 
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>, about = this.event): void {
     this.#assertOpen();
-    this.appends.push({ event: reportOn(this.#setting, type, about, data), derived: true });
+    const said = ['report', this.consumer, type, about.source, about.id, JSON.stringify(data)];
+    const line = said.join('\n');
+    this.#reports ??= [];
+    const before = this.#reports.filter((report) => report === line).length;
+    this.#reports.push(line);
+    const id = deterministicId([...said, before], about.recordedMs);
+    this.appends.push({ event: reportOn(this.#setting, type, about, data, id), derived: true });
   }
 
   tooLate(data: Readonly<Record<string, JsonValue>>): void {

@@ -7,7 +7,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 import { keyedBy, orderingKey, queueKey } from './keys.ts';
 import type { HandlerContext } from './context.ts';
 import { handlerContext } from './context.ts';
@@ -87,7 +87,7 @@ export function defineConsumer<
   const Publishes extends readonly EventDefinition[] = [],
   State = never,
 >(options: ConsumerOptions<Given, Publishes, State>): ConsumerDefinition {
-  const name = `consumer ${describeValue(options.name)}`;
+  const name = titleOf('consumer', options);
   assertKnown(name, options, CONSUMER_OPTIONS);
   const mode = options.mode ?? 'ordered';
   if (mode !== 'ordered' && mode !== 'queue')
@@ -142,7 +142,7 @@ export function reactionOf<Given extends On>(
   Reaction,
   'publishes' | 'loops' | 'mode' | 'state' | 'keyOf' | 'keyedBy' | 'priorityOf' | 'delayMsOf' | 'handle'
 > {
-  const name = `${kind} ${describeValue(options.name)}`;
+  const name = titleOf(kind, options);
   if (typeof options.name !== 'string' || !CONSUMER_NAME.test(options.name)) {
     throw new InvalidDefinition(name, 'name must be 1 to 200 letters, digits, and . _ : - after the first');
   }

@@ -6,12 +6,13 @@ import type { SystemEventType } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Reaction } from './reaction.ts';
 
-/** What the system reports of a reaction and an event. */
+/** What the system reports of a reaction and an event. `id`: where it is to be told once, however often the event is handled. */
 export function reportOn(
   { environment, reaction }: { readonly environment: Environment; readonly reaction: Pick<Reaction, 'name'> },
   type: SystemEventType,
   event: RecordedEvent,
   data: Readonly<Record<string, JsonValue>>,
+  id?: string,
 ): EncodedEvent {
   return systemEvent(environment, {
     type,
@@ -25,5 +26,6 @@ export function reportOn(
       ...data,
     },
     cause: causeOf(event),
+    ...(id === undefined ? {} : { id }),
   });
 }

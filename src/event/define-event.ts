@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, describeValue } from '../errors.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, assertOptions } from '../system/known-options.ts';
 import type { RecordedEvent } from './event.ts';
 
 /** What happens to an event whose data does not fit its schema. */
@@ -64,6 +64,7 @@ const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
 export function defineEvent<const Type extends string, Schema extends StandardSchemaV1>(
   options: EventOptions<Type, Schema>,
 ): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
+  assertOptions('event', options);
   const name = `event ${describeValue(options.type)}`;
   assertKnown(name, options, EVENT_OPTIONS);
   if (typeof options.type !== 'string' || !EVENT_TYPE.test(options.type)) {

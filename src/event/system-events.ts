@@ -25,6 +25,7 @@ export const SYSTEM_EVENTS = {
   timePassed: 'thereupon.time.passed',
   timeTold: 'thereupon.time.told',
   eventLate: 'thereupon.event.late',
+  holdOverflowed: 'thereupon.hold.overflowed',
   patternOverflowed: 'thereupon.pattern.overflowed',
   sequenceGap: 'thereupon.sequence.gap',
   sequenceFilled: 'thereupon.sequence.filled',

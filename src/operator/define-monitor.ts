@@ -8,7 +8,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 import { dueOfAbsence, expectedSince, hearOf, passAbsence } from '../time/absence.ts';
 import type { AbsenceState } from '../time/absence.ts';
 import { NEW_MONITOR, dueOfMonitor, passMonitor, readMonitor } from '../time/monitor.ts';
@@ -113,7 +113,7 @@ export function defineMonitor<
   const Given extends EventDefinition | readonly EventDefinition[],
   Result extends EventDefinition,
 >(options: MonitorOptions<Given, Result>): MonitorDefinition {
-  const name = `monitor ${describeValue(options.name)}`;
+  const name = titleOf('monitor', options);
   assertKnown(name, options, [...MONITOR_OPTIONS, ...'value measure fires rearms for times'.split(' ')]);
   for (const part of ['value', 'alarm'] as const)
     if (typeof options[part] !== 'function')
@@ -182,7 +182,7 @@ export function defineSilence<
   const Given extends EventDefinition | readonly EventDefinition[],
   Result extends EventDefinition,
 >(options: SilenceOptions<Given, Result>): MonitorDefinition {
-  const name = `monitor ${describeValue(options.name)}`;
+  const name = titleOf('monitor', options);
   assertKnown(name, options, [...MONITOR_OPTIONS, ...'for expected'.split(' ')]);
   const forMs = wholeMs(name, 'for', options.for);
   const { expected = [] } = options;

@@ -15,7 +15,7 @@ import { assertCompositePattern } from '../time/composite-pattern.ts';
 import type { Bound, CompositePattern, Step, Wanted } from '../time/composite-pattern.ts';
 import { dueOfMatcher, matchEvent, newMatcher, passTime } from '../time/matcher.ts';
 import type { Match, MatcherState, MatchStep } from '../time/matcher.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { wholeMs } from './assert-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
@@ -104,6 +104,7 @@ export interface PatternDefinition<Matched = unknown> extends CompiledRule {
 export function definePattern<const Steps extends PatternSteps>(
   options: PatternOptions<Steps>,
 ): PatternDefinition<MatchOf<Steps>> {
+  assertOptions('pattern', options);
   assertKnown('pattern', options, [...RULE_OPTIONS, ...KEY_OPTIONS]);
   return {
     kind: 'pattern',

@@ -7,7 +7,7 @@ import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Match, MatcherState } from '../time/matcher.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import { compileRule, eventOf, KEY_OPTIONS, patternMachine, RULE_OPTIONS } from './define-pattern.ts';
 import type {
@@ -79,6 +79,7 @@ export interface RuleBook {
 export function definePatterns<const Rules extends PatternRules>(
   options: PatternsOptions<Rules>,
 ): PatternsDefinition<MatchesOf<Rules>> {
+  assertOptions('patterns', options);
   assertKnown('patterns', options, ['patterns', ...KEY_OPTIONS]);
   const { patterns } = options as { readonly patterns: unknown };
   if (typeof patterns !== 'object' || patterns === null || Array.isArray(patterns))

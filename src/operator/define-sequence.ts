@@ -4,7 +4,7 @@ import type { ReactionTime } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { MonitorDefinition } from './define-monitor.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 import { inSequence, sequenceRules, subjectOf } from './in-sequence.ts';
 import type { InSequence, SequenceOptions, Sequences } from './in-sequence.ts';
 import { timedReaction } from './timed-reaction.ts';
@@ -38,7 +38,7 @@ const LOOK_MS = { least: 100, most: 1_000 };
 export function defineSequence<const Given extends On = undefined>(
   options: NumberedOptions<Given>,
 ): SequenceDefinition {
-  const name = `monitor ${describeValue(options.name)}`;
+  const name = titleOf('monitor', options);
   assertKnown(name, options, 'name summary on source from retry timeout sequence'.split(' '));
   const { sequence } = options;
   if (options.on === undefined && options.source === undefined)

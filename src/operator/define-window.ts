@@ -10,7 +10,7 @@ import { sealJson } from '../event/sealed-json.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
 import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
 import type { Span, Windowing } from '../time/windowing.ts';
@@ -101,7 +101,7 @@ export function defineWindow<
   Result extends EventDefinition,
   Accumulator,
 >(options: WindowOptions<Given, Result, Accumulator>): WindowDefinition {
-  const name = `window ${describeValue(options.name)}`;
+  const name = titleOf('window', options);
   assertKnown(name, options, [...REACTION_OPTIONS, ...'key time windows aggregate publishes early late'.split(' ')]);
   assertKnown(name, options.aggregate, ['initial', 'add', 'merge', 'remove', 'result'], 'aggregate.');
   assertKnown(name, options.early, ['every', 'events'], 'early.');

@@ -2,6 +2,7 @@ import type { HeldEvents } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { isoTime } from '../system/clock.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
@@ -13,7 +14,7 @@ import type { Operator, Saying, TimedEvent } from './timed-reaction.ts';
 export interface HoldOptions {
   /** Default 10,000. */
   readonly maxEvents?: number;
-  /** `'release'` (default): the earliest goes on, and what comes before it later is late. `'drop'`: the one that came is treated as late. */
+  /** `'release'` (default): the earliest goes on, which is recorded (`thereupon.hold.overflowed`), and what comes before it later is late. `'drop'`: the one that came is treated as late. */
   readonly overflow?: 'release' | 'drop';
 }
 
@@ -54,6 +55,11 @@ function heldIn({ held }: InOrder<unknown, unknown>): HeldEvents | undefined {
   const first = held[0];
   if (first === undefined) return undefined;
   return { events: held.length, waitsFor: `event time to reach ${isoTime(first.timeMs)}` };
+}
+
+/** What went on before its time, because too many wait. */
+function overflowOf(key: string, early: readonly Held<unknown>[]): Readonly<Record<string, JsonValue>> {
+  return { key, released: early.length, upTo: isoTime(early.at(-1)?.timeMs ?? Number.NaN) };
 }
 
 /** Errors: InvalidDefinition names the option. */
@@ -123,6 +129,8 @@ export function inOrder<State, Value>(
         late.tell(saying, { timeMs, watermarkMs, wholly: true }, { reason });
         return { ...state, ...step.state };
       }
+      const early = step.released.filter((one) => one.timeMs > watermark);
+      if (early.length > 0) saying.report(SYSTEM_EVENTS.holdOverflowed, overflowOf(saying.key, early));
       return goOn({ ...state, ...step.state }, step.released, saying);
     },
     pass(state, watermarkMs, saying) {

@@ -1,4 +1,5 @@
 import { compileSelection, eitherOf } from '../channel/selection.ts';
+import { titleOf } from '../system/known-options.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
 import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
@@ -149,7 +150,7 @@ export function timedReaction<State, Given extends On>(
     ) => void | Promise<void>;
   },
 ): Reaction {
-  const name = `${kind} ${describeValue(options.name)}`;
+  const name = titleOf(kind, options);
   if (typeof options.key !== 'function')
     throw new InvalidDefinition(name, `key must be a function, found ${describeValue(options.key)}`);
   if (definitionsOf(options.on).length === 0 && parts.ofAllTypes !== true)

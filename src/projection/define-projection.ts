@@ -9,7 +9,7 @@ import { keyedBy } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 
 /**
  * For each event definition, the function that takes a row and an event of it to the next row; undefined removes the row. A second one takes
@@ -67,7 +67,7 @@ const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry'.spl
 export function defineProjection<const Definitions extends readonly EventDefinition[], RowShape>(
   options: ProjectionOptions<Definitions, RowShape>,
 ): ProjectionDefinition<RowShape> {
-  const name = `projection ${describeValue(options.name)}`;
+  const name = titleOf('projection', options);
   assertKnown(name, options, PROJECTION_OPTIONS);
   const evolutions = options.on as readonly (readonly [EventDefinition, Evolution, Evolution?])[];
   if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');

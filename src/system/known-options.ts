@@ -1,4 +1,4 @@
-import { InvalidDefinition } from '../errors.ts';
+import { InvalidDefinition, describeValue } from '../errors.ts';
 
 /**
  * Options whose names nobody knows would go unheard: where TypeScript is run as it is, nobody else looks.
@@ -14,4 +14,16 @@ export function assertKnown(name: string, options: unknown, known: readonly stri
     name,
     `there is no option ${path}${unknown}; ${path === '' ? 'there are' : `${path.slice(0, -1)} has`} ${all}`,
   );
+}
+
+/** Errors: InvalidDefinition when they are no object. */
+export function assertOptions(kind: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidDefinition(kind, `expected an object of options, found ${describeValue(options)}`);
+}
+
+/** How errors name a definition. Errors: as `assertOptions`. */
+export function titleOf(kind: string, options: { readonly name: unknown }): string {
+  assertOptions(kind, options);
+  return `${kind} ${describeValue(options.name)}`;
 }

@@ -197,6 +197,13 @@ it('refuses options that it does not know, by name, wherever they are', () => {
       /has a condition already/,
     ],
     [() => defineConsumer({ name: 'c', on: Happened, handel() {} } as never), /no option handel/],
+    [() => defineWindow(undefined as never), /^window: expected an object of options, found nothing/],
+    [() => definePattern(null as never), /^pattern: expected an object of options, found null/],
+    [() => defineAutomation('x' as never), /^automation: expected an object of options, found "x"/],
+    [
+      () => defineSequence({ name: 's', on: Happened, sequence: { onGap: 'record', wait: '1s' } }),
+      /sequence\.wait and sequence\.hold have no meaning with onGap: 'record'/,
+    ],
     [
       () => defineAutomation({ name: 'a', on: defineWindow(window) as never, run() {} }),
       /found the window w; name the events that it publishes/,

@@ -258,3 +258,64 @@ test('what another monitor of the same name has heard of does not count for thos
       .sort(),
   ).toEqual(['a', 'b', 'never']);
 });
+
+test('what is noticed of numbers and of lateness is recorded once, in a replay too (G6)', async () => {
+  const counts = defineSequence({ name: 'counts', on: Happened, sequence: { onGap: 'record' } });
+  const tallies = defineWindow({
+    name: 'tallies',
+    on: Happened,
+    key: (event) => event.data.thing,
+    windows: tumbling('10s'),
+    time: { idle: 'never' },
+    publishes: Counted,
+    aggregate: {
+      initial: () => 0,
+      add: (count) => count + 1,
+      result: (count, { key }) => ({ thing: key, second: 0, count }),
+    },
+  });
+  await using t = await testSystem({ events: [Happened], monitors: [counts], windows: [tallies] });
+  for (const [index, n] of [1, 3, 7, 2, 3].entries())
+    await t.system.publish(
+      Happened,
+      { thing: 'a', n },
+      { id: `told-${index}`, sequence: n, time: new Date(DEFAULT_START_MS + (index === 3 ? 0 : index * 20_000)) },
+    );
+  await t.settled();
+  const notices = () =>
+    t
+      .reported()
+      .filter(({ type }) => /^thereupon\.(?:sequence|event)\./.test(type))
+      .map(({ type }) => type.slice('thereupon.'.length));
+  expect(notices().toSorted()).toEqual([
+    'event.late',
+    'sequence.filled',
+    'sequence.gap',
+    'sequence.gap',
+    'sequence.stepped-back',
+  ]);
+  const before = notices();
+  await t.consumers.replay('counts', 'beginning');
+  await t.consumers.replay('tallies', 'beginning');
+  await t.settled();
+  expect(notices()).toEqual(before);
+});
+
+test('what goes on before its time, because too many wait, is recorded (G8, G11)', async () => {
+  const seen: number[] = [];
+  const inTime = defineAutomation({
+    name: 'in-time',
+    on: Happened,
+    inTime: { disorder: '1h', idle: 'never', hold: { maxEvents: 2 } },
+    run: ({ event }) => void seen.push(event.data.n),
+  });
+  await using t = await testSystem({ events: [Happened], automations: [inTime] });
+  for (const n of [40, 20, 10, 30])
+    await t.system.publish(Happened, { thing: 'a', n }, { time: new Date(DEFAULT_START_MS + n * 1_000) });
+  await t.settled();
+  expect(seen).toEqual([10, 20]);
+  expect(t.reported('thereupon.hold.overflowed').map(({ data }) => data)).toMatchObject([
+    { consumer: 'in-time', released: 1, upTo: '2026-01-01T00:00:10.000Z' },
+    { consumer: 'in-time', released: 1, upTo: '2026-01-01T00:00:20.000Z' },
+  ]);
+});
