@@ -98,6 +98,8 @@ export class QueueAside implements Aside {
     if (work.delivery === undefined && delivery.state !== 'parked') this.#stored += 1;
     if (work.delivery !== undefined && delivery.state === 'parked') this.#stored -= 1;
     if (delivery.dueMs !== undefined) this.#wake(delivery.dueMs);
+    // The store may show it before it says that it is written: it was not in work as a delivery, and would be taken twice.
+    this.#inWork.add(delivery.position);
     void this.#settled(delivery.position);
   }
 
