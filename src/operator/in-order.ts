@@ -14,7 +14,10 @@ import type { Operator, Saying, TimedEvent } from './timed-reaction.ts';
 export interface HoldOptions {
   /** Default 10,000. */
   readonly maxEvents?: number;
-  /** `'release'` (default): the earliest goes on, which is recorded (`thereupon.hold.overflowed`), and what comes before it later is late. `'drop'`: the one that came is treated as late. */
+  /**
+   * `'release'` (default): the earliest goes on, which is recorded (`thereupon.hold.overflowed`), and what comes before it later is late.
+   * `'drop'`: the one that came is treated as late.
+   */
   readonly overflow?: 'release' | 'drop';
 }
 

@@ -116,14 +116,13 @@ class Turn<Event> {
       return;
     }
     const anew = this.#lose(run);
-    if (anew === undefined) return;
     // What breaks a strict order may be the beginning of the next one.
-    if (isStrict && !isBeginning) this.offer(anew, event);
-    else this.#begun.push(anew);
+    if (isStrict && !isBeginning && anew !== undefined) this.offer(anew, event);
+    else this.#begin(anew);
   }
 
   wait(run: Run<Event>): void {
-    if (expiryOf(this.#pattern, run) <= this.#timeMs) this.#expire(run);
+    if (expiryOf(this.#pattern, run) <= this.#timeMs) this.#begin(this.#lose(run));
     else if (deadlineOf(this.#pattern, run) <= this.#timeMs) this.#absent(run);
     else this.#runs.push(run);
   }
@@ -218,7 +217,10 @@ class Turn<Event> {
   }
 
   #restart(run: Run<Event>): void {
-    const anew = this.#anew(run);
+    this.#begin(this.#anew(run));
+  }
+
+  #begin(anew: Run<Event> | undefined): void {
     if (anew !== undefined) this.#begun.push(anew);
   }
 
@@ -227,11 +229,6 @@ class Turn<Event> {
     const { every } = this.#pattern;
     if (every === undefined || origin === undefined || this.#begun.length > 0) return undefined;
     return fresh(this.#pattern, every[0], this.#timeMs, origin);
-  }
-
-  #expire(run: Run<Event>): void {
-    const anew = this.#lose(run);
-    if (anew !== undefined && this.#pattern.every !== undefined) this.#begun.push(anew);
   }
 
   /** It will not become a match; but who was within `every` begins anew, and so does who has not matched yet. */
