@@ -33,6 +33,12 @@ export interface SequenceOptions {
   readonly wait?: Duration;
   /** Asks the source for what is missing: called once for each gap, again where the handling is repeated. Its failure fails the handling. */
   readonly ask?: (gap: SequenceGap) => void | Promise<void>;
+  /** What came before under the same number, from the same time and with the same data, is dropped (default) or handed over again. Recorded either way. */
+  readonly onDuplicate?: 'drop' | 'hand-over';
+  /** Something else under a number that is past and was not missing is handed over (default) or dropped. Recorded either way. */
+  readonly onStepBack?: 'drop' | 'hand-over';
+  /** A count that begins again is followed from there (default), or each of its numbers is a step back. Recorded either way. */
+  readonly onReset?: 'follow' | 'step-back';
   /** The first number that a producer gives. Default: the first that comes, and a count that begins again at 0 or 1 is a reset. */
   readonly first?: number;
   readonly hold?: HoldOptions;
@@ -56,9 +62,11 @@ const REPORTS: Readonly<Record<SequenceNotice['kind'], SystemEventType>> = {
   reset: SYSTEM_EVENTS.sequenceReset,
 };
 
+const SEQUENCE_OPTIONS = ['onGap', 'wait', 'ask', 'onDuplicate', 'onStepBack', 'onReset', 'first', 'hold'];
+
 /** Errors: InvalidDefinition names the option. */
 export function sequenceRules(name: string, options: SequenceOptions): SequenceRules {
-  assertKnown(name, options, ['onGap', 'wait', 'ask', 'first', 'hold'], 'sequence.');
+  assertKnown(name, options, SEQUENCE_OPTIONS, 'sequence.');
   assertKnown(name, options.hold, ['maxEvents', 'overflow'], 'sequence.hold.');
   assertFunction(name, 'sequence.ask', options.ask);
   assertObject(name, 'sequence.hold', options.hold);
@@ -72,7 +80,12 @@ export function sequenceRules(name: string, options: SequenceOptions): SequenceR
       name,
       "sequence.wait and sequence.hold have no meaning with onGap: 'record', which holds nothing",
     );
-  if (onGap === 'record') return { waitMs: 0, first, maxEvents: 1, overflow: 'release' };
+  const past = {
+    duplicates: choice(name, 'onDuplicate', options.onDuplicate, { drop: 'drop', 'hand-over': 'release' }),
+    stepsBack: choice(name, 'onStepBack', options.onStepBack, { 'hand-over': 'release', drop: 'drop' }),
+    resets: choice(name, 'onReset', options.onReset, { follow: true, 'step-back': false }),
+  } as const;
+  if (onGap === 'record') return { waitMs: 0, first, maxEvents: 1, overflow: 'release', ...past };
   const waitMs = wholeMs(name, 'sequence.wait', wait);
   const { maxEvents = 1_000, overflow = 'release' } = hold;
   if (!Number.isSafeInteger(maxEvents) || maxEvents < 1)
@@ -85,7 +98,23 @@ export function sequenceRules(name: string, options: SequenceOptions): SequenceR
       name,
       `sequence.hold.overflow must be 'release' or 'drop', found ${describeValue(overflow)}`,
     );
-  return { waitMs, first, maxEvents, overflow: overflow === 'drop' ? 'refuse' : 'release' };
+  return { waitMs, first, maxEvents, overflow: overflow === 'drop' ? 'refuse' : 'release', ...past };
+}
+
+/** What an option stands for; the first of them is the default. */
+function choice<const Meaning>(
+  name: string,
+  option: string,
+  given: string | undefined,
+  meanings: Readonly<Record<string, Meaning>>,
+): Meaning {
+  const known = Object.keys(meanings);
+  const chosen = given === undefined ? known[0] : known.find((one) => one === given);
+  if (chosen !== undefined) return meanings[chosen] as Meaning;
+  throw new InvalidDefinition(
+    name,
+    `sequence.${option} must be ${known.map((one) => `'${one}'`).join(' or ')}, found ${describeValue(given)}`,
+  );
 }
 
 /** What is numbered together with others of its source. */

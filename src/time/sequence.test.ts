@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { dueOfSequence, newSequence, passSequence, takeNumbered } from './sequence.ts';
 import type { SequenceNotice, SequenceRules, SequenceState } from './sequence.ts';
 
-const HOLD: SequenceRules = { waitMs: 10, first: undefined, maxEvents: 100, overflow: 'release' };
+const HOLD: SequenceRules = {
+  waitMs: 10,
+  first: undefined,
+  maxEvents: 100,
+  overflow: 'release',
+  duplicates: 'drop',
+  stepsBack: 'release',
+  resets: true,
+};
 
 interface Told {
   readonly released: readonly string[];
@@ -84,6 +92,20 @@ describe('a producer’s sequence (G8)', () => {
     expect(tell(HOLD, each('1', '2', '3', '2', '2b', '1b', '2', '3', '9', '9'))).toEqual({
       released: ['1', '2', '3', '2b', '1b', '2', '3'],
       notices: ['duplicate 2', 'stepped-back 2', 'reset 1', 'gap 4-8', 'duplicate 9'],
+    });
+  });
+
+  test('duplicates, steps back and resets go on or do not, as the rules say, and are told of either way', () => {
+    const numbers = each('1', '2', '3', '2', '2b', '1b', '2');
+    const notices = ['duplicate 2', 'stepped-back 2', 'reset 1'];
+    expect(tell({ ...HOLD, duplicates: 'release' }, numbers)).toEqual({
+      released: ['1', '2', '3', '2', '2b', '1b', '2'],
+      notices,
+    });
+    expect(tell({ ...HOLD, stepsBack: 'drop' }, numbers)).toEqual({ released: ['1', '2', '3', '1b', '2'], notices });
+    expect(tell({ ...HOLD, resets: false, stepsBack: 'drop' }, numbers)).toEqual({
+      released: ['1', '2', '3'],
+      notices: ['duplicate 2', 'stepped-back 2', 'stepped-back 1', 'duplicate 2'],
     });
   });
 

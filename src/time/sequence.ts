@@ -8,6 +8,12 @@ export interface SequenceRules {
   readonly maxEvents: number;
   /** What becomes of it when there are more: what is missing is waited for no longer; or the event that came is not taken. */
   readonly overflow: 'refuse' | 'release';
+  /** Whether what came before goes on again. */
+  readonly duplicates: 'drop' | 'release';
+  /** Whether something else under a number that is past goes on. */
+  readonly stepsBack: 'drop' | 'release';
+  /** Whether a count may begin again; otherwise its numbers are steps back. */
+  readonly resets: boolean;
 }
 
 interface Waiting<Value> {
@@ -192,7 +198,8 @@ class Turn<Value> {
     const isSame = before?.[1] === digest;
     // Where nobody said which number is the first, those before the one that came first may come still.
     const isEarlier = this.#rules.first === undefined && before === undefined && (this.#next ?? 0) <= RECENT;
-    if (!isSame && !isEarlier && number <= (this.#rules.first ?? 1)) this.#reset(event);
+    const isFirst = number <= (this.#rules.first ?? 1);
+    if (this.#rules.resets && isFirst && !isSame && !isEarlier) this.#reset(event);
     else this.#again(event, isSame);
   }
 
@@ -207,8 +214,9 @@ class Turn<Value> {
   }
 
   #again(event: Waiting<Value>, isSame: boolean): void {
+    const { duplicates, stepsBack } = this.#rules;
     this.#notice(isSame ? 'duplicate' : 'stepped-back', [event.number, event.number]);
-    if (!isSame) this.#release(event);
+    if ((isSame ? duplicates : stepsBack) === 'release') this.#release(event);
   }
 
   #notice(kind: SequenceNotice['kind'], [from, to]: NumberRange): void {

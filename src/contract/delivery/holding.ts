@@ -203,27 +203,38 @@ export const holdingCases: ContractSuite = (bench) => [
         ],
       );
     },
-    async 'G8 duplicates, steps back and resets are told; a duplicate is not handled again'(stage) {
-      const test: Test = await stage.start({
-        events: [Read],
-        automations: [booking({ sequence: { onGap: 'record' } })],
-      });
-      const tell = (n: number, data: number, id: string) =>
-        test.system.publish(Read, { meter: 'a', n: data }, { sequence: n, id, source: '/meters' });
-      await tell(1, 1, 'one');
-      await tell(4, 4, 'four');
-      await test.crash();
-      await tell(4, 4, 'four again');
-      await tell(3, 3, 'three');
-      await tell(4, 40, 'another four');
-      await tell(1, 10, 'another one');
-      await tell(2, 20, 'another two');
-      await test.settled();
-      assert.deepEqual(kinds(test), ['gap 2-3', 'duplicate 4-4', 'filled 3-3', 'stepped-back 4-4', 'reset 1-1']);
-      assert.deepEqual(
-        booked(test).map(([n]) => n),
-        [1, 4, 3, 40, 10, 20],
-      );
+    async 'G8 duplicates, steps back and resets are told, and handled or not, as declared, over crashes too'(stage) {
+      const reset = ['gap 2-3', 'duplicate 4-4', 'filled 3-3', 'stepped-back 4-4', 'reset 1-1'];
+      const noReset = [...reset.slice(0, 4), 'stepped-back 1-1', 'filled 2-2'];
+      for (const [sequence, handled, told] of [
+        [{}, [1, 4, 3, 40, 10, 20], reset],
+        [{ onDuplicate: 'hand-over' }, [1, 4, 4, 3, 40, 10, 20], reset],
+        [{ onStepBack: 'drop' }, [1, 4, 3, 10, 20], reset],
+        [{ onReset: 'step-back' }, [1, 4, 3, 40, 10, 20], noReset],
+        [{ onReset: 'step-back', onStepBack: 'drop' }, [1, 4, 3, 20], noReset],
+      ] as const) {
+        const test: Test = await stage.start({
+          events: [Read],
+          automations: [booking({ sequence: { onGap: 'record', ...sequence } })],
+        });
+        const tell = (n: number, data: number, id: string) =>
+          test.system.publish(Read, { meter: 'a', n: data }, { sequence: n, id, source: '/meters' });
+        await tell(1, 1, 'one');
+        await tell(4, 4, 'four');
+        await test.crash();
+        await tell(4, 4, 'four again');
+        await tell(3, 3, 'three');
+        await tell(4, 40, 'another four');
+        await test.crash();
+        await tell(1, 10, 'another one');
+        await tell(2, 20, 'another two');
+        await test.settled();
+        assert.deepEqual(kinds(test), told);
+        assert.deepEqual(
+          booked(test).map(([n]) => n),
+          handled,
+        );
+      }
     },
     async 'G10 when too many wait, what is missing is given up, or what comes is told as late; nothing is locked'(
       stage,
