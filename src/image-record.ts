@@ -1,4 +1,4 @@
-import type { Checkpoint, ConsumerForm, Pause } from './consumer/checkpoint-store.ts';
+import type { Checkpoint, ConsumerForm, KeptStates, Pause } from './consumer/checkpoint-store.ts';
 import type { DeliveryState, StoredError } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
@@ -164,6 +164,14 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       types: optional(listOf(text)),
       indexes: listOf(text),
       keyedBy: optional(text),
+      keeps: optional(
+        objectOf<KeptStates>({
+          rows: text,
+          waitsFor: oneOf('nothing', 'numbers', 'time'),
+          own: flag,
+          left: flag,
+        }),
+      ),
       indexing: flag,
     }),
     checkpoint,

@@ -3,6 +3,7 @@ import type { CorrectionContext, HandlerContext } from '../consumer/context.ts';
 import { definitionsOf, REACTION_OPTIONS, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy, orderingKey } from '../consumer/keys.ts';
+import { namespaceOf } from '../consumer/reaction.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -165,7 +166,13 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
     state:
       initial === undefined
         ? undefined
-        : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
+        : {
+            namespace: namespaceOf('state', options.name),
+            kept: { waitsFor: 'nothing', own: true },
+            initial,
+            indexNames: [],
+            indexes: () => ({}),
+          },
     keyedBy: keyedBy(key),
     keyOf: correcting === undefined ? keyOf : (event) => keyOf(correcting.asItWas(event)),
     priorityOf: undefined,

@@ -64,6 +64,7 @@ export function sequencedReaction(
     operator: inSequence(rules, { asks: ask !== undefined, does: isDeclared ? 'hand over quietly' : 'hand over' }),
     loops,
     clock: recordedClock(rules),
+    waitsFor: 'numbers',
     ask,
     ...(wants === undefined ? {} : { wants: (event) => wants.matches(event) }),
     ownOf: ({ own }) => own,
@@ -98,6 +99,7 @@ export function inTimeReaction(
       operator: inOrder(machine, { rules, waits: true, late }),
       loops,
       time: inTime,
+      waitsFor: 'time',
       ask: undefined,
       ownOf: ({ of }) => of.own?.[0],
       withOwn: (state, own) => ({ ...state, of: { own: own === undefined ? null : [own] } }),
@@ -115,6 +117,7 @@ interface HoldingParts<State> {
   readonly loops: LoopLimits;
   readonly clock?: Pick<ReactionTime, 'bySource' | 'timeOf' | 'watermark'>;
   readonly time?: EventTimeOptions<never>;
+  readonly waitsFor: 'numbers' | 'time';
   readonly ask: SequenceOptions['ask'];
   /** Of the events whose turn it is; default: all. */
   readonly wants?: (event: RecordedEvent) => boolean;
@@ -125,12 +128,13 @@ interface HoldingParts<State> {
 /** An automation whose events wait for others before `run` is given them, one after another. */
 function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<State>): Reaction {
   const { run, publishes = [], state, key = orderingKey } = options;
-  const { operator, loops, clock, time, ask, wants, ownOf, withOwn } = parts;
+  const { operator, loops, clock, time, waitsFor, ask, wants, ownOf, withOwn } = parts;
   const timed = { ...options, key, ...(time === undefined ? {} : { time }) };
   return timedReaction<State, On>('automation', timed as unknown as TimedOptions<On>, {
     operator,
     publishes,
     loops,
+    kept: { waitsFor, own: state !== undefined },
     ...(clock === undefined ? {} : { clock }),
     timeOptions: ['hold', 'late'],
     async act(handling, found, keep, kept) {

@@ -1,18 +1,27 @@
 import type { CompiledSelection } from '../channel/selection.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
+import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
-import type { ConsumerForm, ConsumerRecord, Stretch } from './checkpoint-store.ts';
+import type { ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
+import { assertNothingLost, leftStates } from './left-states.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
 
 const PAGE = 500;
+/** No delivery is above it. */
+const END = position(Number.MAX_SAFE_INTEGER);
 
 /** What of a reaction decides what its stored state means. */
 export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, indexing: false };
+  const { namespace, kept } = state ?? {};
+  const keeps =
+    namespace === undefined || kept === undefined
+      ? undefined
+      : { rows: namespace, waitsFor: kept.waitsFor, own: kept.own, left: false };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -49,10 +58,12 @@ export async function adapt(
   let adapted: ConsumerRecord | undefined = record;
   if (!isSameForm(before, after)) {
     tellChanges(record, after, environment);
+    const left = leftStates(before, after);
+    if (left !== undefined) await assertNothingLost(consumer, left, after, stores.rows);
     const becomesQueue = before.mode !== after.mode && after.mode === 'queue';
     const waiting = becomesQueue ? { waitingDueMs: nowMs() } : {};
     const change = {
-      form: { ...after, indexing },
+      form: { ...after, ...(left === undefined ? {} : { keeps: { ...left, left: true } }), indexing },
       ...waiting,
       ...(isRekeyed(before, after) ? { together: true as const } : {}),
     };
@@ -64,6 +75,11 @@ export async function adapt(
         throw again instanceof WrongState ? apart(record, after) : again;
       });
     });
+    if (left !== undefined) {
+      // Now that nobody handles events as before, nothing comes to what is there.
+      await assertNothingLost(consumer, left, after, stores.rows);
+      adapted = await checkpoints.change(consumer, { form: { ...after, indexing }, ...forgetOf(left) }, nowMs());
+    }
   }
   if (indexing && reaction.state !== undefined) {
     const rows = await indexAnew(reaction.state, stores);
@@ -74,8 +90,13 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes, keyedBy }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
-  return { kind, mode, types, indexes, keyedBy };
+function meaningOf({ kind, mode, types, indexes, keyedBy, keeps }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
+  return { kind, mode, types, indexes, keyedBy, keeps };
+}
+
+/** A program's own values stay where they are, as long as nothing else comes to be there. */
+function forgetOf({ rows, waitsFor }: KeptStates): RecordChange {
+  return waitsFor === 'nothing' ? {} : { forget: { above: END, rows } };
 }
 
 function isRekeyed(before: ConsumerForm, after: ConsumerForm): boolean {

@@ -30,6 +30,18 @@ export interface Pause {
   readonly reason: string;
 }
 
+/** What the states of a consumer's keys are, where a definition of the same name and kind may come to keep others. */
+export interface KeptStates {
+  /** Their namespace. */
+  readonly rows: string;
+  /** What events wait for in them before they are handled. */
+  readonly waitsFor: 'nothing' | 'numbers' | 'time';
+  /** Whether they have values of the program's own. */
+  readonly own: boolean;
+  /** The definition keeps others now, and it is not known yet whether these may be forgotten. */
+  readonly left: boolean;
+}
+
 /** What a consumer was when it last ran: what its stored state means depends on it. */
 export interface ConsumerForm {
   readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
@@ -40,6 +52,7 @@ export interface ConsumerForm {
   readonly indexes: readonly string[];
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
+  readonly keeps?: KeptStates | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import type { Environment } from '../system/environment.ts';
@@ -19,7 +20,7 @@ import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
-import { HELD_INDEX } from './reaction.ts';
+import { HELD_INDEX, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 
 export interface ConsumersOptions {
@@ -186,7 +187,7 @@ export class Consumers {
     await (await this.#steered(name)).replay(from);
   }
 
-  /** Forgets a consumer that no definition runs any more, with its checkpoint and dead letters, so that retention need not wait for it. */
+  /** Forgets a consumer that no definition runs any more, with its checkpoint, dead letters, states and read model, so that retention need not wait for it. */
   async remove(name: string): Promise<void> {
     if (this.#consumers.has(name))
       throw new WrongState(`consumer ${name} is running; take its definition out of the configuration first`);
@@ -198,8 +199,13 @@ export class Consumers {
         `consumer ${name} is running in ${nodes === 1 ? 'another process' : `${nodes} other processes`}; ${expected}`,
       );
     }
-    if (!(await this.#options.stores.checkpoints.remove(name)))
-      throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    const { checkpoints } = this.#options.stores;
+    // What it kept goes first, so that a consumer which has done nothing is all that an end in the middle leaves.
+    for (const rows of namespacesOf(name)) {
+      const anew = { checkpoint: { low: START, done: [] }, forget: { above: START, rows } };
+      await checkpoints.change(name, anew, this.#options.environment.clock.now());
+    }
+    if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }
 
   /** Claims events of a queue without handler. */

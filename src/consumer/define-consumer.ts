@@ -11,7 +11,7 @@ import { assertKnown, titleOf } from '../system/known-options.ts';
 import { keyedBy, orderingKey, queueKey } from './keys.ts';
 import type { HandlerContext } from './context.ts';
 import { handlerContext } from './context.ts';
-import { CONSUMER_NAME } from './reaction.ts';
+import { CONSUMER_NAME, namespaceOf } from './reaction.ts';
 import type { ConsumerStart, Reaction } from './reaction.ts';
 import { CONSUMER_LIMITS } from './loop-guard.ts';
 import { assertFrom } from './replay.ts';
@@ -111,7 +111,7 @@ export function defineConsumer<
     state:
       initial === undefined
         ? undefined
-        : { namespace: `state:${options.name}`, initial, indexNames: [], indexes: () => ({}) },
+        : { namespace: namespaceOf('state', options.name), initial, indexNames: [], indexes: () => ({}) },
     keyedBy: keyedBy(mode === 'queue' ? queueKey : options.key),
     keyOf:
       mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),

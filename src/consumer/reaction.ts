@@ -9,6 +9,7 @@ import type { SystemEventType } from '../event/system-events.ts';
 import type { Logger } from '../system/logger.ts';
 import type { DueTime, WorkTime } from './key-queues.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
+import type { KeptStates } from './checkpoint-store.ts';
 import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -102,9 +103,24 @@ export interface HeldEvents {
 /** The index of a keyed state that says how many events it holds; null: none. */
 export const HELD_INDEX = 'held';
 
+/** What the rows of a consumer may be: values of its handlers, what it knows of time, or a read model. */
+const ROW_KINDS = ['state', 'time', 'view'] as const;
+
+/** The namespace of a consumer's rows. */
+export function namespaceOf(kind: (typeof ROW_KINDS)[number], name: string): string {
+  return `${kind}:${name}`;
+}
+
+/** All that may have rows of a consumer, whatever its definition was. */
+export function namespacesOf(name: string): readonly string[] {
+  return ROW_KINDS.map((kind) => namespaceOf(kind, name));
+}
+
 /** State that belongs to a key: a row in a namespace, with the row's declared indexes. */
 export interface KeyedState {
   readonly namespace: string;
+  /** Where a definition of the same name and kind may come to keep other states in place of these, which must not be lost in silence. */
+  readonly kept?: Pick<KeptStates, 'own' | 'waitsFor'>;
   /** Of states of the engine's own, which nobody else gets to see: between what is worked with and what is stored. Default: they are the same. */
   readonly form?: {
     readonly stored: (state: JsonValue) => JsonValue;

@@ -18,6 +18,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       types: undefined,
       indexes: [],
       keyedBy: 'ordering-key',
+      keeps: undefined,
       indexing: false,
     },
     checkpoint,

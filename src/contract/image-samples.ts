@@ -78,6 +78,7 @@ export async function holdingEverything(store: Store): Promise<void> {
         types: ['a', 'b'],
         indexes: ['i'],
         keyedBy: 'some-digest',
+        keeps: { rows: 'state:ü', waitsFor: 'numbers', own: true, left: true },
         indexing: true,
       },
       paused: { sinceMs: BENCH_START_MS, reason: '' },

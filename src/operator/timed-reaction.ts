@@ -5,8 +5,8 @@ import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
-import { HELD_INDEX } from '../consumer/reaction.ts';
-import type { Handling, HeldEvents, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import { HELD_INDEX, namespaceOf } from '../consumer/reaction.ts';
+import type { Handling, HeldEvents, KeyedState, Reaction, ReactionTime } from '../consumer/reaction.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
@@ -137,6 +137,7 @@ export function timedReaction<State, Given extends On>(
     /** Default: all events of the types, as the options say. */
     readonly selection?: CompiledSelection;
     readonly loops?: LoopLimits;
+    readonly kept?: KeyedState['kept'];
     /** Members of `time` that are not about time. */
     readonly timeOptions?: readonly string[];
     /** Default: event time, as the options say. */
@@ -182,7 +183,8 @@ export function timedReaction<State, Given extends On>(
     mode: 'ordered',
     state: {
       // Not where states of handlers are: a definition may become one of the other kind.
-      namespace: `time:${options.name}`,
+      namespace: namespaceOf('time', options.name),
+      ...(parts.kept === undefined ? {} : { kept: parts.kept }),
       initial: () => undefined,
       form: {
         stored(kept) {

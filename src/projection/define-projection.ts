@@ -6,6 +6,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
+import { namespaceOf } from '../consumer/reaction.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
@@ -80,7 +81,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     evolve.set(type, (row, event) => takeBack(row, retractedEvent(event)));
   const retracted = new Set<string>(retractions.map(([{ type }]) => type));
   const definitions = evolutions.map(([definition]) => definition);
-  const namespace = `view:${options.name}`;
+  const namespace = namespaceOf('view', options.name);
   const keyOfEvent = options.key as (event: RecordedEvent) => string | undefined;
   const keyOf =
     retracted.size === 0

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import type { PatternFor } from '../../channel/filter/pattern.ts';
 import { defineAutomation } from '../../automation/define-automation.ts';
+import type { AutomationDefinition } from '../../automation/define-automation.ts';
 import { defineEvent } from '../../event/define-event.ts';
 import type { EventOf } from '../../event/define-event.ts';
 import { defineSequence } from '../../operator/define-sequence.ts';
@@ -36,7 +37,8 @@ type Test = TestSystem<typeof Read>;
 function booking(
   options:
     | { readonly sequence: SequenceOptions | SequenceDefinition; readonly where?: PatternFor<EventOf<typeof Read>> }
-    | { readonly inTime: { readonly disorder: '10s'; readonly idle: '1s' } },
+    | { readonly inTime: { readonly disorder: '10s'; readonly idle: '1s' } }
+    | { readonly summary: string },
   fails: (n: number) => boolean = () => false,
 ) {
   return defineAutomation({
@@ -51,6 +53,18 @@ function booking(
       await publish(Booked, { ...event.data, count: state.get() });
       if (fails(event.data.n)) throw new Error(`${event.data.n} fails`);
     },
+  });
+}
+
+const PLAIN = { summary: 'in the order of the log' };
+
+/** Books what was read, and keeps nothing. */
+function bookingOnly(): AutomationDefinition {
+  return defineAutomation({
+    name: 'booking',
+    on: Read,
+    publishes: [Booked],
+    run: ({ event, publish }) => void publish(Booked, { ...event.data, count: 0 }),
   });
 }
 
@@ -234,6 +248,70 @@ export const holdingCases: ContractSuite = (bench) => [
           booked(test).map(([n]) => n),
           handled,
         );
+      }
+    },
+    async 'G8 an automation that is to hold nothing any more is refused while events wait, and what it knew of numbers does not come back'(
+      stage,
+    ) {
+      const program: AutomationDefinition[] = [booking({ sequence: { onGap: 'hold', wait: '1h' } })];
+      const test: Test = await stage.start({ events: [Read], automations: program });
+      for (const n of [1, 3]) await read(test, n);
+      await test.settled();
+      for (const other of [booking(PLAIN), booking({ inTime: { disorder: '10s', idle: '1s' } })]) {
+        program[0] = other;
+        await assert.rejects(
+          test.restart(),
+          /^InvalidDefinition: automation booking: events of meter-a wait in its sequence/,
+        );
+      }
+      program[0] = booking({ sequence: { onGap: 'record' } });
+      await test.restart();
+      await test.settled();
+      assert.deepEqual(booked(test), [
+        [1, 1],
+        [3, 2],
+      ]);
+      // Its own count would not be found.
+      program[0] = booking(PLAIN);
+      await assert.rejects(
+        test.restart(),
+        /the states of 1 keys were kept with sequence, and are now to be kept without/,
+      );
+      program[0] = bookingOnly();
+      await test.restart();
+      for (const n of [4, 7]) await read(test, n);
+      await test.settled();
+      program[0] = booking({ sequence: { onGap: 'record' } });
+      await test.restart();
+      for (const n of [8, 9]) await read(test, n);
+      await test.settled();
+      assert.deepEqual(
+        booked(test).map(([n]) => n),
+        [1, 3, 4, 7, 8, 9],
+      );
+      assert.deepEqual(kinds(test), ['gap 2-2']);
+    },
+    async 'G8 an automation that is forgotten begins anew, with nothing of what it kept'(stage) {
+      for (const options of [PLAIN, { sequence: { onGap: 'hold', wait: '1h' } } as const]) {
+        const program: AutomationDefinition[] = [booking(options)];
+        const test: Test = await stage.start({ events: [Read], automations: program });
+        for (const n of [1, 2, 4]) await read(test, n);
+        await test.settled();
+        program.length = 0;
+        await test.restart();
+        await test.consumers.remove('booking');
+        program.push(booking(options));
+        await test.restart();
+        await read(test, 5);
+        await test.settled();
+        await read(test, 3);
+        await test.settled();
+        const counts = booked(test).toSorted(([left = 0], [right = 0]) => left - right);
+        assert.deepEqual(
+          counts.map(([, count]) => count),
+          'sequence' in options ? [1, 2, 3, 4, 5] : [1, 2, 5, 3, 4],
+        );
+        assert.deepEqual(kinds(test), 'sequence' in options ? ['gap 3-3', 'filled 3-3'] : []);
       }
     },
     async 'G10 when too many wait, what is missing is given up, or what comes is told as late; nothing is locked'(
