@@ -82,9 +82,18 @@ export interface PatternOptions<Steps extends PatternSteps>
 export interface CompiledRule {
   readonly on: readonly EventDefinition[];
   readonly selection: CompiledSelection;
+  readonly roles: PatternRoles;
   readonly composite: CompositePattern<StoredEvent>;
   /** What matches under way mean; another one for another pattern. */
   readonly shape: string;
+}
+
+/** What it selects, once or twice over. */
+export interface PatternRoles {
+  /** What can be the first event of a match; of a key of which nothing is under way all else is nothing to it. */
+  readonly beginning: CompiledSelection;
+  /** What can come later. */
+  readonly later: CompiledSelection | undefined;
 }
 
 /** Several events that belong together, in event time. */
@@ -134,9 +143,11 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
   assertCompositePattern(composite);
   const sides = steps.flatMap((step): readonly Side[] => (step instanceof Sides ? step.sides : [step]));
   assertNames(name, sides);
+  const selection = selectionOf(sides, order);
   return {
     on: [...new Set(sides.map(({ definition }) => definition))],
-    selection: selectionOf(sides, order),
+    selection,
+    roles: rolesOf(steps, order, selection),
     composite,
     shape: shapeOf(steps, composite),
   };
@@ -160,6 +171,17 @@ function selectionOf(sides: readonly Side[], order: 'some' | 'next'): CompiledSe
     compileSelection({ types: [definition.type], where: order === 'next' ? undefined : condition?.pattern }),
   );
   return selections.reduce((all, selection) => eitherOf(all, selection));
+}
+
+function rolesOf(steps: readonly PatternStep[], order: 'some' | 'next', selection: CompiledSelection): PatternRoles {
+  const sidesOf = (step: PatternStep): readonly Side[] => (step instanceof Sides ? step.sides : [step]);
+  const needed = steps.findIndex((step) => !(step instanceof Part && step.min === 0));
+  const first = steps.slice(0, needed < 0 ? steps.length : needed + 1).flatMap(sidesOf);
+  // What an absence waits for begins with whatever comes first.
+  if (!first.every((side) => side instanceof Part)) return { beginning: selection, later: undefined };
+  const others = steps.slice(needed + 1).flatMap(sidesOf);
+  const later = order === 'next' ? selection : others.length === 0 ? undefined : selectionOf(others, order);
+  return { beginning: selectionOf(first, 'some'), later };
 }
 
 /** Conditions that are functions are not seen: changed ones are asked about matches that have begun, too. */
@@ -227,6 +249,9 @@ const MAX_RUNS = 1_000;
 /** A machine that is given events whole, and keeps those that a match may have. */
 export type PatternMachine<State> = Machine<State, StoredEvent> & Required<Pick<Machine<State, StoredEvent>, 'json'>>;
 
+/** The machine of one pattern. `lookAtMs`: when to look after what is due then. */
+export type OnePatternMachine = PatternMachine<MatcherState<StoredEvent>> & { lookAtMs(dueMs: number): number };
+
 const MATCHER_JSON = {
   of: matcherJson,
   from: matcherFrom,
@@ -238,7 +263,7 @@ const MATCHER_JSON = {
 export function patternMachine(
   { composite, shape }: Pick<PatternDefinition, 'composite' | 'shape'>,
   found: (match: Match<StoredEvent>, saying: Saying) => void,
-): PatternMachine<MatcherState<StoredEvent>> {
+): OnePatternMachine {
   // Where nothing is absent, time brings on only that matches under way are over: all those of a stretch may be looked after at once.
   const { steps, withinMs } = composite;
   const forgets = withinMs > 0 && steps.every((step) => step.kind !== 'absent' && !hasAbsence(step));
@@ -252,6 +277,8 @@ export function patternMachine(
     saying.report(SYSTEM_EVENTS.patternOverflowed, { key: saying.key, givenUp: tooMany, since, limit: MAX_RUNS });
     return { ...step.state, runs: step.state.runs.slice(tooMany) };
   };
+  const lookAtMs = (dueMs: number): number =>
+    forgets && dueMs < Number.POSITIVE_INFINITY ? (Math.ceil(dueMs / withinMs) + 1) * withinMs : dueMs;
   return {
     shape,
     valueOf: (event) => {
@@ -262,10 +289,8 @@ export function patternMachine(
     next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),
-    lookMs(state) {
-      const dueMs = dueOfMatcher(composite, state);
-      return forgets && dueMs < Number.POSITIVE_INFINITY ? (Math.ceil(dueMs / withinMs) + 1) * withinMs : dueMs;
-    },
+    lookMs: (state) => lookAtMs(dueOfMatcher(composite, state)),
+    lookAtMs,
     json: MATCHER_JSON,
     isOver: (state) =>
       !state.over &&

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { CompiledPattern } from '../channel/filter/compile.ts';
 import { FilterIndex } from '../channel/filter/filter-index.ts';
 import { compileSelection } from '../channel/selection.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
@@ -13,9 +14,10 @@ import { compileRule, eventOf, KEY_OPTIONS, patternMachine, RULE_OPTIONS } from 
 import type {
   CompiledRule,
   EventIn,
-  PatternMachine,
   MatchOf,
+  OnePatternMachine,
   PatternKeyOptions,
+  PatternMachine,
   PatternRule,
 } from './define-pattern.ts';
 import type { LateEvents } from './late-events.ts';
@@ -62,11 +64,18 @@ export interface NamedRule extends CompiledRule {
   readonly place: number;
 }
 
+/** A pattern that an event is something to. */
+interface Concerned {
+  readonly rule: NamedRule;
+  /** A match may begin with the event. */
+  readonly begins: boolean;
+}
+
 /** The patterns of a set, and which of them an event is something to. */
 export interface RuleBook {
-  readonly byId: ReadonlyMap<string, NamedRule>;
+  readonly rules: readonly NamedRule[];
   /** In the order of the set. */
-  concernedBy(event: RecordedEvent): readonly NamedRule[];
+  concernedBy(event: RecordedEvent): readonly Concerned[];
 }
 
 /**
@@ -115,28 +124,36 @@ function namedRule(name: string, given: PatternRule, place: number): NamedRule {
 }
 
 function ruleBook(rules: readonly NamedRule[]): RuleBook {
-  const index = new FilterIndex<NamedRule>();
-  const byId = new Map(rules.map((rule) => [rule.id, rule]));
+  const index = new FilterIndex<Concerned>();
   for (const rule of rules) {
-    const { pattern } = rule.selection;
-    if (pattern === undefined) throw new Error('a pattern that names no types');
-    index.add(rule, pattern);
+    const { beginning, later } = rule.roles;
+    index.add({ rule, begins: true }, patternOf(beginning));
+    if (later !== undefined) index.add({ rule, begins: false }, patternOf(later));
   }
   // An event is asked about when it is selected, with all of its page, and again when its turn comes.
-  const answers: ({ readonly event: RecordedEvent; readonly concerned: readonly NamedRule[] } | undefined)[] =
+  const answers: ({ readonly event: RecordedEvent; readonly concerned: readonly Concerned[] } | undefined)[] =
     Array.from({ length: ANSWERS });
   return {
-    byId,
+    rules,
     concernedBy(event) {
       const place = event.position % ANSWERS;
       let answer = answers[place];
-      if (answer?.event !== event) {
-        const concerned = index.match((name) => event.attribute(name)).sort((left, right) => left.place - right.place);
-        answers[place] = answer = { event, concerned };
-      }
+      if (answer?.event !== event)
+        answers[place] = answer = { event, concerned: eachOnce(index.match((name) => event.attribute(name))) };
       return answer.concerned;
     },
   };
+}
+
+function patternOf({ pattern }: CompiledSelection): CompiledPattern {
+  if (pattern === undefined) throw new Error('a pattern that names no types');
+  return pattern;
+}
+
+/** In the order of the set; of a pattern that is there twice, that with which it begins. */
+function eachOnce(found: Concerned[]): readonly Concerned[] {
+  found.sort((left, right) => left.rule.place - right.rule.place || Number(right.begins) - Number(left.begins));
+  return found.filter(({ rule }, index) => found[index - 1]?.rule !== rule);
 }
 
 /** A match of a pattern of a set. */
@@ -147,15 +164,17 @@ export interface NamedMatch {
 
 /** What a pattern of a set has of a key. */
 interface RuleState {
+  /** Of the pattern in the set. */
+  readonly place: number;
   readonly of: MatcherState<StoredEvent>;
   /** When its last event happened, or time alone brought something on: what happened before comes too late. Null: nothing has. */
   readonly passedMs: number | null;
+  /** When time alone brings something on next, as `of` has it. */
+  readonly dueMs: number;
 }
 
-type OneMachine = PatternMachine<MatcherState<StoredEvent>>;
-
-/** Of those patterns that have anything, by their ids. */
-export type RuleStates = Readonly<Record<string, RuleState>>;
+/** Of those patterns that have anything, in the order of the set. */
+export type RuleStates = readonly RuleState[];
 
 /**
  * The machine of all patterns of a set; `found` is told of each match.
@@ -167,44 +186,26 @@ export function patternsMachine(
   late: LateEvents,
   found: (match: NamedMatch, saying: Saying) => void,
 ): PatternMachine<RuleStates> {
-  const machines = new Map(
-    [...rules.byId].map(([id, { name, ...rule }]) => [
-      id,
-      patternMachine(rule, (match, saying) => found({ pattern: name, match }, saying)),
-    ]),
+  const machines = rules.rules.map(({ name, ...rule }) =>
+    patternMachine(rule, (match, saying) => found({ pattern: name, match }, saying)),
   );
-  const machineOf = (id: string): OneMachine => {
-    const machine = machines.get(id);
-    if (machine === undefined) throw new Error(`pattern ${id} is not of this set`);
-    return machine;
-  };
-  const [first] = machines.values();
+  const places = new Map(rules.rules.map(({ id, place }) => [id, place]));
+  const idOf = (place: number) => rules.rules[place]?.id ?? '';
+  const [first] = machines;
   if (first === undefined) throw new Error('a set without patterns');
+  const machineOf = (place: number): OnePatternMachine => machines[place] ?? first;
+  const ruleState = (place: number, of: MatcherState<StoredEvent>, passedMs: number | null): RuleState => {
+    return { place, of, passedMs, dueMs: machineOf(place).dueMs(of) };
+  };
 
   /** One instant after another, so that what is late does not depend on how far time went at once. */
-  function told(id: string, state: RuleState, toMs: number, saying: Saying): RuleState {
-    const machine = machineOf(id);
-    let { of, passedMs } = state;
-    for (let dueMs = machine.dueMs(of); dueMs < toMs; dueMs = machine.dueMs(of)) {
-      of = machine.pass(of, dueMs + 1, saying);
-      passedMs = Math.max(passedMs ?? dueMs, dueMs);
+  function told(state: RuleState, toMs: number, saying: Saying): RuleState {
+    let after = state;
+    while (after.dueMs < toMs) {
+      const { place, of, passedMs, dueMs } = after;
+      after = ruleState(place, machineOf(place).pass(of, dueMs + 1, saying), Math.max(passedMs ?? dueMs, dueMs));
     }
-    return of === state.of ? state : { of, passedMs };
-  }
-
-  function put(states: Record<string, RuleState>, id: string, state: RuleState): void {
-    if (!machineOf(id).isOver(state.of)) states[id] = state;
-    else delete states[id];
-  }
-
-  function leastOf(states: RuleStates, ms: (machine: OneMachine, state: RuleState) => number): number {
-    let least = Number.POSITIVE_INFINITY;
-    for (const id in states) {
-      const state = states[id];
-      const machine = machines.get(id);
-      if (state !== undefined && machine !== undefined) least = Math.min(least, ms(machine, state));
-    }
-    return least;
+    return after;
   }
 
   return {
@@ -212,20 +213,23 @@ export function patternsMachine(
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
     // Each begins with the first event that it is about.
-    initial: () => ({}),
+    initial: () => [],
     next(before, value, timeMs, saying) {
       const concerned = rules.concernedBy(eventOf(value));
       // How far time has come the others were told.
-      const states = { ...before };
+      const states = [...before];
       const missed: string[] = [];
-      for (const { id, name } of concerned) {
-        const machine = machineOf(id);
-        const known = before[id] ?? { of: machine.initial(timeMs), passedMs: null };
-        const passed = told(id, known, timeMs, saying);
-        if (passed.passedMs !== null && timeMs < passed.passedMs) {
-          missed.push(name);
-          put(states, id, passed);
-        } else put(states, id, { of: machine.next(passed.of, value, timeMs, saying), passedMs: timeMs });
+      for (const { rule, begins } of concerned) {
+        const { place } = rule;
+        const at = indexOf(states, place);
+        const known = states[at]?.place === place ? states[at] : undefined;
+        if (known === undefined && !begins) continue;
+        const machine = machineOf(place);
+        const passed = told(known ?? ruleState(place, machine.initial(timeMs), null), timeMs, saying);
+        const isMissed = passed.passedMs !== null && timeMs < passed.passedMs;
+        if (isMissed) missed.push(rule.name);
+        const after = isMissed ? passed : ruleState(place, machine.next(passed.of, value, timeMs, saying), timeMs);
+        states.splice(at, known === undefined ? 0 : 1, ...(machine.isOver(after.of) ? [] : [after]));
       }
       if (missed.length > 0) {
         const wholly = missed.length === concerned.length;
@@ -235,24 +239,38 @@ export function patternsMachine(
       return states;
     },
     pass(before, toMs, saying) {
-      const states: Record<string, RuleState> = {};
-      for (const [id, state] of Object.entries(before)) put(states, id, told(id, state, toMs, saying));
-      return states;
+      const states = before.map((state) => told(state, toMs, saying));
+      return states.filter(({ place, of }) => !machineOf(place).isOver(of));
     },
-    dueMs: (states) => leastOf(states, (machine, { of }) => machine.dueMs(of)),
-    lookMs: (states) => leastOf(states, (machine, { of }) => machine.lookMs?.(of) ?? machine.dueMs(of)),
-    isOver: (states) => Object.keys(states).length === 0,
+    dueMs: (states) => states.reduce((least, { dueMs }) => Math.min(least, dueMs), Number.POSITIVE_INFINITY),
+    lookMs: (states) =>
+      states.reduce(
+        (least, { place, dueMs }) => Math.min(least, machineOf(place).lookAtMs(dueMs)),
+        Number.POSITIVE_INFINITY,
+      ),
+    isOver: (states) => states.length === 0,
     json: {
       ...first.json,
-      of: (states) =>
-        Object.entries(states).map(([id, { of, passedMs }]): JsonValue => [id, passedMs, matcherJson(of)]),
+      of: (states) => states.map(({ place, of, passedMs }): JsonValue => [idOf(place), passedMs, matcherJson(of)]),
       from: (json) =>
-        Object.fromEntries(
-          (json as readonly (readonly [string, number | null, JsonValue])[])
+        (json as readonly (readonly [string, number | null, JsonValue])[])
+          .flatMap(([id, passedMs, of]): RuleStates => {
+            const place = places.get(id);
             // What a pattern had under way that is another one now, or gone, is forgotten, also if it comes back.
-            .filter(([id]) => machines.has(id))
-            .map(([id, passedMs, of]) => [id, { of: matcherFrom(of), passedMs }]),
-        ),
+            return place === undefined ? [] : [ruleState(place, matcherFrom(of), passedMs)];
+          })
+          .sort((left, right) => left.place - right.place),
     },
   };
+}
+
+/** Where the state of a pattern is, or would be. */
+function indexOf(states: RuleStates, place: number): number {
+  let [from, to] = [0, states.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((states[middle]?.place ?? place) < place) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

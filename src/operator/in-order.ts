@@ -137,6 +137,7 @@ export function inOrder<State, Value>(
       return goOn({ ...state, ...step.state }, step.released, saying);
     },
     pass(state, watermarkMs, saying) {
+      if (state.held.length === 0) return toldUpTo(state, watermarkMs, saying);
       const step = releaseUpTo(state, watermarkMs);
       const released = step.released.length === 0 ? state : goOn({ ...state, ...step.state }, step.released, saying);
       return toldUpTo(released, watermarkMs, saying);

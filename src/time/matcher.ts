@@ -195,8 +195,7 @@ class Turn<Event> {
   #moved(before: Run<Event>, run: Run<Event>): void {
     const { steps } = this.#pattern;
     const step = steps[run.step];
-    const isLast = steps.slice(run.step + 1).every((later) => later.kind === 'count' && later.min === 0);
-    if (isLast && isEnough(step, run)) {
+    if (isEnough(step, run) && isLast(steps, run.step)) {
       this.#restart(before);
       this.#matches.push({ bound: run.bound, timeMs: this.#timeMs });
       return;
@@ -277,6 +276,15 @@ function waitingAt<Event>(
   const sides =
     next === undefined || next.kind === 'count' ? [] : next.kind === 'absent' ? [false] : next.sides.map(() => false);
   return { step, sinceMs, count: 0, sides };
+}
+
+/** Nothing more has to come after this step. */
+function isLast<Event>(steps: readonly Step<Event>[], step: number): boolean {
+  for (let later = step + 1; later < steps.length; later += 1) {
+    const next = steps[later];
+    if (next?.kind !== 'count' || next.min > 0) return false;
+  }
+  return true;
 }
 
 /** Nothing more is taken at this step. */

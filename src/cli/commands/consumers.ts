@@ -99,7 +99,9 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     )
     .action(steer('replay', (options: ReplayOptions) => replayFrom(options.from)));
   withAccess(consumers.command('forget'))
-    .description('Forgets a consumer that no definition runs any more, with its checkpoint and dead letters.')
+    .description(
+      'Forgets a consumer that no definition runs any more, with its checkpoint, dead letters, states and read model.',
+    )
     .argument('<name>')
     .action(async (name: string, options: AccessOptions) => {
       await withSystem(options, terminal, 'write', ({ api }) => api.delete(`/consumers${pathOf(name)}`));

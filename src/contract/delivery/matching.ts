@@ -6,7 +6,7 @@ import type { StoredEvent } from '../../event/event.ts';
 import { compileRule, definePattern } from '../../operator/define-pattern.ts';
 import type { PatternRule } from '../../operator/define-pattern.ts';
 import { definePatterns } from '../../operator/define-patterns.ts';
-import { every, not, one } from '../../operator/pattern.ts';
+import { and, every, not, one, or } from '../../operator/pattern.ts';
 import { seededRandom } from '../../system/random.ts';
 import { DEFAULT_START_MS } from '../../testing/index.ts';
 import { matchEvent, newMatcher, passTime } from '../../time/matcher.ts';
@@ -50,7 +50,14 @@ function someRule(chance: Chance): PatternRule {
       data
     );
   };
-  const first = part('first');
+  const of = (name: string) => one(name, Measured).where({ data: { value: [whole(4)] } });
+  const first =
+    [
+      or(of('first'), of('first')),
+      and(of('left'), of('right')),
+      and(of('first'), not(Measured, { data: { value: [whole(4)] } })),
+      of('first').count({ atLeast: 0, atMost: 2 }),
+    ][whole(8)] ?? part('first');
   const begin = chance.next() < 0.6 ? every(first) : first;
   const within = `${10 + whole(60)}s` as const;
   const last = not(Measured, { data: { value: [whole(4)] } }).within(`${5 + whole(20)}s`);
