@@ -230,10 +230,13 @@ function wantedBy({ definition, condition }: Side): Wanted<StoredEvent>['matches
 
 const NOTHING_YET: MatchedSoFar = {};
 
-/** Events as they are read, by what is kept of them: the data of one is parsed once. */
+/** Events as they are read, by what is kept of them: the data of one is parsed once. Those that came last are mostly asked for. */
 const events = new WeakMap<StoredEvent, RecordedEvent>();
+const latest: (RecordedEvent | undefined)[] = Array.from({ length: 1_024 });
 
 export function eventOf(stored: StoredEvent): RecordedEvent {
+  const late = latest[stored.position % latest.length];
+  if (late?.stored === stored) return late;
   let event = events.get(stored);
   if (event === undefined) events.set(stored, (event = recordedEvent(stored)));
   return event;
@@ -282,7 +285,7 @@ export function patternMachine(
   return {
     shape,
     valueOf: (event) => {
-      events.set(event.stored, event);
+      latest[event.position % latest.length] = event;
       return event.stored;
     },
     initial: (timeMs) => newMatcher(composite, timeMs),
