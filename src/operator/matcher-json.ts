@@ -38,9 +38,9 @@ function runKept([step, sinceMs, firstMs, count, sides, bound, origin]: KeptRun)
     step,
     sinceMs,
     firstMs: firstMs ?? undefined,
+    bound: boundKept(bound),
     count,
     sides,
-    bound: boundKept(bound),
     origin: origin === null ? undefined : { bound: boundKept(origin[0]), firstMs: origin[1] ?? undefined },
   };
 }

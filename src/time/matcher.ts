@@ -35,6 +35,7 @@ export interface MatchStep<Event> {
 }
 
 const NOTHING = { bound: {}, firstMs: undefined };
+const NO_SIDES: readonly boolean[] = [];
 
 /** Before any event: what is absent from the beginning counts from `startMs`. */
 export function newMatcher<Event>(pattern: CompositePattern<Event>, startMs: number): MatcherState<Event> {
@@ -159,7 +160,7 @@ class Turn<Event> {
       if (next !== undefined) return next;
     }
     if (run.count >= step.max || !step.event.matches(event, run.bound)) return undefined;
-    return { ...this.#bind(run, step.event.name, event), count: run.count + 1 };
+    return this.#bind(run, step.event.name, event, { count: run.count + 1, sides: run.sides });
   }
 
   #takeSides(
@@ -176,19 +177,23 @@ class Turn<Event> {
         if (kind === 'all') return 'broken';
         present = { ...present, sides: present.sides.with(index, false), sinceMs: this.#timeMs };
       } else if (side.matches(event, before)) {
-        present = { ...this.#bind(present, side.name, event), sides: present.sides.with(index, true) };
+        const { count, sides: known } = present;
+        present = this.#bind(present, side.name, event, { count, sides: known.with(index, true) });
         if (kind === 'any') return present;
       }
     }
     return present === run ? undefined : present;
   }
 
-  #bind(run: Run<Event>, name: string, event: Event): Run<Event> {
-    return {
-      ...run,
-      firstMs: run.firstMs ?? this.#timeMs,
-      bound: { ...run.bound, [name]: [...(run.bound[name] ?? []), event] },
-    };
+  #bind(
+    run: Run<Event>,
+    name: string,
+    event: Event,
+    { count, sides }: Pick<Run<Event>, 'count' | 'sides'>,
+  ): Run<Event> {
+    const { step, sinceMs, firstMs = this.#timeMs, bound, origin } = run;
+    const events = bound[name] === undefined ? [event] : [...bound[name], event];
+    return { step, sinceMs, firstMs, bound: { ...bound, [name]: events }, count, sides, origin };
   }
 
   /** A run that took something: it waits on, goes to the next step, or is a match. */
@@ -212,7 +217,7 @@ class Turn<Event> {
     const { bound, firstMs } = run;
     const step = run.step + 1;
     const origin = step === every?.[0] ? { bound, firstMs } : run.step === every?.[1] ? undefined : run.origin;
-    return { ...waitingAt(this.#pattern, step, this.#timeMs), bound, firstMs, origin };
+    return waitingAt(this.#pattern, step, this.#timeMs, { bound, firstMs, origin });
   }
 
   #restart(run: Run<Event>): void {
@@ -264,18 +269,24 @@ function fresh<Event>(
   { bound, firstMs }: { readonly bound: Bound<Event>; readonly firstMs: number | undefined },
 ): Run<Event> {
   const origin = pattern.every?.[0] === step ? { bound, firstMs } : undefined;
-  return { ...waitingAt(pattern, step, nowMs), bound, firstMs, origin };
+  return waitingAt(pattern, step, nowMs, { bound, firstMs, origin });
 }
 
 function waitingAt<Event>(
   { steps }: CompositePattern<Event>,
   step: number,
   sinceMs: number,
-): Pick<Run<Event>, 'count' | 'sides' | 'sinceMs' | 'step'> {
+  { bound, firstMs, origin }: Pick<Run<Event>, 'bound' | 'firstMs' | 'origin'>,
+): Run<Event> {
   const next = steps[step];
   const sides =
-    next === undefined || next.kind === 'count' ? [] : next.kind === 'absent' ? [false] : next.sides.map(() => false);
-  return { step, sinceMs, count: 0, sides };
+    next === undefined || next.kind === 'count'
+      ? NO_SIDES
+      : next.kind === 'absent'
+        ? [false]
+        : next.sides.map(() => false);
+  // Written out, and with its members in one order everywhere: this is made for each event.
+  return { step, sinceMs, firstMs, bound, count: 0, sides, origin };
 }
 
 /** Nothing more has to come after this step. */
