@@ -157,6 +157,12 @@ export function reactionOf<Given extends On>(
   const on = definitionsOf(options.on);
   if (options.on !== undefined && on.length === 0)
     throw new InvalidDefinition(name, 'on is an empty list; leave it out for every event');
+  for (const option of ['category', 'source'] as const)
+    if (options[option] !== undefined && !isTexts(options[option]))
+      throw new InvalidDefinition(
+        name,
+        `${option} must be a name or a list of names, found ${describeValue(options[option])}`,
+      );
   const selection: Selection = {
     types: on.length === 0 ? undefined : on.map((definition) => definition.type),
     categories: asList(options.category),
@@ -190,6 +196,11 @@ function shown(given: unknown): string {
   const { kind, name } = (given ?? {}) as { readonly kind?: unknown; readonly name?: unknown };
   if (typeof kind !== 'string' || typeof name !== 'string') return describeValue(given);
   return `the ${kind} ${name}; name the events that it publishes`;
+}
+
+function isTexts(given: unknown): boolean {
+  const all: readonly unknown[] = Array.isArray(given) ? given : [given];
+  return all.length > 0 && all.every((one) => typeof one === 'string' && one !== '');
 }
 
 function asList(value: string | readonly string[] | undefined): readonly string[] | undefined {

@@ -128,6 +128,8 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
   if (!Array.isArray(sequence) || sequence.length === 0)
     throw new InvalidDefinition(name, `sequence must be a list of steps, found ${describeValue(sequence)}`);
   const groups = sequence.filter((step: unknown) => step instanceof Every);
+  if (typeof once !== 'boolean')
+    throw new InvalidDefinition(name, `once must be true or false, found ${describeValue(once)}`);
   if (groups.length > 1) throw new InvalidDefinition(name, 'only one stretch of a sequence may be every');
   if (once && groups.length > 0) throw new InvalidDefinition(name, 'what is every does not match once');
   const steps = sequence.flatMap((step) => (step instanceof Every ? [...step.steps] : [step]));

@@ -13,6 +13,7 @@ import { deterministicId } from '../system/ids.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
 import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
 import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
+import { isWindowing } from '../time/windowing.ts';
 import type { Span, Windowing } from '../time/windowing.ts';
 import { assertDefinition, assertFunction, assertObject, wholeMs } from './assert-options.ts';
 import { LateEvents } from './late-events.ts';
@@ -117,14 +118,14 @@ export function defineWindow<
   assertFunction(name, 'aggregate.remove', aggregate.remove);
   assertDefinition(name, 'publishes', options.publishes);
   assertObject(name, 'early', options.early);
-  if (!['count', 'hopping', 'session'].includes(windows?.kind))
+  if (!isWindowing(windows))
     throw new InvalidDefinition(
       name,
       `windows must be what tumbling, hopping, session or byCount give, found ${describeValue(windows)}`,
     );
-  if (windows?.kind === 'session' && aggregate.merge === undefined)
+  if (windows.kind === 'session' && aggregate.merge === undefined)
     throw new InvalidDefinition(name, 'aggregate.merge is missing: a late event may join two sessions into one');
-  if (windows?.kind === 'count' && aggregate.remove !== undefined)
+  if (windows.kind === 'count' && aggregate.remove !== undefined)
     throw new InvalidDefinition(name, 'aggregate.remove has no meaning for windows by count, which take nothing back');
   if (windows.kind === 'count' && options.early !== undefined)
     throw new InvalidDefinition(name, 'early has no meaning for windows by count, which tell when they are full');
@@ -132,6 +133,11 @@ export function defineWindow<
   const on = definitionsOf(options.on);
   const retractions = aggregate.remove === undefined ? [] : on.map((definition) => retractionOf(definition));
   const published = options.publishes as EventDefinition;
+  if (on.some(({ type }) => type === published.type))
+    throw new InvalidDefinition(
+      name,
+      `it is on ${published.type}, which it publishes: its results would be its events`,
+    );
   const lateEvents = new LateEvents(options.name, late.beyond, on);
   const publishes = [published, retractionOf(published), ...lateEvents.publishes];
   const operator = new WindowOperator(options.name, {

@@ -61,10 +61,10 @@ function instantOf(given: unknown): number {
         : typeof given === 'number'
           ? given
           : undefined;
-  if (ms === undefined || !Number.isFinite(ms) || Math.abs(ms) > LAST_MS)
+  if (ms === undefined || !(ms >= FIRST_MS && ms <= LAST_MS))
     throw new InvalidInput({
       path: 'time',
-      expected: 'an RFC 3339 timestamp, a Date or milliseconds since 1970',
+      expected: 'an RFC 3339 timestamp, a Date or milliseconds since 1970, in the years 0 to 9999',
       found: given,
     });
   return Math.floor(ms);
@@ -72,8 +72,9 @@ function instantOf(given: unknown): number {
 
 const LONGEST_MS = 1_000 * 365 * 86_400_000;
 
-/** What a Date can say, on both sides of 1970. */
-const LAST_MS = 8.64e15;
+/** What RFC 3339 can say. */
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Whether events wait for those that happened before them. */
 export function waitsForOthers({ disorder }: EventTimeOptions<never> = {}): boolean {

@@ -145,9 +145,13 @@ export function one<const Name extends string, Definition extends EventDefinitio
       'pattern',
       `a part must have a name of letters and digits, found ${describeValue(name)}`,
     );
-  if ((definition as EventDefinition | undefined)?.kind !== 'event')
-    throw new InvalidDefinition(`part ${name}`, `expected what defineEvent gives, found ${describeValue(definition)}`);
+  assertEvent(`part ${name}`, definition);
   return new Part(name, definition);
+}
+
+function assertEvent(name: string, given: unknown): void {
+  if ((given as EventDefinition | null | undefined)?.kind !== 'event')
+    throw new InvalidDefinition(name, `expected what defineEvent gives, found ${describeValue(given)}`);
 }
 
 /** No event of a kind: `not(Paid).within('15m')` after what comes before it; inside `and`, without a time, until the others are there. */
@@ -155,6 +159,7 @@ export function not<Definition extends EventDefinition>(
   definition: Definition,
   condition?: PartCondition<Definition>,
 ): Absence<Definition> {
+  assertEvent('not', definition);
   return new Absence(definition, condition === undefined ? undefined : conditionOf(condition), undefined);
 }
 

@@ -1,6 +1,7 @@
 import { InvalidInput } from '../errors.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown } from '../system/known-options.ts';
 
 /** A span of event time, from `startMs` up to, but not including, `endMs`: its end belongs to the next one. */
 export interface Span {
@@ -14,18 +15,33 @@ export type Windowing =
   | { readonly kind: 'session'; readonly gapMs: number }
   | { readonly kind: 'count'; readonly size: number };
 
+/** What the functions here have made: what is made by hand has not been checked. */
+const made = new WeakSet<object>();
+
+/** Whether it is what `tumbling`, `hopping`, `session` or `byCount` gave. */
+export function isWindowing(given: unknown): given is Windowing {
+  return typeof given === 'object' && given !== null && made.has(given);
+}
+
+function checked(windowing: Windowing): Windowing {
+  made.add(windowing);
+  return windowing;
+}
+
 /** Windows that an event is in, at most. */
 const MAX_OVERLAP = 10_000;
 
 /** Windows of one size, one after another: each event is in one. */
 export function tumbling(size: Duration, options: { readonly offset?: Duration } = {}): Windowing {
+  assertOptional('tumbling', options);
+  assertKnown('tumbling', options, ['offset']);
   return hopping(size, { every: size, ...options });
 }
 
 /** Windows of one size that begin every so often: each event is in as many as overlap at its time. */
 export function hopping(size: Duration, options: { readonly every: Duration; readonly offset?: Duration }): Windowing {
-  if (typeof options !== 'object' || (options as unknown) === null)
-    throw new InvalidInput({ path: 'hopping', expected: 'a size and an object with every', found: options });
+  assertOptional('hopping', options);
+  assertKnown('hopping', options, ['every', 'offset']);
   const { every, offset = 0 } = options;
   const sizeMs = wholeMs(size, 'size');
   const everyMs = wholeMs(every, 'every');
@@ -44,19 +60,19 @@ export function hopping(size: Duration, options: { readonly every: Duration; rea
     });
   if (!Number.isSafeInteger(offsetMs))
     throw new InvalidInput({ path: 'offset', expected: 'whole milliseconds', found: offset });
-  return { kind: 'hopping', sizeMs, everyMs, offsetMs: offsetMs % everyMs };
+  return checked({ kind: 'hopping', sizeMs, everyMs, offsetMs: offsetMs % everyMs });
 }
 
 /** A window for each run of events of which none is as far as the gap from the next. A late event may join two into one. */
 export function session(gap: Duration): Windowing {
-  return { kind: 'session', gapMs: wholeMs(gap, 'gap') };
+  return checked({ kind: 'session', gapMs: wholeMs(gap, 'gap') });
 }
 
 /** A window for each so many events of a key, in the order in which they come. It spans the times of these events. */
 export function byCount(size: number): Windowing {
   if (!Number.isSafeInteger(size) || size < 1)
     throw new InvalidInput({ path: 'size', expected: 'a whole number from 1', found: size });
-  return { kind: 'count', size };
+  return checked({ kind: 'count', size });
 }
 
 /** Starts of the windows that an event is in, ascending. */
@@ -65,6 +81,12 @@ export function startsOf({ sizeMs, everyMs, offsetMs }: Windowing & { kind: 'hop
   const last = Math.floor((timeMs - offsetMs) / everyMs) * everyMs + offsetMs;
   for (let startMs = last; startMs > timeMs - sizeMs; startMs -= everyMs) starts.unshift(startMs);
   return starts;
+}
+
+/** What they are given after the size. */
+function assertOptional(path: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidInput({ path, expected: 'a size and an object of options', found: options });
 }
 
 function wholeMs(duration: Duration, path: string): number {

@@ -6,6 +6,8 @@ import {
   defineProjection,
   defineSequence,
   defineWindow,
+  hopping,
+  not,
   one,
   open,
   tumbling,
@@ -182,7 +184,7 @@ it('refuses an automation whose declared count nobody watches, or which is on ot
 it('refuses options that it does not know, by name, wherever they are', () => {
   const common = { name: 'w', on: Happened, key: () => 'k' } as const;
   const aggregate = { initial: () => 0, add: (n: number) => n + 1, result: (n: number) => ({ thing: 'a', n }) };
-  const window = { ...common, windows: tumbling('1m'), aggregate, publishes: Happened };
+  const window = { ...common, windows: tumbling('1m'), aggregate, publishes: Answered };
   for (const [define, expected] of [
     [() => defineWindow({ ...window, disorder: '1s' } as never), /no option disorder; there are name, /],
     [() => defineWindow({ ...window, time: { lateness: '1s' } } as never), /no option time\.lateness; time has at, /],
@@ -197,6 +199,29 @@ it('refuses options that it does not know, by name, wherever they are', () => {
       /has a condition already/,
     ],
     [() => defineConsumer({ name: 'c', on: Happened, handel() {} } as never), /no option handel/],
+    [
+      () => defineWindow({ ...window, windows: { kind: 'hopping' } as never }),
+      /windows must be what tumbling, hopping/,
+    ],
+    [() => defineWindow({ ...window, publishes: Happened }), /it is on .*, which it publishes/],
+    [() => tumbling('1m', { every: '1s' } as never), /tumbling: there is no option every; there are offset/],
+    [
+      () => hopping('1m', { every: '1s', size: 2 } as never),
+      /hopping: there is no option size; there are every, offset/,
+    ],
+    [
+      () => definePattern({ key: () => 'k', sequence: [one('a', Happened)], once: 'yes' as never }),
+      /once must be true or false, found "yes"/,
+    ],
+    [() => not('x' as never), /^not: expected what defineEvent gives, found "x"/],
+    [
+      () => defineSequence({ name: 's', source: 5 as never, sequence: { onGap: 'record' } }),
+      /^monitor "?s"?: source must be a name or a list of names, found 5/,
+    ],
+    [
+      () => defineSequence({ name: 's', on: Happened, sequence: { onGap: 'record', onReset: 'drop' as never } }),
+      /sequence\.onReset must be 'follow' or 'step-back', found "drop"/,
+    ],
     [() => defineWindow(undefined as never), /^window: expected an object of options, found nothing/],
     [() => definePattern(null as never), /^pattern: expected an object of options, found null/],
     [() => defineAutomation('x' as never), /^automation: expected an object of options, found "x"/],
