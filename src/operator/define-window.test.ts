@@ -7,7 +7,8 @@ import { defineWindow } from './define-window.ts';
 
 const Told = defineEvent({ type: 'test.thing.told', schema: z.object({ n: z.number() }) });
 const aggregate = { initial: () => 0, add: (n: number) => n + 1, result: (n: number) => ({ n }) };
-const sound = { name: 'w', on: Told, key: () => 'k', windows: tumbling('1m'), aggregate, publishes: Told } as const;
+const Summed = defineEvent({ type: 'test.things.summed', schema: z.object({ n: z.number() }) });
+const sound = { name: 'w', on: Told, key: () => 'k', windows: tumbling('1m'), aggregate, publishes: Summed } as const;
 
 test('a window is refused, by the name of the option, that would not do what it says', () => {
   expect(defineWindow(sound).kind).toBe('window');
@@ -18,6 +19,7 @@ test('a window is refused, by the name of the option, that would not do what it 
     [{ windows: {} }, 'windows'],
     [{ windows: undefined }, 'windows'],
     [{ publishes: undefined }, 'publishes'],
+    [{ publishes: Told }, 'it is on test.thing.told, which it publishes'],
     [{ aggregate: { ...aggregate, merge: 5 } }, 'aggregate.merge'],
     [{ aggregate: { ...aggregate, add: undefined } }, 'aggregate.add'],
     [{ early: null }, 'early'],
