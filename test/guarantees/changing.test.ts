@@ -14,6 +14,7 @@ import {
 } from 'thereupon';
 import type { SequenceOptions, System } from 'thereupon';
 import { memory } from 'thereupon/memory';
+import { interceptedFactory } from 'thereupon/testing';
 import { expect, it } from 'vitest';
 import { Answered, Happened } from './things.ts';
 
@@ -235,4 +236,39 @@ it('refuses options that it does not know, by name, wherever they are', () => {
     ],
   ] as const)
     expect(define).toThrow(expected);
+});
+
+it('forgets what an automation knew of numbers also where it ended in the middle of that, and not where it is as before again', async () => {
+  for (const goesBack of [false, true]) {
+    const store = memory();
+    const changes: unknown[] = [];
+    let endsAt = Number.POSITIVE_INFINITY;
+    const ending = interceptedFactory(store, (call) => {
+      if (call.port !== 'checkpoints' || call.method !== 'change') return call.proceed();
+      changes.push(call.input[1]);
+      return changes.length === endsAt ? Promise.reject(new Error('it ends here')) : call.proceed();
+    });
+    const program = (sequence?: SequenceOptions) => ({
+      store: ending,
+      events: [Happened],
+      automations: [
+        defineAutomation({ name: 'counted', on: Happened, ...(sequence === undefined ? {} : { sequence }), run() {} }),
+      ],
+    });
+    const numbered = { onGap: 'hold', wait: '1d' } as const;
+    const before = await open(program(numbered));
+    await before.publish(Happened, { thing: 'a', n: 1 }, { sequence: 1 });
+    await before.settled();
+    await before.close();
+    changes.length = 0;
+    endsAt = 2;
+    await expect(open(program())).rejects.toThrow('it ends here');
+    if (!goesBack) await (await open(program())).close();
+    const after = await open(program(numbered));
+    await after.publish(Happened, { thing: 'a', n: 7 }, { sequence: 7 });
+    await after.settled();
+    // What is missing is known only where it is known what came before.
+    expect(await after.consumers.held('counted')).toHaveLength(goesBack ? 1 : 0);
+    await after.close();
+  }
 });
