@@ -76,6 +76,11 @@ export class OrderedAside implements Aside {
     return this.#held.timed;
   }
 
+  /** Something is to be attempted again, by itself; not only what is parked is set aside. */
+  get retrying(): boolean {
+    return this.#working > 0 || this.#due.size > 0 || this.#held.scheduled;
+  }
+
   get full(): string | undefined {
     if (this.#held.size < MAX_HELD_KEYS) return undefined;
     return `${this.#held.size} keys are set aside; mend what they fail of and retry their dead letters, or discard them`;

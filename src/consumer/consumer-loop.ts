@@ -25,13 +25,14 @@ import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
 import type { LaneGroup } from './lanes.ts';
 import { Progress } from './progress.ts';
-import type { Reaction, ReactionTime } from './reaction.ts';
+import type { ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
 import { isPatient, Room } from './room.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
 import { TimeCourse } from './time-course.ts';
+import type { TimeWishes } from './time-wishes.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** The stores that a consumer works with. */
@@ -54,6 +55,8 @@ export interface ConsumerLoopOptions {
   /** What its commits carry; undefined: nobody else runs the consumer, and its groups hold all lanes. */
   readonly token: number | undefined;
   readonly figures: Figures;
+  /** Of all consumers of the system. */
+  readonly wishes: TimeWishes;
   /** Events whose effects the log refused to take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: Map<Position, Error>;
   /** Up to here something cannot be committed that is not found yet: until then every event is committed by itself. */
@@ -172,8 +175,7 @@ export class ConsumerLoop {
     await this.#time?.due.load();
     this.#intake.start();
     this.#time?.start();
-    // Those who go by its results may never have been told how far they are.
-    if (reactionTells(this.#options.setting.reaction)) this.#committer.settled(false);
+    this.#tellTime();
   }
 
   /** The token of its lanes; undefined: nobody else runs the consumer. */
@@ -357,9 +359,11 @@ export class ConsumerLoop {
     else if (time.isPassage(event)) {
       this.#progress.passTo(event.position);
       time.pass(event);
+      this.#tellTime();
     } else if (time.isTold(event)) {
       this.#progress.passTo(event.position);
       time.tell(event);
+      this.#tellTime();
     } else time.observe(event, (at, unknown) => this.#takeAt(event, at, unknown));
   }
 
@@ -478,7 +482,7 @@ export class ConsumerLoop {
       released: (key) => this.#time?.due.released(key),
       isOfTime: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
       putBack: (key) => this.#time?.due.putBack(key),
-      settled: () => this.#madeRoom(),
+      settled: () => this.#settledAside(),
     });
   }
 
@@ -495,8 +499,21 @@ export class ConsumerLoop {
       hasRoom: () => this.#room.fits(),
       submit: (work) => this.#submit(work),
       isLive: () => this.live,
+      isRetrying: () => this.#ordered?.retrying ?? false,
+      wishes: this.#options.wishes,
       outage: (error) => this.#options.outage('reads', error),
     });
+  }
+
+  #settledAside(): void {
+    this.#madeRoom();
+    // While something was attempted again, those who go by its results were told nothing.
+    if (this.#ordered?.retrying === false) this.#tellTime();
+  }
+
+  /** Those who go by its results wait to be told how far they are, also where nothing else is to be committed. */
+  #tellTime(): void {
+    if (!this.#stopped && this.#options.setting.reaction.time?.tells === true) this.#committer.settled(false);
   }
 
   #createQueueAside(): QueueAside {
@@ -537,8 +554,4 @@ export class ConsumerLoop {
     this.#queue?.adopt(delivery);
     return { ...work, pending: undefined, delivery };
   }
-}
-
-function reactionTells({ time }: Reaction): boolean {
-  return time?.tells === true;
 }

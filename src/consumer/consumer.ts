@@ -27,6 +27,7 @@ import type { ReplayFrom } from './replay.ts';
 import { reportSteering } from './report-steering.ts';
 import { standOf } from './status.ts';
 import type { ConsumerState, ConsumerStatus } from './status.ts';
+import type { TimeWishes } from './time-wishes.ts';
 
 export interface ConsumerOptions {
   readonly setting: AttemptSetting;
@@ -36,6 +37,7 @@ export interface ConsumerOptions {
   readonly feed: Feed;
   /** Loops of all consumers begin in turns. */
   readonly beginnings: Turns;
+  readonly wishes: TimeWishes;
 }
 
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
@@ -411,6 +413,7 @@ export class Consumer {
       groups: lease?.groups ?? [wholeGroup(record.checkpoint, 0)],
       token: lease?.token,
       figures: this.#figures,
+      wishes: this.#options.wishes,
       refusals: this.#refusals,
       carefulUpTo: this.#carefulUpTo,
       refused: (refusal) => this.#refused(loop, refusal),

@@ -22,6 +22,7 @@ import type { DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
 import { HELD_INDEX, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
+import { TimeWishes } from './time-wishes.ts';
 
 export interface ConsumersOptions {
   readonly environment: Environment;
@@ -62,6 +63,7 @@ export class Consumers {
     this.#membership = stores.cluster && this.#createMembership(stores.cluster);
     // Many consumers begin at once, and each reads what waits for it: one after another they need one connection.
     const beginnings = new Turns();
+    const wishes = new TimeWishes();
     for (const reaction of options.reactions) {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
@@ -74,7 +76,10 @@ export class Consumers {
         limits,
         eventLog: stores.log,
       };
-      this.#consumers.set(reaction.name, new Consumer({ setting, stores, feed, lanes: this.#membership, beginnings }));
+      this.#consumers.set(
+        reaction.name,
+        new Consumer({ setting, stores, feed, lanes: this.#membership, beginnings, wishes }),
+      );
     }
     this.deadLetters = new DeadLetters({
       environment,

@@ -54,7 +54,7 @@ export class EventTime {
     this.#told = new Set(upstreams.flatMap(({ types }) => types));
     this.#tellers = new Set(upstreams.map((upstream) => systemStream(upstream.consumer)));
     const told = upstreams.flatMap(({ consumer: upstream }) => sourcesOf(upstream));
-    const rule = { ...watermark, expected: [...watermark.expected, ...told] };
+    const rule = { ...watermark, expected: [...watermark.expected, ...told], told: new Set(told) };
     this.#ahead = new Watermark(rule, state);
     this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
@@ -86,8 +86,9 @@ export class EventTime {
     return event.type === SYSTEM_EVENTS.timePassed && event.stream === this.#stream;
   }
 
-  /** Time has passed without events. Answers whether the watermark moved. */
+  /** Time has passed without events: for those who read nobody's results. Answers whether the watermark moved. */
   pass(event: RecordedEvent): boolean {
+    if (this.#tellers.size > 0) return false;
     const { time } = event.data as { readonly time: string };
     const { position, recordedMs } = event;
     return this.#observe({ position, source: undefined, timeMs: timestampMs(time) ?? NO_TIME, recordedMs });

@@ -40,6 +40,12 @@ export class HeldKeys {
     return this.#cancel !== undefined;
   }
 
+  /** Some key is worked off, or is to be. */
+  get scheduled(): boolean {
+    for (const { active, dueMs } of this.#keys.values()) if (active || dueMs !== undefined) return true;
+    return false;
+  }
+
   get size(): number {
     return this.#keys.size;
   }

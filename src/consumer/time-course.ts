@@ -13,6 +13,8 @@ import { QuietTime } from './quiet-time.ts';
 import type { Reaction, ReactionTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
+import { leastOf } from './time-wishes.ts';
+import type { TimeMember, TimeWishes } from './time-wishes.ts';
 
 export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
   readonly reaction: Reaction;
@@ -22,6 +24,9 @@ export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isH
   readonly mark: JsonValue | undefined;
   readonly states: () => StateCache | undefined;
   readonly isLive: () => boolean;
+  /** Something that was set aside is to be attempted again, by itself. */
+  readonly isRetrying: () => boolean;
+  readonly wishes: TimeWishes;
   /** States cannot be read at present. */
   readonly outage: (error: unknown) => void;
 }
@@ -36,10 +41,12 @@ export class TimeCourse {
   readonly #time: ReactionTime;
   readonly #events: EventTime;
   readonly #quiet: QuietTime;
+  readonly #upstreams: readonly string[];
+  readonly #member: TimeMember;
   #toldMs = NO_TIME;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
-    const { reaction, stores, environment, mark, states, isLive, outage, ...due } = options;
+    const { reaction, stores, environment, mark, states, isLive, isRetrying: _, wishes, outage, ...due } = options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
     this.#time = time;
@@ -59,10 +66,27 @@ export class TimeCourse {
       environment,
       log: stores.log,
       rule: time.watermark,
-      nextMs: () => (this.due.awaitsTime ? NO_TIME : this.due.nextMs),
+      nextMs: () => leastOf(this.#nextMs, wishes.of(reaction.name)),
       recordedMs: () => this.#events.recordedMs,
       isLive,
     });
+    const { idleMs, disorderMs } = time.watermark;
+    this.#upstreams = time.upstreams?.map(({ consumer }) => consumer) ?? [];
+    const goesOn = idleMs < Number.POSITIVE_INFINITY;
+    this.#member = {
+      upstreams: this.#upstreams,
+      goesOn,
+      wishMs: () => {
+        const wishMs = leastOf(goesOn ? this.#nextMs : undefined, wishes.of(reaction.name));
+        return wishMs === undefined ? undefined : wishMs + disorderMs;
+      },
+      look: () => this.look(),
+    };
+  }
+
+  /** When something is due next of what waits here. */
+  get #nextMs(): number | undefined {
+    return this.due.awaitsTime ? NO_TIME : this.due.nextMs;
   }
 
   get watermarkMs(): number {
@@ -97,17 +121,23 @@ export class TimeCourse {
   start(): void {
     // What was due when the loop before ended is due still.
     this.due.advance();
-    this.#quiet.start();
+    const { reaction, wishes } = this.#options;
+    wishes.join(reaction.name, this.#member);
+    if (this.#upstreams.length === 0) this.#quiet.start();
+    else wishes.changed(this.#upstreams);
   }
 
   stop(): void {
+    const { reaction, wishes } = this.#options;
+    wishes.leave(reaction.name, this.#member);
     this.due.stop();
     this.#quiet.stop();
   }
 
   /** Something was committed: there may be something else now that waits for time. */
   look(): void {
-    this.#quiet.look();
+    if (this.#upstreams.length === 0) this.#quiet.look();
+    else this.#options.wishes.changed(this.#upstreams);
   }
 
   /** Whether an event says nothing but that time has passed. */
@@ -124,12 +154,13 @@ export class TimeCourse {
   tell(event: RecordedEvent): void {
     if (this.#events.tell(event)) this.due.advance();
     this.#expect(event);
-    this.#quiet.look();
+    this.look();
   }
 
   /** How far everything is there that it has to say, now that `markAt` was asked; undefined: nothing new is to be told. */
   toldUpToMs(): number | undefined {
-    if (this.#time.tells !== true) return undefined;
+    // What is attempted again has yet to be told. What is parked is late when an operator has mended it.
+    if (this.#time.tells !== true || this.#options.isRetrying()) return undefined;
     const dueMs = this.due.earliestMs;
     const upToMs = Math.min(this.#events.markedMs, dueMs === undefined ? Number.POSITIVE_INFINITY : dueMs - 1);
     if (upToMs <= this.#toldMs) return undefined;
@@ -158,7 +189,7 @@ export class TimeCourse {
     take({ eventMs, watermarkMs, afterMs: events.watermarkMs }, undefined);
     if (moved) this.due.advance();
     this.#expect(event);
-    this.#quiet.look();
+    this.look();
   }
 
   /** Whether a delivery stands for what time alone brought on for its key: then its event is the last one of the key's state. */

@@ -6,6 +6,8 @@ export interface WatermarkRule {
   readonly idleMs: number;
   /** Sources without which nothing is known of how far time has come; others count from their first event on. */
   readonly expected: readonly string[];
+  /** Sources that say themselves how far they are, and hold the others back however long they are silent. */
+  readonly told?: ReadonlySet<string>;
 }
 
 /** How far a source is. */
@@ -81,17 +83,18 @@ export class Watermark {
 
   /** Looks for the source that is least far. */
   #look(): boolean {
-    const { disorderMs, idleMs, expected } = this.#rule;
+    const { disorderMs, idleMs, expected, told } = this.#rule;
     let least = Number.POSITIVE_INFINITY;
     this.#slowest = undefined;
     this.#silentAtMs = Number.POSITIVE_INFINITY;
     for (const [source, { latestMs, recordedMs }] of this.#sources) {
-      if (recordedMs + idleMs <= this.#nowMs) {
+      const isTold = told?.has(source) === true;
+      if (!isTold && recordedMs + idleMs <= this.#nowMs) {
         // What it said is behind the watermark or will be; when it speaks again it counts anew. So there are as many as speak.
         if (!expected.includes(source)) this.#sources.delete(source);
         continue;
       }
-      this.#silentAtMs = Math.min(this.#silentAtMs, recordedMs + idleMs);
+      if (!isTold) this.#silentAtMs = Math.min(this.#silentAtMs, recordedMs + idleMs);
       if (latestMs >= least) continue;
       least = latestMs;
       this.#slowest = source;
