@@ -72,6 +72,17 @@ describe('a watermark', () => {
     );
   });
 
+  test('of a source that says itself how far it is the others wait, however long it is silent', () => {
+    const rule = { disorderMs: 0, idleMs: 10, expected: ['told'] };
+    const [waiting, other] = [new Watermark({ ...rule, told: new Set(['told']) }), new Watermark(rule)];
+    for (const watermark of [waiting, other]) {
+      watermark.observe('told', 5, 0);
+      watermark.observe('a', 100, 50);
+    }
+    expect([waiting.ms, other.ms]).toEqual([5, 100]);
+    expect([waiting.observe('told', 200, 60), waiting.ms]).toEqual([true, 100]);
+  });
+
   test('is reached from elsewhere, too: a quiet stream goes on', () => {
     const watermark = new Watermark({ disorderMs: 5, idleMs: Number.POSITIVE_INFINITY, expected: [] });
     watermark.observe('a', 100, 1);
