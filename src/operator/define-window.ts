@@ -212,7 +212,13 @@ type StoredWindow = readonly [
   firings: number,
   ended: 0 | 1,
   earlyMs: number | null,
-  standing: readonly (readonly [startMs: number, endMs: number, index: number, result: JsonValue])[],
+  standing: readonly (readonly [
+    startMs: number,
+    endMs: number,
+    index: number,
+    result: JsonValue,
+    reason?: 'early' | 'end' | 'late',
+  ])[],
 ];
 
 class WindowOperator implements Operator<Windows> {
@@ -284,7 +290,9 @@ class WindowOperator implements Operator<Windows> {
       window.firings,
       window.ended ? 1 : 0,
       window.earlyMs ?? null,
-      window.standing.map(({ startMs, endMs, index, result }): JsonValue => [startMs, endMs, index, result]),
+      window.standing.map(({ startMs, endMs, index, result, reason }): JsonValue => {
+        return reason === 'end' ? [startMs, endMs, index, result] : [startMs, endMs, index, result, reason];
+      }),
     ]);
   }
 
@@ -301,7 +309,9 @@ class WindowOperator implements Operator<Windows> {
         firings,
         ended: ended === 1,
         earlyMs: earlyMs ?? undefined,
-        standing: standing.map(([start, end, index, result]) => ({ startMs: start, endMs: end, index, result })),
+        standing: standing.map(([start, end, index, result, reason = 'end']) => {
+          return { startMs: start, endMs: end, index, result, reason };
+        }),
       }),
     );
   }
@@ -326,7 +336,12 @@ class WindowOperator implements Operator<Windows> {
     void saying.publish(retractionOf(this.#parts.published), said.result, {
       id: retractionId(id),
       time: isoTime(said.endMs - 1),
-      extensions: { retracts: id, ...(replacedBy === undefined ? {} : { replacedby: replacedBy }) },
+      // As it was, so that who did not let it in does not let this in.
+      extensions: {
+        retracts: id,
+        ...(replacedBy === undefined ? {} : { replacedby: replacedBy }),
+        ...(said.reason === 'end' ? {} : { timing: said.reason }),
+      },
     });
     return id;
   }

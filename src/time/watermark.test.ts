@@ -80,7 +80,7 @@ describe('a watermark', () => {
       watermark.observe('a', 100, 50);
     }
     expect([waiting.ms, other.ms]).toEqual([5, 100]);
-    expect([waiting.observe('told', 200, 60), waiting.ms]).toEqual([true, 100]);
+    expect([waiting.observe('told', 200, 55), waiting.ms]).toEqual([true, 100]);
   });
 
   test('is reached from elsewhere, too: a quiet stream goes on', () => {

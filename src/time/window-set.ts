@@ -34,6 +34,7 @@ export interface Said<Result> extends Span {
   /** Counted from 0 in its window. */
   readonly index: number;
   readonly result: Result;
+  readonly reason: 'early' | 'end' | 'late';
 }
 
 export interface OpenWindow<Accumulator, Result> extends Span {
@@ -53,7 +54,6 @@ export interface OpenWindow<Accumulator, Result> extends Span {
 }
 
 export interface Firing<Result> extends Said<Result> {
-  readonly reason: 'early' | 'end' | 'late';
   readonly events: number;
   readonly earliestMs: number;
   readonly latestMs: number;
@@ -323,10 +323,10 @@ function fire<Value, Accumulator, Result>(
 ): { readonly window: Open<Accumulator, Result>; readonly firing: Firing<Result> } {
   const { startMs, endMs, events, earliestMs, latestMs } = window;
   const result = aggregate.result(window.accumulator, { startMs, endMs });
-  const said = { startMs, endMs, index: window.firings, result };
+  const said = { startMs, endMs, index: window.firings, result, reason };
   const isWhole = firings === 'all';
   return {
-    firing: { ...said, reason, events, earliestMs, latestMs, replaces: isWhole ? window.standing : [] },
+    firing: { ...said, events, earliestMs, latestMs, replaces: isWhole ? window.standing : [] },
     window: {
       ...window,
       accumulator: isWhole ? window.accumulator : aggregate.initial(),

@@ -18,10 +18,20 @@ export interface Pattern {
  */
 export type PatternFor<T> = unknown extends T ? Pattern : T extends object ? ObjectPattern<Attributes<T>> : never;
 
-/** Of a recorded event what is an attribute: its members beside them are for programs, and no pattern finds them. */
+/**
+ * Of a recorded event what is an attribute: its members beside them are for programs, and no pattern finds them. Results of windows have some
+ * more.
+ */
 type Attributes<T> = T extends RecordedEvent
-  ? Omit<T, 'attribute' | 'extensions' | 'recordedMs' | 'schemaVersion' | 'stored' | 'toJSON'>
+  ? Omit<T, 'attribute' | 'extensions' | 'recordedMs' | 'schemaVersion' | 'stored' | 'toJSON'> & ResultAttributes
   : T;
+
+interface ResultAttributes {
+  readonly timing?: 'early' | 'late';
+  readonly replaces?: string;
+  readonly retracts?: string;
+  readonly replacedby?: string;
+}
 
 /** Every operator, each alone in its object. */
 export type AnyOperator = Exists | AnythingBut<string | number> | TextOperator | Numeric;

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
+import { defineAutomation } from '../../automation/define-automation.ts';
+import type { PatternFor } from '../../channel/filter/pattern.ts';
 import { defineEvent } from '../../event/define-event.ts';
+import type { EventOf } from '../../event/define-event.ts';
 import { retractionOf } from '../../event/derived-definitions.ts';
 import { defineWindow } from '../../operator/define-window.ts';
+import { defineProjection } from '../../projection/define-projection.ts';
 import { seededRandom } from '../../system/random.ts';
 import { DEFAULT_START_MS } from '../../testing/index.ts';
 import { tumbling } from '../../time/windowing.ts';
@@ -21,15 +25,20 @@ const Summed = defineEvent({
   stream: () => 'sums-all',
 });
 
+const notEarly: PatternFor<EventOf<typeof Totalled>> = { timing: [{ exists: false }, 'late'] };
+
 /** Totals of each sensor by the minute, and of these the sums over all sensors by five minutes. */
 function chain({
   correct = false,
   idle = 'never',
   fails = () => false,
+  early = false,
 }: {
   readonly correct?: boolean;
   readonly idle?: 'never' | '1m';
   readonly fails?: () => boolean;
+  /** The first stage says early results, too, and the second takes none of these. */
+  readonly early?: boolean;
 }) {
   const late = correct ? ({ correct: '10m' } as const) : 'drop';
   const totals = defineWindow({
@@ -47,11 +56,13 @@ function chain({
       result: (total, { key, start }) => ({ sensor: key, start, ...total }),
     },
     late,
+    ...(early ? { early: { events: 1 } } : {}),
     publishes: Totalled,
   });
   const sums = defineWindow({
     name: 'sums',
     on: Totalled,
+    ...(early ? { where: notEarly } : {}),
     key: () => 'all',
     windows: tumbling('5m'),
     time: { idle },
@@ -128,6 +139,64 @@ async function runQuiet(stage: DeliveryStage, seed: number): Promise<void> {
   );
 }
 
+/** Who lets no early results in is not told of what takes them back either: nothing is taken out that was never in. */
+async function runWithoutEarly(stage: DeliveryStage): Promise<void> {
+  const Noted = defineEvent({ type: 'contract.total.noted', schema: z.object({ sum: z.number(), was: z.number() }) });
+  const noting = defineAutomation({
+    name: 'noting',
+    on: Totalled,
+    where: notEarly,
+    publishes: [Noted],
+    run: ({ event, publish }) => void publish(Noted, { sum: event.data.sum, was: 0 }),
+    onCorrection: ({ event, replaced, publish }) =>
+      void publish(Noted, { sum: event?.data.sum ?? 0, was: replaced.reduce((sum, { data }) => sum + data.sum, 0) }),
+  });
+  const view = defineProjection({
+    name: 'in-all',
+    key: () => 'all',
+    initial: () => ({ totals: 0, sum: 0 }),
+    where: notEarly,
+    on: [
+      [
+        Totalled,
+        (all, { data }) => ({ totals: all.totals + 1, sum: all.sum + data.sum }),
+        (all, { data }) => ({ totals: all.totals - 1, sum: all.sum - data.sum }),
+      ],
+    ],
+  });
+  const windows = chain({ correct: true, early: true });
+  const test: Test = await stage.start({
+    events: [Measured],
+    windows,
+    automations: [noting],
+    projections: [view],
+  });
+  for (const [second, value] of [
+    [1, 1],
+    [2, 2],
+    [70, 4],
+    [30, 8],
+    [80, 16],
+    [1_000, 0],
+  ] as const) {
+    await measure(test, 'a', second, value);
+    await test.crash();
+  }
+  await test.settled();
+  const noted = test.recorded(Noted).map(({ data }) => [data.sum, data.was]);
+  assert.deepEqual(noted, [
+    [3, 0],
+    [11, 3],
+    [20, 0],
+  ]);
+  assert.deepEqual(await test.views.get(view, 'all'), { totals: 2, sum: 31 });
+  assert.deepEqual(
+    test.recorded(Summed).map(({ data }) => [data.sensors, data.sum]),
+    [[2, 31]],
+  );
+  assert.deepEqual(test.reported('thereupon.event.late'), []);
+}
+
 function assertSummed(test: Test): void {
   const takenBack = new Set(test.recorded(retractionOf(Totalled)).map(({ extensions }) => extensions['retracts']));
   const expected = new Map<number, { sensors: number; sum: number }>();
@@ -152,6 +221,10 @@ export const chainingCases: ContractSuite = (bench) => [
     name: `G6 G8 windows over windows take every result in time, however many events came at once and whatever crashes when, seed ${seed}`,
     run: () => onStage(bench, (stage) => runChained(stage, seed)),
   })),
+  {
+    name: 'G6 G8 who takes no early results takes none of these back, and what corrects a later one takes its place',
+    run: () => onStage(bench, runWithoutEarly),
+  },
   ...SEEDS.map((seed) => ({
     name: `G7 G8 windows over windows take every result in time, also in a quiet log, and where the first stage is paused or attempted again, seed ${seed}`,
     run: () => onStage(bench, (stage) => runQuiet(stage, seed)),
