@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compileSelection, eitherOf } from '../channel/selection.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -142,7 +142,7 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
     withinMs: within === undefined ? Number.POSITIVE_INFINITY : wholeMs(name, 'within', within, 0),
     order,
   };
-  assertCompositePattern(composite);
+  asDefinition(name, () => assertCompositePattern(composite));
   const sides = steps.flatMap((step): readonly Side[] => (step instanceof Sides ? step.sides : [step]));
   assertNames(name, sides);
   const selection = selectionOf(sides, order);
@@ -153,6 +153,15 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
     composite,
     shape: shapeOf(steps, composite),
   };
+}
+
+/** Errors: InvalidDefinition in place of InvalidInput, which does not say whose it is. */
+function asDefinition(name: string, check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    throw cause instanceof InvalidInput ? new InvalidDefinition(name, cause.message, { cause }) : cause;
+  }
 }
 
 /** A match has its events by the names of parts. Sides of which any will do may share one. */

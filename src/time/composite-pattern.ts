@@ -80,6 +80,13 @@ export function assertCompositePattern<Event>({ steps, every, withinMs, order }:
     )
       throw new InvalidInput({ path: 'pattern.every', expected: `steps from 0 to ${steps.length - 1}`, found: every });
   }
+  for (const [index, step] of steps.entries())
+    if (index > 0 && step.kind === 'absent' && step.absent.forMs > withinMs)
+      throw new InvalidInput({
+        path: 'pattern.within',
+        expected: `no less than the ${step.absent.forMs} ms of an absence in it, which would never be known`,
+        found: withinMs,
+      });
   if (!(withinMs > 0)) throw new InvalidInput({ path: 'pattern.within', expected: 'a time above 0', found: withinMs });
   if (order !== 'some' && order !== 'next')
     throw new InvalidInput({ path: 'pattern.order', expected: "'some' or 'next'", found: order });

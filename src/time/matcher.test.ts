@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { assertCompositePattern } from './composite-pattern.ts';
 import type { CompositePattern, Step, Wanted } from './composite-pattern.ts';
 import { dueOfMatcher, matchEvent, newMatcher, passTime } from './matcher.ts';
 import type { Match, MatcherState } from './matcher.ts';
@@ -158,6 +159,38 @@ describe('composite patterns', () => {
     const events = ['a', 'a', 'b', 'c'].map((letter, timeMs) => ({ letter, timeMs }));
     for (const order of ['next', 'some'] as const)
       expect(places(run(pattern([both, one('c')], { order }), events), events)).toEqual([[2, 3]]);
+  });
+
+  test('an absence after so many is counted from the last of them, as many as come, and ends with the first that is not to be (CE1)', () => {
+    const absent: Step<Letter> = { kind: 'absent', absent: { absent: wanted('b').matches, forMs: 3 } };
+    const some: Step<Letter> = { kind: 'count', event: wanted('a'), min: 2, max: Number.POSITIVE_INFINITY };
+    fc.assert(
+      fc.property(apart, (events) => {
+        let taken: Letter[] = [];
+        let expected: Letter[] | undefined;
+        for (const event of [...events, { letter: 'c', timeMs: END_MS }]) {
+          if (taken.length >= 2 && (taken.at(-1)?.timeMs ?? 0) + 3 < event.timeMs) {
+            expected = taken;
+            break;
+          }
+          if (event.letter === 'a') taken.push(event);
+          if (event.letter === 'b' && taken.length >= 2) taken = [];
+        }
+        const matches = run(pattern([some, absent]), events);
+        expect(matches.map(({ bound, timeMs }) => [bound['a'], timeMs])).toEqual(
+          expected === undefined ? [] : [[expected, (expected.at(-1)?.timeMs ?? 0) + 3]],
+        );
+      }),
+    );
+  });
+
+  test('an absence that is known at the last instant is known in time; a longer one is refused', () => {
+    const absent: Step<Letter> = { kind: 'absent', absent: { absent: wanted('b').matches, forMs: 3 } };
+    const composite = pattern([one('a'), absent], { withinMs: 3 });
+    expect(run(composite, [{ letter: 'a', timeMs: 5 }]).map(({ timeMs }) => timeMs)).toEqual([8]);
+    expect(() => assertCompositePattern({ ...composite, withinMs: 2 })).toThrow(
+      'pattern.within: expected no less than the 3 ms of an absence in it, which would never be known, found 2',
+    );
   });
 
   test('nothing happens before it is due, however time comes: in steps or at once', () => {

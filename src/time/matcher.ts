@@ -4,7 +4,7 @@ import type { Absent, Bound, CompositePattern, Step } from './composite-pattern.
 export interface Run<Event> {
   /** The step that it waits at. */
   readonly step: number;
-  /** Since when it waits there. */
+  /** Since when it waits there; of a step that counts, since the last of its events. */
   readonly sinceMs: number;
   /** When its first event happened; undefined: it has none. */
   readonly firstMs: number | undefined;
@@ -123,8 +123,11 @@ class Turn<Event> {
   }
 
   wait(run: Run<Event>): void {
-    if (expiryOf(this.#pattern, run) <= this.#timeMs) this.#begin(this.#lose(run));
-    else if (deadlineOf(this.#pattern, run) <= this.#timeMs) this.#absent(run);
+    const expiryMs = expiryOf(this.#pattern, run);
+    const deadlineMs = deadlineOf(this.#pattern, run);
+    // What is known at the last instant is known in time.
+    if (deadlineMs <= Math.min(this.#timeMs, expiryMs)) this.#absent(run);
+    else if (expiryMs <= this.#timeMs) this.#begin(this.#lose(run));
     else this.#runs.push(run);
   }
 
@@ -160,7 +163,7 @@ class Turn<Event> {
       if (next !== undefined) return next;
     }
     if (run.count >= step.max || !step.event.matches(event, run.bound)) return undefined;
-    return this.#bind(run, step.event.name, event, { count: run.count + 1, sides: run.sides });
+    return this.#bind(run, step.event.name, event, { sinceMs: this.#timeMs, count: run.count + 1, sides: run.sides });
   }
 
   #takeSides(
@@ -177,8 +180,8 @@ class Turn<Event> {
         if (kind === 'all') return 'broken';
         present = { ...present, sides: present.sides.with(index, false), sinceMs: this.#timeMs };
       } else if (side.matches(event, before)) {
-        const { count, sides: known } = present;
-        present = this.#bind(present, side.name, event, { count, sides: known.with(index, true) });
+        const { sinceMs, count, sides: known } = present;
+        present = this.#bind(present, side.name, event, { sinceMs, count, sides: known.with(index, true) });
         if (kind === 'any') return present;
       }
     }
@@ -189,9 +192,9 @@ class Turn<Event> {
     run: Run<Event>,
     name: string,
     event: Event,
-    { count, sides }: Pick<Run<Event>, 'count' | 'sides'>,
+    { sinceMs, count, sides }: Pick<Run<Event>, 'count' | 'sides' | 'sinceMs'>,
   ): Run<Event> {
-    const { step, sinceMs, firstMs = this.#timeMs, bound, origin } = run;
+    const { step, firstMs = this.#timeMs, bound, origin } = run;
     const events = bound[name] === undefined ? [event] : [...bound[name], event];
     return { step, sinceMs, firstMs, bound: { ...bound, [name]: events }, count, sides, origin };
   }
@@ -248,10 +251,14 @@ class Turn<Event> {
 
   /** What was not to come did not. */
   #absent(run: Run<Event>): void {
-    const step = this.#pattern.steps[run.step];
-    if (step === undefined || step.kind === 'count') return;
+    let waiting = run;
+    let step = this.#pattern.steps[run.step];
+    // As if it had left what it has enough of when the last of it came.
+    for (; step?.kind === 'count'; step = this.#pattern.steps[waiting.step])
+      waiting = { ...this.#leave(waiting), sinceMs: run.sinceMs };
+    if (step === undefined) return;
     if (step.kind === 'absent') {
-      this.#moved(run, { ...run, sides: [true] });
+      this.#moved(run, { ...waiting, sides: [true] });
       return;
     }
     const sides = step.sides.map(
@@ -289,13 +296,16 @@ function waitingAt<Event>(
   return { step, sinceMs, firstMs, bound, count: 0, sides, origin };
 }
 
+/** The first step after this one that cannot be left out; that beyond the last: there is none. */
+function nextNeeded<Event>(steps: readonly Step<Event>[], step: number): number {
+  let later = step + 1;
+  for (let next = steps[later]; next?.kind === 'count' && next.min === 0; next = steps[later]) later += 1;
+  return later;
+}
+
 /** Nothing more has to come after this step. */
 function isLast<Event>(steps: readonly Step<Event>[], step: number): boolean {
-  for (let later = step + 1; later < steps.length; later += 1) {
-    const next = steps[later];
-    if (next?.kind !== 'count' || next.min > 0) return false;
-  }
-  return true;
+  return nextNeeded(steps, step) === steps.length;
 }
 
 /** Nothing more is taken at this step. */
@@ -321,7 +331,11 @@ function isEnough<Event>(step: Step<Event> | undefined, { count, sides }: Run<Ev
 
 function deadlineOf<Event>({ steps }: CompositePattern<Event>, run: Run<Event>): number {
   const step = steps[run.step];
-  if (step === undefined || step.kind === 'count') return Number.POSITIVE_INFINITY;
+  if (step === undefined) return Number.POSITIVE_INFINITY;
+  if (step.kind === 'count') {
+    const next = run.count < step.min ? undefined : steps[nextNeeded(steps, run.step)];
+    return next?.kind === 'absent' ? run.sinceMs + next.absent.forMs : Number.POSITIVE_INFINITY;
+  }
   if (step.kind === 'absent') return run.sinceMs + step.absent.forMs;
   let dueMs = Number.POSITIVE_INFINITY;
   for (const [index, side] of step.sides.entries())
