@@ -11,6 +11,7 @@ import type { JsonValue } from '../event/json.ts';
 import { assertFunction, assertObject } from '../operator/assert-options.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
 import type { PatternsDefinition } from '../operator/define-patterns.ts';
+import { sourcesIn } from '../operator/define-sequence.ts';
 import type { SequenceDefinition } from '../operator/define-sequence.ts';
 import type { SequenceOptions } from '../operator/in-sequence.ts';
 import { durationMs } from '../system/duration.ts';
@@ -117,7 +118,7 @@ export function defineAutomation<
   const { on, reaction } = isPattern(given.on)
     ? { on: given.on.on, reaction: onPattern(name, given, given.on, maxDepth) }
     : { on: definitionsOf(given.on), reaction: onEvents(name, { ...given, on: given.on }, maxDepth) };
-  const sequence = declaredCount(name, given.sequence, on);
+  const sequence = declaredCount(name, given.sequence, on, sourcesIn(given.source));
   return { kind: 'automation', name: given.name, on, publishes, reaction, sequence };
 }
 
@@ -126,16 +127,24 @@ function declaredCount(
   name: string,
   given: AnyOptions['sequence'],
   on: readonly EventDefinition[],
+  sources: readonly string[],
 ): SequenceDefinition | undefined {
   if (given === undefined || !('reaction' in given)) return undefined;
-  const counted = given.on.map(({ type }) => type).toSorted();
-  const seen = on.map(({ type }) => type).toSorted();
-  if (counted.length > 0 && counted.join(' ') !== seen.join(' '))
-    throw new InvalidDefinition(
-      name,
-      `sequence ${given.name} counts ${counted.join(', ')}, and it is on ${seen.join(', ')}; both must be the same`,
-    );
+  const both = 'both must be the same, or it would wait for what it is not on, and nobody would know';
+  const assertSame = (what: string, counted: readonly string[], seen: readonly string[]) => {
+    if (counted.toSorted().join(' ') !== seen.toSorted().join(' '))
+      throw new InvalidDefinition(
+        name,
+        `sequence ${given.name} counts ${counted.join(', ') || 'all'}, and it is on ${seen.join(', ') || 'all'} as ${what}; ${both}`,
+      );
+  };
+  assertSame('types', typesOf(given.on), typesOf(on));
+  assertSame('sources', given.sources, sources);
   return given;
+}
+
+function typesOf(on: readonly EventDefinition[]): readonly string[] {
+  return on.map(({ type }) => type);
 }
 
 function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDepth: number): Reaction {

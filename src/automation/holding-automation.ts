@@ -137,6 +137,7 @@ function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<Sta
     kept: { waitsFor, own: state !== undefined },
     ...(clock === undefined ? {} : { clock }),
     timeOptions: ['hold', 'late'],
+    ofAllTypes: options.on === undefined,
     async act(handling, found, keep, kept) {
       const before = ownOf(kept);
       let own = before;

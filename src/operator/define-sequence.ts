@@ -22,6 +22,8 @@ export interface NumberedOptions<Given extends On> extends Omit<
 /** A count that producers keep, of which automations may ask to be given its events in order. */
 export interface SequenceDefinition extends MonitorDefinition {
   readonly sequence: SequenceOptions;
+  /** None: all. */
+  readonly sources: readonly string[];
 }
 
 /** What waits is looked after so often, when nothing comes that would tell of time. */
@@ -60,7 +62,14 @@ export function defineSequence<const Given extends On = undefined>(
       }
     },
   });
-  return { kind: 'monitor', name: options.name, on: definitionsOf(options.on), publishes: [], reaction, sequence };
+  const { name: title } = options;
+  const on = definitionsOf(options.on);
+  return { kind: 'monitor', name: title, on, publishes: [], reaction, sequence, sources: sourcesIn(options.source) };
+}
+
+/** As a list; none: all. */
+export function sourcesIn(given: string | readonly string[] | undefined): readonly string[] {
+  return given === undefined ? [] : typeof given === 'string' ? [given] : given;
 }
 
 /** Time is when events were recorded. */

@@ -119,7 +119,9 @@ export function inOrder<State, Value>(
   return {
     shape: machine.shape,
     initial: (timeMs) => ({ ...emptyReorder<Value>(), of: machine.initial(timeMs), toldMs: undefined }),
-    take(state, { event, timeMs, watermarkMs }: TimedEvent, saying) {
+    take(before, { event, timeMs, watermarkMs, afterMs }: TimedEvent, saying) {
+      // What the event itself lets go takes no room from it.
+      const state = waits && afterMs > watermarkMs && timeMs > afterMs ? this.pass(before, afterMs, saying) : before;
       if (!waits && machine.isPunctual === true)
         return goOn(state, [{ timeMs, number: 0, event: machine.valueOf(event) }], saying);
       const watermark = waits ? watermarkMs : Number.POSITIVE_INFINITY;

@@ -67,6 +67,8 @@ export interface TimedEvent {
   readonly timeMs: number;
   /** What came before it has told that time has come so far: it is late if it is from before that. */
   readonly watermarkMs: number;
+  /** With it time has come so far. */
+  readonly afterMs: number;
 }
 
 /**
@@ -279,7 +281,7 @@ function handle<State>(
     // What time left nothing of is forgotten, as where time alone was brought on before.
     if (passed === undefined || operator.isOver(passed)) passed = operator.initial(timeMs);
     const say = new KeySaying(handling, event, found);
-    state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs }, say), atMs, say);
+    state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs, afterMs: atMs }, say), atMs, say);
     last = lastEvent(event);
   }
   const keep: Keep<State> = (of) => {

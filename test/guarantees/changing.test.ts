@@ -180,6 +180,11 @@ it('refuses an automation whose declared count nobody watches, or which is on ot
   await expect(open(program)).rejects.toThrow(/nobody watches its sequence counts; add that to monitors/);
   const other = () => defineAutomation({ name: 'other', on: [Happened, Answered], sequence: counted, run() {} });
   expect(other).toThrow(/counts .*and it is on .*both must be the same/);
+  const ofSource = defineSequence({ name: 'of-source', source: '/s', sequence: { onGap: 'record' } });
+  const one = { name: 'one', sequence: ofSource, run() {} };
+  expect(() => defineAutomation({ ...one, on: Happened })).toThrow(/counts all, and it is on .* as types/);
+  expect(() => defineAutomation(one)).toThrow(/counts \/s, and it is on all as sources/);
+  expect(defineAutomation({ ...one, source: '/s' }).sequence).toBe(ofSource);
 });
 
 it('refuses options that it does not know, by name, wherever they are', () => {

@@ -5,6 +5,7 @@ import { defineAutomation } from '../../automation/define-automation.ts';
 import type { AutomationDefinition } from '../../automation/define-automation.ts';
 import { defineEvent } from '../../event/define-event.ts';
 import type { EventOf } from '../../event/define-event.ts';
+import type { HoldOptions } from '../../operator/in-order.ts';
 import { defineSequence } from '../../operator/define-sequence.ts';
 import type { SequenceDefinition } from '../../operator/define-sequence.ts';
 import type { SequenceGap, SequenceOptions } from '../../operator/in-sequence.ts';
@@ -37,7 +38,7 @@ type Test = TestSystem<typeof Read>;
 function booking(
   options:
     | { readonly sequence: SequenceOptions | SequenceDefinition; readonly where?: PatternFor<EventOf<typeof Read>> }
-    | { readonly inTime: { readonly disorder: '10s'; readonly idle: '1s' } }
+    | { readonly inTime: { readonly disorder: '10s'; readonly idle: '1s'; readonly hold?: HoldOptions } }
     | { readonly summary: string },
   fails: (n: number) => boolean = () => false,
 ) {
@@ -331,6 +332,20 @@ export const holdingCases: ContractSuite = (bench) => [
         const { late } = (await test.consumers.status('booking')).figures;
         assert.deepEqual([late, test.reported('thereupon.event.late').length], overflow === 'drop' ? [1, 1] : [0, 0]);
         assert.deepEqual(await test.parked(), []);
+      }
+    },
+    async 'G10 what an event lets go itself takes no room from it'(stage) {
+      for (const overflow of ['release', 'drop'] as const) {
+        const inTime = { disorder: '10s', idle: '1s', hold: { maxEvents: 2, overflow } } as const;
+        const test: Test = await stage.start({ events: [Read], automations: [booking({ inTime })] });
+        for (const n of [1, 2, 30, 31]) await read(test, n);
+        await test.settled({ advance: '1m' });
+        assert.deepEqual(
+          booked(test).map(([n]) => n),
+          [1, 2, 30, 31],
+        );
+        assert.deepEqual(test.reported('thereupon.event.late'), []);
+        assert.deepEqual(test.reported('thereupon.hold.overflowed'), []);
       }
     },
     async 'G7 one that fails is tried again with those that it let go, and no other key waits for it'(stage) {
