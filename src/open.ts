@@ -142,6 +142,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       feed,
       reactions: parts.reactions,
       limits,
+      clocks: parts.clocks,
       editing: {
         shown: (consumer, event) => (consumer === QUARANTINE ? shownFromQuarantine(event) : event),
         admit: (consumer, event, data) =>

@@ -2,6 +2,7 @@ import { AttemptTimeout, ClaimLost, InvalidDefinition, WrongState } from '../err
 import { assertNoRunaway } from '../event/causality.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { Cause } from '../event/create-event.ts';
+import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { EventLog } from '../channel/event-log.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
@@ -30,6 +31,8 @@ export interface AttemptSetting {
   /** What the handling of one event may publish. */
   readonly limits: EventLimits;
   readonly eventLog: Pick<EventLog, 'find'>;
+  /** How far the clocks of sources are trusted. */
+  readonly clocks: ClockTrust;
 }
 
 /** An event that the attempt wants to be recorded. */

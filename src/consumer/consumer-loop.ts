@@ -501,6 +501,7 @@ export class ConsumerLoop {
       isLive: () => this.live,
       isRetrying: () => this.#ordered?.retrying ?? false,
       wishes: this.#options.wishes,
+      clocks: setting.clocks,
       outage: (error) => this.#options.outage('reads', error),
     });
   }

@@ -3,6 +3,7 @@ import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
+import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import type { Environment } from '../system/environment.ts';
 import { Turns } from '../system/turns.ts';
@@ -30,6 +31,8 @@ export interface ConsumersOptions {
   readonly feed: Feed;
   readonly reactions: readonly Reaction[];
   readonly limits: EventLimits;
+  /** How far the clocks of sources are trusted. */
+  readonly clocks: ClockTrust;
   readonly editing: Editing;
   /** The `source` of what handlers publish: that of the system, followed by the consumer's name. */
   sourceOf(reaction: Reaction): string;
@@ -59,7 +62,7 @@ export class Consumers {
   /** Errors: InvalidDefinition when two reactions have one name. */
   constructor(options: ConsumersOptions) {
     this.#options = options;
-    const { environment, stores, feed, limits } = options;
+    const { environment, stores, feed, limits, clocks } = options;
     this.#membership = stores.cluster && this.#createMembership(stores.cluster);
     // Many consumers begin at once, and each reads what waits for it: one after another they need one connection.
     const beginnings = new Turns();
@@ -75,6 +78,7 @@ export class Consumers {
         logger,
         limits,
         eventLog: stores.log,
+        clocks,
       };
       this.#consumers.set(
         reaction.name,

@@ -1,8 +1,11 @@
+import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import { timestampMs } from '../event/timestamp.ts';
+import type { ClockTrust } from '../schema/clock-trust.ts';
+import { isoTime } from '../system/clock.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
 import type { SourceTime } from '../time/watermark.ts';
 import type { ReactionTime } from './reaction.ts';
@@ -31,6 +34,7 @@ const MAX_OBSERVATIONS = 65_536;
  */
 export class EventTime {
   readonly #time: ReactionTime;
+  readonly #clocks: ClockTrust;
   readonly #stream: string;
   /** Types whose events tell nothing of time: those who publish them do. */
   readonly #told: ReadonlySet<string>;
@@ -46,10 +50,14 @@ export class EventTime {
   #sinceBehindMs: number;
 
   /** `mark`: as of `markAt`; undefined: it begins with the first event. */
-  constructor(consumer: string, time: ReactionTime, mark: JsonValue | undefined) {
+  constructor(consumer: string, time: ReactionTime, mark: JsonValue | undefined, clocks: ClockTrust) {
     this.#time = time;
+    this.#clocks = clocks;
     this.#stream = systemStream(consumer);
-    const state = mark === undefined ? undefined : stateOf(mark as unknown as Mark);
+    const known = mark as unknown as Mark | undefined;
+    // By another clock it says nothing: the consumer went by when events were recorded.
+    const kept = known?.clock === 'recorded' && time.bySource ? undefined : known;
+    const state = kept && stateOf(kept);
     const { upstreams = [], watermark } = time;
     this.#told = new Set(upstreams.flatMap(({ types }) => types));
     this.#tellers = new Set(upstreams.map((upstream) => systemStream(upstream.consumer)));
@@ -58,7 +66,7 @@ export class EventTime {
     this.#ahead = new Watermark(rule, state);
     this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
-    this.#sinceMs = this.#sinceBehindMs = (mark as unknown as Mark | undefined)?.sinceMs ?? NO_TIME;
+    this.#sinceMs = this.#sinceBehindMs = kept?.sinceMs ?? NO_TIME;
   }
 
   /** Nothing earlier is expected; NO_TIME before anything is known. */
@@ -128,7 +136,7 @@ export class EventTime {
       this.#observations = this.#observations.slice(this.#first);
       this.#first = 0;
     }
-    this.#mark ??= markOf(this.#behind, this.#sinceBehindMs);
+    this.#mark ??= markOf(this.#behind, this.#sinceBehindMs, this.#time.bySource);
     return this.#mark;
   }
 
@@ -139,7 +147,12 @@ export class EventTime {
 
   /** When an event happened. Errors: InvalidInput, and what the program's own function throws. */
   timeOf(event: RecordedEvent): number {
-    return this.#time.timeOf(event);
+    const timeMs = this.#time.timeOf(event);
+    // Of the attribute it was asked when the event was published.
+    const issue =
+      this.#time.isRead === true ? this.#clocks.issueOfTime(event.source, timeMs, event.recordedMs) : undefined;
+    if (issue === undefined) return timeMs;
+    throw new InvalidInput({ path: issue.path, expected: issue.expected, found: isoTime(timeMs) });
   }
 
   #observe(observation: Observation): boolean {
@@ -165,13 +178,16 @@ interface Mark {
   readonly watermarkMs: number | null;
   readonly sinceMs: number | null;
   readonly sources: Readonly<Record<string, readonly [latestMs: number, recordedMs: number]>>;
+  /** Default: when events happened. */
+  readonly clock?: 'recorded';
 }
 
-function markOf(watermark: Watermark, sinceMs: number): JsonValue {
+function markOf(watermark: Watermark, sinceMs: number, bySource: boolean): JsonValue {
   const { watermarkMs, sources } = watermark.snapshot();
   return {
     watermarkMs: watermarkMs === NO_TIME ? null : watermarkMs,
     sinceMs: sinceMs === NO_TIME ? null : sinceMs,
+    ...(bySource ? {} : { clock: 'recorded' }),
     sources: Object.fromEntries(
       Object.entries(sources).map(([source, { latestMs, recordedMs }]) => [source, [latestMs, recordedMs]]),
     ),

@@ -73,6 +73,8 @@ export interface ReactionTime {
   readonly watermark: WatermarkRule;
   /** Whether each source has a time of its own; false: one time for all. */
   readonly bySource: boolean;
+  /** The program reads it off the data: nobody has asked yet whether it is to be trusted. */
+  readonly isRead?: boolean;
   /** When an event happened, in milliseconds since 1970. Errors: InvalidInput, and what the program's own function throws. */
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */

@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
+import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { Environment } from '../system/environment.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
@@ -27,6 +28,8 @@ export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isH
   /** Something that was set aside is to be attempted again, by itself. */
   readonly isRetrying: () => boolean;
   readonly wishes: TimeWishes;
+  /** How far the clocks of sources are trusted. */
+  readonly clocks: ClockTrust;
   /** States cannot be read at present. */
   readonly outage: (error: unknown) => void;
 }
@@ -46,11 +49,23 @@ export class TimeCourse {
   #toldMs = NO_TIME;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
-    const { reaction, stores, environment, mark, states, isLive, isRetrying: _, wishes, outage, ...due } = options;
+    const {
+      reaction,
+      stores,
+      environment,
+      mark,
+      states,
+      isLive,
+      isRetrying: _,
+      wishes,
+      clocks,
+      outage,
+      ...due
+    } = options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
     this.#time = time;
-    this.#events = new EventTime(reaction.name, time, mark);
+    this.#events = new EventTime(reaction.name, time, mark, clocks);
     this.due = new DueKeys({
       ...due,
       state: reaction.state,

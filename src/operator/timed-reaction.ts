@@ -209,6 +209,7 @@ export function timedReaction<State, Given extends On>(
     time: {
       watermark: parts.clock?.watermark ?? rule,
       bySource: parts.clock?.bySource ?? true,
+      isRead: parts.clock === undefined && time.at !== undefined,
       timeOf,
       expected,
       results: parts.results?.map(({ type }) => type),

@@ -33,14 +33,23 @@ export class ClockTrust {
 
   /** What is wrong with the time of an event; undefined: nothing. */
   issueOf({ source, time }: Pick<EncodedEvent, 'source' | 'time'>, nowMs: number): SchemaIssue | undefined {
+    const issue = this.issueOfTime(source, timestampMs(time) ?? nowMs, nowMs);
+    // The same whenever the event is told: so that it is one report.
+    return issue && { path: issue.path, message: `${time} is ${issue.message}` };
+  }
+
+  /** What is wrong with a time that a source gives; undefined: nothing. */
+  issueOfTime(
+    source: string,
+    timeMs: number,
+    nowMs: number,
+  ): (SchemaIssue & { readonly expected: string }) | undefined {
     const trustedMs = this.#sources.get(source) ?? this.#trustedMs;
-    if (trustedMs === Number.POSITIVE_INFINITY) return undefined;
-    const aheadMs = (timestampMs(time) ?? nowMs) - nowMs;
-    if (aheadMs <= trustedMs) return undefined;
+    if (timeMs - nowMs <= trustedMs) return undefined;
     return {
       path: 'time',
-      // The same whenever the event is told: so that it is one report.
-      message: `${time} is further in the future than the clock of ${source} is trusted, which is for ${trustedMs} ms`,
+      message: `further in the future than the clock of ${source} is trusted, which is for ${trustedMs} ms`,
+      expected: `a time at most ${trustedMs} ms after the event was recorded, which is how far the clock of ${source} is trusted`,
     };
   }
 }

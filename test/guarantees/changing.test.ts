@@ -277,3 +277,25 @@ it('forgets what an automation knew of numbers also where it ended in the middle
     await after.close();
   }
 });
+
+it('goes by when events happened where it went by when they were recorded: the one says nothing of the other', async () => {
+  const store = memory();
+  const handled: number[] = [];
+  const program = (how: { sequence: SequenceOptions } | { inTime: { disorder: '1m'; idle: 'never' } }) => ({
+    store,
+    events: [Happened],
+    automations: [
+      defineAutomation({ name: 'in-order', on: Happened, ...how, run: ({ event }) => void handled.push(event.data.n) }),
+    ],
+  });
+  const tell = async (system: Pick<System, 'publish' | 'settled'>, n: number) => {
+    await system.publish(Happened, { thing: 'a', n }, { sequence: n, time: new Date(Date.UTC(2020, 0, 1, 0, n)) });
+    await system.settled();
+  };
+  const before = await open(program({ sequence: { onGap: 'record' } }));
+  await tell(before, 1);
+  await before.close();
+  await using after = await open(program({ inTime: { disorder: '1m', idle: 'never' } }));
+  for (const n of [3, 5, 4, 6, 8]) await tell(after, n);
+  expect(handled).toEqual([1, 3, 4, 5, 6]);
+});

@@ -1,7 +1,7 @@
-import { InvalidInput, decodeJsonEvent } from 'thereupon';
+import { InvalidInput, decodeJsonEvent, defineWindow, tumbling } from 'thereupon';
 import { testSystem } from 'thereupon/testing';
 import { describe, expect, it } from 'vitest';
-import { Happened } from './things.ts';
+import { Answered, Happened } from './things.ts';
 
 const clocks = { trusted: '1m', sources: { '/exact': '1s', '/loose': '1d' } } as const;
 const START_MS = Date.parse('2026-01-01T00:00:00Z');
@@ -72,5 +72,38 @@ describe('how far clocks are trusted (G8)', () => {
     const opening = testSystem({ events: [Happened], clocks: { sources: { '/x': 'soon' as never } } });
     await expect(opening).rejects.toThrow(InvalidInput);
     await expect(opening).rejects.toThrow('clocks.sources./x');
+  });
+
+  it('holds for a time that a window reads off the data, too: the event is parked, and makes nothing else late', async () => {
+    const window = defineWindow({
+      name: 'minutes',
+      on: Happened,
+      key: ({ data }) => data.thing,
+      windows: tumbling('1m'),
+      time: { at: ({ data }) => START_MS + data.n * 1_000, idle: 'never' },
+      aggregate: {
+        initial: () => 0,
+        add: (count: number) => count + 1,
+        result: (n, { key }) => ({ thing: key, n }),
+      },
+      retry: { attempts: 1 },
+      publishes: Answered,
+    });
+    await using test = await testSystem({ events: [Happened], windows: [window], clocks });
+    await test.advance('5m');
+    for (const [thing, n] of [
+      ['a', 10],
+      ['b', 31_536_000],
+      ['a', 20],
+      ['a', 130],
+    ] as const)
+      await test.system.publish(Happened, { thing, n });
+    await test.settled();
+    expect(test.recorded(Answered).map(({ data }) => data)).toEqual([{ thing: 'a', n: 2 }]);
+    const parked = await test.parked('minutes');
+    expect(parked.map(({ error }) => error?.message)).toEqual([
+      expect.stringMatching(/^time: expected a time at most 60000 ms after the event was recorded, .* found "2027-/),
+    ]);
+    expect(test.reported('thereupon.event.late')).toEqual([]);
   });
 });
