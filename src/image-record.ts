@@ -1,5 +1,5 @@
 import type { Checkpoint, ConsumerForm, KeptStates, Pause } from './consumer/checkpoint-store.ts';
-import type { DeliveryState, StoredError } from './consumer/delivery-store.ts';
+import type { DeliveryState, StoredError, TakenAt } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
 import type { InvalidDataPolicy } from './event/define-event.ts';
@@ -193,6 +193,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
     priority: finite,
     error: optional(storedError),
     edited: optional(objectOf<{ readonly data: JsonValue }>({ data: json })),
+    taken: optional(objectOf<TakenAt>({ watermarkMs: orNull(integer), afterMs: orNull(integer) })),
   }),
   namespace: objectOf<RecordOf<'namespace'>>({ kind: oneOf('namespace'), namespace: text, indexes: listOf(text) }),
   row: objectOf<RecordOf<'row'>>({

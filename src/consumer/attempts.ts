@@ -8,6 +8,7 @@ import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Watched } from './deadlines.ts';
+import { NO_TIME } from '../time/watermark.ts';
 import type { Delivery } from './delivery-store.ts';
 import { isDue } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
@@ -160,7 +161,7 @@ export class Attempts {
     const { presentMs } = this.#options;
     if (presentMs === undefined) return undefined;
     if (isDue(work)) return { taken: undefined, presentMs: presentMs(), due: work.time, expectedSinceMs: undefined };
-    const taken = work.time as WorkTime | undefined;
+    const taken = (work.time as WorkTime | undefined) ?? timeOfDelivery(work.delivery);
     return { taken, presentMs: presentMs(), due: undefined, expectedSinceMs: taken?.expectedSinceMs };
   }
 
@@ -263,4 +264,11 @@ function asError(thrown: unknown): Error | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** As it was when its event was taken. */
+function timeOfDelivery(delivery: Delivery | undefined): WorkTime | undefined {
+  const { taken } = delivery ?? {};
+  if (taken === undefined) return undefined;
+  return { eventMs: undefined, watermarkMs: taken.watermarkMs ?? NO_TIME, afterMs: taken.afterMs ?? NO_TIME };
 }

@@ -34,6 +34,14 @@ export interface Delivery {
   readonly error: StoredError | undefined;
   /** Data that replaces that of the event, after edit-and-retry. */
   readonly edited: { readonly data: JsonValue } | undefined;
+  /** Of a consumer that goes by event time: how far that had come when the event was taken. Undefined: it does not, or this was not known. */
+  readonly taken: TakenAt | undefined;
+}
+
+/** Event time before an event and with it; null: nothing was known. */
+export interface TakenAt {
+  readonly watermarkMs: number | null;
+  readonly afterMs: number | null;
 }
 
 export interface ListDeliveriesOptions {

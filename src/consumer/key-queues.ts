@@ -4,8 +4,8 @@ import type { Pending } from './progress.ts';
 
 /** How far event time had come when an event was taken: by those before it, which say whether it is late, and with it. */
 export interface WorkTime {
-  /** When the event happened. */
-  readonly eventMs: number;
+  /** When the event happened; undefined: to be read again. */
+  readonly eventMs: number | undefined;
   readonly watermarkMs: number;
   readonly afterMs: number;
   /** The key is expected since then, and the event is that which told of time. */

@@ -23,7 +23,7 @@ export type DeliveryMode = 'ordered' | 'queue';
 
 /** Where a piece of work stands in event time. */
 export interface HandlingTime {
-  /** How far event time had come when the event came, and with it; undefined: it was set aside since, and time stood still for its key. */
+  /** How far event time had come when the event came, and with it; undefined: it could not be told when it happened. */
   readonly taken: WorkTime | undefined;
   /** How far it has come now. */
   readonly presentMs: number;
@@ -89,8 +89,6 @@ export interface ReactionTime {
   dueMs(state: JsonValue): number;
   /** What of a key waits, as its state has it; undefined: nothing does. */
   heldIn(state: JsonValue): HeldEvents | undefined;
-  /** The state of a key of which an event was set aside before any was handled: time stands still for it as of then. */
-  stillAt(event: RecordedEvent, watermarkMs: number): JsonValue;
   /** The last event of a key, as its state has it, without data: the cause of what time alone brings on. */
   lastOf(state: JsonValue): StoredEvent;
 }

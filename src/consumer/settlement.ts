@@ -8,7 +8,7 @@ import { backoffMs } from '../system/backoff.ts';
 import { instantAfter } from '../system/duration.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import type { Committer } from './committer.ts';
-import type { Delivery } from './delivery-store.ts';
+import type { Delivery, TakenAt } from './delivery-store.ts';
 import type { DueKeys } from './due-keys.ts';
 import type { Figures } from './figures.ts';
 import { isDue } from './key-queues.ts';
@@ -110,7 +110,6 @@ export class Settlement {
     if (parked) figures.parked += 1;
     else figures.retried += 1;
     committer.putDelivery(delivery);
-    this.#standStill(work);
     this.#reportFailure(work, delivery, thrown);
     // As it is stored: what was thrown may defend itself against being looked at.
     const fields = {
@@ -125,19 +124,6 @@ export class Settlement {
     else logger.warn({ ...fields, retryInMs: waitMs }, 'the attempt failed and will be repeated');
     this.#settle(work, true);
     return delivery;
-  }
-
-  /** Of a key of which nothing is known yet: so that its events are judged, when their turn comes again, as they were to be now. */
-  #standStill({ event, key, delivery, time: taken }: Work): void {
-    const { committer, setting, states } = this.#parts;
-    const { time, state } = setting.reaction;
-    if (time === undefined || state === undefined || delivery !== undefined) return;
-    if (taken === undefined || !('watermarkMs' in taken) || taken.expectedSinceMs !== undefined) return;
-    if (states?.has(key) !== true || states.get(key) !== undefined) return;
-    const value = time.stillAt(event, taken.watermarkMs);
-    const bytes = roughJsonBytes(value);
-    states.set(key, value, bytes);
-    committer.write({ namespace: state.namespace, key, value, indexes: state.indexes(value) }, bytes);
   }
 
   /** Queues the event behind an earlier delivery of its key, or until it is due. */
@@ -216,6 +202,7 @@ export class Settlement {
         priority: this.#priorityOf(work.event),
         error: undefined,
         edited: undefined,
+        taken: takenAt(work),
       }
     );
   }
@@ -287,6 +274,17 @@ export class Settlement {
   #report(type: SystemEventType, event: RecordedEvent, data: Readonly<Record<string, JsonValue>>): EncodedEvent[] {
     return [reportOn(this.#parts.setting, type, event, data)];
   }
+}
+
+/** So that it is judged, when its turn comes again, as it would have been now. */
+function takenAt({ time }: Work): TakenAt | undefined {
+  if (time === undefined || !('watermarkMs' in time) || time.expectedSinceMs !== undefined) return undefined;
+  const { watermarkMs, afterMs } = time;
+  return { watermarkMs: finiteOrNull(watermarkMs), afterMs: finiteOrNull(afterMs) };
+}
+
+function finiteOrNull(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null;
 }
 
 /** As the index has it. */

@@ -43,6 +43,7 @@ export function sampleDelivery(at: number, overrides: Partial<Delivery> = {}): D
     priority: 0,
     error: undefined,
     edited: undefined,
+    taken: undefined,
     ...overrides,
   };
 }

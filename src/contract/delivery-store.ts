@@ -49,12 +49,13 @@ const keeping: Bodies = {
       }),
       sampleDelivery(4, { edited: { data: { n: [1, null, 'ä'] } }, priority: -5, dueMs: 0 }),
       sampleDelivery(5, { edited: { data: null }, attempts: 1_000_000 }),
+      sampleDelivery(6, { taken: { watermarkMs: null, afterMs: BENCH_START_MS } }),
       sampleDelivery(Number.MAX_SAFE_INTEGER, { consumer: 'größer' }),
     ];
     await putDeliveries(store, ...deliveries);
     for (const delivery of deliveries)
       assert.deepEqual(await store.deliveries.get(delivery.consumer, delivery.position), delivery);
-    assert.equal(await store.deliveries.get('c', position(6)), undefined);
+    assert.equal(await store.deliveries.get('c', position(7)), undefined);
     assert.equal(await store.deliveries.get('other', position(1)), undefined);
   },
 

@@ -100,7 +100,13 @@ export async function holdingEverything(store: Store): Promise<void> {
     ],
     deliveries: {
       put: [
-        sampleDelivery(206, { state: 'parked', dueMs: undefined, error, edited: { data: null } }),
+        sampleDelivery(206, {
+          state: 'parked',
+          dueMs: undefined,
+          error,
+          edited: { data: null },
+          taken: { watermarkMs: 5, afterMs: null },
+        }),
         sampleDelivery(207, {
           key: '\u0001',
           state: 'waiting',

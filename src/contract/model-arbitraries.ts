@@ -150,6 +150,7 @@ function deliveryArbitrary(fc: FastCheck): fastCheck.Arbitrary<Omit<Delivery, 'c
     priority: fc.integer({ min: -1, max: 1 }),
     error: fc.constantFrom(undefined, { name: 'Error', message: 'm', code: undefined, stack: 's', cause: undefined }),
     edited: fc.constantFrom(undefined, { data: null }, { data: [1] }),
+    taken: fc.constantFrom(undefined, { watermarkMs: null, afterMs: 5 }, { watermarkMs: -7, afterMs: 0 }),
   });
 }
 

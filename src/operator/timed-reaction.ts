@@ -15,8 +15,7 @@ import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
-import { position, START } from '../event/position.ts';
-import type { Position } from '../event/position.ts';
+import { position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { PublishOptions } from '../schema/encode.ts';
@@ -93,7 +92,7 @@ export interface Operator<State> {
 
 /** The state of a key as it is stored. */
 interface Kept<State> {
-  /** Null: no event of the key was handled yet. */
+  /** Null, in stores of before: no event of the key was handled yet. */
   readonly of: State | null;
   /** How far time has come for the key; null: nothing is known. */
   readonly atMs: number | null;
@@ -221,12 +220,6 @@ export function timedReaction<State, Given extends On>(
         const { of } = kept as unknown as Kept<State>;
         return of === null ? undefined : operator.heldIn?.(of);
       },
-      stillAt: (event, watermarkMs) =>
-        ({
-          of: null,
-          atMs: finite(watermarkMs),
-          last: lastEvent(event, START),
-        }) satisfies Kept<State>,
       lastOf: (kept) => storedEvent((kept as unknown as Kept<State>).last),
     },
     keyedBy: keyedBy(options.key),
@@ -272,7 +265,7 @@ function handle<State>(
     last = lastEvent(event);
   } else {
     const timeMs = time.taken?.eventMs ?? timeOf(event);
-    // Of an event that was set aside the key's own time tells; of a key that has none, the present.
+    // Of an event of which it was not known when it came the key's own time tells; of a key that has none, the present.
     const set = kept === undefined ? time.presentMs : knownMs;
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
     const nowMs = Math.max(knownMs, watermarkMs);
@@ -288,11 +281,7 @@ function handle<State>(
   const keep: Keep<State> = (of) => {
     const isOver = operator.isOver(of);
     if (isOver && kept === undefined && handling.state === undefined) return;
-    // Time stands still for what waits behind an event that was set aside, also where nothing else is left of the key.
-    const isForgotten = isOver && !(kept !== undefined && wasSetAside(handling));
-    handling.keepState(
-      isForgotten ? undefined : ({ of: isOver ? null : of, atMs: finite(atMs), last } as unknown as JsonValue),
-    );
+    handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last } as unknown as JsonValue));
   };
   keep(state);
   return { keep, state };
@@ -301,11 +290,6 @@ function handle<State>(
 /** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
 function isPassage({ event, time }: Handling, last: number): boolean {
   return time?.expectedSinceMs === undefined && (time?.due !== undefined || event.position === last);
-}
-
-/** The event, or what time brought on, was set aside, behind another one or because it failed: others may wait behind it. */
-function wasSetAside({ time }: Handling): boolean {
-  return time?.taken === undefined && time?.due?.upToMs === undefined;
 }
 
 /** Mostly there is nothing to say, so that it costs nothing to be able to. */
@@ -354,14 +338,14 @@ function isListed(given: RecordedEvent | LastEvent): given is LastEvent {
   return Array.isArray(given);
 }
 
-function lastEvent(event: RecordedEvent, place: Position = event.position): LastEvent {
+function lastEvent(event: RecordedEvent): LastEvent {
   const { id, source, type, stream, correlationid, recordedMs, attributes } = event.stored;
   return [
     id,
     source,
     type,
     stream,
-    place,
+    event.position,
     recordedMs,
     correlationid === id ? null : correlationid,
     attributes?.causationdepth ?? null,

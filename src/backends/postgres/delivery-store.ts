@@ -5,6 +5,7 @@ import type {
   DeliveryStore,
   ListDeliveriesOptions,
   StoredError,
+  TakenAt,
 } from '../../consumer/delivery-store.ts';
 import { laneOf } from '../../consumer/lanes.ts';
 import type { JsonValue } from '../../event/json.ts';
@@ -27,10 +28,11 @@ export type DeliveryRow = [
   priority: number,
   error: string | null,
   edited: string | null,
+  taken: string | null,
 ];
 
 export const DELIVERY_COLUMNS =
-  'consumer, position, key, lane, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
+  'consumer, position, key, lane, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited, taken';
 /** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
 /** So many are found by their due time and sorted; where more are due, those in order of priority are mostly due. */
@@ -48,10 +50,11 @@ const DUE = (lanes: string) => `WITH earliest AS MATERIALIZED (
 const REMOVE = 'DELETE FROM deliveries WHERE consumer = $1 AND position = ANY($2::bigint[])';
 const PUT = `INSERT INTO deliveries (${DELIVERY_COLUMNS})
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::integer[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::double precision[], $11::text[], $12::text[])
+    $8::bigint[], $9::bigint[], $10::double precision[], $11::text[], $12::text[], $13::text[])
   ON CONFLICT (consumer, position) DO UPDATE SET key = excluded.key, lane = excluded.lane, state = excluded.state,
     attempts = excluded.attempts, first_failed_ms = excluded.first_failed_ms, last_failed_ms = excluded.last_failed_ms,
-    due_ms = excluded.due_ms, priority = excluded.priority, error = excluded.error, edited = excluded.edited`;
+    due_ms = excluded.due_ms, priority = excluded.priority, error = excluded.error, edited = excluded.edited,
+    taken = excluded.taken`;
 
 export class PostgresDeliveryStore implements DeliveryStore {
   readonly #database: Database;
@@ -186,6 +189,7 @@ function columnsOf(rows: readonly DeliveryRow[]): readonly SqlValue[] {
     rows.map(([, , , , , , , , , priority]) => priority),
     rows.map(([, , , , , , , , , , error]) => error),
     rows.map(([, , , , , , , , , , , edited]) => edited),
+    rows.map(([, , , , , , , , , , , , taken]) => taken),
   ];
 }
 
@@ -203,6 +207,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
     priority,
     error,
     edited,
+    taken,
   } = delivery;
   return [
     toText(consumer),
@@ -217,6 +222,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
     priority,
     error === undefined ? null : JSON.stringify(error),
     edited === undefined ? null : JSON.stringify(edited),
+    taken === undefined ? null : JSON.stringify(taken),
   ];
 }
 
@@ -226,7 +232,8 @@ export function namedColumns(row: DeliveryRow): Readonly<Record<string, unknown>
 }
 
 export function deliveryOf(row: DeliveryRow): Delivery {
-  const [consumer, place, key, , state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
+  const [consumer, place, key, , state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited, taken] =
+    row;
   return {
     consumer: fromText(consumer),
     position: position(place),
@@ -239,6 +246,7 @@ export function deliveryOf(row: DeliveryRow): Delivery {
     priority,
     error: error === null ? undefined : wholeError(JSON.parse(error) as StoredError),
     edited: edited === null ? undefined : (JSON.parse(edited) as { data: JsonValue }),
+    taken: taken === null ? undefined : (JSON.parse(taken) as TakenAt),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Database, Queries } from './database.ts';
 import { sqlStateOf } from './database.ts';
 import { logAndState } from './migrations/0001-log-and-state.ts';
 import { serversOfNodes } from './migrations/0002-servers-of-nodes.ts';
+import { timeOfDeliveries } from './migrations/0003-time-of-deliveries.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -16,6 +17,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { sql: logAndState, worksFrom: 1 },
   { sql: serversOfNodes, worksFrom: 1 },
+  { sql: timeOfDeliveries, worksFrom: 1 },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

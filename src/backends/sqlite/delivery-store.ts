@@ -5,6 +5,7 @@ import type {
   DeliveryStore,
   ListDeliveriesOptions,
   StoredError,
+  TakenAt,
 } from '../../consumer/delivery-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Position } from '../../event/position.ts';
@@ -24,10 +25,11 @@ export type DeliveryRow = [
   priority: number,
   error: string | null,
   edited: string | null,
+  taken: string | null,
 ];
 
 export const DELIVERY_COLUMNS =
-  'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited';
+  'consumer, position, key, state, attempts, first_failed_ms, last_failed_ms, due_ms, priority, error, edited, taken';
 /** As in the condition of the indexes deliveries_by_priority and deliveries_by_due. */
 const TIMED = `due_ms IS NOT NULL AND state <> 'parked'`;
 /** So many are found by their due time and sorted (1 ms); where more are due, those in order of priority are mostly due. */
@@ -131,7 +133,7 @@ export class SqliteDeliveryStore implements DeliveryStore {
     const removal = this.#database.change('DELETE FROM deliveries WHERE consumer = ? AND position = ?');
     for (const place of remove) removal.run(consumer, place);
     const replacement = this.#database.change(
-      `INSERT OR REPLACE INTO deliveries (${DELIVERY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO deliveries (${DELIVERY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     for (const row of put) replacement.run(...row);
   }
@@ -156,6 +158,7 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
     priority,
     error,
     edited,
+    taken,
   } = delivery;
   return [
     consumer,
@@ -169,11 +172,13 @@ export function deliveryRow(delivery: Delivery): DeliveryRow {
     priority,
     error === undefined ? null : JSON.stringify(error),
     edited === undefined ? null : JSON.stringify(edited),
+    taken === undefined ? null : JSON.stringify(taken),
   ];
 }
 
 export function deliveryOf(row: DeliveryRow): Delivery {
-  const [consumer, place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited] = row;
+  const [consumer, place, key, state, attempts, firstFailedMs, lastFailedMs, dueMs, priority, error, edited, taken] =
+    row;
   return {
     consumer,
     position: position(place),
@@ -186,6 +191,7 @@ export function deliveryOf(row: DeliveryRow): Delivery {
     priority,
     error: error === null ? undefined : wholeError(JSON.parse(error) as StoredError),
     edited: edited === null ? undefined : (JSON.parse(edited) as { data: JsonValue }),
+    taken: taken === null ? undefined : (JSON.parse(taken) as TakenAt),
   };
 }
 

@@ -1,6 +1,6 @@
 PRAGMA application_id = 1416130670;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE kinds (
   kind           INTEGER PRIMARY KEY,
@@ -118,7 +118,7 @@ CREATE TABLE deliveries (
   due_ms          INTEGER,
   priority        REAL NOT NULL,
   error           TEXT,
-  edited          TEXT,
+  edited          TEXT, taken TEXT,
   PRIMARY KEY (consumer, position)
 ) STRICT, WITHOUT ROWID;
 

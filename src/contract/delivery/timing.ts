@@ -80,7 +80,7 @@ function expectedOf(readings: readonly Reading[], latenessMs: number) {
 }
 
 /** Readings of several sensors and sources, some of them out of order and some late, with crashes and restarts between and under them. */
-async function runDisordered(stage: DeliveryStage, seed: number): Promise<void> {
+async function runDisordered(stage: DeliveryStage, seed: number, failing = 0): Promise<void> {
   const chance = seededRandom(seed);
   const whole = (most: number) => Math.floor(chance.next() * most);
   const readings = Array.from({ length: 150 }, (_, index): Reading => ({
@@ -89,7 +89,12 @@ async function runDisordered(stage: DeliveryStage, seed: number): Promise<void> 
     second: Math.max(0, index * 4 - (chance.next() < 0.2 ? whole(300) : whole(8))),
     value: whole(10),
   }));
-  const test: Test = await stage.start({ events: [Measured], windows: [totals({ correct: '2m' })] }, { seed });
+  let fails = failing;
+  const value = (read: number) => {
+    if (fails > 0 && chance.next() < fails) throw new Error('not this time');
+    return read;
+  };
+  const test: Test = await stage.start({ events: [Measured], windows: [totals({ correct: '2m' }, value)] }, { seed });
   for (const { sensor, second, value, source } of readings) {
     await measure(test, sensor, second, value, source);
     const what = chance.next();
@@ -98,7 +103,12 @@ async function runDisordered(stage: DeliveryStage, seed: number): Promise<void> 
     else if (what < 0.2) await test.settled();
   }
   await test.crash();
-  await test.settled();
+  fails = 0;
+  for (;;) {
+    await test.settled();
+    if ((await test.parked()).length === 0) break;
+    await test.deadLetters.retryAll({ consumer: 'totals' });
+  }
   const expected = expectedOf(readings, 2 * MINUTE_MS);
   const found = told(test).map((result) => result.join(' '));
   assert.deepEqual(found.toSorted(), expected.results);
@@ -113,6 +123,11 @@ async function runDisordered(stage: DeliveryStage, seed: number): Promise<void> 
   const windows = new Set(results.map(({ data }) => `${data.sensor} ${data.start}`));
   assert.equal(results.length - replaced.length, windows.size);
   assert.equal(test.reported('thereupon.event.late').length, expected.late);
+  if (failing === 0) return;
+  const before = test.recorded().length;
+  await test.consumers.replay('totals', 'beginning');
+  await test.settled();
+  assert.equal(test.recorded().length, before, 'a replay says what was said');
 }
 
 /** What happens over event time (G8), on the engine and its stores (G6). */
@@ -120,6 +135,10 @@ export const timingCases: ContractSuite = (bench) => [
   ...SEEDS.map((seed) => ({
     name: `G6 G8 windows over disordered events say, whatever crashes when, what follows from the log alone, seed ${seed}`,
     run: () => onStage(bench, (stage) => runDisordered(stage, seed)),
+  })),
+  ...SEEDS.map((seed) => ({
+    name: `G2 G6 G7 windows that fail now and then say what they would have said, and a replay says nothing else, seed ${seed}`,
+    run: () => onStage(bench, (stage) => runDisordered(stage, seed, 0.1)),
   })),
   ...deliveryCases(bench, {
     async 'G6 G7 an attempt that failed is repeated at the time that it was made at: a window says the same, late in a history too'(
