@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
-import { migrate } from '../../src/backends/sqlite/migrate.ts';
+import { APPLICATION_ID, migrate } from '../../src/backends/sqlite/migrate.ts';
+import { logAndState } from '../../src/backends/sqlite/migrations/0001-log-and-state.ts';
+import { position } from '../../src/event/position.ts';
 import { Database } from '../../src/backends/sqlite/database.ts';
 import { openFile } from '../../src/backends/sqlite/open-file.ts';
 import { append, inFile, onNewPath, sampleEvent, withStore } from './sqlite-bench.ts';
@@ -30,6 +32,24 @@ describe('the schema of a store', () => {
       expect(database.number('wal_autocheckpoint')).toBe(0);
       database.close();
       lock?.release();
+    }));
+
+  test('a store of the first version is brought to this one, with what is set aside in it (G7)', () =>
+    onNewPath(async (path) => {
+      inFile(path, (database) => {
+        database.exec(`${logAndState}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1;`);
+        database.exec(
+          `INSERT INTO deliveries (consumer, position, key, state, attempts, priority) VALUES ('c', 1, 'k', 'parked', 2, 0)`,
+        );
+      });
+      await withStore(path, async ({ deliveries }) => {
+        expect(await deliveries.get('c', position(1))).toMatchObject({
+          state: 'parked',
+          attempts: 2,
+          taken: undefined,
+        });
+      });
+      expect(inFile(path, (file) => file.prepare('PRAGMA user_version').get())).toEqual({ user_version: 2 });
     }));
 
   test('a migration that fails leaves nothing of itself', () =>
