@@ -111,6 +111,12 @@ export function defineAutomation<
     throw new InvalidDefinition(name, `run must be a function, found ${describeValue(given.run)}`);
   assertFunction(name, 'onCorrection', given.onCorrection);
   for (const option of ['sequence', 'inTime'] as const) assertObject(name, option, given[option]);
+  const { kind } = (given.sequence ?? {}) as { readonly kind?: unknown };
+  if (kind !== undefined && !('sequence' in (given.sequence ?? {})))
+    throw new InvalidDefinition(
+      name,
+      `sequence must be its options or what defineSequence gives, found a ${describeValue(kind)}`,
+    );
   const maxDepth = given.maxDepth ?? 32;
   if (!Number.isInteger(maxDepth) || maxDepth < 1)
     throw new InvalidDefinition(name, `maxDepth must be a whole number from 1, found ${describeValue(given.maxDepth)}`);

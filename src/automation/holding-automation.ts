@@ -5,6 +5,7 @@ import type { On } from '../consumer/define-consumer.ts';
 import { orderingKey } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import type { Handling, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import { InvalidDefinition } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
@@ -78,6 +79,11 @@ export function inTimeReaction(
   loops: LoopLimits,
 ): Reaction {
   const { inTime, name, on } = options;
+  if ((inTime.disorder as unknown) === undefined)
+    throw new InvalidDefinition(
+      `automation ${name}`,
+      'inTime.disorder is missing: for how long events wait for earlier ones',
+    );
   const late = new LateEvents(name, inTime.late ?? 'drop', definitionsOf(on));
   const machine: Machine<Own, StoredEvent> = {
     shape: 'in time',

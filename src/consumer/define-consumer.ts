@@ -153,7 +153,8 @@ export function reactionOf<Given extends On>(
       `concurrency must be a whole number from 1, found ${describeValue(options.concurrency)}`,
     );
   }
-  if (options.from !== undefined && options.from !== 'end') assertFrom(options.from);
+  if (options.from !== undefined && options.from !== 'end')
+    assertFrom(options.from, "'beginning', 'end', { position } or { time }");
   const on = definitionsOf(options.on);
   if (options.on !== undefined && on.length === 0)
     throw new InvalidDefinition(name, 'on is an empty list; leave it out for every event');

@@ -19,7 +19,10 @@ export async function placeOf(from: ReplayFrom, log: Pick<EventLog, 'positionBef
 }
 
 /** Errors: InvalidInput says what of it is no place in the log. */
-export function assertFrom(from: unknown): asserts from is ReplayFrom {
+export function assertFrom(
+  from: unknown,
+  expected = "'beginning', { position } or { time }",
+): asserts from is ReplayFrom {
   if (from === 'beginning') return;
   const given = typeof from === 'object' && from !== null ? (from as { position?: unknown; time?: unknown }) : {};
   if (given.position !== undefined) {
@@ -31,5 +34,5 @@ export function assertFrom(from: unknown): asserts from is ReplayFrom {
     if (isTime && !Number.isNaN(new Date(given.time as string | Date).getTime())) return;
     throw new InvalidInput({ path: 'from.time', expected: 'an RFC 3339 timestamp or a Date', found: given.time });
   }
-  throw new InvalidInput({ path: 'from', expected: "'beginning', { position } or { time }", found: from });
+  throw new InvalidInput({ path: 'from', expected, found: from });
 }

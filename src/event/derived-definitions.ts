@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { InvalidInput } from '../errors.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { EventDefinition } from './define-event.ts';
 import type { RecordedEvent } from './event.ts';
@@ -58,6 +59,8 @@ function derived(
   suffix: string,
   summary: string,
 ): EventDefinition {
+  if ((definition as EventDefinition | null | undefined)?.kind !== 'event')
+    throw new InvalidInput({ path: 'definition', expected: 'what defineEvent gives', found: definition });
   const before = known.get(definition);
   if (before !== undefined) return before;
   const made: EventDefinition = {

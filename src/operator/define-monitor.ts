@@ -278,7 +278,9 @@ function measureOf(name: string, measure: MeasureOptions): Measure {
     assertKnown(name, measure, 'rate' in measure ? ['rate'] : ['average'], 'measure.');
     if ('rate' in measure) return { kind: 'rate', perMs: wholeMs(name, 'measure.rate', measure.rate) };
     const average = 'average' in measure ? (measure.average as { events?: number; over?: Duration } | undefined) : {};
-    assertKnown(name, average, average?.events === undefined ? ['over'] : ['events'], 'measure.average.');
+    assertKnown(name, average, ['events', 'over'], 'measure.average.');
+    if (average?.events !== undefined && average.over !== undefined)
+      throw new InvalidDefinition(name, 'measure.average has events or over, not both');
     if (Number.isSafeInteger(average?.events) && (average?.events ?? 0) >= 1)
       return { kind: 'average', over: { events: average?.events ?? 1 } };
     if (average?.over !== undefined)

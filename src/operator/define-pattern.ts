@@ -223,7 +223,9 @@ function stepOf(step: PatternStep, place: string): Step<StoredEvent> {
         return wanted(side);
       }),
     };
-  throw new InvalidDefinition(place, `expected one(), not(), and(), or() or every(), found ${describeValue(step)}`);
+  const isEvent = (step as { readonly kind?: unknown } | null | undefined)?.kind === 'event';
+  const found = isEvent ? "an event's definition; give it a name: one('name', definition)" : describeValue(step);
+  throw new InvalidDefinition(place, `expected one(), not(), and(), or() or every(), found ${found}`);
 }
 
 function wanted(part: Part): Wanted<StoredEvent> {

@@ -130,6 +130,8 @@ export function defineWindow<
   if (windows.kind === 'count' && options.early !== undefined)
     throw new InvalidDefinition(name, 'early has no meaning for windows by count, which tell when they are full');
   const late = latePolicy(name, options.late ?? 'drop');
+  if (windows.kind === 'count' && late.latenessMs > 0)
+    throw new InvalidDefinition(name, 'late.correct has no meaning for windows by count, in which nothing is late');
   const on = definitionsOf(options.on);
   const retractions = aggregate.remove === undefined ? [] : on.map((definition) => retractionOf(definition));
   const published = options.publishes as EventDefinition;

@@ -75,6 +75,13 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
   const { events, runs = 100, seed = 1, now, signal, progress = () => {} } = options;
   if (!Array.isArray(events) || events.length === 0)
     throw new InvalidInput({ path: 'events', expected: 'a history of at least one event', found: events });
+  for (const [index, event] of (events as readonly unknown[]).entries())
+    if (!isTold(event))
+      throw new InvalidInput({
+        path: `events[${index}]`,
+        expected: 'a CloudEvent, or a list: its definition, its data and maybe options',
+        found: event,
+      });
   if (!Number.isSafeInteger(runs) || runs < 1)
     throw new InvalidInput({ path: 'runs', expected: 'a whole number from 1', found: runs });
   if (!Number.isSafeInteger(seed)) throw new InvalidInput({ path: 'seed', expected: 'a whole number', found: seed });
@@ -101,6 +108,11 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
     }
   }
   return alike(runs, seed, events.length);
+}
+
+function isTold(event: unknown): boolean {
+  if (Array.isArray(event)) return (event[0] as { readonly kind?: unknown } | undefined)?.kind === 'event';
+  return typeof event === 'object' && event !== null && 'type' in event;
 }
 
 /** Event time and the clock then begin together, as they did: what goes by both is not told of a future, nor of a past. */

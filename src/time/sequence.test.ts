@@ -109,6 +109,15 @@ describe('a producer’s sequence (G8)', () => {
     });
   });
 
+  test('the first of a count that is told again after many others is a duplicate, and no count that begins again', () => {
+    const numbers = Array.from({ length: 80 }, (_, index) => String(index + 1));
+    expect(tell(HOLD, each(...numbers, '1', '81'))).toEqual({
+      released: [...numbers, '81'],
+      notices: ['duplicate 1'],
+    });
+    expect(tell(HOLD, each(...numbers, '1b', '2')).notices).toEqual(['reset 1']);
+  });
+
   test('of a declared first number what is missing before the first that comes is noticed', () => {
     expect(tell({ ...HOLD, first: 1 }, each('3', '1', '2')).notices).toEqual(['gap 1-2', 'filled 1', 'filled 2']);
   });

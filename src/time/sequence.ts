@@ -35,8 +35,12 @@ export interface SequenceState<Value> {
   /** Numbers below `next` that were not waited for any longer. Ascending. */
   readonly missing: readonly NumberRange[];
   /** What came last: its number, and a digest that tells it from others. */
-  readonly recent: readonly (readonly [number: number, digest: number])[];
+  readonly recent: readonly Known[];
+  /** The first of the present count, which tells a count that begins again from one that is told again. */
+  readonly first?: Known | undefined;
 }
+
+type Known = readonly [number: number, digest: number];
 
 /**
  * What is noticed of numbers.
@@ -102,11 +106,13 @@ class Turn<Value> {
   #held: readonly Waiting<Value>[];
   #missing: readonly NumberRange[];
   #recent: SequenceState<Value>['recent'];
+  #first: Known | undefined;
   readonly #released: Value[] = [];
   readonly #notices: SequenceNotice[] = [];
 
-  constructor(rules: SequenceRules, { next, held, missing, recent }: SequenceState<Value>) {
+  constructor(rules: SequenceRules, { next, held, missing, recent, first }: SequenceState<Value>) {
     this.#rules = rules;
+    this.#first = first;
     this.#next = next;
     this.#held = held;
     this.#missing = missing;
@@ -150,7 +156,13 @@ class Turn<Value> {
 
   end(): SequenceStep<Value> {
     return {
-      state: { next: this.#next, held: this.#held, missing: this.#missing, recent: this.#recent },
+      state: {
+        next: this.#next,
+        held: this.#held,
+        missing: this.#missing,
+        recent: this.#recent,
+        ...(this.#first === undefined ? {} : { first: this.#first }),
+      },
       released: this.#released,
       notices: this.#notices,
       refused: false,
@@ -181,6 +193,7 @@ class Turn<Value> {
   }
 
   #release({ number, digest, value }: Waiting<Value>): void {
+    this.#first ??= [number, digest];
     this.#recent = [...this.#recent, [number, digest] as const].slice(-RECENT);
     this.#released.push(value);
   }
@@ -194,7 +207,8 @@ class Turn<Value> {
       this.#release(event);
       return;
     }
-    const before = this.#recent.findLast(([known]) => known === number);
+    const before =
+      this.#recent.findLast(([known]) => known === number) ?? (this.#first?.[0] === number ? this.#first : undefined);
     const isSame = before?.[1] === digest;
     // Where nobody said which number is the first, those before the one that came first may come still.
     const isEarlier = this.#rules.first === undefined && before === undefined && (this.#next ?? 0) <= RECENT;
@@ -209,6 +223,7 @@ class Turn<Value> {
     this.#notice('reset', [event.number, event.number]);
     this.#missing = [];
     this.#recent = [];
+    this.#first = undefined;
     this.#next = event.number + 1;
     this.#release(event);
   }

@@ -1,15 +1,19 @@
 import {
   InvalidDefinition,
+  byCount,
   defineAutomation,
   defineConsumer,
+  defineMonitor,
   definePattern,
   defineProjection,
   defineSequence,
   defineWindow,
   hopping,
+  lateOf,
   not,
   one,
   open,
+  retractionOf,
   tumbling,
 } from 'thereupon';
 import type { SequenceOptions, System } from 'thereupon';
@@ -218,6 +222,36 @@ it('refuses options that it does not know, by name, wherever they are', () => {
     [
       () => definePattern({ key: () => 'k', sequence: [one('a', Happened)], once: 'yes' as never }),
       /once must be true or false, found "yes"/,
+    ],
+    [
+      () => definePattern({ key: () => 'k', sequence: [Happened as never] }),
+      /give it a name: one\('name', definition\)/,
+    ],
+    [() => lateOf('r' as never), /definition: expected what defineEvent gives, found "r"/],
+    [() => retractionOf(undefined as never), /definition: expected what defineEvent gives/],
+    [
+      () => defineAutomation({ name: 'a', on: Happened, sequence: defineWindow(window) as never, run() {} }),
+      /sequence must be its options or what defineSequence gives, found a "window"/,
+    ],
+    [() => defineAutomation({ name: 'a', on: Happened, inTime: {} as never, run() {} }), /inTime\.disorder is missing/],
+    [() => defineWindow({ ...window, windows: byCount(2), late: { correct: '1m' } }), /late\.correct has no meaning/],
+    [
+      () =>
+        defineMonitor({
+          name: 'm',
+          on: Happened,
+          key: () => 'k',
+          value: () => 1,
+          fires: { above: 1 },
+          measure: { average: { events: 1, over: '1m' } } as never,
+          publishes: Answered,
+          alarm: () => ({ thing: 'a', n: 1 }),
+        }),
+      /measure\.average has events or over, not both/,
+    ],
+    [
+      () => defineConsumer({ name: 'c', on: Happened, from: 'now' as never, handle() {} }),
+      /from: expected 'beginning', 'end', \{ position \} or \{ time \}, found "now"/,
     ],
     [() => not('x' as never), /^not: expected what defineEvent gives, found "x"/],
     [
