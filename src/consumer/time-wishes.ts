@@ -5,7 +5,7 @@ export interface TimeMember {
   /** Whether its time goes on by the clock. */
   readonly goesOn: boolean;
   /** How far those whose results it reads have to come for it to go on; undefined: nothing waits. */
-  wishMs(): number | undefined;
+  readonly wishMs: () => number | undefined;
   /** There may be something new that is wished for. */
   look(): void;
 }

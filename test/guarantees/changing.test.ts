@@ -185,10 +185,10 @@ it('refuses an automation whose declared count nobody watches, or which is on ot
   const other = () => defineAutomation({ name: 'other', on: [Happened, Answered], sequence: counted, run() {} });
   expect(other).toThrow(/counts .*and it is on .*both must be the same/);
   const ofSource = defineSequence({ name: 'of-source', source: '/s', sequence: { onGap: 'record' } });
-  const one = { name: 'one', sequence: ofSource, run() {} };
-  expect(() => defineAutomation({ ...one, on: Happened })).toThrow(/counts all, and it is on .* as types/);
-  expect(() => defineAutomation(one)).toThrow(/counts \/s, and it is on all as sources/);
-  expect(defineAutomation({ ...one, source: '/s' }).sequence).toBe(ofSource);
+  const named = { name: 'one', sequence: ofSource, run() {} };
+  expect(() => defineAutomation({ ...named, on: Happened })).toThrow(/counts all, and it is on .* as types/);
+  expect(() => defineAutomation(named)).toThrow(/counts \/s, and it is on all as sources/);
+  expect(defineAutomation({ ...named, source: '/s' }).sequence).toBe(ofSource);
 });
 
 it('refuses options that it does not know, by name, wherever they are', () => {

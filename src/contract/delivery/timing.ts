@@ -90,11 +90,11 @@ async function runDisordered(stage: DeliveryStage, seed: number, failing = 0): P
     value: whole(10),
   }));
   let fails = failing;
-  const value = (read: number) => {
+  const counted = (read: number) => {
     if (fails > 0 && chance.next() < fails) throw new Error('not this time');
     return read;
   };
-  const test: Test = await stage.start({ events: [Measured], windows: [totals({ correct: '2m' }, value)] }, { seed });
+  const test: Test = await stage.start({ events: [Measured], windows: [totals({ correct: '2m' }, counted)] }, { seed });
   for (const { sensor, second, value, source } of readings) {
     await measure(test, sensor, second, value, source);
     const what = chance.next();
