@@ -15,14 +15,15 @@ import type { Work, WorkTime } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
 import type { HandlingTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
+import type { TimeCourse } from './time-course.ts';
 
 export interface AttemptsOptions {
   readonly setting: AttemptSetting;
   readonly states: StateCache | undefined;
   /** Events whose effects the store did not take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: ReadonlyMap<Position, Error>;
-  /** How far event time has come; undefined: the reaction does not go by it. */
-  readonly presentMs: (() => number) | undefined;
+  /** How far event time has come, and since when; undefined: the reaction does not go by it. */
+  readonly time: Pick<TimeCourse, 'sinceMs' | 'watermarkMs'> | undefined;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
   /** Takes all that the attempt wants, or throws and takes nothing. */
@@ -158,11 +159,12 @@ export class Attempts {
   }
 
   #timeOf(work: Work): HandlingTime | undefined {
-    const { presentMs } = this.#options;
-    if (presentMs === undefined) return undefined;
-    if (isDue(work)) return { taken: undefined, presentMs: presentMs(), due: work.time, expectedSinceMs: undefined };
+    const { time } = this.#options;
+    if (time === undefined) return undefined;
+    const { watermarkMs: presentMs, sinceMs } = time;
+    if (isDue(work)) return { taken: undefined, presentMs, sinceMs, due: work.time, expectedSinceMs: undefined };
     const taken = (work.time as WorkTime | undefined) ?? timeOfDelivery(work.delivery);
-    return { taken, presentMs: presentMs(), due: undefined, expectedSinceMs: taken?.expectedSinceMs };
+    return { taken, presentMs, sinceMs, due: undefined, expectedSinceMs: taken?.expectedSinceMs };
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<void> {

@@ -4,7 +4,6 @@ import type { RecordedEvent } from '../event/event.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
-import { NO_TIME } from '../time/watermark.ts';
 import type { Aside } from './aside.ts';
 import { OrderedAside } from './aside-ordered.ts';
 import { QueueAside } from './aside-queue.ts';
@@ -147,7 +146,7 @@ export class ConsumerLoop {
       setting,
       states: this.#states,
       refusals: options.refusals,
-      presentMs: reaction.time && (() => this.#time?.watermarkMs ?? NO_TIME),
+      time: this.#time,
       expire: (work) => this.#expire(work),
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),

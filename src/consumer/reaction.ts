@@ -27,6 +27,8 @@ export interface HandlingTime {
   readonly taken: WorkTime | undefined;
   /** How far it has come now. */
   readonly presentMs: number;
+  /** When it began for the consumer, whichever key told of it first. */
+  readonly sinceMs: number;
   /** Time alone brought it on: the event is the last one of its key, and was handled before. */
   readonly due: DueTime | undefined;
   /** The key is expected, since then, and the event is not its own: it is the one that told of time. */

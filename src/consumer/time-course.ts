@@ -108,6 +108,11 @@ export class TimeCourse {
     return this.#events.watermarkMs;
   }
 
+  /** When time began; NO_TIME: nothing is known yet. */
+  get sinceMs(): number {
+    return this.#events.sinceMs;
+  }
+
   get status(): TimeStatus {
     const { watermarkMs } = this.#events;
     return {

@@ -282,6 +282,8 @@ export function patternMachine(
 ): OnePatternMachine {
   // Where nothing is absent, time brings on only that matches under way are over: all those of a stretch may be looked after at once.
   const { steps, withinMs } = composite;
+  const beginsAbsent =
+    steps.length > 1 && (steps[0]?.kind === 'absent' || (steps[0] !== undefined && hasAbsence(steps[0])));
   const forgets = withinMs > 0 && steps.every((step) => step.kind !== 'absent' && !hasAbsence(step));
   const told = (step: MatchStep<StoredEvent>, saying: Saying): MatcherState<StoredEvent> => {
     for (const match of step.matches) found(match, saying);
@@ -301,7 +303,9 @@ export function patternMachine(
       latest[event.position % latest.length] = event;
       return event.stored;
     },
-    initial: (timeMs) => newMatcher(composite, timeMs),
+    // What is absent at the beginning is so since time began, not since the key was first heard of (CE1).
+    initial: (timeMs, sinceMs = timeMs) =>
+      newMatcher(composite, beginsAbsent && Number.isFinite(sinceMs) ? Math.min(timeMs, sinceMs) : timeMs),
     next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),

@@ -225,7 +225,7 @@ export function patternsMachine(
         const known = states[at]?.place === place ? states[at] : undefined;
         if (known === undefined && !begins) continue;
         const machine = machineOf(place);
-        const passed = told(known ?? ruleState(place, machine.initial(timeMs), null), timeMs, saying);
+        const passed = told(known ?? ruleState(place, machine.initial(timeMs, saying.sinceMs), null), timeMs, saying);
         const isMissed = passed.passedMs !== null && timeMs < passed.passedMs;
         if (isMissed) missed.push(rule.name);
         const after = isMissed ? passed : ruleState(place, machine.next(passed.of, value, timeMs, saying), timeMs);

@@ -27,7 +27,8 @@ export interface Machine<State, Value> {
   readonly shape: string;
   /** What it needs of an event: JSON. */
   valueOf(event: RecordedEvent): Value;
-  initial(timeMs: number): State;
+  /** As of an operator. */
+  initial(timeMs: number, sinceMs?: number): State;
   next(state: State, value: Value, timeMs: number, saying: Saying): State;
   /** Time has come so far, and nothing from before it will come. */
   pass(state: State, toMs: number, saying: Saying): State;
@@ -118,7 +119,11 @@ export function inOrder<State, Value>(
 
   return {
     shape: machine.shape,
-    initial: (timeMs) => ({ ...emptyReorder<Value>(), of: machine.initial(timeMs), toldMs: undefined }),
+    initial: (timeMs, sinceMs) => ({
+      ...emptyReorder<Value>(),
+      of: machine.initial(timeMs, sinceMs),
+      toldMs: undefined,
+    }),
     take(before, { event, timeMs, watermarkMs, afterMs }: TimedEvent, saying) {
       // What the event itself lets go takes no room from it.
       const state = waits && afterMs > watermarkMs && timeMs > afterMs ? this.pass(before, afterMs, saying) : before;

@@ -49,6 +49,8 @@ export interface Saying {
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void;
   /** Counts the event as late and records that. */
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
+  /** When time began, for whichever key. */
+  readonly sinceMs: number;
 }
 
 /** What an operator has found in the events of a key. */
@@ -78,7 +80,8 @@ export interface TimedEvent {
 export interface Operator<State> {
   /** What its states mean: those of another shape are nothing to it. */
   readonly shape: string;
-  initial(timeMs: number): State;
+  /** Of a key whose first event is from then; `sinceMs`: when time began, where nothing was known of the key before. */
+  initial(timeMs: number, sinceMs?: number): State;
   take(state: State, event: TimedEvent, saying: Saying): State;
   pass(state: State, watermarkMs: number, saying: Saying): State;
   dueMs(state: State): number;
@@ -273,7 +276,8 @@ function handle<State>(
     let passed =
       before === undefined ? undefined : operator.pass(before.of, nowMs, new KeySaying(handling, before.last, found));
     // What time left nothing of is forgotten, as where time alone was brought on before.
-    if (passed === undefined || operator.isOver(passed)) passed = operator.initial(timeMs);
+    if (passed === undefined) passed = operator.initial(timeMs, time.sinceMs);
+    else if (operator.isOver(passed)) passed = operator.initial(timeMs);
     const say = new KeySaying(handling, event, found);
     state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs, afterMs: atMs }, say), atMs, say);
     last = lastEvent(event);
@@ -306,6 +310,10 @@ class KeySaying implements Saying {
 
   get key(): string {
     return this.#handling.key;
+  }
+
+  get sinceMs(): number {
+    return this.#handling.time?.sinceMs ?? NO_TIME;
   }
 
   get last(): RecordedEvent {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { defineAutomation } from '../../automation/define-automation.ts';
 import { defineEvent } from '../../event/define-event.ts';
-import type { StoredEvent } from '../../event/event.ts';
+import type { RecordedEvent, StoredEvent } from '../../event/event.ts';
 import { compileRule, definePattern } from '../../operator/define-pattern.ts';
-import type { PatternRule } from '../../operator/define-pattern.ts';
+import type { PatternDefinition, PatternRule } from '../../operator/define-pattern.ts';
 import { definePatterns } from '../../operator/define-patterns.ts';
 import { and, every, not, one, or, Part } from '../../operator/pattern.ts';
 import { seededRandom } from '../../system/random.ts';
@@ -188,6 +188,58 @@ export const matchingCases: ContractSuite = (bench) => [
         test.reported('thereupon.event.late').map(({ data }) => (data as { patterns: unknown }).patterns),
         [['pair']],
       );
+    },
+    async 'CE1 an absence at the beginning counts since time began, also for a key that was not heard of before'(
+      stage,
+    ) {
+      const steps = [
+        not(Measured, { data: { value: [5] } }).within('10s'),
+        one('first', Measured).where({ data: { value: [1] } }),
+      ] as const;
+      const key = (event: { readonly stream: string }) => event.stream.slice('sensor-'.length);
+      const common = { key, time: { idle: 'never' } } as const;
+      const told = (name: string, on: PatternDefinition<{ readonly first: readonly RecordedEvent[] }>) =>
+        defineAutomation({
+          name,
+          on,
+          publishes: [Matched],
+          async run({ events, key: sensor, publish }) {
+            await publish(Matched, { sensor, pattern: name, of: placesOf(events.first) });
+          },
+        });
+      const alone = told('alone', definePattern({ ...common, sequence: steps }));
+      const ofSet = defineAutomation({
+        name: 'of-set',
+        on: definePatterns({ ...common, patterns: { one: { sequence: steps } } }),
+        publishes: [Matched],
+        async run({ events, key: sensor, publish }) {
+          await publish(Matched, { sensor, pattern: 'of-set', of: placesOf(events.first) });
+        },
+      });
+      const test: Test = await stage.start({ events: [Measured], automations: [alone, ofSet] });
+      for (const [sensor, second, value] of [
+        ['a', 0, 1],
+        ['b', 5, 1],
+        ['c', 8, 5],
+        ['d', 12, 1],
+        ['c', 15, 1],
+        ['c', 20, 1],
+        ['b', 30, 1],
+      ] as const) {
+        await measure(test, sensor, second, value);
+        await test.crash();
+      }
+      await test.settled();
+      for (const pattern of ['alone', 'of-set'])
+        assert.deepEqual(
+          test
+            .recorded(Matched)
+            .filter(({ data }) => data.pattern === pattern)
+            .map(({ data }) => data.sensor)
+            .toSorted(),
+          ['b', 'c', 'd'],
+          pattern,
+        );
     },
     async 'G6 CE1 a pattern that waits for what does not come runs once for each match, whatever crashes in between'(
       stage,
