@@ -508,12 +508,16 @@ export class ConsumerLoop {
   #settledAside(): void {
     this.#madeRoom();
     // While something was attempted again, those who go by its results were told nothing.
-    if (this.#ordered?.retrying === false) this.#tellTime();
+    if (this.#tells && this.#ordered?.retrying === false) this.#tellTime();
   }
 
   /** Those who go by its results wait to be told how far they are, also where nothing else is to be committed. */
   #tellTime(): void {
-    if (!this.#stopped && this.#options.setting.reaction.time?.tells === true) this.#committer.settled(false);
+    if (!this.#stopped && this.#tells) this.#committer.settled(false);
+  }
+
+  get #tells(): boolean {
+    return this.#options.setting.reaction.time?.tells === true;
   }
 
   #createQueueAside(): QueueAside {

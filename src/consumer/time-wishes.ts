@@ -16,22 +16,28 @@ export interface TimeMember {
  */
 export class TimeWishes {
   readonly #members = new Map<string, TimeMember>();
+  /** By whose results they read. */
+  readonly #readers = new Map<string, Set<TimeMember>>();
 
   join(name: string, member: TimeMember): void {
+    const before = this.#members.get(name);
+    if (before !== undefined) this.leave(name, before);
     this.#members.set(name, member);
+    for (const upstream of member.upstreams)
+      this.#readers.set(upstream, (this.#readers.get(upstream) ?? new Set()).add(member));
   }
 
   leave(name: string, member: TimeMember): void {
     if (this.#members.get(name) === member) this.#members.delete(name);
+    for (const upstream of member.upstreams) this.#readers.get(upstream)?.delete(member);
   }
 
   /** What those wish for who read the results of a consumer; undefined: nothing. */
   of(name: string): number | undefined {
     let least: number | undefined;
-    for (const { upstreams, wishMs } of this.#members.values()) {
+    for (const { upstreams, wishMs } of this.#readers.get(name) ?? []) {
       // Where one of them does not go on by the clock, nothing comes of it that the others do.
-      if (!upstreams.includes(name) || upstreams.some((upstream) => this.#members.get(upstream)?.goesOn === false))
-        continue;
+      if (upstreams.some((upstream) => this.#members.get(upstream)?.goesOn === false)) continue;
       least = leastOf(least, wishMs());
     }
     return least;
