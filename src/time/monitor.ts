@@ -110,8 +110,13 @@ function measuredOf(measure: Measure, recent: readonly Reading[]): number | unde
     const before = recent.at(-2);
     // Two readings of one instant have no rate.
     if (before === undefined || before.timeMs >= last.timeMs) return undefined;
-    return ((last.value - before.value) / (last.timeMs - before.timeMs)) * measure.perMs;
+    return finite(((last.value - before.value) / (last.timeMs - before.timeMs)) * measure.perMs);
   }
   if ('events' in measure.over && recent.length < measure.over.events) return undefined;
-  return recent.reduce((sum, { value }) => sum + value, 0) / recent.length;
+  return finite(recent.reduce((sum, { value }) => sum + value, 0) / recent.length);
+}
+
+/** What is beyond all numbers is the last of them: JSON, as which it is kept, has no other. */
+function finite(measured: number): number {
+  return Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, measured));
 }
