@@ -438,7 +438,10 @@ export class ConsumerLoop {
       take: (event) => this.#took(event),
       passed: () => this.#committer.settled(false),
       // What came of the history is waited for from now on.
-      caughtUp: () => this.#committer.hurry(),
+      caughtUp: () => {
+        this.#committer.hurry();
+        this.#time?.look();
+      },
       outage: (error) => this.#options.outage('reads', error),
     });
   }
@@ -508,7 +511,9 @@ export class ConsumerLoop {
   #settledAside(): void {
     this.#madeRoom();
     // While something was attempted again, those who go by its results were told nothing.
-    if (this.#tells && this.#ordered?.retrying === false) this.#tellTime();
+    if (!this.#tells || this.#ordered?.retrying !== false) return;
+    this.#tellTime();
+    this.#options.wishes.told();
   }
 
   /** Those who go by its results wait to be told how far they are, also where nothing else is to be committed. */

@@ -7,9 +7,9 @@ import { timestampMs } from '../event/timestamp.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import { isoTime } from '../system/clock.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
-import type { SourceTime } from '../time/watermark.ts';
+import type { SourceTime, WatermarkNeeds, WatermarkState } from '../time/watermark.ts';
 import type { ReactionTime } from './reaction.ts';
-import { sourcesOf, toldIn } from './told-time.ts';
+import { isLane, sourcesOf, toldIn } from './told-time.ts';
 
 /** What an event of the log says of how far time has come; without a source, that it has come so far. */
 interface Observation {
@@ -57,12 +57,11 @@ export class EventTime {
     const known = mark as unknown as Mark | undefined;
     // By another clock it says nothing: the consumer went by when events were recorded.
     const kept = known?.clock === 'recorded' && time.bySource ? undefined : known;
-    const state = kept && stateOf(kept);
     const { upstreams = [], watermark } = time;
     this.#told = new Set(upstreams.flatMap(({ types }) => types));
     this.#tellers = new Set(upstreams.map((upstream) => systemStream(upstream.consumer)));
-    const told = upstreams.flatMap(({ consumer: upstream }) => sourcesOf(upstream));
-    const rule = { ...watermark, expected: [...watermark.expected, ...told], told: new Set(told) };
+    const rule = { ...watermark, told: new Set(upstreams.flatMap(({ consumer: upstream }) => sourcesOf(upstream))) };
+    const state = kept && this.#stateOf(kept, rule.told);
     this.#ahead = new Watermark(rule, state);
     this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
@@ -72,6 +71,11 @@ export class EventTime {
   /** Nothing earlier is expected; NO_TIME before anything is known. */
   get watermarkMs(): number {
     return this.#ahead.ms;
+  }
+
+  /** What keeps the watermark from coming to `ms`; undefined: nothing does. */
+  needs(ms: number): WatermarkNeeds | undefined {
+    return this.#ahead.needs(ms);
   }
 
   /** When time began: of the sources that told of it first the least of their times. NO_TIME: nothing is known yet. */
@@ -136,7 +140,7 @@ export class EventTime {
       this.#observations = this.#observations.slice(this.#first);
       this.#first = 0;
     }
-    this.#mark ??= markOf(this.#behind, this.#sinceBehindMs, this.#time.bySource);
+    this.#mark ??= this.#markOf(this.#behind);
     return this.#mark;
   }
 
@@ -167,38 +171,54 @@ export class EventTime {
   #beginning({ ms }: Watermark): number {
     return ms + this.#time.watermark.disorderMs;
   }
+
+  #markOf(watermark: Watermark): JsonValue {
+    const { watermarkMs, sources } = watermark.snapshot();
+    return {
+      watermarkMs: finite(watermarkMs),
+      sinceMs: finite(this.#sinceBehindMs),
+      ...(this.#time.bySource ? {} : { clock: 'recorded' }),
+      ...(this.#told.size === 0 ? {} : { told: [...this.#told] }),
+      sources: Object.fromEntries(
+        Object.entries(sources).map(([source, { latestMs, recordedMs }]) => [source, [finite(latestMs), recordedMs]]),
+      ),
+    };
+  }
+
+  /**
+   * What a mark says to the present definition. Whose results are read no longer, of him nothing more is heard; and what is told of only now
+   * came from the sources of all until now, of which nobody knows whether they say anything else.
+   */
+  #stateOf({ watermarkMs, sources, told = [] }: Mark, lanes: ReadonlySet<string>): WatermarkState {
+    const isNew = [...this.#told].some((type) => !told.includes(type));
+    const heard = Object.entries(sources).filter(([source]) => (isLane(source) ? lanes.has(source) : !isNew));
+    return {
+      watermarkMs: watermarkMs ?? NO_TIME,
+      sources: Object.fromEntries(
+        heard.map(([source, [latestMs, recordedMs]]): [string, SourceTime] => [
+          source,
+          { latestMs: latestMs ?? NO_TIME, recordedMs },
+        ]),
+      ),
+    };
+  }
 }
 
 function apply(watermark: Watermark, { source, timeMs, recordedMs }: Observation): boolean {
   return source === undefined ? watermark.reach(timeMs) : watermark.observe(source, timeMs, recordedMs);
 }
 
-/** As JSON, which knows no infinity: the watermark, the first one, and of each source its latest event time and when its last event was recorded. */
+/** As JSON, which knows no infinity: the watermark, the first one, and of each source how far it is. */
 interface Mark {
   readonly watermarkMs: number | null;
   readonly sinceMs: number | null;
-  readonly sources: Readonly<Record<string, readonly [latestMs: number, recordedMs: number]>>;
+  readonly sources: Readonly<Record<string, readonly [latestMs: number | null, recordedMs: number]>>;
   /** Default: when events happened. */
   readonly clock?: 'recorded';
+  /** Types of results that others told of; default: none. */
+  readonly told?: readonly string[];
 }
 
-function markOf(watermark: Watermark, sinceMs: number, bySource: boolean): JsonValue {
-  const { watermarkMs, sources } = watermark.snapshot();
-  return {
-    watermarkMs: watermarkMs === NO_TIME ? null : watermarkMs,
-    sinceMs: sinceMs === NO_TIME ? null : sinceMs,
-    ...(bySource ? {} : { clock: 'recorded' }),
-    sources: Object.fromEntries(
-      Object.entries(sources).map(([source, { latestMs, recordedMs }]) => [source, [latestMs, recordedMs]]),
-    ),
-  };
-}
-
-function stateOf({ watermarkMs, sources }: Mark): { watermarkMs: number; sources: Record<string, SourceTime> } {
-  return {
-    watermarkMs: watermarkMs ?? NO_TIME,
-    sources: Object.fromEntries(
-      Object.entries(sources).map(([source, [latestMs, recordedMs]]) => [source, { latestMs, recordedMs }]),
-    ),
-  };
+function finite(ms: number): number | null {
+  return ms === NO_TIME ? null : ms;
 }

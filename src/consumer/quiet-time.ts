@@ -6,14 +6,17 @@ import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
+import type { TimeWish } from './time-wishes.ts';
 
 export interface QuietTimeOptions {
   readonly consumer: string;
   readonly environment: Environment;
   readonly log: Pick<EventLog, 'append'>;
   readonly rule: WatermarkRule;
-  /** When the next key is due, in event time; undefined: nothing waits for time. */
-  readonly nextMs: () => number | undefined;
+  /** What waits for time. */
+  readonly wishes: () => readonly TimeWish[];
+  /** How far event time has come. */
+  readonly watermarkMs: () => number;
   /** When the last event was recorded that told of time. */
   readonly recordedMs: () => number;
   /** Everything that was recorded has been taken. */
@@ -55,7 +58,8 @@ export class QuietTime {
 
   /** There may be something that waits for time. */
   look(): void {
-    if (this.#stopped) return;
+    // It looks by itself before anything may be due: mostly so, while events come.
+    if (this.#stopped || this.#atMs <= this.#quietMs) return;
     const dueMs = this.#dueMs();
     if (dueMs !== undefined && dueMs < this.#atMs) this.#arm(dueMs - this.#options.environment.clock.now());
   }
@@ -68,11 +72,21 @@ export class QuietTime {
 
   /** When time is to be told of if nothing comes until then; undefined: nothing waits for it. */
   #dueMs(): number | undefined {
-    const { rule, nextMs, recordedMs } = this.#options;
-    const next = nextMs();
-    if (next === undefined || rule.idleMs === Number.POSITIVE_INFINITY) return undefined;
-    const quietMs = Math.max(this.#sinceMs, recordedMs()) + rule.idleMs;
-    return Math.max(quietMs, next + rule.disorderMs + rule.idleMs);
+    const { rule, wishes, watermarkMs } = this.#options;
+    if (rule.idleMs === Number.POSITIVE_INFINITY) return undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const { eventMs, clockMs } of wishes()) {
+      // What does not bring time on brings nothing on.
+      const toMs = Math.max(eventMs, watermarkMs() + 1) + rule.disorderMs + rule.idleMs;
+      least = Math.min(least, Math.max(this.#quietMs, toMs, clockMs));
+    }
+    return least === Number.POSITIVE_INFINITY ? undefined : least;
+  }
+
+  /** When nothing has come for so long that time goes on by the clock, if nothing does until then. */
+  get #quietMs(): number {
+    const { rule, recordedMs } = this.#options;
+    return Math.max(this.#sinceMs, recordedMs()) + rule.idleMs;
   }
 
   #arm(delayMs: number): void {

@@ -14,8 +14,8 @@ import { QuietTime } from './quiet-time.ts';
 import type { Reaction, ReactionTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
-import { leastOf } from './time-wishes.ts';
-import type { TimeMember, TimeWishes } from './time-wishes.ts';
+import { SOME_TIME } from './time-wishes.ts';
+import type { TimeMember, TimeWish, TimeWishes } from './time-wishes.ts';
 
 export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
   readonly reaction: Reaction;
@@ -56,7 +56,7 @@ export class TimeCourse {
       mark,
       states,
       isLive,
-      isRetrying: _,
+      isRetrying,
       wishes,
       clocks,
       outage,
@@ -81,27 +81,44 @@ export class TimeCourse {
       environment,
       log: stores.log,
       rule: time.watermark,
-      nextMs: () => leastOf(this.#nextMs, wishes.of(reaction.name)),
+      wishes: () => {
+        const eventMs = this.#nextMs;
+        const others = wishes.of(reaction.name);
+        return eventMs === undefined ? others : [{ eventMs, clockMs: NO_TIME }, ...others];
+      },
+      watermarkMs: () => this.#events.watermarkMs,
       recordedMs: () => this.#events.recordedMs,
       isLive,
     });
-    const { idleMs, disorderMs } = time.watermark;
     this.#upstreams = time.upstreams?.map(({ consumer }) => consumer) ?? [];
-    const goesOn = idleMs < Number.POSITIVE_INFINITY;
     this.#member = {
       upstreams: this.#upstreams,
-      goesOn,
-      wishMs: () => {
-        const wishMs = leastOf(goesOn ? this.#nextMs : undefined, wishes.of(reaction.name));
-        return wishMs === undefined ? undefined : wishMs + disorderMs;
+      goesOn: time.watermark.idleMs < Number.POSITIVE_INFINITY,
+      tells: () => !isRetrying(),
+      ownWish: () => {
+        // While there are events to come it is they that it waits for.
+        const nextMs = isLive() ? this.#nextMs : undefined;
+        return nextMs === undefined ? undefined : this.#wishFor(nextMs);
+      },
+      wishFor: ({ eventMs, clockMs }) => {
+        const needed = this.#wishFor(eventMs);
+        return { eventMs: needed.eventMs, clockMs: Math.max(needed.clockMs, clockMs) };
       },
       look: () => this.look(),
     };
   }
 
-  /** When something is due next of what waits here. */
+  /** When something is due next of what waits for time here; undefined: nothing does. */
   get #nextMs(): number | undefined {
-    return this.due.awaitsTime ? NO_TIME : this.due.nextMs;
+    const { awaitsTime, nextMs } = this.due;
+    if (awaitsTime) return SOME_TIME;
+    return nextMs !== undefined && nextMs > this.#events.watermarkMs ? nextMs : undefined;
+  }
+
+  /** What has to be told for the watermark to come so far. */
+  #wishFor(ms: number): TimeWish {
+    const { toldMs = NO_TIME, silentMs = NO_TIME } = this.#events.needs(ms) ?? {};
+    return { eventMs: Math.max(toldMs, SOME_TIME), clockMs: silentMs };
   }
 
   get watermarkMs(): number {

@@ -1,55 +1,90 @@
-/** How far in event time somebody wants to come, whose time is that of others. */
+/** How far in event time somebody wants to come, and from when by the clock it helps to be told. */
+export interface TimeWish {
+  readonly eventMs: number;
+  /** NO_TIME: at any time. */
+  readonly clockMs: number;
+}
+
+/** Any time at all. */
+export const SOME_TIME = -Number.MAX_VALUE;
+
+/** Somebody who goes by event time. */
 export interface TimeMember {
   /** Whose results it reads. */
   readonly upstreams: readonly string[];
   /** Whether its time goes on by the clock. */
   readonly goesOn: boolean;
-  /** How far those whose results it reads have to come for it to go on; undefined: nothing waits. */
-  readonly wishMs: () => number | undefined;
+  /** Whether it tells now how far its results are there. */
+  readonly tells: () => boolean;
+  /** What has to be told to it for its own sake. */
+  readonly ownWish: () => TimeWish | undefined;
+  /** What has to be told to it for another one's to be fulfilled. */
+  readonly wishFor: (wish: TimeWish) => TimeWish;
   /** There may be something new that is wished for. */
-  look(): void;
+  readonly look: () => void;
 }
 
 /**
  * What reads the results of others has no time of its own: how far these are there they tell. So when a log is quiet, those let time pass that
  * read nobody's results, for themselves and for all who read theirs.
+ *
+ * Guarantee Nobody wishes for what cannot be fulfilled: that one of those whose results he reads is there no further, is paused, tells nothing
+ *           while it attempts something again, or does not go on by the clock, or one of whom it reads.
  */
 export class TimeWishes {
   readonly #members = new Map<string, TimeMember>();
   /** By whose results they read. */
-  readonly #readers = new Map<string, Set<TimeMember>>();
+  readonly #readers = new Map<string, Map<string, TimeMember>>();
 
   join(name: string, member: TimeMember): void {
     const before = this.#members.get(name);
     if (before !== undefined) this.leave(name, before);
     this.#members.set(name, member);
     for (const upstream of member.upstreams)
-      this.#readers.set(upstream, (this.#readers.get(upstream) ?? new Set()).add(member));
+      this.#readers.set(upstream, (this.#readers.get(upstream) ?? new Map<string, TimeMember>()).set(name, member));
+    this.told();
   }
 
   leave(name: string, member: TimeMember): void {
-    if (this.#members.get(name) === member) this.#members.delete(name);
-    for (const upstream of member.upstreams) this.#readers.get(upstream)?.delete(member);
+    if (this.#members.get(name) !== member) return;
+    this.#members.delete(name);
+    for (const upstream of member.upstreams) this.#readers.get(upstream)?.delete(name);
   }
 
-  /** What those wish for who read the results of a consumer; undefined: nothing. */
-  of(name: string): number | undefined {
-    let least: number | undefined;
-    for (const { upstreams, wishMs } of this.#readers.get(name) ?? []) {
-      // Where one of them does not go on by the clock, nothing comes of it that the others do.
-      if (upstreams.some((upstream) => this.#members.get(upstream)?.goesOn === false)) continue;
-      least = leastOf(least, wishMs());
-    }
-    return least;
+  /** What those wish for who read the results of a consumer. */
+  of(name: string): readonly TimeWish[] {
+    const readers = this.#readers.get(name);
+    if (readers === undefined) return [];
+    return [...readers].flatMap(([reader, member]) => {
+      if (!member.upstreams.every((upstream) => this.#isTelling(upstream))) return [];
+      const own = member.goesOn ? member.ownWish() : undefined;
+      return [...(own === undefined ? [] : [own]), ...this.of(reader).map((wish) => member.wishFor(wish))];
+    });
   }
 
+  /** Somebody who reads the results of these may wish for something else. */
   changed(upstreams: readonly string[]): void {
-    for (const upstream of upstreams) this.#members.get(upstream)?.look();
+    for (const name of upstreams) {
+      const member = this.#members.get(name);
+      if (member === undefined) continue;
+      if (member.upstreams.length === 0) member.look();
+      else this.changed(member.upstreams);
+    }
   }
-}
 
-/** The lesser of two times that may be undefined. */
-export function leastOf(left: number | undefined, right: number | undefined): number | undefined {
-  if (left === undefined || right === undefined) return left ?? right;
-  return Math.min(left, right);
+  /** Somebody tells again how far his results are there. */
+  told(): void {
+    // Whose results are read together with his lets time pass in vain no longer.
+    for (const { upstreams, look } of this.#members.values()) if (upstreams.length === 0) look();
+  }
+
+  #isTelling(name: string): boolean {
+    const member = this.#members.get(name);
+    return (
+      member !== undefined &&
+      member.goesOn &&
+      member.tells() &&
+      member.upstreams.every((upstream) => this.#isTelling(upstream))
+    );
+  }
 }

@@ -78,6 +78,11 @@ export function sourcesOf(consumer: string, lanes: readonly number[] = ALL_LANES
   return lanes.map((lane) => `${systemStream(consumer)} ${lane}`);
 }
 
+/** Whether a source is somebody's lane: no source of an event has a blank in it. */
+export function isLane(source: string): boolean {
+  return source.includes(' ');
+}
+
 /** What the fact says. */
 export function toldIn({ data }: RecordedEvent): ToldTime & { readonly consumer: string } {
   const { consumer, time, lanes } = data as { consumer: string; time: string; lanes?: readonly number[] };

@@ -42,12 +42,13 @@ function expected({ disorderMs, idleMs, expected: needed }: WatermarkRule, histo
         else if (last !== undefined && last.recordedMs + idleMs <= observation.recordedMs && !needed.includes(source))
           own = [];
       }
-      const last = own.at(-1);
+      // One that is expected has as long as others to say something.
+      const first = needed.includes(source) ? history[0] : undefined;
+      const last = own.at(-1) ?? first;
       if (last === undefined || last.recordedMs + idleMs <= present.recordedMs) return [];
-      return [Math.max(...own.map(({ timeMs }) => timeMs))];
+      return [Math.max(NO_TIME, ...own.map(({ timeMs }) => timeMs))];
     });
-    const isKnown = needed.every((source) => seen.some((observation) => observation.source === source));
-    if (isKnown && latest.length > 0) highest = Math.max(highest, Math.min(...latest) - disorderMs);
+    if (latest.length > 0) highest = Math.max(highest, Math.min(...latest) - disorderMs);
     return highest;
   });
 }
@@ -73,7 +74,7 @@ describe('a watermark', () => {
   });
 
   test('of a source that says itself how far it is the others wait, however long it is silent', () => {
-    const rule = { disorderMs: 0, idleMs: 10, expected: ['told'] };
+    const rule = { disorderMs: 0, idleMs: 10, expected: [] };
     const [waiting, other] = [new Watermark({ ...rule, told: new Set(['told']) }), new Watermark(rule)];
     for (const watermark of [waiting, other]) {
       watermark.observe('told', 5, 0);
@@ -81,6 +82,34 @@ describe('a watermark', () => {
     }
     expect([waiting.ms, other.ms]).toEqual([5, 100]);
     expect([waiting.observe('told', 200, 55), waiting.ms]).toEqual([true, 100]);
+  });
+
+  test('says what keeps it from a time: with that it comes so far, and with less it does not', () => {
+    const told = new Set(['t', 'u']);
+    fc.assert(
+      fc.property(
+        rules.filter(({ idleMs }) => Number.isFinite(idleMs)),
+        fc.array(fc.record({ source: fc.constantFrom('t', 'u', ...SOURCES), timeMs: fc.nat(200), laterMs: fc.nat(15) }), {
+          minLength: 1,
+        }),
+        fc.nat(300),
+        fc.constantFrom(0, 1),
+        (rule, history, ms, less) => {
+          const watermark = new Watermark({ ...rule, told });
+          let nowMs = 0;
+          for (const { source, timeMs, laterMs } of history) watermark.observe(source, timeMs, (nowMs += laterMs));
+          const needs = watermark.needs(ms);
+          expect(needs === undefined).toBe(watermark.ms >= ms);
+          if (needs === undefined) return;
+          const isShort = less === 1;
+          const { toldMs, silentMs } = needs;
+          const atMs = Math.max(nowMs, silentMs - (toldMs === NO_TIME ? less : 0));
+          for (const source of told) watermark.observe(source, toldMs === NO_TIME ? ms : toldMs - less, atMs);
+          expect(watermark.ms >= ms).toBe(!isShort || (toldMs === NO_TIME && silentMs === NO_TIME));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 
   test('is reached from elsewhere, too: a quiet stream goes on', () => {

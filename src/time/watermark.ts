@@ -4,18 +4,26 @@ export interface WatermarkRule {
   readonly disorderMs: number;
   /** A source from which nothing was recorded for so long holds the others back no longer. */
   readonly idleMs: number;
-  /** Sources without which nothing is known of how far time has come; others count from their first event on. */
+  /** Sources that count from the first event of all on, silent ones too; others from their own. */
   readonly expected: readonly string[];
-  /** Sources that say themselves how far they are, and hold the others back however long they are silent. */
+  /** Sources that say themselves how far they are: without them nothing is known, however long they are silent. */
   readonly told?: ReadonlySet<string>;
 }
 
 /** How far a source is. */
 export interface SourceTime {
-  /** The latest event time. */
+  /** The latest event time; NO_TIME: nothing came of it. */
   readonly latestMs: number;
-  /** When its last event was recorded. */
+  /** When its last event was recorded, or the first of all where nothing came of it. */
   readonly recordedMs: number;
+}
+
+/** What keeps a watermark from coming so far. */
+export interface WatermarkNeeds {
+  /** How far those have to be that say so themselves; NO_TIME: they are. */
+  readonly toldMs: number;
+  /** When the others that hold it back are silent, if they say nothing until then; NO_TIME: none does. */
+  readonly silentMs: number;
 }
 
 /** What a watermark is made of: enough to go on from. */
@@ -26,6 +34,8 @@ export interface WatermarkState {
 
 /** Before any event. */
 export const NO_TIME = Number.NEGATIVE_INFINITY;
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * The claim that nothing earlier is expected: of the sources that are not silent the least of their latest event times, less the disorder.
@@ -48,6 +58,9 @@ export class Watermark {
     this.#sources = new Map(Object.entries(state?.sources ?? {}));
     this.#watermarkMs = state?.watermarkMs ?? NO_TIME;
     for (const { recordedMs } of this.#sources.values()) this.#nowMs = Math.max(this.#nowMs, recordedMs);
+    for (const [source, { latestMs }] of this.#sources)
+      if (latestMs === NO_TIME && !rule.expected.includes(source)) this.#sources.delete(source);
+    this.#expect();
     this.#look();
   }
 
@@ -62,11 +75,13 @@ export class Watermark {
 
   /** An event of the log, in its order. Answers whether the watermark moved on. */
   observe(source: string, timeMs: number, recordedMs: number): boolean {
-    const before = this.#sources.get(source);
+    const isFirst = this.#nowMs === NO_TIME;
     this.#nowMs = Math.max(this.#nowMs, recordedMs);
+    if (isFirst) this.#expect();
+    const before = this.#sources.get(source);
     const latestMs = before === undefined ? timeMs : Math.max(before.latestMs, timeMs);
     this.#sources.set(source, { latestMs, recordedMs: this.#nowMs });
-    const changesLeast = before === undefined || source === this.#slowest || this.#nowMs >= this.#silentAtMs;
+    const changesLeast = isFirst || before === undefined || source === this.#slowest || this.#nowMs >= this.#silentAtMs;
     return changesLeast && this.#look();
   }
 
@@ -77,18 +92,39 @@ export class Watermark {
     return true;
   }
 
+  /** What keeps it from coming to `ms`; undefined: nothing does. */
+  needs(ms: number): WatermarkNeeds | undefined {
+    if (this.#watermarkMs >= ms) return undefined;
+    const { disorderMs, idleMs, told = NONE } = this.#rule;
+    const wantedMs = ms + disorderMs;
+    let toldMs = NO_TIME;
+    let silentMs = NO_TIME;
+    for (const source of told) if ((this.#sources.get(source)?.latestMs ?? NO_TIME) < wantedMs) toldMs = wantedMs;
+    for (const [source, { latestMs, recordedMs }] of this.#sources)
+      if (latestMs < wantedMs && !told.has(source) && recordedMs + idleMs > this.#nowMs)
+        silentMs = Math.max(silentMs, recordedMs + idleMs);
+    return { toldMs, silentMs };
+  }
+
   snapshot(): WatermarkState {
     return { watermarkMs: this.#watermarkMs, sources: Object.fromEntries(this.#sources) };
   }
 
+  /** From now on those that are expected have to say something, or are silent. */
+  #expect(): void {
+    if (this.#nowMs === NO_TIME) return;
+    for (const source of this.#rule.expected)
+      if (!this.#sources.has(source)) this.#sources.set(source, { latestMs: NO_TIME, recordedMs: this.#nowMs });
+  }
+
   /** Looks for the source that is least far. */
   #look(): boolean {
-    const { disorderMs, idleMs, expected, told } = this.#rule;
+    const { disorderMs, idleMs, expected, told = NONE } = this.#rule;
     let least = Number.POSITIVE_INFINITY;
     this.#slowest = undefined;
     this.#silentAtMs = Number.POSITIVE_INFINITY;
     for (const [source, { latestMs, recordedMs }] of this.#sources) {
-      const isTold = told?.has(source) === true;
+      const isTold = told.has(source);
       if (!isTold && recordedMs + idleMs <= this.#nowMs) {
         // What it said is behind the watermark or will be; when it speaks again it counts anew. So there are as many as speak.
         if (!expected.includes(source)) this.#sources.delete(source);
@@ -99,7 +135,8 @@ export class Watermark {
       least = latestMs;
       this.#slowest = source;
     }
-    if (expected.some((source) => !this.#sources.has(source)) || this.#slowest === undefined) return false;
+    if (this.#slowest === undefined) return false;
+    for (const source of told) if (!this.#sources.has(source)) return false;
     return this.reach(least - disorderMs);
   }
 }
