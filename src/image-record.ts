@@ -167,7 +167,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       keeps: optional(
         objectOf<KeptStates>({
           rows: text,
-          waitsFor: oneOf('nothing', 'numbers', 'time'),
+          waitsFor: oneOf('nothing', 'numbers', 'time', 'match'),
           own: flag,
           left: flag,
         }),

@@ -81,6 +81,8 @@ export function patternReaction(
     selection: given.selection,
     publishes: [...publishes, ...late.publishes],
     loops,
+    // A match under way ends with the pattern; events that wait for earlier ones do not.
+    kept: { waitsFor: 'match', own: false },
     async act(handling, found) {
       for (const one of found) await run(contextOf(handling, one));
     },

@@ -23,7 +23,7 @@ export interface AttemptsOptions {
   /** Events whose effects the store did not take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: ReadonlyMap<Position, Error>;
   /** How far event time has come, and since when; undefined: the reaction does not go by it. */
-  readonly time: Pick<TimeCourse, 'sinceMs' | 'watermarkMs'> | undefined;
+  readonly time: Pick<TimeCourse, 'sinceMs' | 'timeOf' | 'watermarkMs'> | undefined;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
   /** Takes all that the attempt wants, or throws and takes nothing. */
@@ -56,6 +56,7 @@ export class Attempts {
   /** Begins anew with each session: what is handled again counts as if for the first time. */
   readonly #loops: LoopGuard | undefined;
   readonly #underWay = new Map<Attempt, Watched | undefined>();
+  readonly #timeOfEvent: HandlingTime['timeOf'];
   /** Events that wait for the store to give their state. */
   #pausing = 0;
   #stopped = false;
@@ -67,6 +68,7 @@ export class Attempts {
     this.#deadlines =
       reaction.timeoutMs === undefined ? undefined : new Deadlines(environment.clock, reaction.timeoutMs);
     this.#loops = reaction.loops === undefined ? undefined : new LoopGuard(reaction.name, reaction.loops);
+    this.#timeOfEvent = (event) => options.time?.timeOf(event) ?? event.recordedMs;
   }
 
   get underWay(): number {
@@ -162,9 +164,11 @@ export class Attempts {
     const { time } = this.#options;
     if (time === undefined) return undefined;
     const { watermarkMs: presentMs, sinceMs } = time;
-    if (isDue(work)) return { taken: undefined, presentMs, sinceMs, due: work.time, expectedSinceMs: undefined };
+    const timeOf = this.#timeOfEvent;
+    if (isDue(work))
+      return { taken: undefined, presentMs, sinceMs, timeOf, due: work.time, expectedSinceMs: undefined };
     const taken = (work.time as WorkTime | undefined) ?? timeOfDelivery(work.delivery);
-    return { taken, presentMs, sinceMs, due: undefined, expectedSinceMs: taken?.expectedSinceMs };
+    return { taken, presentMs, sinceMs, timeOf, due: undefined, expectedSinceMs: taken?.expectedSinceMs };
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<void> {

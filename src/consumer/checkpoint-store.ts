@@ -35,7 +35,7 @@ export interface KeptStates {
   /** Their namespace. */
   readonly rows: string;
   /** What events wait for in them before they are handled. */
-  readonly waitsFor: 'nothing' | 'numbers' | 'time';
+  readonly waitsFor: 'nothing' | 'numbers' | 'time' | 'match';
   /** Whether they have values of the program's own. */
   readonly own: boolean;
   /** The definition keeps others now, and it is not known yet whether these may be forgotten. */

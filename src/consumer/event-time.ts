@@ -7,8 +7,10 @@ import { timestampMs } from '../event/timestamp.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import { isoTime } from '../system/clock.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
-import type { SourceTime, WatermarkNeeds, WatermarkState } from '../time/watermark.ts';
+import type { SourceTime, WatermarkState } from '../time/watermark.ts';
 import type { ReactionTime } from './reaction.ts';
+import { SOME_TIME } from './time-wishes.ts';
+import type { NeededTime } from './time-wishes.ts';
 import { isLane, sourcesOf, toldIn } from './told-time.ts';
 
 /** What an event of the log says of how far time has come; without a source, that it has come so far. */
@@ -40,6 +42,8 @@ export class EventTime {
   readonly #told: ReadonlySet<string>;
   /** Where these say how far they are. */
   readonly #tellers: ReadonlySet<string>;
+  /** Whose lanes the sources are that say how far they are. */
+  readonly #lanes: ReadonlyMap<string, string>;
   readonly #ahead: Watermark;
   readonly #behind: Watermark;
   #observations: Observation[] = [];
@@ -60,8 +64,13 @@ export class EventTime {
     const { upstreams = [], watermark } = time;
     this.#told = new Set(upstreams.flatMap(({ types }) => types));
     this.#tellers = new Set(upstreams.map((upstream) => systemStream(upstream.consumer)));
-    const rule = { ...watermark, told: new Set(upstreams.flatMap(({ consumer: upstream }) => sourcesOf(upstream))) };
-    const state = kept && this.#stateOf(kept, rule.told);
+    this.#lanes = new Map(
+      upstreams.flatMap(({ consumer: upstream }) =>
+        sourcesOf(upstream).map((lane): [string, string] => [lane, upstream]),
+      ),
+    );
+    const rule = { ...watermark, told: new Set(this.#lanes.keys()) };
+    const state = kept && this.#stateOf(kept);
     this.#ahead = new Watermark(rule, state);
     this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
@@ -73,9 +82,12 @@ export class EventTime {
     return this.#ahead.ms;
   }
 
-  /** What keeps the watermark from coming to `ms`; undefined: nothing does. */
-  needs(ms: number): WatermarkNeeds | undefined {
-    return this.#ahead.needs(ms);
+  /** What those whose results are read are to tell for the watermark to come to `ms`. */
+  neededFor(ms: number): NeededTime {
+    const needs = this.#ahead.needs(ms);
+    if (needs === undefined) return { of: [], eventMs: SOME_TIME, clockMs: NO_TIME };
+    const of = [...new Set(needs.told.map((lane) => this.#lanes.get(lane) ?? lane))];
+    return { of, eventMs: of.length === 0 ? SOME_TIME : needs.toldMs, clockMs: needs.silentMs };
   }
 
   /** When time began: of the sources that told of it first the least of their times. NO_TIME: nothing is known yet. */
@@ -149,12 +161,15 @@ export class EventTime {
     return this.#behind.ms;
   }
 
-  /** When an event happened. Errors: InvalidInput, and what the program's own function throws. */
-  timeOf(event: RecordedEvent): number {
+  /**
+   * When an event happened, as far as its source is trusted for that at `nowMs`.
+   *
+   * Errors    InvalidInput, and what the program's own function throws.
+   */
+  timeOf(event: RecordedEvent, nowMs = event.recordedMs): number {
     const timeMs = this.#time.timeOf(event);
     // Of the attribute it was asked when the event was published.
-    const issue =
-      this.#time.isRead === true ? this.#clocks.issueOfTime(event.source, timeMs, event.recordedMs) : undefined;
+    const issue = this.#time.isRead === true ? this.#clocks.issueOfTime(event.source, timeMs, nowMs) : undefined;
     if (issue === undefined) return timeMs;
     throw new InvalidInput({ path: issue.path, expected: issue.expected, found: isoTime(timeMs) });
   }
@@ -189,9 +204,9 @@ export class EventTime {
    * What a mark says to the present definition. Whose results are read no longer, of him nothing more is heard; and what is told of only now
    * came from the sources of all until now, of which nobody knows whether they say anything else.
    */
-  #stateOf({ watermarkMs, sources, told = [] }: Mark, lanes: ReadonlySet<string>): WatermarkState {
+  #stateOf({ watermarkMs, sources, told = [] }: Mark): WatermarkState {
     const isNew = [...this.#told].some((type) => !told.includes(type));
-    const heard = Object.entries(sources).filter(([source]) => (isLane(source) ? lanes.has(source) : !isNew));
+    const heard = Object.entries(sources).filter(([source]) => (isLane(source) ? this.#lanes.has(source) : !isNew));
     return {
       watermarkMs: watermarkMs ?? NO_TIME,
       sources: Object.fromEntries(

@@ -7,6 +7,7 @@ import type { RowStore } from './row-store.ts';
 const WAYS = {
   numbers: { option: 'sequence', remedy: "start it once with sequence: { onGap: 'record' }, where nothing waits," },
   time: { option: 'inTime', remedy: 'start it once as it was and let event time go on until nothing waits,' },
+  match: { option: 'pattern', remedy: 'start it once as it was and let event time go on until nothing waits,' },
 } as const;
 
 /** States that the definition of before kept and the present one does not; undefined: there are none. */

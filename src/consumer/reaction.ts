@@ -29,6 +29,8 @@ export interface HandlingTime {
   readonly presentMs: number;
   /** When it began for the consumer, whichever key told of it first. */
   readonly sinceMs: number;
+  /** When an event happened of which that was not known when it came. Errors: what was wrong with its time, as long as it is. */
+  timeOf(event: RecordedEvent): number;
   /** Time alone brought it on: the event is the last one of its key, and was handled before. */
   readonly due: DueTime | undefined;
   /** The key is expected, since then, and the event is not its own: it is the one that told of time. */

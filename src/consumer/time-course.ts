@@ -15,7 +15,7 @@ import type { Reaction, ReactionTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
 import { SOME_TIME } from './time-wishes.ts';
-import type { TimeMember, TimeWish, TimeWishes } from './time-wishes.ts';
+import type { TimeMember, TimeWishes } from './time-wishes.ts';
 
 export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
   readonly reaction: Reaction;
@@ -49,19 +49,7 @@ export class TimeCourse {
   #toldMs = NO_TIME;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
-    const {
-      reaction,
-      stores,
-      environment,
-      mark,
-      states,
-      isLive,
-      isRetrying,
-      wishes,
-      clocks,
-      outage,
-      ...due
-    } = options;
+    const { reaction, stores, environment, mark, states, isLive, isRetrying, wishes, clocks, outage, ...due } = options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
     this.#time = time;
@@ -98,11 +86,12 @@ export class TimeCourse {
       ownWish: () => {
         // While there are events to come it is they that it waits for.
         const nextMs = isLive() ? this.#nextMs : undefined;
-        return nextMs === undefined ? undefined : this.#wishFor(nextMs);
+        return nextMs === undefined ? undefined : this.#events.neededFor(nextMs);
       },
       wishFor: ({ eventMs, clockMs }) => {
-        const needed = this.#wishFor(eventMs);
-        return { eventMs: needed.eventMs, clockMs: Math.max(needed.clockMs, clockMs) };
+        // It tells of nothing new as long as it is where it is.
+        const needed = this.#events.neededFor(Math.max(eventMs, this.#events.watermarkMs + 1));
+        return { ...needed, clockMs: Math.max(needed.clockMs, clockMs) };
       },
       look: () => this.look(),
     };
@@ -113,12 +102,6 @@ export class TimeCourse {
     const { awaitsTime, nextMs } = this.due;
     if (awaitsTime) return SOME_TIME;
     return nextMs !== undefined && nextMs > this.#events.watermarkMs ? nextMs : undefined;
-  }
-
-  /** What has to be told for the watermark to come so far. */
-  #wishFor(ms: number): TimeWish {
-    const { toldMs = NO_TIME, silentMs = NO_TIME } = this.#events.needs(ms) ?? {};
-    return { eventMs: Math.max(toldMs, SOME_TIME), clockMs: silentMs };
   }
 
   get watermarkMs(): number {
@@ -227,6 +210,11 @@ export class TimeCourse {
     if (moved) this.due.advance();
     this.#expect(event);
     this.look();
+  }
+
+  /** When an event happened of which that was not known when it came. Errors: as of EventTime, at the present. */
+  timeOf(event: RecordedEvent): number {
+    return this.#events.timeOf(event, this.#options.environment.clock.now());
   }
 
   /** Whether a delivery stands for what time alone brought on for its key: then its event is the last one of the key's state. */

@@ -1,8 +1,14 @@
-/** How far in event time somebody wants to come, and from when by the clock it helps to be told. */
+/** How far in event time somebody wants others to be, and from when by the clock it helps to be told. */
 export interface TimeWish {
   readonly eventMs: number;
   /** NO_TIME: at any time. */
   readonly clockMs: number;
+}
+
+/** What somebody wishes for of those whose results he reads. */
+export interface NeededTime extends TimeWish {
+  /** Those of them that are not so far; none: that any of them tells anything new. */
+  readonly of: readonly string[];
 }
 
 /** Any time at all. */
@@ -17,9 +23,9 @@ export interface TimeMember {
   /** Whether it tells now how far its results are there. */
   readonly tells: () => boolean;
   /** What has to be told to it for its own sake. */
-  readonly ownWish: () => TimeWish | undefined;
+  readonly ownWish: () => NeededTime | undefined;
   /** What has to be told to it for another one's to be fulfilled. */
-  readonly wishFor: (wish: TimeWish) => TimeWish;
+  readonly wishFor: (wish: TimeWish) => NeededTime;
   /** There may be something new that is wished for. */
   readonly look: () => void;
 }
@@ -28,8 +34,8 @@ export interface TimeMember {
  * What reads the results of others has no time of its own: how far these are there they tell. So when a log is quiet, those let time pass that
  * read nobody's results, for themselves and for all who read theirs.
  *
- * Guarantee Nobody wishes for what cannot be fulfilled: that one of those whose results he reads is there no further, is paused, tells nothing
- *           while it attempts something again, or does not go on by the clock, or one of whom it reads.
+ * Guarantee Time that passes is told to whom it is to help: not of one who tells nothing while it attempts something again, or whose time
+ *           does not go on by the clock, and not to one who waits for others, no longer for him.
  */
 export class TimeWishes {
   readonly #members = new Map<string, TimeMember>();
@@ -54,11 +60,13 @@ export class TimeWishes {
   /** What those wish for who read the results of a consumer. */
   of(name: string): readonly TimeWish[] {
     const readers = this.#readers.get(name);
-    if (readers === undefined) return [];
-    return [...readers].flatMap(([reader, member]) => {
-      if (!member.upstreams.every((upstream) => this.#isTelling(upstream))) return [];
-      const own = member.goesOn ? member.ownWish() : undefined;
-      return [...(own === undefined ? [] : [own]), ...this.of(reader).map((wish) => member.wishFor(wish))];
+    const member = this.#members.get(name);
+    // In vain it would do so again and again.
+    if (readers === undefined || member === undefined || !member.goesOn || !member.tells()) return [];
+    return [...readers].flatMap(([reader, { goesOn, ownWish, wishFor }]) => {
+      const own = goesOn ? ownWish() : undefined;
+      const needed = [...(own === undefined ? [] : [own]), ...this.of(reader).map(wishFor)];
+      return needed.filter(({ of }) => of.length === 0 || of.includes(name));
     });
   }
 
@@ -74,17 +82,6 @@ export class TimeWishes {
 
   /** Somebody tells again how far his results are there. */
   told(): void {
-    // Whose results are read together with his lets time pass in vain no longer.
     for (const { upstreams, look } of this.#members.values()) if (upstreams.length === 0) look();
-  }
-
-  #isTelling(name: string): boolean {
-    const member = this.#members.get(name);
-    return (
-      member !== undefined &&
-      member.goesOn &&
-      member.tells() &&
-      member.upstreams.every((upstream) => this.#isTelling(upstream))
-    );
   }
 }

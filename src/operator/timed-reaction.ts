@@ -231,7 +231,7 @@ export function timedReaction<State, Given extends On>(
     delayMsOf: undefined,
     handle(handling) {
       const found: Found[] = [];
-      const handled = handle(operator, timeOf, handling, found);
+      const handled = handle(operator, handling, found);
       if (handled === undefined || found.length === 0) return undefined;
       return parts.act?.(handling, found, handled.keep, handled.state);
     },
@@ -240,7 +240,6 @@ export function timedReaction<State, Given extends On>(
 
 function handle<State>(
   operator: Operator<State>,
-  timeOf: (event: RecordedEvent) => number,
   handling: Handling,
   found: Found[],
 ): { readonly keep: Keep<State>; readonly state: State } | undefined {
@@ -267,7 +266,7 @@ function handle<State>(
     state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
     last = lastEvent(event);
   } else {
-    const timeMs = time.taken?.eventMs ?? timeOf(event);
+    const timeMs = time.taken?.eventMs ?? time.timeOf(event);
     // Of an event of which it was not known when it came the key's own time tells; of a key that has none, the present.
     const set = kept === undefined ? time.presentMs : knownMs;
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };

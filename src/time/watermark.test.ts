@@ -89,9 +89,12 @@ describe('a watermark', () => {
     fc.assert(
       fc.property(
         rules.filter(({ idleMs }) => Number.isFinite(idleMs)),
-        fc.array(fc.record({ source: fc.constantFrom('t', 'u', ...SOURCES), timeMs: fc.nat(200), laterMs: fc.nat(15) }), {
-          minLength: 1,
-        }),
+        fc.array(
+          fc.record({ source: fc.constantFrom('t', 'u', ...SOURCES), timeMs: fc.nat(200), laterMs: fc.nat(15) }),
+          {
+            minLength: 1,
+          },
+        ),
         fc.nat(300),
         fc.constantFrom(0, 1),
         (rule, history, ms, less) => {
@@ -102,10 +105,11 @@ describe('a watermark', () => {
           expect(needs === undefined).toBe(watermark.ms >= ms);
           if (needs === undefined) return;
           const isShort = less === 1;
-          const { toldMs, silentMs } = needs;
-          const atMs = Math.max(nowMs, silentMs - (toldMs === NO_TIME ? less : 0));
-          for (const source of told) watermark.observe(source, toldMs === NO_TIME ? ms : toldMs - less, atMs);
-          expect(watermark.ms >= ms).toBe(!isShort || (toldMs === NO_TIME && silentMs === NO_TIME));
+          const isTold = needs.told.length > 0;
+          const atMs = Math.max(nowMs, needs.silentMs - (isTold ? 0 : less));
+          if (isTold) for (const source of needs.told) watermark.observe(source, needs.toldMs - less, atMs);
+          else watermark.observe('t', 0, atMs);
+          expect(watermark.ms >= ms).toBe(!isShort);
         },
       ),
       { numRuns: 1_000 },

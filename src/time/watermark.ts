@@ -20,7 +20,9 @@ export interface SourceTime {
 
 /** What keeps a watermark from coming so far. */
 export interface WatermarkNeeds {
-  /** How far those have to be that say so themselves; NO_TIME: they are. */
+  /** Sources that say themselves how far they are, and are not so far. */
+  readonly told: readonly string[];
+  /** How far these have to be. */
   readonly toldMs: number;
   /** When the others that hold it back are silent, if they say nothing until then; NO_TIME: none does. */
   readonly silentMs: number;
@@ -96,14 +98,13 @@ export class Watermark {
   needs(ms: number): WatermarkNeeds | undefined {
     if (this.#watermarkMs >= ms) return undefined;
     const { disorderMs, idleMs, told = NONE } = this.#rule;
-    const wantedMs = ms + disorderMs;
-    let toldMs = NO_TIME;
+    const toldMs = ms + disorderMs;
     let silentMs = NO_TIME;
-    for (const source of told) if ((this.#sources.get(source)?.latestMs ?? NO_TIME) < wantedMs) toldMs = wantedMs;
     for (const [source, { latestMs, recordedMs }] of this.#sources)
-      if (latestMs < wantedMs && !told.has(source) && recordedMs + idleMs > this.#nowMs)
+      if (latestMs < toldMs && !told.has(source) && recordedMs + idleMs > this.#nowMs)
         silentMs = Math.max(silentMs, recordedMs + idleMs);
-    return { toldMs, silentMs };
+    const behind = [...told].filter((source) => (this.#sources.get(source)?.latestMs ?? NO_TIME) < toldMs);
+    return { told: behind, toldMs, silentMs };
   }
 
   snapshot(): WatermarkState {

@@ -9,6 +9,7 @@ import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
 import { queueingCases } from './queueing.ts';
+import { quietingCases } from './quieting.ts';
 import { retainingCases } from './retaining.ts';
 import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
@@ -33,6 +34,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...retainingCases(bench),
   ...timingCases(bench),
   ...chainingCases(bench),
+  ...quietingCases(bench),
   ...matchingCases(bench),
   ...holdingCases(bench),
   ...modellingCases(bench),
