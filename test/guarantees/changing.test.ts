@@ -2,6 +2,7 @@ import {
   InvalidDefinition,
   byCount,
   defineAutomation,
+  defineEvent,
   defineConsumer,
   defineMonitor,
   definePattern,
@@ -16,11 +17,18 @@ import {
   retractionOf,
   tumbling,
 } from 'thereupon';
-import type { SequenceOptions, System } from 'thereupon';
+import type { EventDefinition, SequenceOptions, System } from 'thereupon';
 import { memory } from 'thereupon/memory';
 import { interceptedFactory } from 'thereupon/testing';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import { Answered, Happened } from './things.ts';
+
+const Summed = defineEvent({
+  type: 'test.thing.summed',
+  stream: () => 'sums',
+  schema: z.object({ thing: z.string(), n: z.number() }),
+});
 
 async function published(system: Pick<System, 'settled' | 'publish'>, ...things: readonly string[]): Promise<void> {
   for (const [n, thing] of things.entries()) await system.publish(Happened, { thing, n });
@@ -142,14 +150,80 @@ it('begins anew for each key when an automation becomes one over a pattern, when
       run: async ({ key, publish }) => void (await publish(Answered, { thing: key, n: 100 * names.length })),
     });
   const answers: number[] = [];
-  for (const automation of [counting, matching('a', 'b'), matching('a', 'b', 'c'), matching('a', 'b'), counting]) {
+  const [two, three] = [matching('a', 'b'), matching('a', 'b', 'c')];
+  for (const automation of [counting, two, three, two, counting, two]) {
     await using system = await open({ store, events: [Happened], automations: [automation] });
     await published(system, 'x', 'x', 'x');
     const { events } = await system.events.read({ types: [Answered.type] });
     answers.push(...events.slice(answers.length).map(({ data }) => (data as { n: number }).n));
   }
   // Three events each: of a pattern of two steps one is left, which is nothing to one of three.
-  expect(answers).toEqual([1, 2, 3, 200, 300, 200, 4, 5, 6]);
+  expect(answers).toEqual([1, 2, 3, 200, 300, 200, 4, 5, 6, 200]);
+});
+
+it('refuses an automation over a pattern that becomes a plain one while events wait for earlier ones', async () => {
+  const store = memory();
+  const common = { name: 'answer', publishes: [Answered] } as const;
+  const pair = definePattern({
+    sequence: [one('a', Happened), one('b', Happened)],
+    key: (event) => (event.data as { thing: string }).thing,
+    time: { disorder: '5s', idle: 'never' },
+  });
+  const matching = defineAutomation({
+    ...common,
+    on: pair,
+    run: async ({ key, publish }) => void (await publish(Answered, { thing: key, n: 2 })),
+  });
+  const plain = defineAutomation({ ...common, on: Happened, run() {} });
+  {
+    await using system = await open({ store, events: [Happened], automations: [matching] });
+    await published(system, 'x', 'x');
+  }
+  const opening = open({ store, events: [Happened], automations: [plain] });
+  await expect(opening).rejects.toThrow(/events of x wait in its pattern, which it has no longer; start it once as it/);
+  await using system = await open({ store, events: [Happened], automations: [matching] });
+  await system.publish(Happened, { thing: 'x', n: 1 }, { time: new Date(Date.now() + 60_000) });
+  await system.settled();
+  const { events } = await system.events.read({ types: [Answered.type] });
+  expect(events.length).toBe(1);
+});
+
+it('goes on in event time when those whose results it reads are removed, renamed or added', async () => {
+  const minutes = (
+    name: string,
+    on: typeof Happened | typeof Answered,
+    publishes: EventDefinition<string, { thing: string; n: number }>,
+  ) =>
+    defineWindow({
+      name,
+      on,
+      key: () => 'all',
+      windows: tumbling('1m'),
+      time: { idle: 'never' },
+      aggregate: { initial: () => 0, add: (n: number) => n + 1, result: (n) => ({ thing: name, n }) },
+      publishes,
+    });
+  const first = (name: string) => minutes(name, Happened, Answered);
+  const second = minutes('second', Answered, Summed);
+  const store = memory();
+  let [minute, told] = [0, 0];
+  for (const windows of [
+    [second],
+    [first('one'), second],
+    [first('other'), second],
+    [second],
+    [first('one'), second],
+  ]) {
+    await using system = await open({ store, events: [Happened, Answered], windows });
+    for (let n = 0; n < 4; n += 1, minute += 1) {
+      const [event, at] = [windows.length === 1 ? Answered : Happened, new Date(Date.UTC(2026, 0, 1, 0, minute))];
+      await system.publish(event, { thing: 'a', n }, { time: at });
+    }
+    await system.settled();
+    const { events } = await system.events.read({ types: [Summed.type] });
+    expect(events.length).toBeGreaterThanOrEqual(told + 2);
+    told = events.length;
+  }
 });
 
 it('looks after what waits by the rules that are declared now, also where it began to wait under others', async () => {

@@ -105,5 +105,13 @@ describe('how far clocks are trusted (G8)', () => {
       expect.stringMatching(/^time: expected a time at most 60000 ms after the event was recorded, .* found "2027-/),
     ]);
     expect(test.reported('thereupon.event.late')).toEqual([]);
+    // A retry asks again, and lets it through when its time has come.
+    await test.deadLetters.retryAll();
+    await test.settled();
+    expect((await test.parked('minutes')).length).toBe(1);
+    await test.advance('365d');
+    await test.deadLetters.retryAll();
+    await test.settled();
+    expect(await test.parked('minutes')).toEqual([]);
   });
 });
