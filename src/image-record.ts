@@ -172,6 +172,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
           left: flag,
         }),
       ),
+      began: optional(place),
       indexing: flag,
     }),
     checkpoint,

@@ -1,4 +1,5 @@
 import type { CompiledSelection } from '../channel/selection.ts';
+import { unlessLeftOut } from '../consumer/left-out.ts';
 import type { Handling } from '../consumer/reaction.ts';
 import { InvalidDefinition } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -24,8 +25,8 @@ export interface Correcting {
 }
 
 /**
- * Tells what is new from what corrects something that the automation ran for: that is exactly what its selection matches, since it handles all
- * of it, in order.
+ * Tells what is new from what corrects something that the automation ran for: what its selection matches, since it handles all of that, in
+ * order, but for what it was never given or what was given up.
  *
  * Errors    InvalidDefinition where it is about every event: nothing says what may be taken back.
  */
@@ -42,7 +43,7 @@ export function corrections(definitions: readonly EventDefinition[], { run, corr
     const by = event.attribute('replacedby');
     const next = typeof by === 'string' ? await handling.find(event.source, by) : undefined;
     if (next !== undefined && selection.matches(next)) return;
-    await correct(handling, { event: undefined, replaced: [retractedEvent(event)] });
+    await unlessLeftOut(handling, () => correct(handling, { event: undefined, replaced: [retractedEvent(event)] }));
   }
 
   async function replacing(
@@ -51,7 +52,12 @@ export function corrections(definitions: readonly EventDefinition[], { run, corr
     selection: Pick<CompiledSelection, 'matches'>,
   ): Promise<void> {
     const { event } = handling;
-    const found = await Promise.all(ids.map((id) => handling.find(event.source, retractionId(id))));
+    const found = await Promise.all(
+      ids.map(async (id) => {
+        const isLeftOut = await handling.isLeftOut(event.source, id);
+        return isLeftOut ? undefined : handling.find(event.source, retractionId(id));
+      }),
+    );
     const replaced = found.filter((one) => one !== undefined && selection.matches(one)) as readonly RecordedEvent[];
     if (replaced.length === 0) return run(handling);
     await correct(handling, { event, replaced: replaced.map(retractedEvent) });

@@ -176,6 +176,7 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
   return {
     ...common,
     publishes: options.publishes ?? [],
+    ...(correcting === undefined ? {} : { takesBack: new Set(definitionsOf(options.on).map(({ type }) => type)) }),
     loops,
     mode: 'ordered',
     state:

@@ -14,14 +14,14 @@ const PAGE = 500;
 const END = position(Number.MAX_SAFE_INTEGER);
 
 /** What of a reaction decides what its stored state means. */
-export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction): ConsumerForm {
+export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction, began?: Position): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
   const { namespace, kept } = state ?? {};
   const keeps =
     namespace === undefined || kept === undefined
       ? undefined
       : { rows: namespace, waitsFor: kept.waitsFor, own: kept.own, left: false };
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, indexing: false };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -45,7 +45,7 @@ export async function adapt(
 ): Promise<ConsumerRecord> {
   const { checkpoints } = stores;
   const { form: before, consumer } = record;
-  const after = formOf(reaction);
+  const after = formOf(reaction, before.began);
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
@@ -90,13 +90,20 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes, keyedBy, keeps }: ConsumerForm): Omit<ConsumerForm, 'indexing'> {
+function meaningOf({
+  kind,
+  mode,
+  types,
+  indexes,
+  keyedBy,
+  keeps,
+}: ConsumerForm): Omit<ConsumerForm, 'began' | 'indexing'> {
   return { kind, mode, types, indexes, keyedBy, keeps };
 }
 
 /** A program's own values stay where they are, as long as nothing else comes to be there. */
 function forgetOf({ rows, waitsFor }: KeptStates): RecordChange {
-  return waitsFor === 'nothing' ? {} : { forget: { above: END, rows } };
+  return waitsFor === 'nothing' ? {} : { forget: { above: END, rows: [rows] } };
 }
 
 function isRekeyed(before: ConsumerForm, after: ConsumerForm): boolean {

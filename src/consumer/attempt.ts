@@ -19,6 +19,7 @@ import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Handling, HandlingTime, Reaction } from './reaction.ts';
+import type { LeftOut } from './left-out.ts';
 import { reportOn } from './report-on.ts';
 
 /** What every attempt of one consumer shares. */
@@ -33,6 +34,8 @@ export interface AttemptSetting {
   readonly eventLog: Pick<EventLog, 'find'>;
   /** How far the clocks of sources are trusted. */
   readonly clocks: ClockTrust;
+  /** What it did not handle, where it takes events back. */
+  readonly leftOut: LeftOut | undefined;
 }
 
 /** An event that the attempt wants to be recorded. */
@@ -232,6 +235,10 @@ export class Attempt implements Handling {
     this.#assertOpen();
     this.late = true;
     this.report(SYSTEM_EVENTS.eventLate, data);
+  }
+
+  async isLeftOut(source: string, id: string): Promise<boolean> {
+    return (await this.#setting.leftOut?.has(source, id)) ?? false;
   }
 
   find(source: string, id: string): Promise<RecordedEvent | undefined> {

@@ -53,6 +53,8 @@ export interface ConsumerForm {
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
   readonly keeps?: KeptStates | undefined;
+  /** The event after which it began: it was given none before that. Default: the beginning. */
+  readonly began?: Position | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }
@@ -69,8 +71,8 @@ export interface ConsumerRecord {
 
 /** What of a record is to become another, and what goes with it; `paused: undefined`: it is paused no longer. */
 export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 'paused'>> & {
-  /** What the consumer has made of events above a position: these deliveries, and all rows of a namespace. */
-  readonly forget?: { readonly above: Position; readonly rows: string | undefined };
+  /** What the consumer has made of events above a position: these deliveries, and all rows of namespaces. */
+  readonly forget?: { readonly above: Position; readonly rows: readonly string[] };
   /** What waits behind other events, and not for a time, is due then. */
   readonly waitingDueMs?: number;
   /** Only where all its lanes are at one place; or somewhere in a stretch in which nothing concerns it: then they are all at its end. */

@@ -88,6 +88,7 @@ export class Committer {
   readonly #options: CommitterOptions;
   #appends: { request: AppendRequest; position: Position }[] = [];
   #rows = new Map<string, RowWrite>();
+  #rowsApart: RowWrite[] = [];
   #rowBytes = new Map<string, number>();
   #put = new Map<Position, Delivery>();
   #remove = new Set<Position>();
@@ -177,6 +178,12 @@ export class Committer {
     this.#rows.set(row.key, row);
     this.#bytes += bytes - (this.#rowBytes.get(row.key) ?? 0);
     this.#rowBytes.set(row.key, bytes);
+  }
+
+  /** A row that is not of the states of keys. */
+  writeApart(row: RowWrite): void {
+    this.#rowsApart.push(row);
+    this.#bytes += row.key.length;
   }
 
   putDelivery(delivery: Delivery): void {
@@ -312,7 +319,7 @@ export class Committer {
       consumer: this.#options.consumer,
       ...place,
       appends: told === undefined ? appends : [...appends, { events: [told], onDuplicate: 'keep-first' }],
-      rows: this.#rowsAsStored(),
+      rows: [...this.#rowsAsStored(), ...this.#rowsApart],
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
     const owners = this.#appends.map((append) => append.position);
@@ -323,6 +330,7 @@ export class Committer {
     this.#closed += 1;
     this.#appends = [];
     this.#rows = new Map();
+    this.#rowsApart = [];
     this.#rowBytes = new Map();
     this.#put = new Map();
     this.#remove = new Set();

@@ -316,6 +316,7 @@ export class ConsumerLoop {
     // Only now the refusal has a delivery that stands for it: a loop that begins before that meets the refusal again.
     if (refusals.size > 0) for (const { position } of unit.deliveries.put) refusals.delete(position);
     if (this.#committer.careful && this.#progress.low >= carefulUpTo) this.#committer.relax();
+    this.#options.setting.leftOut?.committed(unit.rows);
     this.#states?.trim((key) => this.#committer.hasRow(key));
     if (this.#intake.wantsRoom || this.#time !== undefined) this.#madeRoom();
     this.#time?.look();

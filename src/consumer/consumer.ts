@@ -1,6 +1,6 @@
 import type { Feed } from '../channel/feed.ts';
 import { Closed, InvalidInput, NotFound, WrongState } from '../errors.ts';
-import { START } from '../event/position.ts';
+import { START, position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
@@ -17,8 +17,10 @@ import { keyFor } from './keys.ts';
 import { commonCheckpoint, laneOf, settledIn, wholeGroup } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
+import type { LeftOut } from './left-out.ts';
 import type { Membership } from './membership.ts';
 import { Outages } from './outages.ts';
+import { namespaceOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { knownRecord } from './known-record.ts';
 import { refusalError } from './refusal-error.ts';
@@ -196,11 +198,16 @@ export class Consumer {
           `${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`,
         );
       }
-      const { paused } = await this.#known();
+      const { paused, form } = await this.#known();
       await this.#stopLoop(this.#over.promise);
-      const forget = { above: place, rows: this.reaction.state?.namespace };
+      const { state } = this.reaction;
+      const forget = {
+        above: place,
+        rows: [...(state === undefined ? [] : [state.namespace]), namespaceOf('out', this.name)],
+      };
+      const began = form.began === undefined || place === START ? undefined : position(Math.min(form.began, place));
       try {
-        await this.#put({ checkpoint: { low: place, done: [] }, forget });
+        await this.#put({ checkpoint: { low: place, done: [] }, forget, form: { ...form, began } });
       } catch (error) {
         this.#beginAnew(undefined, 0);
         throw error;
@@ -208,6 +215,11 @@ export class Consumer {
       await reportSteering(setting, stores.log, SYSTEM_EVENTS.consumerReplayed, { from: place });
       if (paused === undefined) await this.#goOn();
     });
+  }
+
+  /** What it did not handle, where it takes events back. */
+  get leftOut(): LeftOut | undefined {
+    return this.#options.setting.leftOut;
   }
 
   /** The lanes that its loop handles here, for what an operator at this node changes; undefined: none, or nodes do not share the work. */
@@ -403,6 +415,7 @@ export class Consumer {
     const record = known ?? (await stores.checkpoints.load(this.name));
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
+    setting.leftOut?.begins(record.form.began);
     if (record.paused !== undefined || !this.#isCurrent(record)) return;
     const lease = await this.#options.lanes?.take(this.name);
     if (this.#options.lanes !== undefined && lease === undefined) return;

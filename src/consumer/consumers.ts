@@ -21,6 +21,7 @@ import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
+import { LeftOut, leftOutRow } from './left-out.ts';
 import { HELD_INDEX, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { TimeWishes } from './time-wishes.ts';
@@ -79,6 +80,7 @@ export class Consumers {
         limits,
         eventLog: stores.log,
         clocks,
+        leftOut: reaction.takesBack === undefined ? undefined : new LeftOut(reaction, stores),
       };
       this.#consumers.set(
         reaction.name,
@@ -92,6 +94,11 @@ export class Consumers {
       unitOfWork: stores.unitOfWork,
       editing: options.editing,
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
+      leftOut: (consumer, event) => {
+        const known = this.#consumers.get(consumer);
+        // Nobody here knows what another program's takes back.
+        return known === undefined ? leftOutRow(consumer, event) : known.leftOut?.rowOf(event);
+      },
       leaseOf: (consumer) => this.#consumers.get(consumer)?.lease,
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
       exclusive: (consumer, act) => this.#exclusive(consumer, act),
@@ -210,10 +217,8 @@ export class Consumers {
     }
     const { checkpoints } = this.#options.stores;
     // What it kept goes first, so that a consumer which has done nothing is all that an end in the middle leaves.
-    for (const rows of namespacesOf(name)) {
-      const anew = { checkpoint: { low: START, done: [] }, forget: { above: START, rows } };
-      await checkpoints.change(name, anew, this.#options.environment.clock.now());
-    }
+    const anew = { checkpoint: { low: START, done: [] }, forget: { above: START, rows: namespacesOf(name) } };
+    await checkpoints.change(name, anew, this.#options.environment.clock.now());
     if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }
 

@@ -12,6 +12,7 @@ import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
 import type { LeaseCommit } from './lanes.ts';
+import type { RowWrite } from './row-store.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
 /** A set-aside event with its reason. */
@@ -61,6 +62,8 @@ export interface DeadLettersOptions {
   readonly unitOfWork: UnitOfWork;
   /** Tells the running consumer that stored deliveries of a key changed. */
   changed(consumer: string, key: string, removed: number): void;
+  /** What is to be written of an event that is given up; undefined: nothing. */
+  leftOut(consumer: string, event: RecordedEvent): RowWrite | undefined;
   /** Brings what the running consumer knows into the store. */
   flush(consumer: string): Promise<void>;
   /** What of the consumer's lanes this node holds, without their checkpoints. */
@@ -213,7 +216,13 @@ export class DeadLetters {
 
   async #discard(deliveries: readonly Delivery[], reason: string): Promise<void> {
     const remove = deliveries.map(({ position }) => position);
-    await this.#commit(deliveries, { put: [], remove }, (delivery) =>
+    const rows: RowWrite[] = [];
+    for (const delivery of deliveries) {
+      const event = await eventOf(this.#options.log, delivery);
+      const row = event === undefined ? undefined : this.#options.leftOut(delivery.consumer, event);
+      if (row !== undefined) rows.push(row);
+    }
+    await this.#commit(deliveries, { put: [], remove, rows }, (delivery) =>
       this.#report(delivery, SYSTEM_EVENTS.deliveryDiscarded, reason),
     );
     for (const delivery of deliveries) this.#options.changed(delivery.consumer, delivery.key, 1);
@@ -221,7 +230,7 @@ export class DeadLetters {
 
   async #commit(
     deliveries: readonly Delivery[],
-    change: { put: readonly Delivery[]; remove: readonly Position[] },
+    { rows = [], ...change }: { put: readonly Delivery[]; remove: readonly Position[]; rows?: readonly RowWrite[] },
     report: (delivery: Delivery) => Promise<EncodedEvent>,
   ): Promise<void> {
     const [first] = deliveries;
@@ -232,7 +241,7 @@ export class DeadLetters {
       checkpoint: undefined,
       lease: this.#options.leaseOf(first.consumer),
       appends: [{ events, onDuplicate: 'keep-first' }],
-      rows: [],
+      rows,
       deliveries: { ...change, parked: deliveries.map(({ position }) => position) },
     });
     if (!outcome.ok)

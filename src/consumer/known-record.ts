@@ -11,10 +11,11 @@ export async function knownRecord(reaction: Reaction, stores: ConsumerStores, no
   const { name: consumer } = reaction;
   const known = await stores.checkpoints.load(consumer);
   if (known !== undefined) return known;
+  const began = await startPlace(reaction, stores);
   return stores.checkpoints.create({
     consumer,
-    form: formOf(reaction),
-    checkpoint: { low: await startPlace(reaction, stores), done: [] },
+    form: formOf(reaction, began === START ? undefined : began),
+    checkpoint: { low: began, done: [] },
     paused: undefined,
     createdMs: nowMs,
     updatedMs: nowMs,

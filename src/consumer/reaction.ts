@@ -70,6 +70,8 @@ export interface Handling {
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
   /** An event by its identity; undefined: it is not in the log, or no longer. */
   find(source: string, id: string): Promise<RecordedEvent | undefined>;
+  /** Whether an event of the log, of a type that may be taken back, was never handled: it was given up, or is from before the consumer began. */
+  isLeftOut(source: string, id: string): Promise<boolean>;
 }
 
 /** How a reaction goes by event time: it is told when time alone brings something on for a key. */
@@ -107,8 +109,8 @@ export interface HeldEvents {
 /** The index of a keyed state that says how many events it holds; null: none. */
 export const HELD_INDEX = 'held';
 
-/** What the rows of a consumer may be: values of its handlers, what it knows of time, or a read model. */
-const ROW_KINDS = ['state', 'time', 'view'] as const;
+/** What the rows of a consumer may be: values of its handlers, what it knows of time, a read model, or what it did not handle. */
+const ROW_KINDS = ['state', 'time', 'view', 'out'] as const;
 
 /** The namespace of a consumer's rows. */
 export function namespaceOf(kind: (typeof ROW_KINDS)[number], name: string): string {
@@ -148,6 +150,8 @@ export interface Reaction {
   /** What the catalog shows: which types it reacts to (undefined: all) and which it publishes. */
   readonly consumes: readonly string[] | undefined;
   readonly publishes: readonly EventDefinition[];
+  /** Types of events that it takes out again when they are taken back. */
+  readonly takesBack?: ReadonlySet<string>;
   /** When its runs are taken for a loop; undefined: never, because it publishes nothing. */
   readonly loops: LoopLimits | undefined;
   readonly start: ConsumerStart;

@@ -151,6 +151,12 @@ export class Settlement {
       expirytime: work.event.expirytime ?? null,
     });
     committer.append(report, work.event.position);
+    const { leftOut } = this.#parts.setting;
+    const row = leftOut?.rowOf(work.event);
+    if (row !== undefined) {
+      leftOut?.writes(row);
+      committer.writeApart(row);
+    }
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
     this.#settle(work, true);
   }

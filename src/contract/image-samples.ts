@@ -79,6 +79,7 @@ export async function holdingEverything(store: Store): Promise<void> {
         indexes: ['i'],
         keyedBy: 'some-digest',
         keeps: { rows: 'state:ü', waitsFor: 'numbers', own: true, left: true },
+        began: position(3),
         indexing: true,
       },
       paused: { sinceMs: BENCH_START_MS, reason: '' },

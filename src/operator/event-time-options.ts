@@ -18,7 +18,7 @@ export interface EventTimeOptions<Event> {
    * time goes on by the clock. Default `'1m'`. `'never'`: for histories, whose time says nothing of now.
    */
   readonly idle?: Duration | 'never';
-  /** Sources without which nothing is known of how far time has come; others count from their first event on. */
+  /** Sources that are waited for from the first event of any on, until each has spoken or was silent for `idle`; others count from their own. */
   readonly sources?: readonly string[];
 }
 

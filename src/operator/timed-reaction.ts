@@ -5,6 +5,7 @@ import { definitionsOf, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
+import { unlessLeftOut } from '../consumer/left-out.ts';
 import { HELD_INDEX, namespaceOf } from '../consumer/reaction.ts';
 import type { Handling, HeldEvents, KeyedState, Reaction, ReactionTime } from '../consumer/reaction.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
@@ -229,11 +230,18 @@ export function timedReaction<State, Given extends On>(
     keyOf: taken.size === 0 ? keyOf : (event) => keyOf(asItWas(event)),
     priorityOf: undefined,
     delayMsOf: undefined,
+    ...(taken.size === 0 ? {} : { takesBack: new Set(definitionsOf(options.on).map(({ type }) => type)) }),
     handle(handling) {
-      const found: Found[] = [];
-      const handled = handle(operator, handling, found);
-      if (handled === undefined || found.length === 0) return undefined;
-      return parts.act?.(handling, found, handled.keep, handled.state);
+      const act = (): void | Promise<void> => {
+        const found: Found[] = [];
+        const handled = handle(operator, handling, found);
+        if (handled === undefined || found.length === 0) return undefined;
+        return parts.act?.(handling, found, handled.keep, handled.state);
+      };
+      // Of what time alone brings on the event is the last one of the key: that was taken in.
+      const { event, time } = handling;
+      const takesBack = taken.has(event.type) && time?.due === undefined && time?.expectedSinceMs === undefined;
+      return takesBack ? unlessLeftOut(handling, act) : act();
     },
   };
 }

@@ -6,8 +6,9 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
+import { unlessLeftOut } from '../consumer/left-out.ts';
 import { namespaceOf } from '../consumer/reaction.ts';
-import type { Reaction } from '../consumer/reaction.ts';
+import type { Handling, Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
@@ -74,6 +75,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');
   const evolve = new Map<string, Evolution>(evolutions.map(([definition, step]) => [definition.type, step]));
   if (evolve.size < evolutions.length) throw new InvalidDefinition(name, 'on names an event type twice');
+  const taken = evolutions.filter(([, , takeBack]) => takeBack !== undefined).map(([{ type }]) => type);
   const retractions = evolutions.flatMap(([definition, , takeBack]) =>
     takeBack === undefined ? [] : [[retractionOf(definition), takeBack] as const],
   );
@@ -89,6 +91,16 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       : (event: RecordedEvent) => keyOfEvent(retracted.has(event.type) ? retractedEvent(event) : event);
   const initial = options.initial as () => JsonValue;
   const indexes = Object.entries(options.indexes ?? {}) as [string, (row: unknown) => IndexValue][];
+  const evolved = (attempt: Handling): void => {
+    const step = evolve.get(attempt.event.type);
+    const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as
+      | JsonValue
+      | undefined;
+    if (next === undefined && attempt.state === undefined) return;
+    // Derived here too, so that an index function that throws fails this event and not the commit of many.
+    if (next !== undefined) indexValues(indexes, next);
+    attempt.setState(next);
+  };
   const common = reactionOf<readonly EventDefinition[]>(
     {
       name: options.name,
@@ -104,6 +116,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     isPure: true,
     timeoutMs: undefined,
     publishes: [],
+    ...(retracted.size === 0 ? {} : { takesBack: new Set(taken) }),
     loops: undefined,
     mode: 'ordered',
     state: {
@@ -117,15 +130,8 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     priorityOf: undefined,
     delayMsOf: undefined,
     handle(attempt) {
-      if (attempt.key === NO_ROW) return;
-      const step = evolve.get(attempt.event.type);
-      const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as
-        | JsonValue
-        | undefined;
-      if (next === undefined && attempt.state === undefined) return;
-      // Derived here too, so that an index function that throws fails this event and not the commit of many.
-      if (next !== undefined) indexValues(indexes, next);
-      attempt.setState(next);
+      if (attempt.key === NO_ROW) return undefined;
+      return retracted.has(attempt.event.type) ? unlessLeftOut(attempt, () => evolved(attempt)) : evolved(attempt);
     },
   };
   return {

@@ -51,7 +51,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     const { forget, waitingDueMs, together: _always, ...members } = structuredClone(change);
     const changed = { ...record, ...members, updatedMs };
     this.#content.set(consumer, changed);
-    if (forget?.rows !== undefined) this.#rows.delete(forget.rows);
+    for (const rows of forget?.rows ?? []) this.#rows.delete(rows);
     this.#changeDeliveries(consumer, forget?.above, waitingDueMs);
     return structuredClone(changed);
   }

@@ -97,12 +97,12 @@ export class PostgresCheckpointStore implements CheckpointStore {
         await queries.change('UPDATE lanes SET updated_ms = $2 WHERE consumer = $1', [name, updatedMs]);
         await releaseLanes(queries, name);
       } else await putCheckpoint(queries, name, checkpoint, updatedMs);
-      if (forget?.rows !== undefined) await abandonRows(queries, forget.rows);
+      for (const rows of forget?.rows ?? []) await abandonRows(queries, rows);
       if (forget !== undefined) await queries.change(FORGET, [name, forget.above]);
       if (waitingDueMs !== undefined) await queries.change(WAITING_DUE, [name, waitingDueMs]);
       return checkpoint === undefined ? next : { ...next, checkpoint };
     });
-    if (forget?.rows !== undefined) await this.#rows.sweep();
+    if (forget !== undefined && forget.rows.length > 0) await this.#rows.sweep();
     return changed;
   }
 
@@ -212,6 +212,6 @@ function fromRow(
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, keyedBy, keeps, indexing };
+function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, keyedBy, keeps, began, indexing };
 }

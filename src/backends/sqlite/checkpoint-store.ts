@@ -78,12 +78,12 @@ export class SqliteCheckpointStore implements CheckpointStore {
       if (record === undefined) return undefined;
       const next = { ...record, ...members, updatedMs };
       this.#put(consumerRow(next));
-      if (forget?.rows !== undefined) this.#rows.abandon(forget.rows);
+      for (const rows of forget?.rows ?? []) this.#rows.abandon(rows);
       if (forget !== undefined) this.#database.change(FORGET).run(consumer, forget.above);
       if (waitingDueMs !== undefined) this.#database.change(WAITING_DUE).run(waitingDueMs, consumer);
       return next;
     });
-    if (forget?.rows !== undefined) await this.#rows.sweep();
+    if (forget !== undefined && forget.rows.length > 0) await this.#rows.sweep();
     return changed;
   }
 
@@ -166,6 +166,6 @@ export function consumerRecord([
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, keyedBy, keeps, indexing };
+function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, keyedBy, keeps, began, indexing };
 }

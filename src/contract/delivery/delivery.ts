@@ -1,6 +1,7 @@
 import type { ContractSuite } from '../contract-case.ts';
 import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
+import { correctingCases } from './correcting.ts';
 import { enduringCases } from './enduring.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
@@ -34,6 +35,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...retainingCases(bench),
   ...timingCases(bench),
   ...chainingCases(bench),
+  ...correctingCases(bench),
   ...quietingCases(bench),
   ...matchingCases(bench),
   ...holdingCases(bench),

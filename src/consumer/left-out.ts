@@ -1,0 +1,79 @@
+import type { EventLog } from '../channel/event-log.ts';
+import { retractedEvent } from '../event/derived-definitions.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
+import { deterministicId } from '../system/ids.ts';
+import { namespaceOf } from './reaction.ts';
+import type { Handling, Reaction } from './reaction.ts';
+import type { RowStore, RowWrite } from './row-store.ts';
+
+/** The row that says of an event that a consumer never handled it. */
+export function leftOutRow(consumer: string, { source, id }: Pick<RecordedEvent, 'id' | 'source'>): RowWrite {
+  return { namespace: namespaceOf('out', consumer), key: keyOf(source, id), value: true, indexes: {} };
+}
+
+function keyOf(source: string, id: string): string {
+  return deterministicId(['left out', source, id]);
+}
+
+/** Takes out what an event takes back, unless it was never taken in. */
+export async function unlessLeftOut(handling: Handling, takeOut: () => void | Promise<void>): Promise<void> {
+  const { source, id } = retractedEvent(handling.event);
+  if (!(await handling.isLeftOut(source, id))) await takeOut();
+}
+
+/**
+ * Events that a consumer was never given, or did not handle in the end: those from before it began, those that were given up and those that
+ * had outlived their use. What was never taken in must not be taken out when it is taken back.
+ *
+ * Guarantee Rows go with the unit in which the event is settled, and are forgotten when the consumer is replayed.
+ */
+export class LeftOut {
+  readonly #reaction: Pick<Reaction, 'name' | 'takesBack'>;
+  readonly #stores: Stores;
+  /** What is on its way to the store. */
+  readonly #pending = new Set<string>();
+  #began: Position = START;
+
+  constructor(reaction: Pick<Reaction, 'name' | 'takesBack'>, stores: Stores) {
+    this.#reaction = reaction;
+    this.#stores = stores;
+  }
+
+  /** A session begins; `began`: after which event the consumer itself once did. */
+  begins(began: Position = START): void {
+    this.#began = began;
+    this.#pending.clear();
+  }
+
+  /** What is to be written of an event that is settled without having been handled; undefined: nobody takes such a one back. */
+  rowOf(event: RecordedEvent): RowWrite | undefined {
+    if (this.#reaction.takesBack?.has(event.type) !== true) return undefined;
+    return leftOutRow(this.#reaction.name, event);
+  }
+
+  /** That row is on its way to the store. */
+  writes({ key }: RowWrite): void {
+    this.#pending.add(key);
+  }
+
+  committed(rows: readonly RowWrite[]): void {
+    if (this.#pending.size > 0) for (const { key } of rows) this.#pending.delete(key);
+  }
+
+  async has(source: string, id: string): Promise<boolean> {
+    const { name } = this.#reaction;
+    const key = keyOf(source, id);
+    if (this.#pending.has(key) || (await this.#stores.rows.get(namespaceOf('out', name), key)) !== undefined)
+      return true;
+    if (this.#began === START) return false;
+    const event = await this.#stores.log.find(source, id);
+    return event !== undefined && event.position <= this.#began;
+  }
+}
+
+interface Stores {
+  readonly rows: Pick<RowStore, 'get'>;
+  readonly log: Pick<EventLog, 'find'>;
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import { defineAutomation } from '../../automation/define-automation.ts';
+import type { ConsumerStart } from '../../consumer/reaction.ts';
+import { defineEvent } from '../../event/define-event.ts';
+import { position } from '../../event/position.ts';
+import { defineWindow } from '../../operator/define-window.ts';
+import { defineProjection } from '../../projection/define-projection.ts';
+import { tumbling } from '../../time/windowing.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { deliveryCases } from './delivery-case.ts';
+import type { DeliveryStage } from './delivery-case.ts';
+import { measure, Measured, Totalled } from './readings.ts';
+import type { Test } from './readings.ts';
+
+const Summed = defineEvent({
+  type: 'contract.totals.summed',
+  schema: z.object({ totals: z.number(), sum: z.number() }),
+  stream: () => 'sums',
+});
+
+const Noted = defineEvent({
+  type: 'contract.total.heard',
+  schema: z.object({ sum: z.number(), was: z.array(z.number()) }),
+  stream: () => 'heard',
+});
+
+/** Minutes that are corrected, and a projection, a window and an automation that take back what they took in. */
+function program(from: ConsumerStart, fails: () => boolean) {
+  const once = { attempts: 1 } as const;
+  const tried = () => {
+    if (fails()) throw new Error('not this time');
+  };
+  const totals = defineWindow({
+    name: 'totals',
+    on: Measured,
+    key: ({ data }) => data.sensor,
+    windows: tumbling('1m'),
+    time: { idle: 'never' },
+    aggregate: {
+      initial: () => ({ count: 0, sum: 0 }),
+      add: (total, { data }) => ({ count: total.count + 1, sum: total.sum + data.value }),
+      result: (total, { key, start }) => ({ sensor: key, start, ...total }),
+    },
+    late: { correct: '1h' },
+    publishes: Totalled,
+  });
+  const sums = defineWindow({
+    name: 'sums',
+    on: Totalled,
+    key: () => 'all',
+    from,
+    windows: tumbling('2h'),
+    time: { idle: 'never' },
+    aggregate: {
+      initial: () => ({ totals: 0, sum: 0 }),
+      add(all, { data }) {
+        tried();
+        return { totals: all.totals + 1, sum: all.sum + data.sum };
+      },
+      remove: (all, { data }) => ({ totals: all.totals - 1, sum: all.sum - data.sum }),
+      result: (all) => all,
+    },
+    retry: once,
+    publishes: Summed,
+  });
+  const view = defineProjection({
+    name: 'in-all',
+    key: () => 'all',
+    initial: () => ({ totals: 0, sum: 0 }),
+    retry: once,
+    on: [
+      [
+        Totalled,
+        (all, { data }) => {
+          tried();
+          return { totals: all.totals + 1, sum: all.sum + data.sum };
+        },
+        (all, { data }) => ({ totals: all.totals - 1, sum: all.sum - data.sum }),
+      ],
+    ],
+  });
+  const hearing = defineAutomation({
+    name: 'hearing',
+    on: Totalled,
+    from,
+    publishes: [Noted],
+    retry: once,
+    run({ event, publish }) {
+      tried();
+      void publish(Noted, { sum: event.data.sum, was: [] });
+    },
+    onCorrection: ({ event, replaced, publish }) =>
+      void publish(Noted, { sum: event?.data.sum ?? 0, was: replaced.map(({ data }) => data.sum) }),
+  });
+  return {
+    view,
+    program: { events: [Measured], windows: [totals, sums], automations: [hearing], projections: [view] },
+  };
+}
+
+/** The first total is one; then it is three, then seven. */
+async function corrected(test: Test): Promise<void> {
+  for (const [second, value] of [
+    [30, 2],
+    [40, 4],
+    [9_000, 0],
+  ] as const) {
+    await measure(test, 'a', second, value);
+    if (second === 9_000) await measure(test, 'b', second + 9_000, 0);
+    await test.crash();
+    await test.settled();
+  }
+}
+
+const heard = (test: Test) => test.recorded(Noted).map(({ data: { sum, was } }) => [sum, ...was]);
+const first = (test: Test) => test.recorded(Summed).map(({ data: { totals, sum } }) => [totals, sum])[0];
+
+async function runGivenUp(stage: DeliveryStage): Promise<void> {
+  let fails = true;
+  const { view, program: parts } = program('beginning', () => fails);
+  const test = await stage.start(parts);
+  await measure(test, 'a', 1);
+  await measure(test, 'a', 70, 0);
+  await test.settled();
+  assert.equal((await test.parked()).length, 3);
+  await test.deadLetters.discardAll();
+  fails = false;
+  await corrected(test);
+  // That of the minute after it came later, and was taken in.
+  assert.deepEqual(heard(test).slice(0, 2), [[3], [7, 3]]);
+  assert.deepEqual(first(test), [2, 7]);
+  const all = await test.views.get(view, 'all');
+  assert.deepEqual(all?.sum, 7);
+  // Handled anew, the first one is taken in, and so it is taken out, too.
+  await test.consumers.replay('in-all', 'beginning');
+  await test.settled();
+  assert.deepEqual(await test.views.get(view, 'all'), all);
+}
+
+async function runFromTheMiddle(stage: DeliveryStage): Promise<void> {
+  // Two readings and the first total.
+  const { program: parts } = program({ position: position(3) }, () => false);
+  const test = await stage.start(parts);
+  await measure(test, 'a', 1);
+  await measure(test, 'a', 70, 0);
+  await test.settled();
+  assert.deepEqual([test.recorded(Totalled)[0]?.position, heard(test)], [3, []]);
+  await corrected(test);
+  assert.deepEqual(heard(test).slice(0, 2), [[3], [7, 3]]);
+  assert.deepEqual(first(test), [2, 7]);
+  await test.consumers.replay('sums', 'beginning');
+  await test.settled();
+  assert.deepEqual(first(test), [2, 7]);
+}
+
+/** Results that are taken back, for those who never took them in (G8). */
+export const correctingCases: ContractSuite = (bench) =>
+  deliveryCases(bench, {
+    'G6 G8 what was given up is not taken out again when it is taken back; after a replay it is': runGivenUp,
+    'G6 G8 what is from before a consumer began is not taken out again when it is taken back': runFromTheMiddle,
+  });
