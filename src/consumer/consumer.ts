@@ -1,6 +1,6 @@
 import type { Feed } from '../channel/feed.ts';
 import { Closed, InvalidInput, NotFound, WrongState } from '../errors.ts';
-import { START, position } from '../event/position.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
@@ -203,9 +203,13 @@ export class Consumer {
       const { state } = this.reaction;
       const forget = {
         above: place,
-        rows: [...(state === undefined ? [] : [state.namespace]), namespaceOf('out', this.name)],
+        rows: [
+          ...(state === undefined ? [] : [state.namespace]),
+          // From the middle it is not known of which events these are: what was given up before is so still.
+          ...(place === START ? [namespaceOf('out', this.name)] : []),
+        ],
       };
-      const began = form.began === undefined || place === START ? undefined : position(Math.min(form.began, place));
+      const began = form.began !== undefined && place < form.began ? place : form.began;
       try {
         await this.#put({ checkpoint: { low: place, done: [] }, forget, form: { ...form, began } });
       } catch (error) {

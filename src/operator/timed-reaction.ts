@@ -239,8 +239,8 @@ export function timedReaction<State, Given extends On>(
         return parts.act?.(handling, found, handled.keep, handled.state);
       };
       // Of what time alone brings on the event is the last one of the key: that was taken in.
-      const { event, time } = handling;
-      const takesBack = taken.has(event.type) && time?.due === undefined && time?.expectedSinceMs === undefined;
+      const isEvent = handling.time?.due === undefined && handling.time?.expectedSinceMs === undefined;
+      const takesBack = isEvent && taken.has(handling.event.type);
       return takesBack ? unlessLeftOut(handling, act) : act();
     },
   };
