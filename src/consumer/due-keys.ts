@@ -49,8 +49,8 @@ export class DueKeys {
   readonly #holding = new Map<string, number>();
   /** Keys that are held, and when they were due. */
   readonly #held = new Map<string, number>();
-  /** Keys that are being handled, and when they were due. */
-  readonly #underWay = new Map<string, number>();
+  /** Keys that are being handled, and when they were due; of one that is due again before it is done, when it is next. */
+  readonly #underWay = new Map<string, DueKey>();
   /** Expected keys of which nothing is known yet. */
   #expected: readonly string[] = [];
   #working = false;
@@ -86,7 +86,7 @@ export class DueKeys {
   /** When the first is due of those that wait for their time or are being handled; not of those that were set aside. Undefined: none is. */
   get earliestMs(): number | undefined {
     let least = this.#timers.nextMs() ?? Number.POSITIVE_INFINITY;
-    for (const dueMs of this.#underWay.values()) least = Math.min(least, dueMs);
+    for (const { dueMs } of this.#underWay.values()) least = Math.min(least, dueMs);
     return least === Number.POSITIVE_INFINITY ? undefined : least;
   }
 
@@ -186,7 +186,7 @@ export class DueKeys {
       for (let inTurn = 0; !this.#stopped && this.#isDue && hasRoom();) {
         const keys = this.#take();
         await prefetch([...keys.keys()]);
-        for (const [key, dueMs] of keys) this.#begin(key, dueMs);
+        for (const due of keys.values()) this.#begin(due);
         inTurn += keys.size;
         if (inTurn < TURN) continue;
         inTurn = 0;
@@ -197,34 +197,35 @@ export class DueKeys {
     }
   }
 
-  #take(): ReadonlyMap<string, number> {
+  #take(): ReadonlyMap<string, DueKey> {
     const watermarkMs = this.#options.watermarkMs();
-    const keys = new Map<string, number>();
+    const keys = new Map<string, DueKey>();
     while (keys.size < BATCH) {
       const dueMs = this.#timers.nextMs();
       const key = this.#timers.take(watermarkMs);
       if (key === undefined || dueMs === undefined) break;
-      this.#underWay.set(key, dueMs);
-      keys.set(key, dueMs);
+      const due = { key, dueMs };
+      this.#underWay.set(key, due);
+      keys.set(key, due);
     }
     return keys;
   }
 
-  #begin(key: string, dueMs: number): void {
+  #begin(due: DueKey): void {
     if (this.#stopped) return;
+    const { key, dueMs } = due;
     if (this.#options.isHeld(key)) {
       this.#underWay.delete(key);
       this.#held.set(key, dueMs);
       return;
     }
-    this.#options.submit(
-      dueWork(key, undefined, this.#options.watermarkMs(), (failed) => this.#ended(key, dueMs, failed)),
-    );
+    this.#options.submit(dueWork(key, undefined, this.#options.watermarkMs(), (failed) => this.#ended(due, failed)));
   }
 
   /** Where it failed a delivery stands for it, and the key is held until that is settled. */
-  #ended(key: string, dueMs: number, failed: Delivery | undefined): void {
-    this.#underWay.delete(key);
+  #ended(due: DueKey, failed: Delivery | undefined): void {
+    const { key, dueMs } = due;
+    if (this.#underWay.get(key) === due) this.#underWay.delete(key);
     if (failed !== undefined) this.#held.set(key, dueMs);
   }
 
@@ -233,6 +234,12 @@ export class DueKeys {
     this.#underWay.delete(key);
     this.#held.set(key, Number.NEGATIVE_INFINITY);
   }
+}
+
+/** A key of which something is due. */
+interface DueKey {
+  readonly key: string;
+  readonly dueMs: number;
 }
 
 /** What time alone has brought on for a key. Events that are taken later come at a later time. `delivery`: it failed before. */

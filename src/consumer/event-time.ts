@@ -9,11 +9,10 @@ import { isoTime } from '../system/clock.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
 import type { SourceTime, WatermarkState } from '../time/watermark.ts';
 import type { ReactionTime } from './reaction.ts';
-import { SOME_TIME } from './time-wishes.ts';
 import type { NeededTime } from './time-wishes.ts';
 import { isLane, sourcesOf, toldIn } from './told-time.ts';
 
-/** What an event of the log says of how far time has come; without a source, that it has come so far. */
+/** What an event of the log says of how far time has come; without a source, that it has come so far, or only that it was recorded then. */
 interface Observation {
   readonly position: Position;
   readonly source: string | undefined;
@@ -82,12 +81,12 @@ export class EventTime {
     return this.#ahead.ms;
   }
 
-  /** What those whose results are read are to tell for the watermark to come to `ms`. */
-  neededFor(ms: number): NeededTime {
+  /** What has to be for the watermark to come to `ms`; undefined: nothing, it is there. */
+  neededFor(ms: number): NeededTime | undefined {
     const needs = this.#ahead.needs(ms);
-    if (needs === undefined) return { of: [], eventMs: SOME_TIME, clockMs: NO_TIME };
-    const of = [...new Set(needs.told.map((lane) => this.#lanes.get(lane) ?? lane))];
-    return { of, eventMs: of.length === 0 ? SOME_TIME : needs.toldMs, clockMs: needs.silentMs };
+    if (needs === undefined) return undefined;
+    const of = new Set(needs.told.map((lane) => this.#lanes.get(lane) ?? lane));
+    return { of, eventMs: needs.toldMs, silentMs: needs.silentMs };
   }
 
   /** When time began: of the sources that told of it first the least of their times. NO_TIME: nothing is known yet. */
@@ -110,12 +109,12 @@ export class EventTime {
     return event.type === SYSTEM_EVENTS.timePassed && event.stream === this.#stream;
   }
 
-  /** Time has passed without events: for those who read nobody's results. Answers whether the watermark moved. */
+  /** Time has passed without events: of who reads the results of others it shows only who is silent. Answers whether the watermark moved. */
   pass(event: RecordedEvent): boolean {
-    if (this.#tellers.size > 0) return false;
     const { time } = event.data as { readonly time: string };
     const { position, recordedMs } = event;
-    return this.#observe({ position, source: undefined, timeMs: timestampMs(time) ?? NO_TIME, recordedMs });
+    const timeMs = this.#tellers.size > 0 ? NO_TIME : (timestampMs(time) ?? NO_TIME);
+    return this.#observe({ position, source: undefined, timeMs, recordedMs });
   }
 
   /** Whether the event says nothing but how far the results of another one are there. */
@@ -220,7 +219,8 @@ export class EventTime {
 }
 
 function apply(watermark: Watermark, { source, timeMs, recordedMs }: Observation): boolean {
-  return source === undefined ? watermark.reach(timeMs) : watermark.observe(source, timeMs, recordedMs);
+  if (source !== undefined) return watermark.observe(source, timeMs, recordedMs);
+  return timeMs === NO_TIME ? watermark.recorded(recordedMs) : watermark.reach(timeMs);
 }
 
 /** As JSON, which knows no infinity: the watermark, the first one, and of each source how far it is. */

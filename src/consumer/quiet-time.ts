@@ -6,7 +6,6 @@ import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
-import type { TimeWish } from './time-wishes.ts';
 
 export interface QuietTimeOptions {
   readonly consumer: string;
@@ -14,13 +13,18 @@ export interface QuietTimeOptions {
   readonly log: Pick<EventLog, 'append'>;
   readonly rule: WatermarkRule;
   /** What waits for time. */
-  readonly wishes: () => readonly TimeWish[];
-  /** How far event time has come. */
-  readonly watermarkMs: () => number;
-  /** When the last event was recorded that told of time. */
-  readonly recordedMs: () => number;
+  readonly needs: () => readonly QuietNeed[];
+  /** Before then none of them is due, whatever comes. */
+  readonly notBeforeMs: () => number;
   /** Everything that was recorded has been taken. */
   readonly isLive: () => boolean;
+}
+
+/** Something that goes on when it is recorded that time has passed, at a clock time or later. */
+export interface QuietNeed {
+  readonly atMs: number;
+  /** What another one needs: that it is recorded once is all that can be done for it. */
+  readonly id?: string;
 }
 
 const RECORD_AGAIN = { minDelayMs: 500, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
@@ -40,6 +44,8 @@ export class QuietTime {
   #failures = 0;
   #stopped = false;
   #sinceMs = Number.POSITIVE_INFINITY;
+  /** What others need and it was recorded for. */
+  #done: ReadonlySet<string> = new Set();
 
   constructor(options: QuietTimeOptions) {
     this.#options = options;
@@ -59,7 +65,7 @@ export class QuietTime {
   /** There may be something that waits for time. */
   look(): void {
     // It looks by itself before anything may be due: mostly so, while events come.
-    if (this.#stopped || this.#atMs <= this.#quietMs) return;
+    if (this.#stopped || this.#atMs <= this.#options.notBeforeMs()) return;
     const dueMs = this.#dueMs();
     if (dueMs !== undefined && dueMs < this.#atMs) this.#arm(dueMs - this.#options.environment.clock.now());
   }
@@ -72,21 +78,11 @@ export class QuietTime {
 
   /** When time is to be told of if nothing comes until then; undefined: nothing waits for it. */
   #dueMs(): number | undefined {
-    const { rule, wishes, watermarkMs } = this.#options;
+    const { rule, needs } = this.#options;
     if (rule.idleMs === Number.POSITIVE_INFINITY) return undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const { eventMs, clockMs } of wishes()) {
-      // What does not bring time on brings nothing on.
-      const toMs = Math.max(eventMs, watermarkMs() + 1) + rule.disorderMs + rule.idleMs;
-      least = Math.min(least, Math.max(this.#quietMs, toMs, clockMs));
-    }
-    return least === Number.POSITIVE_INFINITY ? undefined : least;
-  }
-
-  /** When nothing has come for so long that time goes on by the clock, if nothing does until then. */
-  get #quietMs(): number {
-    const { rule, recordedMs } = this.#options;
-    return Math.max(this.#sinceMs, recordedMs()) + rule.idleMs;
+    for (const { atMs, id } of needs()) if (id === undefined || !this.#done.has(id)) least = Math.min(least, atMs);
+    return least === Number.POSITIVE_INFINITY ? undefined : Math.max(least, this.#sinceMs + rule.idleMs);
   }
 
   #arm(delayMs: number): void {
@@ -102,7 +98,7 @@ export class QuietTime {
   }
 
   async #tell(): Promise<void> {
-    const { consumer, environment, log, rule, isLive } = this.#options;
+    const { consumer, environment, log, rule, isLive, needs } = this.#options;
     const { clock, random, logger } = environment;
     const dueMs = this.#dueMs();
     if (this.#stopped || dueMs === undefined) return;
@@ -112,6 +108,7 @@ export class QuietTime {
       return;
     }
     const time = isoTime(nowMs - rule.idleMs - rule.disorderMs);
+    const done = needs().filter(({ atMs, id }) => id !== undefined && (atMs <= nowMs || this.#done.has(id)));
     try {
       const event = systemEvent(environment, {
         type: SYSTEM_EVENTS.timePassed,
@@ -123,6 +120,8 @@ export class QuietTime {
       });
       await log.append({ events: [event], onDuplicate: 'keep-first' });
       this.#failures = 0;
+      this.#sinceMs = nowMs;
+      this.#done = new Set(done.map(({ id = '' }) => id));
     } catch (error) {
       if (this.#stopped) return;
       this.#failures += 1;

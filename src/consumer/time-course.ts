@@ -11,11 +11,12 @@ import type { DueKeysOptions } from './due-keys.ts';
 import { EventTime } from './event-time.ts';
 import type { WorkTime } from './key-queues.ts';
 import { QuietTime } from './quiet-time.ts';
+import type { QuietNeed } from './quiet-time.ts';
 import type { Reaction, ReactionTime } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
 import { SOME_TIME } from './time-wishes.ts';
-import type { TimeMember, TimeWishes } from './time-wishes.ts';
+import type { NeededTime, TimeMember, TimeWishes } from './time-wishes.ts';
 
 export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
   readonly reaction: Reaction;
@@ -47,6 +48,7 @@ export class TimeCourse {
   readonly #upstreams: readonly string[];
   readonly #member: TimeMember;
   #toldMs = NO_TIME;
+  #stopped = false;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
     const { reaction, stores, environment, mark, states, isLive, isRetrying, wishes, clocks, outage, ...due } = options;
@@ -69,32 +71,53 @@ export class TimeCourse {
       environment,
       log: stores.log,
       rule: time.watermark,
-      wishes: () => {
-        const eventMs = this.#nextMs;
-        const others = wishes.of(reaction.name);
-        return eventMs === undefined ? others : [{ eventMs, clockMs: NO_TIME }, ...others];
-      },
-      watermarkMs: () => this.#events.watermarkMs,
-      recordedMs: () => this.#events.recordedMs,
+      needs: () => this.#quietNeeds(),
+      notBeforeMs: () => this.#quietMs,
       isLive,
     });
     this.#upstreams = time.upstreams?.map(({ consumer }) => consumer) ?? [];
     this.#member = {
       upstreams: this.#upstreams,
-      goesOn: time.watermark.idleMs < Number.POSITIVE_INFINITY,
-      tells: () => !isRetrying(),
-      ownWish: () => {
-        // While there are events to come it is they that it waits for.
-        const nextMs = isLive() ? this.#nextMs : undefined;
-        return nextMs === undefined ? undefined : this.#events.neededFor(nextMs);
-      },
-      wishFor: ({ eventMs, clockMs }) => {
-        // It tells of nothing new as long as it is where it is.
-        const needed = this.#events.neededFor(Math.max(eventMs, this.#events.watermarkMs + 1));
-        return { ...needed, clockMs: Math.max(needed.clockMs, clockMs) };
-      },
+      tells: () => this.#goesOn && !isRetrying(),
+      needs: () => this.#needs(),
       look: () => this.look(),
     };
+  }
+
+  /** Whether time goes on by the clock. */
+  get #goesOn(): boolean {
+    return this.#time.watermark.idleMs < Number.POSITIVE_INFINITY;
+  }
+
+  /** When nothing has come for so long that time goes on by the clock, if nothing does until then. */
+  get #quietMs(): number {
+    return this.#upstreams.length > 0 ? NO_TIME : this.#events.recordedMs + this.#time.watermark.idleMs;
+  }
+
+  /** What those whose results it reads have to tell, for itself and for those who read its own. */
+  #needs(): readonly NeededTime[] {
+    const { isLive, wishes, reaction } = this.#options;
+    // While there are events to come it is they that it waits for.
+    if (!isLive()) return [];
+    const own = this.#goesOn ? this.#nextMs : undefined;
+    const wanted = [...(own === undefined ? [] : [own]), ...wishes.of(reaction.name).map(({ eventMs }) => eventMs)];
+    return wanted.flatMap((ms) => this.#events.neededFor(ms) ?? []);
+  }
+
+  #quietNeeds(): readonly QuietNeed[] {
+    // What holds it back besides those whose results it reads may be silent.
+    if (this.#upstreams.length > 0)
+      return this.#needs().flatMap(({ of, silentMs }) => (of.size === 0 ? [{ atMs: silentMs }] : []));
+    const { wishes, reaction } = this.#options;
+    const { idleMs, disorderMs } = this.#time.watermark;
+    // What does not bring time on brings nothing on.
+    const atMs = (ms: number) =>
+      Math.max(this.#quietMs, Math.max(ms, this.#events.watermarkMs + 1) + disorderMs + idleMs);
+    const own = this.#nextMs;
+    const ofOthers = wishes
+      .of(reaction.name)
+      .map(({ by, eventMs }) => ({ atMs: atMs(eventMs), id: `${by} ${eventMs}` }));
+    return own === undefined ? ofOthers : [{ atMs: atMs(own) }, ...ofOthers];
   }
 
   /** When something is due next of what waits for time here; undefined: nothing does. */
@@ -143,12 +166,13 @@ export class TimeCourse {
     this.due.advance();
     const { reaction, wishes } = this.#options;
     wishes.join(reaction.name, this.#member);
-    if (this.#upstreams.length === 0) this.#quiet.start();
-    else wishes.changed(this.#upstreams);
+    this.#quiet.start();
+    wishes.changed(this.#upstreams);
   }
 
   stop(): void {
     const { reaction, wishes } = this.#options;
+    this.#stopped = true;
     wishes.leave(reaction.name, this.#member);
     this.due.stop();
     this.#quiet.stop();
@@ -156,8 +180,8 @@ export class TimeCourse {
 
   /** Something was committed: there may be something else now that waits for time. */
   look(): void {
-    if (this.#upstreams.length === 0) this.#quiet.look();
-    else this.#options.wishes.changed(this.#upstreams);
+    this.#quiet.look();
+    this.#options.wishes.changed(this.#upstreams);
   }
 
   /** Whether an event says nothing but that time has passed. */
@@ -180,7 +204,8 @@ export class TimeCourse {
   /** How far everything is there that it has to say, now that `markAt` was asked; undefined: nothing new is to be told. */
   toldUpToMs(): number | undefined {
     // What is attempted again has yet to be told. What is parked is late when an operator has mended it.
-    if (this.#time.tells !== true || this.#options.isRetrying()) return undefined;
+    // Who has stopped knows no longer what that is.
+    if (this.#time.tells !== true || this.#stopped || this.#options.isRetrying()) return undefined;
     const dueMs = this.due.earliestMs;
     const upToMs = Math.min(this.#events.markedMs, dueMs === undefined ? Number.POSITIVE_INFINITY : dueMs - 1);
     if (upToMs <= this.#toldMs) return undefined;

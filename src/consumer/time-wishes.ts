@@ -1,14 +1,17 @@
-/** How far in event time somebody wants others to be, and from when by the clock it helps to be told. */
+/** How far in event time somebody wants the results of another one to be. */
 export interface TimeWish {
+  readonly by: string;
   readonly eventMs: number;
-  /** NO_TIME: at any time. */
-  readonly clockMs: number;
 }
 
-/** What somebody wishes for of those whose results he reads. */
-export interface NeededTime extends TimeWish {
-  /** Those of them that are not so far; none: that any of them tells anything new. */
-  readonly of: readonly string[];
+/** What has to be for somebody's time to come so far whose time is that of others. */
+export interface NeededTime {
+  /** Those whose results he reads and which are not there yet. */
+  readonly of: ReadonlySet<string>;
+  /** How far these have to be. */
+  readonly eventMs: number;
+  /** When the other sources that hold him back are silent, by the clock; NO_TIME: none does. */
+  readonly silentMs: number;
 }
 
 /** Any time at all. */
@@ -18,14 +21,10 @@ export const SOME_TIME = -Number.MAX_VALUE;
 export interface TimeMember {
   /** Whose results it reads. */
   readonly upstreams: readonly string[];
-  /** Whether its time goes on by the clock. */
-  readonly goesOn: boolean;
-  /** Whether it tells now how far its results are there. */
+  /** Whether its time goes on by the clock, and it tells now how far its results are there. */
   readonly tells: () => boolean;
-  /** What has to be told to it for its own sake. */
-  readonly ownWish: () => NeededTime | undefined;
-  /** What has to be told to it for another one's to be fulfilled. */
-  readonly wishFor: (wish: TimeWish) => NeededTime;
+  /** What it needs, for its own sake and for those who read its results. */
+  readonly needs: () => readonly NeededTime[];
   /** There may be something new that is wished for. */
   readonly look: () => void;
 }
@@ -60,28 +59,22 @@ export class TimeWishes {
   /** What those wish for who read the results of a consumer. */
   of(name: string): readonly TimeWish[] {
     const readers = this.#readers.get(name);
-    const member = this.#members.get(name);
     // In vain it would do so again and again.
-    if (readers === undefined || member === undefined || !member.goesOn || !member.tells()) return [];
-    return [...readers].flatMap(([reader, { goesOn, ownWish, wishFor }]) => {
-      const own = goesOn ? ownWish() : undefined;
-      const needed = [...(own === undefined ? [] : [own]), ...this.of(reader).map(wishFor)];
-      return needed.filter(({ of }) => of.length === 0 || of.includes(name));
-    });
+    if (readers === undefined || this.#members.get(name)?.tells() !== true) return [];
+    return [...readers].flatMap(([by, { needs }]) =>
+      needs()
+        .filter(({ of }) => of.has(name))
+        .map(({ eventMs }) => ({ by, eventMs })),
+    );
   }
 
   /** Somebody who reads the results of these may wish for something else. */
   changed(upstreams: readonly string[]): void {
-    for (const name of upstreams) {
-      const member = this.#members.get(name);
-      if (member === undefined) continue;
-      if (member.upstreams.length === 0) member.look();
-      else this.changed(member.upstreams);
-    }
+    for (const name of upstreams) this.#members.get(name)?.look();
   }
 
   /** Somebody tells again how far his results are there. */
   told(): void {
-    for (const { upstreams, look } of this.#members.values()) if (upstreams.length === 0) look();
+    for (const { look } of this.#members.values()) look();
   }
 }

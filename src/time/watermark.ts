@@ -87,6 +87,12 @@ export class Watermark {
     return changesLeast && this.#look();
   }
 
+  /** Something else was recorded then, and shows who was silent until then. Answers whether the watermark moved on. */
+  recorded(recordedMs: number): boolean {
+    this.#nowMs = Math.max(this.#nowMs, recordedMs);
+    return this.#nowMs >= this.#silentAtMs && this.#look();
+  }
+
   /** That time has come so far is known from elsewhere. Answers whether the watermark moved on. */
   reach(ms: number): boolean {
     if (ms <= this.#watermarkMs) return false;

@@ -89,7 +89,8 @@ describe('windows over windows on several nodes', () => {
     const found: { start: string; things: number; pieces: number }[] = [];
     const late: unknown[] = [];
     for (let after = 0; ;) {
-      const { events } = await first.events.read({ after, limit: 1_000 });
+      const types = [Summed.type, 'thereupon.event.late'];
+      const { events } = await first.events.read({ after, limit: 1_000, types });
       for (const event of events) {
         if (event.type === 'thereupon.event.late') late.push(event.data);
         if (event.type === Summed.type) found.push(event.data as (typeof found)[number]);

@@ -4,7 +4,7 @@ import { defineEvent } from '../../event/define-event.ts';
 import { defineWindow } from '../../operator/define-window.ts';
 import type { EventTimeOptions } from '../../operator/event-time-options.ts';
 import type { TestSystem } from '../../testing/index.ts';
-import { tumbling } from '../../time/windowing.ts';
+import { hopping, tumbling } from '../../time/windowing.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
 import { Measured, Totalled } from './readings.ts';
@@ -123,6 +123,74 @@ export const quietingCases: ContractSuite = (bench) =>
           assert.equal((await toldIn(test, 1)) > 0, true);
           assert.deepEqual(counts(test), [2]);
           assert.equal(await toldIn(test, 3), 0);
+        }
+      },
+
+    'G6 G8 who reads results tells none of them is late, also where its first stage stops while something is attempted again':
+      async (stage) => {
+        for (const how of ['restart', 'pause', 'crash'] as const) {
+          let failing = true;
+          const test = await stage.start({ events, windows: [totals({}, { fails: () => failing }), joined({})] });
+          for (const sensor of ['failing', 'a']) await measure(test, sensor, 1);
+          await measure(test, 'a', 200);
+          await test.settled();
+          failing = false;
+          if (how === 'pause') {
+            await test.consumers.pause('totals');
+            await test.settled();
+            await test.consumers.resume('totals');
+          } else await test[how]();
+          await toldIn(test, 4);
+          assert.deepEqual([test.reported('thereupon.event.late'), counts(test)], [[], [3]]);
+        }
+      },
+
+    'G8 who reads results tells none of them is late, also where several of a key are due at once': async (stage) => {
+      const first = defineWindow({
+        name: 'overlapping',
+        on: Opened,
+        key: ({ data }) => data.door,
+        windows: hopping('2m', { every: '1m' }),
+        time: { disorder: '5s', idle: 'never' },
+        aggregate: { initial: () => 0, add: (count) => count + 1, result: (count, { key }) => ({ door: key, count }) },
+        concurrency: 1,
+        publishes: Tallied,
+      });
+      const second = defineWindow({
+        name: 'joined',
+        on: Tallied,
+        key: () => 'all',
+        windows: tumbling('1m'),
+        time: { idle: 'never' },
+        aggregate: { initial: () => 0, add: (count) => count + 1, result: (count) => ({ count }) },
+        publishes: Joined,
+      });
+      const test = await stage.start({ events, windows: [first, second] });
+      for (const [door, seconds, source] of [
+        ['a', -30, '/a'],
+        ['b', 30, '/b'],
+        ['end', 50_000, '/a'],
+        ['end', 50_000, '/b'],
+      ] as const)
+        await test.system.publish(Opened, { door }, { ...within(test, seconds), source });
+      await test.settled();
+      assert.deepEqual([test.reported('thereupon.event.late'), counts(test)], [[], [1, 2, 1]]);
+    },
+
+    'G8 who reads results and other sources goes on when these are silent, though those whose results it reads do not go on by the clock':
+      async (stage) => {
+        for (const sources of [[], ['/nobody']]) {
+          const test = await stage.start({ events, windows: [totals({ idle: 'never' }), joined({ sources }, Opened)] });
+          await open(test, 1);
+          await measure(test, 'a', 2);
+          await measure(test, 'a', 400);
+          await toldIn(test, 1);
+          assert.deepEqual(counts(test), [2]);
+          assert.equal(await toldIn(test, 3), 0);
+          const before = test.recorded().length;
+          await test.consumers.replay('totals', 'beginning');
+          await toldIn(test, 2);
+          assert.equal(test.recorded().length, before);
         }
       },
 
