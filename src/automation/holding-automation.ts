@@ -98,7 +98,7 @@ export function inTimeReaction(
     // What happened before the last event that was handed over is late, as long as it lives.
     isOver: () => false,
   };
-  const rules = holdRules(`automation ${name}`, inTime.hold ?? {});
+  const rules = holdRules(`automation ${name}`, inTime.hold);
   return holdingReaction<InOrder<Own, StoredEvent>>(
     { ...options, publishes: [...(options.publishes ?? []), ...late.publishes] },
     {

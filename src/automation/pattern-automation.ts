@@ -62,7 +62,7 @@ export function patternReaction(
 ): Reaction {
   const { on: given, run, publishes = [] } = options;
   const name = `automation ${options.name}`;
-  const { key, time, hold = {}, late: way = 'drop' } = given.options;
+  const { key, time, hold, late: way = 'drop' } = given.options;
   const late = new LateEvents(options.name, way, given.on);
   const order = { rules: holdRules(name, hold), waits: waitsForOthers(time), late };
   const operator: Operator<unknown> =

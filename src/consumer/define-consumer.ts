@@ -178,7 +178,7 @@ export function reactionOf<Given extends On>(
     consumes: selection.types,
     start: options.from ?? 'beginning',
     concurrency,
-    retry: retryPolicy(options.retry ?? {}, name),
+    retry: retryPolicy(options.retry === undefined ? {} : options.retry, name),
     timeoutMs: durationMs(options.timeout ?? '30s', 'timeout'),
   };
 }

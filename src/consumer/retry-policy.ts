@@ -1,7 +1,8 @@
-import { InvalidDefinition, ThereuponError } from '../errors.ts';
+import { InvalidDefinition, ThereuponError, describeValue } from '../errors.ts';
 import type { BackoffPolicy } from '../system/backoff.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { assertKnown, isOptions } from '../system/known-options.ts';
 
 /** How a consumer answers failures. Every option has a default; see `DEFAULT_RETRY`. */
 export interface RetryOptions {
@@ -27,7 +28,18 @@ export interface RetryPolicy extends BackoffPolicy {
   terminal(error: unknown): boolean;
 }
 
+const RETRY_OPTIONS = 'attempts minDelay maxDelay factor jitter maxAge terminal'.split(' ');
+
+/** Errors: InvalidDefinition names the option. */
 export function retryPolicy(options: RetryOptions, definition: string): RetryPolicy {
+  if (!isOptions(options))
+    throw new InvalidDefinition(definition, `retry must be an object, found ${describeValue(options)}`);
+  assertKnown(definition, options, RETRY_OPTIONS, 'retry.');
+  if (options.terminal !== undefined && typeof options.terminal !== 'function')
+    throw new InvalidDefinition(
+      definition,
+      `retry.terminal must be a function, found ${describeValue(options.terminal)}`,
+    );
   const attempts = options.attempts ?? 5;
   if (!Number.isInteger(attempts) || attempts < 1) {
     throw new InvalidDefinition(definition, `retry.attempts must be a whole number from 1, found ${String(attempts)}`);

@@ -51,7 +51,7 @@ export class TimeCourse {
   #stopped = false;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
-    const { reaction, stores, environment, mark, states, isLive, isRetrying, wishes, clocks, outage, ...due } = options;
+    const { reaction, stores, environment, mark, states, isLive, isRetrying, clocks, outage, ...due } = options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
     this.#time = time;

@@ -1,6 +1,7 @@
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { isOptions } from '../system/known-options.ts';
 
 /** Errors: InvalidDefinition when an option is no event definition. */
 export function assertDefinition(name: string, option: string, given: unknown): void {
@@ -10,7 +11,7 @@ export function assertDefinition(name: string, option: string, given: unknown): 
 
 /** Errors: InvalidDefinition when an option is given and no object. */
 export function assertObject(name: string, option: string, given: unknown): void {
-  if (given !== undefined && (typeof given !== 'object' || given === null))
+  if (given !== undefined && !isOptions(given))
     throw new InvalidDefinition(name, `${option} must be an object, found ${describeValue(given)}`);
 }
 

@@ -17,7 +17,7 @@ import { holdRules, inOrder } from './in-order.ts';
 import type { HoldOptions, Machine } from './in-order.ts';
 import { LateEvents } from './late-events.ts';
 import type { LateWay } from './late-events.ts';
-import { assertDefinition, assertObject, wholeMs } from './assert-options.ts';
+import { assertDefinition, wholeMs } from './assert-options.ts';
 import { waitsForOthers } from './event-time-options.ts';
 import { timedReaction } from './timed-reaction.ts';
 import type { Saying, TimedOptions } from './timed-reaction.ts';
@@ -225,10 +225,9 @@ function monitorOf<State, Value>(
   expected: readonly string[],
 ): MonitorDefinition {
   assertDefinition(name, 'publishes', options.publishes);
-  assertObject(name, 'hold', options.hold);
   const on = definitionsOf(options.on);
   const late = new LateEvents(options.name, options.late ?? 'drop', on);
-  const rules = holdRules(name, options.hold ?? {});
+  const rules = holdRules(name, options.hold);
   const operator = inOrder(machine, { rules, waits: waitsForOthers(options.time), late });
   const publishes = [options.publishes, ...late.publishes];
   const reaction = timedReaction('monitor', options as unknown as TimedOptions<On>, { operator, publishes, expected });
@@ -244,7 +243,8 @@ function readingOf(reading: unknown): number | null {
 
 /** Armed again while it still would fire, it would fire at every reading. */
 function assertHysteresis(name: string, fires: Level, rearms: Level | 'always' | undefined): void {
-  if (typeof fires !== 'object' || typeof rearms !== 'object') return;
+  // What is neither is refused where it is read.
+  if (typeof fires !== 'object' || typeof rearms !== 'object' || rearms === null) return;
   const isApart =
     'above' in fires
       ? 'below' in rearms && rearms.below <= fires.above

@@ -216,7 +216,9 @@ function stepOf(step: PatternStep, place: string): Step<StoredEvent> {
   if (step instanceof Sides)
     return {
       kind: step.kind,
-      sides: step.sides.map((side) => {
+      sides: step.sides.map((side: unknown) => {
+        if (!(side instanceof Absence) && !(side instanceof Part))
+          throw new InvalidDefinition(place, `a side of and() or or() is one() or not(), found ${describeValue(side)}`);
         if (side instanceof Absence) return { absent: wantedBy(side), forMs: side.forMs };
         if (side.min !== 1 || side.max !== 1)
           throw new InvalidDefinition(place, 'a side of and() or or() is one event, and has no count');

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, isOptions } from '../system/known-options.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
 import { wholeMs } from './assert-options.ts';
 
@@ -29,8 +29,7 @@ export function watermarkRule(
   /** Options that whoever has these has besides. */
   more: readonly string[] = [],
 ): WatermarkRule {
-  if (typeof options !== 'object' || options === null)
-    throw new InvalidDefinition(name, `time must be an object, found ${describeValue(options)}`);
+  if (!isOptions(options)) throw new InvalidDefinition(name, `time must be an object, found ${describeValue(options)}`);
   assertKnown(name, options, ['at', 'disorder', 'idle', 'sources', ...more], 'time.');
   const { disorder = '0s', idle = '1m', sources = [], at } = options;
   if (at !== undefined && typeof at !== 'function')
@@ -77,6 +76,8 @@ const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
 const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Whether events wait for those that happened before them. */
-export function waitsForOthers({ disorder }: EventTimeOptions<never> = {}): boolean {
+export function waitsForOthers(options: EventTimeOptions<never> | undefined): boolean {
+  // What is no object is refused where the options are read.
+  const disorder = isOptions(options) ? options.disorder : undefined;
   return disorder !== undefined && durationMs(disorder, 'time.disorder') > 0;
 }

@@ -7,6 +7,7 @@ import { isoTime } from '../system/clock.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
 import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
+import { assertObject } from './assert-options.ts';
 import type { LateEvents } from './late-events.ts';
 import type { Operator, Saying, TimedEvent } from './timed-reaction.ts';
 
@@ -67,7 +68,8 @@ function overflowOf(key: string, early: readonly Held<unknown>[]): Readonly<Reco
 }
 
 /** Errors: InvalidDefinition names the option. */
-export function holdRules(name: string, options: HoldOptions): ReorderRules {
+export function holdRules(name: string, options: HoldOptions = {}): ReorderRules {
+  assertObject(name, 'hold', options);
   assertKnown(name, options, ['maxEvents', 'overflow'], 'hold.');
   const { maxEvents = 10_000, overflow = 'release' } = options;
   if (!Number.isSafeInteger(maxEvents) || maxEvents < 1)

@@ -16,9 +16,14 @@ export function assertKnown(name: string, options: unknown, known: readonly stri
   );
 }
 
+/** Whether something is an object that may have options: no list, no date. */
+export function isOptions(given: unknown): given is object {
+  return Object.prototype.toString.call(given) === '[object Object]';
+}
+
 /** Errors: InvalidDefinition when they are no object. */
 export function assertOptions(kind: string, options: unknown): void {
-  if (typeof options !== 'object' || options === null)
+  if (!isOptions(options))
     throw new InvalidDefinition(kind, `expected an object of options, found ${describeValue(options)}`);
 }
 

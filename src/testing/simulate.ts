@@ -1,6 +1,7 @@
 import { InvalidInput } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { Config } from '../config.ts';
+import { isOptions } from '../system/known-options.ts';
 import { seededRandom } from '../system/random.ts';
 import { differenceOf } from './simulation-outcome.ts';
 import type { Difference, Outcome } from './simulation-outcome.ts';
@@ -72,6 +73,10 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
   program: SimulatedProgram<Events>,
   options: SimulationOptions,
 ): Promise<Simulation> {
+  if (!isOptions(program))
+    throw new InvalidInput({ path: 'program', expected: 'the options of open() without a store', found: program });
+  if (!isOptions(options))
+    throw new InvalidInput({ path: 'options', expected: 'an object with events', found: options });
   const { events, runs = 100, seed = 1, now, signal, progress = () => {} } = options;
   if (!Array.isArray(events) || events.length === 0)
     throw new InvalidInput({ path: 'events', expected: 'a history of at least one event', found: events });
@@ -85,7 +90,7 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
   if (!Number.isSafeInteger(runs) || runs < 1)
     throw new InvalidInput({ path: 'runs', expected: 'a whole number from 1', found: runs });
   if (!Number.isSafeInteger(seed)) throw new InvalidInput({ path: 'seed', expected: 'a whole number', found: seed });
-  const shares = faultShares(options.faults ?? {});
+  const shares = faultShares(options.faults === undefined ? {} : options.faults);
   const startMs = now === undefined ? beginningOf(events) : new Date(now).getTime();
   if (!Number.isFinite(startMs)) throw new InvalidInput({ path: 'now', expected: 'a time', found: now });
   const theatre = new Theatre(program, events, startMs);

@@ -1,6 +1,7 @@
 import { InvalidInput } from '../errors.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
+import { isOptions } from '../system/known-options.ts';
 import type { Random } from '../system/random.ts';
 
 /** How often what goes wrong, each from 0 to 1: the share of the events, or, of crashes, of the moments in which one is told. */
@@ -53,11 +54,14 @@ const CRASH_WRITES = 4;
 
 /** Errors: InvalidInput names what of the faults cannot be meant. */
 export function faultShares(faults: SimulationFaults): FaultShares {
+  if (!isOptions(faults)) throw new InvalidInput({ path: 'faults', expected: 'an object of shares', found: faults });
   const known = new Set(['duplicate', 'reorder', 'delay', 'drop', 'crash']);
   for (const name of Object.keys(faults))
     if (!known.has(name))
       throw new InvalidInput({ path: 'faults', expected: `only ${[...known].join(', ')}`, found: name });
   const { duplicate = 0.1, reorder = 0.1, delay = 0.05, drop = 0, crash = 0.1 } = faults;
+  if (typeof delay !== 'number' && !isOptions(delay))
+    throw new InvalidInput({ path: 'faults.delay', expected: 'a share from 0 to 1, or { share, upTo }', found: delay });
   const later = typeof delay === 'number' ? { share: delay, upTo: '1h' as const } : delay;
   const shares = { duplicate, reorder, delay: later.share, drop, crash };
   for (const [name, share] of Object.entries(shares))
