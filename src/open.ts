@@ -177,7 +177,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const reactions = withUpstreams(reactionsOf(options));
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
-    const clocks = new ClockTrust(options.clocks ?? {});
+    const clocks = new ClockTrust(options.clocks === undefined ? {} : options.clocks);
     const { outboxes = [] } = options;
     const sqlite = outboxes.length === 0 ? undefined : await import('./backends/sqlite/outbox.ts');
     sqlite?.assertOutboxes(outboxes, factory);

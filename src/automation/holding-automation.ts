@@ -25,6 +25,7 @@ import { timedReaction } from '../operator/timed-reaction.ts';
 import type { Operator, TimedOptions } from '../operator/timed-reaction.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
+import { titleOf } from '../system/known-options.ts';
 
 type AnyContext = HandlerContext<RecordedEvent, EventDefinition, JsonValue>;
 
@@ -58,7 +59,7 @@ export function sequencedReaction(
   const isDeclared = 'reaction' in given;
   const sequence = isDeclared ? given.sequence : given;
   const ask = isDeclared ? undefined : sequence.ask;
-  const rules = sequenceRules(`automation ${options.name}`, sequence);
+  const rules = sequenceRules(titleOf('automation', options), sequence);
   // What it does not want is counted all the same.
   const wants = where === undefined ? undefined : compileSelection({ where });
   return holdingReaction<Sequences>(all, {
@@ -79,12 +80,10 @@ export function inTimeReaction(
   loops: LoopLimits,
 ): Reaction {
   const { inTime, name, on } = options;
+  const title = titleOf('automation', options);
   if ((inTime.disorder as unknown) === undefined)
-    throw new InvalidDefinition(
-      `automation ${name}`,
-      'inTime.disorder is missing: for how long events wait for earlier ones',
-    );
-  const late = new LateEvents(name, inTime.late ?? 'drop', definitionsOf(on));
+    throw new InvalidDefinition(title, 'inTime.disorder is missing: for how long events wait for earlier ones');
+  const late = new LateEvents(title, name, inTime.late ?? 'drop', definitionsOf(on), 'inTime.late');
   const machine: Machine<Own, StoredEvent> = {
     shape: 'in time',
     valueOf: (event) => event.stored,
@@ -98,7 +97,7 @@ export function inTimeReaction(
     // What happened before the last event that was handed over is late, as long as it lives.
     isOver: () => false,
   };
-  const rules = holdRules(`automation ${name}`, inTime.hold);
+  const rules = holdRules(title, inTime.hold);
   return holdingReaction<InOrder<Own, StoredEvent>>(
     { ...options, publishes: [...(options.publishes ?? []), ...late.publishes] },
     {

@@ -16,6 +16,7 @@ import type { Found, Operator, TimedOptions } from '../operator/timed-reaction.t
 import type { MatchedSoFar } from '../operator/pattern.ts';
 import { isoTime } from '../system/clock.ts';
 import { deterministicId } from '../system/ids.ts';
+import { titleOf } from '../system/known-options.ts';
 import type { Logger } from '../system/logger.ts';
 
 /** What the run of an automation is given that waits for several events. */
@@ -61,10 +62,10 @@ export function patternReaction(
   loops: LoopLimits,
 ): Reaction {
   const { on: given, run, publishes = [] } = options;
-  const name = `automation ${options.name}`;
+  const name = titleOf('automation', options);
   const { key, time, hold, late: way = 'drop' } = given.options;
-  const late = new LateEvents(options.name, way, given.on);
-  const order = { rules: holdRules(name, hold), waits: waitsForOthers(time), late };
+  const late = new LateEvents(name, options.name, way, given.on);
+  const order = { rules: holdRules(name, hold), waits: waitsForOthers(name, time), late };
   const operator: Operator<unknown> =
     given.kind === 'pattern'
       ? inOrder(

@@ -226,9 +226,9 @@ function monitorOf<State, Value>(
 ): MonitorDefinition {
   assertDefinition(name, 'publishes', options.publishes);
   const on = definitionsOf(options.on);
-  const late = new LateEvents(options.name, options.late ?? 'drop', on);
+  const late = new LateEvents(name, options.name, options.late ?? 'drop', on);
   const rules = holdRules(name, options.hold);
-  const operator = inOrder(machine, { rules, waits: waitsForOthers(options.time), late });
+  const operator = inOrder(machine, { rules, waits: waitsForOthers(name, options.time), late });
   const publishes = [options.publishes, ...late.publishes];
   const reaction = timedReaction('monitor', options as unknown as TimedOptions<On>, { operator, publishes, expected });
   return { kind: 'monitor', name: options.name, on, publishes, reaction };
@@ -263,12 +263,15 @@ function levelOf(name: string, option: string, level: Level): (measured: number)
     assertKnown(name, level, ['above', 'below'], `${option}.`);
     if ('above' in level && 'below' in level)
       throw new InvalidDefinition(name, `${option} has above or below, not both; a function may say anything else`);
-    if ('above' in level && Number.isFinite(level.above)) return (measured) => measured > level.above;
-    if ('below' in level && Number.isFinite(level.below)) return (measured) => measured < level.below;
+    for (const [side, limit] of Object.entries(level))
+      if (!Number.isFinite(limit))
+        throw new InvalidDefinition(name, `${option}.${side} must be a number, found ${describeValue(limit)}`);
+    if ('above' in level) return (measured) => measured > level.above;
+    if ('below' in level) return (measured) => measured < level.below;
   }
   throw new InvalidDefinition(
     name,
-    `${option} must be { above }, { below } or a function, found ${describeValue(level)}`,
+    `${option} must be { above }, { below }${option === 'rearms' ? ", 'always'" : ''} or a function, found ${describeValue(level)}`,
   );
 }
 
@@ -285,6 +288,11 @@ function measureOf(name: string, measure: MeasureOptions): Measure {
       return { kind: 'average', over: { events: average?.events ?? 1 } };
     if (average?.over !== undefined)
       return { kind: 'average', over: { ms: wholeMs(name, 'measure.average.over', average.over) } };
+    if (average?.events !== undefined)
+      throw new InvalidDefinition(
+        name,
+        `measure.average.events must be a whole number from 1, found ${describeValue(average.events)}`,
+      );
   }
   throw new InvalidDefinition(
     name,

@@ -127,7 +127,9 @@ export function compileRule(name: string, options: PatternRule): CompiledRule {
   const { sequence, once = false, within, order = 'some' } = options;
   if (!Array.isArray(sequence) || sequence.length === 0)
     throw new InvalidDefinition(name, `sequence must be a list of steps, found ${describeValue(sequence)}`);
-  const groups = sequence.filter((step: unknown) => step instanceof Every);
+  const groups = sequence.filter((step: unknown): step is Every => step instanceof Every);
+  if (groups.some((each) => each.steps.length === 0))
+    throw new InvalidDefinition(name, 'every() needs the steps that begin anew');
   if (typeof once !== 'boolean')
     throw new InvalidDefinition(name, `once must be true or false, found ${describeValue(once)}`);
   if (groups.length > 1) throw new InvalidDefinition(name, 'only one stretch of a sequence may be every');
@@ -160,7 +162,10 @@ function asDefinition(name: string, check: () => void): void {
   try {
     check();
   } catch (cause) {
-    throw cause instanceof InvalidInput ? new InvalidDefinition(name, cause.message, { cause }) : cause;
+    if (!(cause instanceof InvalidInput)) throw cause;
+    const path = cause.path.replace(/^pattern\.?/, '').replace(/^steps/, 'sequence');
+    const what = `expected ${cause.expected}, found ${cause.found}`;
+    throw new InvalidDefinition(name, path === '' ? what : `${path}: ${what}`, { cause });
   }
 }
 
@@ -217,6 +222,8 @@ function stepOf(step: PatternStep, place: string): Step<StoredEvent> {
     return {
       kind: step.kind,
       sides: step.sides.map((side: unknown) => {
+        if (side instanceof Sides)
+          throw new InvalidDefinition(place, 'and() and or() have one() or not() as sides, not and() or or() in turn');
         if (!(side instanceof Absence) && !(side instanceof Part))
           throw new InvalidDefinition(place, `a side of and() or or() is one() or not(), found ${describeValue(side)}`);
         if (side instanceof Absence) return { absent: wantedBy(side), forMs: side.forMs };

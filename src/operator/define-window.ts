@@ -129,7 +129,7 @@ export function defineWindow<
     throw new InvalidDefinition(name, 'aggregate.remove has no meaning for windows by count, which take nothing back');
   if (windows.kind === 'count' && options.early !== undefined)
     throw new InvalidDefinition(name, 'early has no meaning for windows by count, which tell when they are full');
-  const late = latePolicy(name, options.late ?? 'drop');
+  const late = latePolicy(name, options.late === undefined ? 'drop' : options.late);
   if (windows.kind === 'count' && late.latenessMs > 0)
     throw new InvalidDefinition(name, 'late.correct has no meaning for windows by count, in which nothing is late');
   const on = definitionsOf(options.on);
@@ -140,7 +140,7 @@ export function defineWindow<
       name,
       `it is on ${published.type}, which it publishes: its results would be its events`,
     );
-  const lateEvents = new LateEvents(options.name, late.beyond, on);
+  const lateEvents = new LateEvents(name, options.name, late.beyond, on, 'late.beyond');
   const publishes = [published, retractionOf(published), ...lateEvents.publishes];
   const operator = new WindowOperator(options.name, {
     rules: {

@@ -1,7 +1,6 @@
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
-import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
@@ -75,9 +74,7 @@ const LONGEST_MS = 1_000 * 365 * 86_400_000;
 const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
 const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** Whether events wait for those that happened before them. */
-export function waitsForOthers(options: EventTimeOptions<never> | undefined): boolean {
-  // What is no object is refused where the options are read.
-  const disorder = isOptions(options) ? options.disorder : undefined;
-  return disorder !== undefined && durationMs(disorder, 'time.disorder') > 0;
+/** Whether events wait for those that happened before them. Errors: as of `watermarkRule`. */
+export function waitsForOthers(name: string, options: EventTimeOptions<never> | undefined): boolean {
+  return options !== undefined && watermarkRule(name, options).disorderMs > 0;
 }

@@ -14,10 +14,10 @@ export class LateEvents {
   readonly #name: string;
   readonly #definitions: ReadonlyMap<string, EventDefinition>;
 
-  /** Errors: InvalidDefinition for another way. */
-  constructor(name: string, way: LateWay, on: readonly EventDefinition[]) {
+  /** `title`: how errors name the definition, `option`: and the way. Errors: InvalidDefinition for another way. */
+  constructor(title: string, name: string, way: LateWay, on: readonly EventDefinition[], option = 'late') {
     if (way !== 'drop' && way !== 'side')
-      throw new InvalidDefinition(name, `late must be 'drop' or 'side', found ${describeValue(way)}`);
+      throw new InvalidDefinition(title, `${option} must be 'drop' or 'side', found ${describeValue(way)}`);
     this.#name = name;
     this.#definitions = new Map(way === 'side' ? on.map((definition) => [definition.type, lateOf(definition)]) : []);
   }

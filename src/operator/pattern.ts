@@ -64,7 +64,7 @@ export class Part<Name extends string = string, Definition extends EventDefiniti
     if (!isCount || !(Number.isSafeInteger(atMost) || atMost === Number.POSITIVE_INFINITY))
       throw new InvalidDefinition(
         name,
-        `count must go from a whole number to one that is no less, found ${describeValue({ atLeast, atMost })}`,
+        `count must go from a whole number to one that is no less, found ${atLeast} to ${atMost}`,
       );
     return new Part(this.name, this.definition, {
       condition: this.condition,
@@ -89,7 +89,7 @@ export class Absence<Definition extends EventDefinition = EventDefinition> {
 
   /** For so long after what came before it. */
   within(duration: Duration): Absence<Definition> {
-    return new Absence(this.definition, this.condition, durationMs(duration, 'within'));
+    return new Absence(this.definition, this.condition, durationMs(duration, `not(${this.definition.type}).within`));
   }
 }
 

@@ -4,7 +4,7 @@ import type { EncodedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, isOptions } from '../system/known-options.ts';
 
 /** By how much the clocks of sources may be ahead of this one's: events from further in the future are quarantined. */
 export interface ClockOptions {
@@ -21,10 +21,12 @@ export class ClockTrust {
 
   /** Errors: InvalidInput names the option. */
   constructor(options: ClockOptions) {
+    if (!isOptions(options))
+      throw new InvalidInput({ path: 'clocks', expected: 'an object with trusted, sources or both', found: options });
     assertKnown('clocks', options, ['trusted', 'sources']);
     const { trusted, sources = {} } = options;
     this.#trustedMs = trusted === undefined ? Number.POSITIVE_INFINITY : durationMs(trusted, 'clocks.trusted');
-    if (typeof sources !== 'object')
+    if (!isOptions(sources))
       throw new InvalidInput({ path: 'clocks.sources', expected: 'durations by source', found: sources });
     this.#sources = new Map(
       Object.entries(sources).map(([source, duration]) => [source, durationMs(duration, `clocks.sources.${source}`)]),

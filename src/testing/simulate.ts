@@ -58,6 +58,8 @@ export interface Simulation {
   readonly report: string;
 }
 
+const OPTIONS = 'events runs seed faults now signal progress'.split(' ');
+
 /** So many smaller plans are tried for a divergence. */
 const SHRINK_ATTEMPTS = 400;
 
@@ -73,10 +75,13 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
   program: SimulatedProgram<Events>,
   options: SimulationOptions,
 ): Promise<Simulation> {
-  if (!isOptions(program))
+  if (typeof program !== 'function' && !isOptions(program))
     throw new InvalidInput({ path: 'program', expected: 'the options of open() without a store', found: program });
   if (!isOptions(options))
     throw new InvalidInput({ path: 'options', expected: 'an object with events', found: options });
+  const unknown = Object.keys(options).find((option) => !OPTIONS.includes(option));
+  if (unknown !== undefined)
+    throw new InvalidInput({ path: `options.${unknown}`, expected: `one of ${OPTIONS.join(', ')}`, found: unknown });
   const { events, runs = 100, seed = 1, now, signal, progress = () => {} } = options;
   if (!Array.isArray(events) || events.length === 0)
     throw new InvalidInput({ path: 'events', expected: 'a history of at least one event', found: events });
@@ -98,7 +103,7 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
   const again = await theatre.differs(orderlyPlan(all), seed);
   if (again !== undefined) {
     const divergence = await theatre.shrunk({ run: 0, seed, difference: again, plan: orderlyPlan(all) }, progress);
-    return { runs: 0, seed, divergence, report: reportOf(divergence, events) };
+    return { runs: 0, seed, divergence, report: reportOf(divergence, events, theatre.timed) };
   }
   for (let run = 1; run <= runs; run += 1) {
     if (signal?.aborted === true) return alike(run - 1, seed, events.length);
@@ -109,7 +114,7 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
     progress(run);
     if (difference !== undefined) {
       const divergence = await theatre.shrunk({ run, seed: ownSeed, difference, plan }, progress);
-      return { runs: run, seed, divergence, report: reportOf(divergence, events) };
+      return { runs: run, seed, divergence, report: reportOf(divergence, events, theatre.timed) };
     }
   }
   return alike(runs, seed, events.length);
@@ -140,6 +145,8 @@ class Theatre {
   readonly #program: SimulatedProgram;
   readonly #history: readonly Told[];
   readonly #startMs: number;
+  /** Reactions of the program that go by time. */
+  timed: ReadonlySet<string> = new Set();
   /** What comes of events told in order, by which they are; the last one asked for alone, since smaller ones come once. */
   #orderly: { readonly key: string; readonly outcome: Outcome } | undefined;
 
@@ -179,6 +186,7 @@ class Theatre {
   async #play(plan: Plan, seed: number): Promise<Outcome> {
     const given = typeof this.#program === 'function' ? await this.#program() : this.#program;
     const { store: _store, environment: _environment, server: _server, feed: _feed, ...program } = given as Config;
+    this.timed = new Set([...(program.windows ?? []), ...(program.monitors ?? [])].map(({ name }) => name));
     return play({ program, history: this.#history, plan, seed, startMs: this.#startMs });
   }
 }

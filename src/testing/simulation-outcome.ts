@@ -84,9 +84,14 @@ function differenceIn(
     const present = one ?? other;
     if (present === undefined) continue;
     const { reaction, what } = present;
-    // What is there in place of it is missing in turn.
-    const counterpart = (there: ReadonlyMap<string, Entry>, here: ReadonlyMap<string, Entry>) =>
-      [...there].find(([name, entry]) => !here.has(name) && entry.reaction === reaction && entry.what === what)?.[1];
+    // What is there in place of it is missing in turn, and most like it.
+    const counterpart = (there: ReadonlyMap<string, Entry>, here: ReadonlyMap<string, Entry>) => {
+      const others = [...there].filter(
+        ([name, entry]) => !here.has(name) && entry.reaction === reaction && entry.what === what,
+      );
+      const alike = others.map(([, entry]) => ({ entry, likeness: likenessOf(entry, present) }));
+      return alike.sort((left, right) => right.likeness - left.likeness).find(({ likeness }) => likeness > 0)?.entry;
+    };
     return {
       kind,
       reaction,
@@ -96,6 +101,17 @@ function differenceIn(
     };
   }
   return undefined;
+}
+
+/** How much two say the same; 0: they are about different things. */
+function likenessOf(left: Entry, right: Entry): number {
+  const [one, other] = [left, right].map(({ said }) => JSON.parse(said) as { stream?: string; data?: unknown });
+  if (one?.stream !== other?.stream) return 0;
+  const [mine, theirs] = [one?.data, other?.data].map((data) => Object.entries(Object(data)));
+  const same = mine?.filter(([name, value]) =>
+    theirs?.some(([its, its_value]) => its === name && JSON.stringify(its_value) === JSON.stringify(value)),
+  );
+  return 1 + (same?.length ?? 0);
 }
 
 function shown(entry: Entry | undefined): string | undefined {

@@ -72,7 +72,12 @@ export function faultShares(faults: SimulationFaults): FaultShares {
 
 /** Everything told once, in order, and nothing goes wrong. */
 export function orderlyPlan(indexes: readonly number[]): Plan {
-  return indexes.map((index, place) => ({ index, atMs: place * APART_MS, crash: undefined }));
+  return indexes.map((index) => ({ index, atMs: orderlyMs(index), crash: undefined }));
+}
+
+/** When an event is told where nothing goes wrong, also where others are left out: so what is told then is in order. */
+export function orderlyMs(index: number): number {
+  return index * APART_MS;
 }
 
 /** What goes wrong, by chance. */
@@ -85,7 +90,7 @@ export function disorderlyPlan(events: number, shares: FaultShares, random: Rand
   const tellings: Telling[] = [];
   for (let index = 0; index < events; index += 1) {
     if (happens(shares.drop)) continue;
-    let atMs = index * APART_MS;
+    let atMs = orderlyMs(index);
     if (happens(shares.reorder)) atMs += (1 + Math.floor(random.next() * REORDER_EVENTS)) * APART_MS + 1;
     if (happens(shares.delay)) atMs += Math.floor(random.next() * shares.delayMs);
     tellings.push({ index, atMs, crash: crash() });
@@ -147,6 +152,13 @@ async function withFewerFaults(present: () => Plan, tryOne: (plan: Plan) => Prom
     const isRepeated = present().findIndex(({ index }) => index === telling?.index) < place;
     if (isRepeated) await tryOne(present().toSpliced(place, 1));
   }
+  // At its own time, as far as that goes.
+  for (const telling of present()) {
+    const atMs = orderlyMs(telling.index);
+    if (telling.atMs === atMs) continue;
+    const others = present().map((one) => (one === telling ? { ...telling, atMs } : one));
+    await tryOne(others.sort((left, right) => left.atMs - right.atMs));
+  }
   // In the order of the history, as far as that goes.
   for (let place = 1; place < present().length; place += 1) {
     const [left, right] = [present()[place - 1], present()[place]];
@@ -157,5 +169,4 @@ async function withFewerFaults(present: () => Plan, tryOne: (plan: Plan) => Prom
         .with(place, { ...left, atMs: right.atMs }),
     );
   }
-  await tryOne(present().map((telling, place) => ({ ...telling, atMs: place * APART_MS })));
 }

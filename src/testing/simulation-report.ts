@@ -1,4 +1,5 @@
 import type { Divergence } from './simulate.ts';
+import { orderlyMs } from './simulation-plan.ts';
 import type { Crash, Telling } from './simulation-plan.ts';
 import { isFact } from './simulation-run.ts';
 import type { Told } from './simulation-run.ts';
@@ -7,7 +8,12 @@ import type { Told } from './simulation-run.ts';
 const SHOWN = 160;
 
 /** What came out differently, and the fewest events that show it, for a person. */
-export function reportOf({ run, seed, difference, plan, events }: Divergence, history: readonly Told[]): string {
+export function reportOf(
+  { run, seed, difference, plan, events }: Divergence,
+  history: readonly Told[],
+  /** Reactions that go by time. */
+  timed: ReadonlySet<string>,
+): string {
   const { kind, reaction, what, expected, found } = difference;
   const isUnsteady = run === 0;
   const lines = [
@@ -20,6 +26,12 @@ export function reportOf({ run, seed, difference, plan, events }: Divergence, hi
     `  it was still seen with ${events} of ${history.length} events${isUnsteady ? '' : ', told like this'}:`,
     ...plan.map((telling, place) => `    ${toldLine(telling, place, plan, history)}`),
   ];
+  if (timed.has(reaction) && plan.some(({ index, atMs }) => atMs > orderlyMs(index)))
+    lines.push(
+      '',
+      `  ${reaction} goes by time: of an event that comes late it may rightly say something else. Without that fault`,
+      '  (delay: 0, and reorder: 0; --fault delay=0 --fault reorder=0) it is told whether anything else is wrong.',
+    );
   return lines.join('\n');
 }
 
@@ -40,15 +52,21 @@ function toldLine(
   const first = plan.findIndex((telling) => telling.index === index);
   const after = `+${(atMs / 1_000).toFixed(0)} s`.padEnd(8);
   const again = first < place ? ' (again)' : '';
+  const lateMs = atMs - orderlyMs(index);
+  const late = lateMs === 0 || again !== '' ? '' : ` (${lateText(lateMs)} after its turn)`;
   const then = crash === undefined ? '' : `\n${' '.repeat(14)}${crashed(crash)}`;
-  return `${after} ${`#${index + 1}`.padEnd(5)} ${described(history[index])}${again}${then}`;
+  return `${after} ${`#${index + 1}`.padEnd(5)} ${described(history[index])}${again}${late}${then}`;
+}
+
+function lateText(ms: number): string {
+  return ms < 120_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
 function crashed({ write, when }: Crash): string {
   const which = ['first', 'second', 'third', 'fourth'][write - 1] ?? `${write}th`;
   return when === 'before'
-    ? `the process dies before its ${which} write after that is durable, and starts again`
-    : `the process dies when its ${which} write after that is durable, before it hears of it, and starts again`;
+    ? `then the process is killed just before its ${which} write becomes durable, and is started again`
+    : `then the process is killed just after its ${which} write became durable, and is started again`;
 }
 
 function described(told: Told | undefined): string {

@@ -35,43 +35,50 @@ const MAX_OVERLAP = 10_000;
 export function tumbling(size: Duration, options: { readonly offset?: Duration } = {}): Windowing {
   assertOptional('tumbling', options);
   assertKnown('tumbling', options, ['offset']);
-  return hopping(size, { every: size, ...options });
+  return overlapping('tumbling', size, { every: size, ...options });
 }
 
 /** Windows of one size that begin every so often: each event is in as many as overlap at its time. */
 export function hopping(size: Duration, options: { readonly every: Duration; readonly offset?: Duration }): Windowing {
   assertOptional('hopping', options);
   assertKnown('hopping', options, ['every', 'offset']);
-  const { every, offset = 0 } = options;
-  const sizeMs = wholeMs(size, 'size');
-  const everyMs = wholeMs(every, 'every');
-  const offsetMs = durationMs(offset, 'offset');
+  return overlapping('hopping', size, options);
+}
+
+function overlapping(
+  of: 'hopping' | 'tumbling',
+  size: Duration,
+  { every, offset = 0 }: { readonly every: Duration; readonly offset?: Duration },
+): Windowing {
+  const sizeMs = wholeMs(size, `${of}: size`);
+  const everyMs = wholeMs(every, `${of}: every`);
+  const offsetMs = durationMs(offset, `${of}: offset`);
   if (everyMs > sizeMs)
     throw new InvalidInput({
-      path: 'every',
+      path: `${of}: every`,
       expected: 'no more than the size, or events would be in no window',
       found: every,
     });
   if (sizeMs / everyMs > MAX_OVERLAP)
     throw new InvalidInput({
-      path: 'every',
+      path: `${of}: every`,
       expected: `at least a ${MAX_OVERLAP}th of the size: each event is in as many windows`,
       found: every,
     });
   if (!Number.isSafeInteger(offsetMs))
-    throw new InvalidInput({ path: 'offset', expected: 'whole milliseconds', found: offset });
+    throw new InvalidInput({ path: `${of}: offset`, expected: 'whole milliseconds', found: offset });
   return checked({ kind: 'hopping', sizeMs, everyMs, offsetMs: offsetMs % everyMs });
 }
 
 /** A window for each run of events of which none is as far as the gap from the next. A late event may join two into one. */
 export function session(gap: Duration): Windowing {
-  return checked({ kind: 'session', gapMs: wholeMs(gap, 'gap') });
+  return checked({ kind: 'session', gapMs: wholeMs(gap, 'session: gap') });
 }
 
 /** A window for each so many events of a key, in the order in which they come. It spans the times of these events. */
 export function byCount(size: number): Windowing {
   if (!Number.isSafeInteger(size) || size < 1)
-    throw new InvalidInput({ path: 'size', expected: 'a whole number from 1', found: size });
+    throw new InvalidInput({ path: 'byCount: size', expected: 'a whole number from 1', found: size });
   return checked({ kind: 'count', size });
 }
 

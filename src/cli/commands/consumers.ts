@@ -58,17 +58,18 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     .argument('<name>')
     .action(async (name: string, options: AccessOptions) => {
       await withSystem(options, terminal, 'read', async ({ api, system }) =>
-        show(await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal, system === undefined),
+        show(api, await api.get<ConsumerJson>(`/consumers${pathOf(name)}`), options, terminal, system === undefined),
       );
       exit(EXIT_OK);
     });
   withAccess(consumers.command('held'))
-    .description('Shows what a consumer holds back until others have come, or time has.')
-    .argument('<name>')
-    .action(async (name: string, options: AccessOptions) => {
-      await withSystem(options, terminal, 'read', async ({ api }) =>
-        showHeld(await api.get<{ held: readonly HeldJson[] }>(`/consumers${pathOf(name)}/held`), options, terminal),
-      );
+    .description('Shows what a consumer, or each, holds back until others have come, or time has.')
+    .argument('[name]')
+    .action(async (name: string | undefined, options: AccessOptions) => {
+      await withSystem(options, terminal, 'read', async ({ api }) => {
+        const names = name === undefined ? (await consumersOf(api)).map((consumer) => consumer.name) : [name];
+        await showHeld(await heldBy(api, names), options, terminal, name === undefined);
+      });
       exit(EXIT_OK);
     });
   const steer =
@@ -77,7 +78,7 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
       await withSystem(options, terminal, 'write', async ({ api, system }) => {
         const path = `/consumers${pathOf(name)}/${verb}`;
         const consumer = await api.post<ConsumerJson>(path, body(options as never));
-        await show(consumer, options, terminal, system === undefined);
+        await show(api, consumer, options, terminal, system === undefined);
       });
       exit(EXIT_OK);
     };
@@ -113,22 +114,40 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
 }
 
 interface HeldJson {
+  readonly consumer: string;
   readonly key: string;
   readonly events: number;
   readonly waitsFor: string;
 }
 
+async function consumersOf(api: Connection['api']): Promise<readonly ConsumerJson[]> {
+  return (await api.get<{ consumers: readonly ConsumerJson[] }>('/consumers')).consumers;
+}
+
+async function heldBy(api: Connection['api'], consumers: readonly string[]): Promise<readonly HeldJson[]> {
+  const found: HeldJson[] = [];
+  for (const consumer of consumers) {
+    const { held } = await api.get<{ held: readonly Omit<HeldJson, 'consumer'>[] }>(
+      `/consumers${pathOf(consumer)}/held`,
+    );
+    found.push(...held.map((one) => ({ consumer, ...one })));
+  }
+  return found;
+}
+
 async function showHeld(
-  answer: { readonly held: readonly HeldJson[] },
+  held: readonly HeldJson[],
   options: AccessOptions,
   terminal: Terminal,
+  ofAll: boolean,
 ): Promise<void> {
-  if (options.json === true) return writeJson(terminal, answer);
-  if (answer.held.length === 0) return terminal.note('nothing is held back\n');
+  if (options.json === true) return writeJson(terminal, { held });
+  if (held.length === 0) return terminal.note('nothing is held back\n');
   await terminal.write(
     table(
-      answer.held,
+      held,
       [
+        ...(ofAll ? [{ title: 'CONSUMER', text: ({ consumer }: HeldJson) => printable(consumer) }] : []),
         { title: 'KEY', text: ({ key }) => printable(key), ink: () => 'bold' },
         { title: 'EVENTS', text: ({ events }) => count(events), right: true },
         { title: 'WAITS FOR', text: ({ waitsFor }) => printable(waitsFor) },
@@ -148,8 +167,9 @@ function replayFrom(from: string): unknown {
 
 /** How much was handled each process counts for itself: where this command opened the store, nobody did. */
 async function list({ api, system }: Connection, options: AccessOptions, terminal: Terminal): Promise<void> {
-  const { consumers } = await api.get<{ consumers: readonly ConsumerJson[] }>('/consumers');
+  const consumers = await consumersOf(api);
   if (options.json === true) return writeJson(terminal, { consumers });
+  const held = await heldCounts(api, consumers);
   const shown = consumers.filter(({ kind, parked }) => kind !== 'system' || parked > 0);
   if (shown.length === 0) return terminal.note('nothing reacts here\n');
   await terminal.write(
@@ -161,6 +181,7 @@ async function list({ api, system }: Connection, options: AccessOptions, termina
         { title: 'STATE', text: ({ state }) => state, ink: ({ state }) => inkOf(state) },
         { title: 'LAG', text: lagOf, right: true },
         { title: 'WAITING', text: ({ waiting }) => blankZero(waiting), right: true },
+        { title: 'HELD', text: ({ name }) => blankZero(held.get(name) ?? 0), right: true },
         { title: 'RETRYING', text: ({ retrying }) => blankZero(retrying), right: true },
         {
           title: 'PARKED',
@@ -169,14 +190,38 @@ async function list({ api, system }: Connection, options: AccessOptions, termina
           ink: ({ parked }) => (parked > 0 ? 'red' : undefined),
         },
         { title: 'HANDLED', text: ({ figures }) => (system === undefined ? count(figures.handled) : '–'), right: true },
-        { title: 'WHY', text: ({ reason, figures }) => printable(reason ?? figures.lastError?.error.message ?? '') },
+        {
+          title: 'WHY',
+          text: ({ name, reason, figures }) =>
+            printable(reason ?? figures.lastError?.error.message ?? (held.has(name) ? heldHint(name) : '')),
+        },
       ],
       terminal.out,
     ),
   );
 }
 
+/** Of those that hold something back. Where they run, they know how much; else it is read in the store. */
+async function heldCounts(
+  api: Connection['api'],
+  consumers: readonly ConsumerJson[],
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { name, kind, time } of consumers) {
+    if (kind === 'system') continue;
+    const keys = time === undefined ? await heldBy(api, [name]) : [];
+    const events = time?.held ?? keys.reduce((sum, one) => sum + one.events, 0);
+    if (events > 0) counts.set(name, events);
+  }
+  return counts;
+}
+
+function heldHint(name: string): string {
+  return `what is held: thereupon consumers held ${name}`;
+}
+
 async function show(
+  api: Connection['api'],
   consumer: ConsumerJson,
   options: AccessOptions,
   terminal: Terminal,
@@ -184,6 +229,7 @@ async function show(
 ): Promise<void> {
   if (options.json === true) return writeJson(terminal, consumer);
   const { lastError, lastHandledTime, handled, failed, late } = consumer.figures;
+  const held = (await heldCounts(api, [consumer])).get(consumer.name) ?? 0;
   await terminal.write(
     sheet(
       [
@@ -220,7 +266,7 @@ async function show(
             ? undefined
             : `${count(consumer.time.timers)} ${consumer.time.timers === 1 ? 'key waits' : 'keys wait'} for a time`,
         ],
-        ['held', heldOf(consumer)],
+        ['held', heldOf(consumer.name, held)],
         ['last handled', lastHandledTime === undefined ? undefined : calendarTime(lastHandledTime)],
         [
           'last error',
@@ -243,9 +289,10 @@ function waitingOf({ mode, waiting }: ConsumerJson): string {
   return `${count(waiting)} ${mode === 'queue' ? 'to be handled, now or when they are due' : 'behind these'}`;
 }
 
-function heldOf({ name, time }: ConsumerJson): string | undefined {
-  if (time === undefined || time.held === 0) return undefined;
-  return `${count(time.held)} events wait for others (thereupon consumers held ${printable(name)})`;
+function heldOf(name: string, events: number): string | undefined {
+  if (events === 0) return undefined;
+  const wait = events === 1 ? 'event waits' : 'events wait';
+  return `${count(events)} ${wait} for others (thereupon consumers held ${printable(name)})`;
 }
 
 function blankZero(value: number): string {
