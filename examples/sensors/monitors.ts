@@ -1,6 +1,9 @@
 import { defineMonitor, defineSilence } from 'thereupon';
 import { HeatNoticed, ReadingTaken, SensorLost, WarmthNoticed } from './events.ts';
 
+/** Most readings are here by then: they are looked at in the order in which they were taken. What comes later still is told as late. */
+const DISORDER = '30s';
+
 /** Fires above 80 °C, and not again before it was below 75. */
 export const tooHot = defineMonitor({
   name: 'too-hot',
@@ -11,6 +14,7 @@ export const tooHot = defineMonitor({
   fires: { above: 80 },
   rearms: { below: 75 },
   for: '1m',
+  time: { disorder: DISORDER },
   publishes: HeatNoticed,
   alarm: ({ key, since, measured }) => ({ sensor: key, since, celsius: measured }),
 });
@@ -25,6 +29,7 @@ export const tooWarm = defineMonitor({
   measure: { average: { over: '1m' } },
   fires: { above: 65 },
   rearms: { below: 60 },
+  time: { disorder: DISORDER },
   publishes: WarmthNoticed,
   alarm: ({ key, measured }) => ({ sensor: key, mean: Math.round(measured * 10) / 10 }),
 });
@@ -39,7 +44,7 @@ export const lost = defineSilence({
   key: (event) => event.data.sensor,
   for: '5m',
   expected: SENSORS,
-  time: { idle: '10s' },
+  time: { disorder: DISORDER, idle: '10s' },
   publishes: SensorLost,
   alarm: ({ key, since, heard }) => ({ sensor: key, since, everHeard: heard }),
 });
