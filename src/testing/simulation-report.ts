@@ -29,8 +29,8 @@ export function reportOf(
   if (timed.has(reaction) && plan.some(({ index, atMs }) => atMs > orderlyMs(index)))
     lines.push(
       '',
-      `  ${reaction} goes by time: of an event that comes late it may rightly say something else. Without that fault`,
-      '  (delay: 0, and reorder: 0; --fault delay=0 --fault reorder=0) it is told whether anything else is wrong.',
+      `  ${reaction} goes by time: of an event that comes late it may rightly say something else. Whether anything else`,
+      '  is wrong is seen without these faults: --fault delay=0 --fault reorder=0 (faults: { delay: 0, reorder: 0 }).',
     );
   return lines.join('\n');
 }
