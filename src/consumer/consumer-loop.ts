@@ -501,6 +501,8 @@ export class ConsumerLoop {
       isHeld: (key) => this.#ordered?.isHeld(key) ?? false,
       hasRoom: () => this.#room.fits(),
       submit: (work) => this.#submit(work),
+      // Also where nothing came of it: nobody is told of more while it is under way.
+      ended: () => this.#tellTime(),
       isLive: () => this.live,
       isRetrying: () => this.#ordered?.retrying ?? false,
       wishes: this.#options.wishes,

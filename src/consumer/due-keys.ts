@@ -24,6 +24,8 @@ export interface DueKeysOptions {
   /** Makes the states of keys ready. */
   readonly prefetch: (keys: readonly string[]) => Promise<void>;
   readonly submit: (work: Work) => void;
+  /** Something that was due is under way no longer. */
+  readonly ended: () => void;
   /** As of KeySlots. */
   readonly seed: number;
 }
@@ -226,6 +228,7 @@ export class DueKeys {
   #ended(due: DueKey, failed: Delivery | undefined): void {
     const { key, dueMs } = due;
     if (this.#underWay.get(key) === due) this.#underWay.delete(key);
+    this.#options.ended();
     if (failed !== undefined) this.#held.set(key, dueMs);
   }
 

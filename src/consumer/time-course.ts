@@ -18,7 +18,7 @@ import type { TimeStatus } from './status.ts';
 import { SOME_TIME } from './time-wishes.ts';
 import type { NeededTime, TimeMember, TimeWishes } from './time-wishes.ts';
 
-export interface TimeCourseOptions extends Pick<DueKeysOptions, 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
+export interface TimeCourseOptions extends Pick<DueKeysOptions, 'ended' | 'hasRoom' | 'isHeld' | 'isMine' | 'submit'> {
   readonly reaction: Reaction;
   readonly stores: Pick<ConsumerStores, 'log' | 'rows'>;
   readonly environment: Environment;

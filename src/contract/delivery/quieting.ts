@@ -32,7 +32,10 @@ type Test = TestSystem<typeof Measured | typeof Opened>;
 type Time = Pick<EventTimeOptions<never>, 'disorder' | 'idle' | 'sources'>;
 
 /** Minutes of readings by sensor. */
-function totals(time: Time, { fails = () => false }: { readonly fails?: () => boolean } = {}) {
+function totals(
+  time: Time,
+  { fails = () => false, early }: { readonly fails?: () => boolean; readonly early?: { readonly events: number } } = {},
+) {
   return defineWindow({
     name: 'totals',
     on: Measured,
@@ -47,6 +50,7 @@ function totals(time: Time, { fails = () => false }: { readonly fails?: () => bo
         return { sensor: key, start, ...total };
       },
     },
+    ...(early === undefined ? {} : { early }),
     retry: { attempts: 1_000, minDelay: '2h', maxDelay: '2h' },
     publishes: Totalled,
   });
@@ -73,7 +77,12 @@ function joined(time: Time, ...more: readonly (typeof Opened | typeof Tallied)[]
     key: () => 'all',
     windows: tumbling('5m'),
     time,
-    aggregate: { initial: () => 0, add: (count) => count + 1, result: (count) => ({ count }) },
+    aggregate: {
+      initial: () => 0,
+      add: (count) => count + 1,
+      remove: (count) => count - 1,
+      result: (count) => ({ count }),
+    },
     publishes: Joined,
   });
 }
@@ -197,6 +206,19 @@ export const quietingCases: ContractSuite = (bench) =>
           await toldIn(test, 2);
           assert.equal(test.recorded().length, before);
         }
+      },
+
+    'G8 all of three stages close in quiet, also where what was early is taken back as the last of a window is due':
+      async (stage) => {
+        const windows = [totals({}, { early: { events: 2 } }), joined({}), last()];
+        const test = await stage.start({ events, windows });
+        for (const second of [595, 596]) {
+          await measure(test, 'a', second);
+          await test.settled();
+        }
+        await toldIn(test, 1);
+        assert.deepEqual([counts(test), test.recorded(Last).map(({ data }) => data.count)], [[1], [1]]);
+        assert.equal(await toldIn(test, 3), 0);
       },
 
     'G8 who reads one whose time goes on by the clock and one whose time does not, maybe through another, waits, and the first records nothing for it without end':
