@@ -1,5 +1,4 @@
 import type { CompiledSelection } from '../channel/selection.ts';
-import { unlessLeftOut } from '../consumer/left-out.ts';
 import type { Handling } from '../consumer/reaction.ts';
 import { InvalidDefinition } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
@@ -37,13 +36,34 @@ export function corrections(definitions: readonly EventDefinition[], { run, corr
   const retracted = new Set<string>(retractions.map(({ type }) => type));
   const asItWas = (event: RecordedEvent) => (retracted.has(event.type) ? retractedEvent(event) : event);
 
+  /** Of events that were taken back those for which it ran, and has heard of no correction: of one that was given up, what that one replaced. */
+  async function standing(
+    handling: Handling,
+    ids: readonly string[],
+    selection: Pick<CompiledSelection, 'matches'>,
+  ): Promise<readonly RecordedEvent[]> {
+    const { source } = handling.event;
+    const found = await Promise.all(
+      ids.map(async (id): Promise<readonly RecordedEvent[]> => {
+        if (await handling.isLeftOut(source, id)) {
+          const replaces = (await handling.find(source, id))?.attribute('replaces');
+          return typeof replaces === 'string' ? standing(handling, replaces.split(' '), selection) : [];
+        }
+        const one = await handling.find(source, retractionId(id));
+        return one !== undefined && selection.matches(one) ? [retractedEvent(one)] : [];
+      }),
+    );
+    return found.flat();
+  }
+
   /** What takes its place is in the log by the same commit, and is handled as the correction where it is for this automation. */
   async function takenBack(handling: Handling, selection: Pick<CompiledSelection, 'matches'>): Promise<void> {
     const { event } = handling;
     const by = event.attribute('replacedby');
     const next = typeof by === 'string' ? await handling.find(event.source, by) : undefined;
     if (next !== undefined && selection.matches(next)) return;
-    await unlessLeftOut(handling, () => correct(handling, { event: undefined, replaced: [retractedEvent(event)] }));
+    const replaced = await standing(handling, [retractedEvent(event).id], selection);
+    if (replaced.length > 0) await correct(handling, { event: undefined, replaced });
   }
 
   async function replacing(
@@ -52,15 +72,9 @@ export function corrections(definitions: readonly EventDefinition[], { run, corr
     selection: Pick<CompiledSelection, 'matches'>,
   ): Promise<void> {
     const { event } = handling;
-    const found = await Promise.all(
-      ids.map(async (id) => {
-        const isLeftOut = await handling.isLeftOut(event.source, id);
-        return isLeftOut ? undefined : handling.find(event.source, retractionId(id));
-      }),
-    );
-    const replaced = found.filter((one) => one !== undefined && selection.matches(one)) as readonly RecordedEvent[];
+    const replaced = await standing(handling, ids, selection);
     if (replaced.length === 0) return run(handling);
-    await correct(handling, { event, replaced: replaced.map(retractedEvent) });
+    await correct(handling, { event, replaced });
   }
 
   return {

@@ -172,6 +172,7 @@ export class ConsumerLoop {
   async start(): Promise<void> {
     await this.#aside.load();
     await this.#time?.due.load();
+    await this.#options.setting.leftOut?.load();
     this.#intake.start();
     this.#time?.start();
     this.#tellTime();

@@ -17,7 +17,6 @@ import { keyFor } from './keys.ts';
 import { commonCheckpoint, laneOf, settledIn, wholeGroup } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
-import type { LeftOut } from './left-out.ts';
 import type { Membership } from './membership.ts';
 import { Outages } from './outages.ts';
 import { namespaceOf } from './reaction.ts';
@@ -205,7 +204,7 @@ export class Consumer {
         above: place,
         rows: [
           ...(state === undefined ? [] : [state.namespace]),
-          // From the middle it is not known of which events these are: what was given up before is so still.
+          // From the middle they go one by one, as the events are handled.
           ...(place === START ? [namespaceOf('out', this.name)] : []),
         ],
       };
@@ -219,11 +218,6 @@ export class Consumer {
       await reportSteering(setting, stores.log, SYSTEM_EVENTS.consumerReplayed, { from: place });
       if (paused === undefined) await this.#goOn();
     });
-  }
-
-  /** What it did not handle, where it takes events back. */
-  get leftOut(): LeftOut | undefined {
-    return this.#options.setting.leftOut;
   }
 
   /** The lanes that its loop handles here, for what an operator at this node changes; undefined: none, or nodes do not share the work. */

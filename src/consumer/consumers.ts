@@ -21,7 +21,7 @@ import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
-import { LeftOut, leftOutRow } from './left-out.ts';
+import { LeftOut } from './left-out.ts';
 import { HELD_INDEX, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { TimeWishes } from './time-wishes.ts';
@@ -94,11 +94,6 @@ export class Consumers {
       unitOfWork: stores.unitOfWork,
       editing: options.editing,
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
-      leftOut: (consumer, event) => {
-        const known = this.#consumers.get(consumer);
-        // Nobody here knows what another program's takes back.
-        return known === undefined ? leftOutRow(consumer, event) : known.leftOut?.rowOf(event);
-      },
       leaseOf: (consumer) => this.#consumers.get(consumer)?.lease,
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
       exclusive: (consumer, act) => this.#exclusive(consumer, act),

@@ -11,6 +11,7 @@ import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventOf } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
+import { leftOutRow } from './left-out.ts';
 import type { LeaseCommit } from './lanes.ts';
 import type { RowWrite } from './row-store.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
@@ -62,8 +63,6 @@ export interface DeadLettersOptions {
   readonly unitOfWork: UnitOfWork;
   /** Tells the running consumer that stored deliveries of a key changed. */
   changed(consumer: string, key: string, removed: number): void;
-  /** What is to be written of an event that is given up; undefined: nothing. */
-  leftOut(consumer: string, event: RecordedEvent): RowWrite | undefined;
   /** Brings what the running consumer knows into the store. */
   flush(consumer: string): Promise<void>;
   /** What of the consumer's lanes this node holds, without their checkpoints. */
@@ -219,8 +218,8 @@ export class DeadLetters {
     const rows: RowWrite[] = [];
     for (const delivery of deliveries) {
       const event = await eventOf(this.#options.log, delivery);
-      const row = event === undefined ? undefined : this.#options.leftOut(delivery.consumer, event);
-      if (row !== undefined) rows.push(row);
+      // Also where nobody takes it back: a program that does may come to have this name.
+      if (event !== undefined) rows.push(leftOutRow(delivery.consumer, event));
     }
     await this.#commit(deliveries, { put: [], remove, rows }, (delivery) =>
       this.#report(delivery, SYSTEM_EVENTS.deliveryDiscarded, reason),

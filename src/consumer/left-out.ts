@@ -8,6 +8,9 @@ import { namespaceOf } from './reaction.ts';
 import type { Handling, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
 
+/** Rows that are read together. */
+const PAGE = 500;
+
 /** The row that says of an event that a consumer never handled it. */
 export function leftOutRow(consumer: string, { source, id }: Pick<RecordedEvent, 'id' | 'source'>): RowWrite {
   return { namespace: namespaceOf('out', consumer), key: keyOf(source, id), value: true, indexes: {} };
@@ -34,6 +37,10 @@ export class LeftOut {
   readonly #stores: Stores;
   /** What is on its way to the store. */
   readonly #pending = new Set<string>();
+  /** Rows that were there when the session began. */
+  readonly #known = new Set<string>();
+  /** Of these, those that were handled since. */
+  readonly #handled = new Set<string>();
   #began: Position = START;
 
   constructor(reaction: Pick<Reaction, 'name' | 'takesBack'>, stores: Stores) {
@@ -45,6 +52,29 @@ export class LeftOut {
   begins(began: Position = START): void {
     this.#began = began;
     this.#pending.clear();
+    this.#known.clear();
+    this.#handled.clear();
+  }
+
+  /** Reads which events it left out: after a replay some of these are handled after all. */
+  async load(): Promise<void> {
+    const namespace = namespaceOf('out', this.#reaction.name);
+    for (let after: { key: string; value: undefined } | undefined; ;) {
+      const page = await this.#stores.rows.query(namespace, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+      for (const { key } of page) this.#known.add(key);
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return;
+      after = { key: last.key, value: undefined };
+    }
+  }
+
+  /** What is to be written of an event that was handled; undefined: nothing. */
+  handled({ source, id }: RecordedEvent): RowWrite | undefined {
+    if (this.#known.size === 0) return undefined;
+    const key = keyOf(source, id);
+    if (!this.#known.delete(key)) return undefined;
+    this.#handled.add(key);
+    return { namespace: namespaceOf('out', this.#reaction.name), key, value: undefined, indexes: {} };
   }
 
   /** What is to be written of an event that is settled without having been handled; undefined: nobody takes such a one back. */
@@ -65,6 +95,7 @@ export class LeftOut {
   async has(source: string, id: string): Promise<boolean> {
     const { name } = this.#reaction;
     const key = keyOf(source, id);
+    if (this.#handled.has(key)) return false;
     if (this.#pending.has(key) || (await this.#stores.rows.get(namespaceOf('out', name), key)) !== undefined)
       return true;
     if (this.#began === START) return false;
@@ -74,6 +105,6 @@ export class LeftOut {
 }
 
 interface Stores {
-  readonly rows: Pick<RowStore, 'get'>;
+  readonly rows: Pick<RowStore, 'get' | 'query'>;
   readonly log: Pick<EventLog, 'find'>;
 }

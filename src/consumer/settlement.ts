@@ -64,6 +64,8 @@ export class Settlement {
       // Nobody waits for what an operator keeps of a key.
       urgent ||= this.#parts.due === undefined;
     }
+    const taken = this.#parts.setting.leftOut?.handled(work.event);
+    if (taken !== undefined) committer.writeApart(taken);
     // What time alone brought on is no event.
     if (work.pending !== undefined || (work.delivery !== undefined && !isDue(work))) figures.handled += 1;
     if (attempt.late) figures.late += 1;

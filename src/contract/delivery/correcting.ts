@@ -90,8 +90,10 @@ function program(from: ConsumerStart, fails: () => boolean) {
       tried();
       void publish(Noted, { sum: event.data.sum, was: [] });
     },
-    onCorrection: ({ event, replaced, publish }) =>
-      void publish(Noted, { sum: event?.data.sum ?? 0, was: replaced.map(({ data }) => data.sum) }),
+    onCorrection({ event, replaced, publish }) {
+      tried();
+      void publish(Noted, { sum: event?.data.sum ?? 0, was: replaced.map(({ data }) => data.sum) });
+    },
   });
   return {
     view,
@@ -138,6 +140,31 @@ async function runGivenUp(stage: DeliveryStage): Promise<void> {
   assert.deepEqual(await test.views.get(view, 'all'), all);
 }
 
+/** A correction that is given up, and one that was given up and is handled after all, by a replay from the middle. */
+async function runGivenUpBetween(stage: DeliveryStage): Promise<void> {
+  let fails = false;
+  const test = await stage.start(program('beginning', () => fails).program);
+  const given = async (seconds: number, value: number) => {
+    await measure(test, 'a', seconds, value);
+    await test.settled();
+  };
+  await given(1, 1);
+  await given(70, 0);
+  // What corrects the first one fails, and is given up.
+  fails = true;
+  await given(30, 2);
+  fails = false;
+  const [letter] = await test.parked('hearing');
+  await test.deadLetters.discard(letter?.id ?? '');
+  await test.crash();
+  await given(40, 4);
+  assert.deepEqual(heard(test), [[1], [7, 1]]);
+  await test.consumers.replay('hearing', { position: position((letter?.position ?? 1) - 1) });
+  await test.settled();
+  await given(50, 8);
+  assert.deepEqual(heard(test).at(-1), [15, 7]);
+}
+
 async function runFromTheMiddle(stage: DeliveryStage): Promise<void> {
   // Two readings and the first total.
   const { program: parts } = program({ position: position(3) }, () => false);
@@ -158,5 +185,7 @@ async function runFromTheMiddle(stage: DeliveryStage): Promise<void> {
 export const correctingCases: ContractSuite = (bench) =>
   deliveryCases(bench, {
     'G6 G8 what was given up is not taken out again when it is taken back; after a replay it is': runGivenUp,
+    'G6 G8 what takes the place of a correction that was given up corrects what that one was to correct':
+      runGivenUpBetween,
     'G6 G8 what is from before a consumer began is not taken out again when it is taken back': runFromTheMiddle,
   });
