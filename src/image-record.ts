@@ -1,5 +1,5 @@
 import type { Checkpoint, ConsumerForm, KeptStates, Pause } from './consumer/checkpoint-store.ts';
-import type { DeliveryState, StoredError, TakenAt } from './consumer/delivery-store.ts';
+import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
 import type { InvalidDataPolicy } from './event/define-event.ts';
@@ -81,6 +81,20 @@ function objectOf<Value extends object>(members: { readonly [Name in keyof Value
   };
 }
 
+/** What is not there is no member, but for those that are always there: records are compared with those of stores. */
+function sparse<Value extends object>(
+  members: { readonly [Name in keyof Value]-?: Read<Value[Name] | undefined> },
+  always: readonly (keyof Value & string)[] = [],
+): Read<Value> {
+  const whole = objectOf<Record<string, unknown>>(members);
+  return (value, path) =>
+    Object.fromEntries(
+      Object.entries(whole(value, path)).filter(
+        ([name, member]) => member !== undefined || (always as readonly string[]).includes(name),
+      ),
+    ) as Value;
+}
+
 function assertObject(value: unknown, path: string): asserts value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InvalidInput({ path, expected: 'an object', found: value });
@@ -98,12 +112,25 @@ const checkpoint: Read<Checkpoint> = (value, path) => {
   const { mark, ...given } = placeOfConsumer(value, path);
   return mark === undefined ? given : { ...given, mark };
 };
-const storedError: Read<StoredError> = objectOf<StoredError>({
-  name: text,
-  message: text,
-  code: optional(text),
-  stack: optional(text),
-  cause: (value, path) => (value === undefined ? undefined : storedError(value, path)),
+const failedPart = sparse<FailedPart>({ id: text, what: text, position: optional(place) });
+const storedError: Read<StoredError> = sparse<StoredError>(
+  {
+    name: text,
+    message: text,
+    code: optional(text),
+    stack: optional(text),
+    cause: (value, path) => (value === undefined ? undefined : storedError(value, path)),
+    part: optional(failedPart),
+  },
+  ['code', 'stack', 'cause'],
+);
+const edited = sparse<Edited>({
+  data: optional(json),
+  without: optional(listOf(text)),
+  instead: optional((value, path) => {
+    assertObject(value, path);
+    return value as Readonly<Record<string, JsonValue>>;
+  }),
 });
 const encoded: { readonly [Name in keyof EncodedEvent]-?: Read<EncodedEvent[Name]> } = {
   id: text,
@@ -193,7 +220,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
     dueMs: optional(integer),
     priority: finite,
     error: optional(storedError),
-    edited: optional(objectOf<{ readonly data: JsonValue }>({ data: json })),
+    edited: optional(edited),
     taken: optional(objectOf<TakenAt>({ watermarkMs: orNull(integer), afterMs: orNull(integer) })),
   }),
   namespace: objectOf<RecordOf<'namespace'>>({ kind: oneOf('namespace'), namespace: text, indexes: listOf(text) }),

@@ -153,8 +153,22 @@ function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<Sta
       };
       for (const { what } of found) {
         const one = what as InSequence;
-        if ('gap' in one) await ask?.(one.gap);
-        else if (wants?.(one.event) !== false) await run(new HeldContext(handling, one.event, ownState));
+        if ('gap' in one) {
+          const { source, subject, from, to } = one.gap;
+          const of = subject === undefined ? source : `${source} ${subject}`;
+          const part = { id: `ask ${from} ${of}`, what: `asking for the numbers ${from} to ${to} of ${of}` };
+          await handling.part(
+            () => part,
+            () => ask?.(one.gap),
+          );
+        } else if (wants?.(one.event) !== false) {
+          const { event } = one;
+          const part = { id: `event ${event.position}`, what: 'an event that was held', event };
+          await handling.part(
+            () => part,
+            (handed = event) => run(new HeldContext(handling, handed, ownState)),
+          );
+        }
       }
       if (own !== before) keep(withOwn(kept, own));
     },

@@ -85,7 +85,15 @@ export function patternReaction(
     // A match under way ends with the pattern; events that wait for earlier ones do not.
     kept: { waitsFor: 'match', own: false },
     async act(handling, found) {
-      for (const one of found) await run(contextOf(handling, one));
+      for (const one of found) {
+        const context = contextOf(handling, one);
+        const { idempotencyKey, pattern } = context;
+        const what = `a match of ${context.time}${pattern === undefined ? '' : `, of the pattern ${pattern}`}`;
+        await handling.part(
+          () => ({ id: `match ${idempotencyKey}`, what }),
+          () => run(context),
+        );
+      }
     },
   });
 }

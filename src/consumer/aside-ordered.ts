@@ -211,8 +211,9 @@ export class OrderedAside implements Aside {
     if (this.#stopped) return undefined;
     if (event === undefined && !isOfTime) {
       this.#options.settlement.gone(delivery);
-    } else if (isOfTime && delivery.edited !== undefined) {
-      return this.#refuseEdit({ ...delivery, edited: undefined });
+    } else if (isOfTime && delivery.edited?.data !== undefined) {
+      const { data: _, ...edited } = delivery.edited;
+      return this.#refuseEdit({ ...delivery, edited });
     } else {
       const failed = await (event === undefined ? this.#attemptDue(delivery) : this.#attempt(event, delivery));
       if (failed !== undefined || this.#stopped) return failed;

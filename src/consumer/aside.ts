@@ -1,7 +1,9 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { encodeJson } from '../event/json.ts';
+import type { JsonValue } from '../event/json.ts';
 import { justBefore } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work } from './key-queues.ts';
@@ -25,10 +27,21 @@ export interface Aside {
   stop(): void;
 }
 
+/** Undefined: it is no longer in the log. */
+export async function eventAt(log: EventLog, position: Position): Promise<RecordedEvent | undefined> {
+  const [event] = await log.read({ after: justBefore(position), limit: 1 });
+  return event?.position === position ? event : undefined;
+}
+
+/** The event, with other data. */
+export function withData(event: RecordedEvent, data: JsonValue): RecordedEvent {
+  return recordedEvent({ ...event.stored, encoding: 'json', data: encodeJson(data, 'data') });
+}
+
 /** The event that a delivery points to, with the operator's data where it was edited. Undefined when it is no longer in the log. */
 export async function eventOf(log: EventLog, delivery: Delivery): Promise<RecordedEvent | undefined> {
-  const [event] = await log.read({ after: justBefore(delivery.position), limit: 1 });
-  if (event === undefined || event.position !== delivery.position) return undefined;
-  if (delivery.edited === undefined) return event;
-  return recordedEvent({ ...event.stored, encoding: 'json', data: encodeJson(delivery.edited.data, 'data') });
+  const event = await eventAt(log, delivery.position);
+  if (event === undefined) return undefined;
+  const { data } = delivery.edited ?? {};
+  return data === undefined ? event : withData(event, data);
 }

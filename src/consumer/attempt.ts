@@ -18,7 +18,9 @@ import { admit } from '../schema/gate.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
-import type { Handling, HandlingTime, Reaction } from './reaction.ts';
+import type { HandledPart, Handling, HandlingTime, Reaction } from './reaction.ts';
+import { withData } from './aside.ts';
+import type { Edited, FailedPart } from './delivery-store.ts';
 import type { LeftOut } from './left-out.ts';
 import { reportOn } from './report-on.ts';
 
@@ -82,6 +84,9 @@ export class Attempt implements Handling {
   /** What was reported. */
   #reports: string[] | undefined;
   #cause: Cause | undefined;
+  readonly #edited: Edited | undefined;
+  /** What is under way, or failed, of several things. */
+  #part: (() => HandledPart) | undefined;
 
   constructor(
     setting: AttemptSetting,
@@ -90,6 +95,7 @@ export class Attempt implements Handling {
     number: number,
     state: JsonValue | undefined,
     time: HandlingTime | undefined,
+    edited?: Edited,
   ) {
     this.#setting = setting;
     this.event = event;
@@ -97,6 +103,7 @@ export class Attempt implements Handling {
     this.number = number;
     this.#state = state;
     this.time = time;
+    this.#edited = edited;
   }
 
   get consumer(): string {
@@ -235,6 +242,39 @@ export class Attempt implements Handling {
     this.#assertOpen();
     this.late = true;
     this.report(SYSTEM_EVENTS.eventLate, data);
+  }
+
+  part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined {
+    let edited: RecordedEvent | undefined;
+    if (this.#edited !== undefined) {
+      const { without = [], instead = {} } = this.#edited;
+      const { id, event } = describe();
+      if (without.includes(id)) return undefined;
+      const data = instead[id];
+      if (event !== undefined && data !== undefined) edited = withData(event, data);
+    }
+    this.#part = describe;
+    const answer = act(edited);
+    if (!(answer instanceof Promise)) {
+      this.#partDone();
+      return answer;
+    }
+    return answer.then((value: unknown) => {
+      this.#partDone();
+      return value;
+    }) as Answer;
+  }
+
+  /** What failed, of several things; undefined: all. */
+  get failedPart(): FailedPart | undefined {
+    if (this.#part === undefined) return undefined;
+    const { id, what, event } = this.#part();
+    return { id, what, ...(event === undefined ? {} : { position: event.position }) };
+  }
+
+  #partDone(): void {
+    // What it published may have failed, although it did not wait for that.
+    if (this.#failure === undefined) this.#part = undefined;
   }
 
   async isLeftOut(source: string, id: string): Promise<boolean> {

@@ -9,7 +9,7 @@ import type { AttemptSetting } from './attempt.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Watched } from './deadlines.ts';
 import { NO_TIME } from '../time/watermark.ts';
-import type { Delivery } from './delivery-store.ts';
+import type { Delivery, FailedPart } from './delivery-store.ts';
 import { isDue } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
@@ -29,7 +29,7 @@ export interface AttemptsOptions {
   /** Takes all that the attempt wants, or throws and takes nothing. */
   succeed(work: Work, attempt: Attempt): void;
   /** Answers the delivery that stands for the event now. */
-  fail(work: Work, attempts: number, error: unknown): Delivery;
+  fail(work: Work, attempts: number, error: unknown, part?: FailedPart): Delivery;
   /** Work that took time is over. */
   over(work: Work): void;
   /** States cannot be read at present, and why; undefined: they can again. */
@@ -128,7 +128,15 @@ export class Attempts {
     const number = (work.delivery?.attempts ?? 0) + 1;
     const refusal = this.#options.refusals.get(work.event.position);
     if (refusal !== undefined) return this.#options.fail(work, number, refusal);
-    const attempt = new Attempt(setting, work.event, work.key, number, states?.get(work.key), this.#timeOf(work));
+    const attempt = new Attempt(
+      setting,
+      work.event,
+      work.key,
+      number,
+      states?.get(work.key),
+      this.#timeOf(work),
+      work.delivery?.edited,
+    );
     let running: PromiseLike<unknown> | undefined;
     try {
       if (number === 1 && !isDue(work)) this.#loops?.check(work.event);
@@ -136,7 +144,7 @@ export class Attempts {
       if (isThenable(answer)) running = answer;
     } catch (error) {
       attempt.close();
-      return this.#options.fail(work, number, error);
+      return this.#options.fail(work, number, error, attempt.failedPart);
     }
     running ??= attempt.unfinished();
     if (running !== undefined) {
@@ -241,7 +249,7 @@ export class Attempts {
   #failed(work: Work, attempt: Attempt, error: unknown): void {
     if (!this.#underWay.has(attempt)) return;
     attempt.close(asError(error));
-    this.#ended(work, attempt, this.#options.fail(work, attempt.number, error));
+    this.#ended(work, attempt, this.#options.fail(work, attempt.number, error, attempt.failedPart));
   }
 
   #ended(work: Work, attempt: Attempt, failed: Delivery | undefined): void {

@@ -15,7 +15,7 @@ import { Claims } from './claims.ts';
 import { CommitPlace, markOf } from './commit-place.ts';
 import { Committer } from './committer.ts';
 import type { Refusal } from './committer.ts';
-import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import type { Delivery, DeliveryStore, FailedPart } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
 import { KeyQueues } from './key-queues.ts';
@@ -149,7 +149,7 @@ export class ConsumerLoop {
       time: this.#time,
       expire: (work) => this.#expire(work),
       succeed: (work, attempt) => this.#succeed(work, attempt),
-      fail: (work, attempts, error) => this.#fail(work, attempts, error),
+      fail: (work, attempts, error, part) => this.#fail(work, attempts, error, undefined, part),
       over: (work) => this.#queues.over(work),
       outage: (error) => options.outage('reads', error),
     });
@@ -419,8 +419,8 @@ export class ConsumerLoop {
     if (this.#intake.wantsRoom) this.#madeRoom();
   }
 
-  #fail(work: Work, attempts: number, error: unknown, delayMs?: number): Delivery {
-    const delivery = this.#settlement.failed(work, attempts, error, delayMs);
+  #fail(work: Work, attempts: number, error: unknown, delayMs?: number, part?: FailedPart): Delivery {
+    const delivery = this.#settlement.failed(work, attempts, error, delayMs, part);
     this.#aside.failed(work, delivery);
     if (this.#intake.wantsRoom) this.#madeRoom();
     return delivery;

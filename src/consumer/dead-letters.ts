@@ -9,7 +9,7 @@ import { position as asPosition } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
-import { eventOf } from './aside.ts';
+import { eventAt, eventOf, withData } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
 import { leftOutRow } from './left-out.ts';
 import type { LeaseCommit } from './lanes.ts';
@@ -28,6 +28,8 @@ export interface DeadLetter {
   readonly lastFailedMs: number | undefined;
   readonly error: StoredError | undefined;
   readonly edited: boolean;
+  /** What failed, where several things come of an event or of time: a discard gives up that alone. */
+  readonly part: string | undefined;
   /** Later events of the key that wait behind it. */
   readonly waitingBehind: number;
   /** Undefined when the event is no longer in the log. */
@@ -130,10 +132,18 @@ export class DeadLetters {
   async retryEdited(id: string, data: JsonValue): Promise<void> {
     assertJson(data, 'data', 0);
     await this.#one(id, async (delivery) => {
-      const event = await eventOf(this.#options.log, { ...delivery, edited: undefined });
+      const { part } = delivery.error ?? {};
+      if (part !== undefined && part.position === undefined)
+        throw new WrongState(
+          `what failed of dead letter ${id} is ${part.what}: it can be retried or discarded, but not edited`,
+        );
+      const event = await eventAt(this.#options.log, part?.position ?? delivery.position);
       if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
       const admitted = await this.#options.editing.admit(delivery.consumer, event, data);
-      await this.#retry([{ ...delivery, edited: { data: admitted } }]);
+      const { edited } = delivery;
+      const changed =
+        part === undefined ? { data: admitted } : { instead: { ...edited?.instead, [part.id]: admitted } };
+      await this.#retry([{ ...delivery, edited: { ...edited, ...changed } }]);
     });
   }
 
@@ -200,13 +210,7 @@ export class DeadLetters {
 
   async #retry(deliveries: readonly Delivery[]): Promise<void> {
     const nowMs = this.#options.environment.clock.now();
-    const put = deliveries.map((delivery): Delivery => ({
-      ...delivery,
-      state: 'retrying',
-      attempts: 0,
-      firstFailedMs: undefined,
-      dueMs: nowMs,
-    }));
+    const put = deliveries.map((delivery) => triedAgain(delivery, nowMs));
     await this.#commit(deliveries, { put, remove: [] }, (delivery) =>
       this.#report(delivery, SYSTEM_EVENTS.deliveryReleased, 'retry'),
     );
@@ -214,17 +218,25 @@ export class DeadLetters {
   }
 
   async #discard(deliveries: readonly Delivery[], reason: string): Promise<void> {
-    const remove = deliveries.map(({ position }) => position);
+    const nowMs = this.#options.environment.clock.now();
+    // Of several things one is given up, and the others are tried again.
+    const put = deliveries.flatMap((delivery): readonly Delivery[] => {
+      const { part } = delivery.error ?? {};
+      const without = part === undefined ? [] : [...(delivery.edited?.without ?? []), part.id];
+      return part === undefined ? [] : [triedAgain({ ...delivery, edited: { ...delivery.edited, without } }, nowMs)];
+    });
+    const remove = deliveries.filter(({ error }) => error?.part === undefined).map(({ position }) => position);
     const rows: RowWrite[] = [];
     for (const delivery of deliveries) {
-      const event = await eventOf(this.#options.log, delivery);
+      const event = await this.#failedEvent(delivery);
       // Also where nobody takes it back: a program that does may come to have this name.
       if (event !== undefined) rows.push(leftOutRow(delivery.consumer, event));
     }
-    await this.#commit(deliveries, { put: [], remove, rows }, (delivery) =>
+    await this.#commit(deliveries, { put, remove, rows }, (delivery) =>
       this.#report(delivery, SYSTEM_EVENTS.deliveryDiscarded, reason),
     );
-    for (const delivery of deliveries) this.#options.changed(delivery.consumer, delivery.key, 1);
+    for (const { consumer, key, error } of deliveries)
+      this.#options.changed(consumer, key, error?.part === undefined ? 1 : 0);
   }
 
   async #commit(
@@ -254,11 +266,13 @@ export class DeadLetters {
     type: typeof SYSTEM_EVENTS.deliveryReleased | typeof SYSTEM_EVENTS.deliveryDiscarded,
     reason: string,
   ): Promise<EncodedEvent> {
-    const event = await eventOf(this.#options.log, delivery);
+    const event = await this.#failedEvent(delivery);
+    const { consumer, key, error } = delivery;
+    const what = error?.part === undefined ? {} : { part: error.part.what };
     return systemEvent(this.#options.environment, {
       type,
-      about: delivery.consumer,
-      data: { consumer: delivery.consumer, position: delivery.position, key: delivery.key, reason },
+      about: consumer,
+      data: { consumer, position: error?.part?.position ?? delivery.position, key, reason, ...what },
       cause: event === undefined ? undefined : causeOf(event),
     });
   }
@@ -287,8 +301,17 @@ export class DeadLetters {
   }
 
   async #eventOf(delivery: Delivery): Promise<RecordedEvent | undefined> {
-    const event = await eventOf(this.#options.log, delivery);
+    const event = await this.#failedEvent(delivery);
     return event === undefined ? undefined : this.#options.editing.shown(delivery.consumer, event);
+  }
+
+  /** The event that failed: of a delivery whose event let others go maybe one of those. */
+  async #failedEvent(delivery: Delivery): Promise<RecordedEvent | undefined> {
+    const { part } = delivery.error ?? {};
+    if (part?.position === undefined) return eventOf(this.#options.log, delivery);
+    const event = await eventAt(this.#options.log, part.position);
+    const data = delivery.edited?.instead?.[part.id];
+    return event === undefined || data === undefined ? event : withData(event, data);
   }
 
   async #describe(delivery: Delivery, event: RecordedEvent | undefined): Promise<DeadLetter> {
@@ -302,11 +325,17 @@ export class DeadLetters {
       firstFailedMs,
       lastFailedMs,
       error,
-      edited: delivery.edited !== undefined,
+      edited: delivery.edited?.data !== undefined || delivery.edited?.instead !== undefined,
+      part: error?.part?.what,
       waitingBehind: await this.#options.deliveries.countOfKey(consumer, key, 'waiting'),
       event,
     };
   }
+}
+
+/** As if for the first time. */
+function triedAgain(delivery: Delivery, nowMs: number): Delivery {
+  return { ...delivery, state: 'retrying', attempts: 0, firstFailedMs: undefined, dueMs: nowMs };
 }
 
 function fits({ error }: Delivery, event: RecordedEvent | undefined, query: DeadLetterQuery): boolean {

@@ -15,6 +15,28 @@ export interface StoredError {
   readonly code: string | undefined;
   readonly stack: string | undefined;
   readonly cause: StoredError | undefined;
+  /** Of an attempt that does several things: what of it failed. */
+  readonly part?: FailedPart;
+}
+
+/** One of the things that come of an event, or of time. */
+export interface FailedPart {
+  /** The same on every attempt. */
+  readonly id: string;
+  /** In words. */
+  readonly what: string;
+  /** That of the event which is handed over; undefined: it is about several, or none. */
+  readonly position?: Position;
+}
+
+/** What an operator wants otherwise. */
+export interface Edited {
+  /** Data that replaces that of the event. */
+  readonly data?: JsonValue;
+  /** Parts that are given up, by their ids. */
+  readonly without?: readonly string[];
+  /** Data that replaces that of events which are handed over, by the ids of these parts. */
+  readonly instead?: Readonly<Record<string, JsonValue>>;
 }
 
 /** An event that a consumer has set aside: a pointer, never a copy. Unless an operator edited its data. */
@@ -32,8 +54,8 @@ export interface Delivery {
   /** Higher first. 0 unless the consumer says otherwise. */
   readonly priority: number;
   readonly error: StoredError | undefined;
-  /** Data that replaces that of the event, after edit-and-retry. */
-  readonly edited: { readonly data: JsonValue } | undefined;
+  /** After edit-and-retry, or after a part was given up. */
+  readonly edited: Edited | undefined;
   /** Of a consumer that goes by event time: how far that had come when the event was taken. Undefined: it does not, or this was not known. */
   readonly taken: TakenAt | undefined;
 }

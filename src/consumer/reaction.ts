@@ -37,6 +37,15 @@ export interface HandlingTime {
   readonly expectedSinceMs: number | undefined;
 }
 
+/** One of the things that come of an event, or of time; of one that hands an event over, which. */
+export interface HandledPart {
+  /** The same on every attempt. */
+  readonly id: string;
+  /** In words. */
+  readonly what: string;
+  readonly event?: RecordedEvent;
+}
+
 /** One event in the hands of a handler, and what it may ask for. Fulfilled by Attempt. */
 export interface Handling {
   readonly consumer: string;
@@ -48,6 +57,11 @@ export interface Handling {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly cause: Cause;
+  /**
+   * Does one of several things. What fails is then known, so that an operator can give up that alone, and `act` is given the event that is
+   * handed over as he has edited it, if he has. Undefined: it was given up.
+   */
+  part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined;
   /** The state of the key, as the handling of the key's earlier events left it. */
   readonly state: JsonValue | undefined;
   setState(value: JsonValue | undefined): void;

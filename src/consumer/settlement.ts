@@ -8,7 +8,7 @@ import { backoffMs } from '../system/backoff.ts';
 import { instantAfter } from '../system/duration.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import type { Committer } from './committer.ts';
-import type { Delivery, TakenAt } from './delivery-store.ts';
+import type { Delivery, FailedPart, TakenAt } from './delivery-store.ts';
 import type { DueKeys } from './due-keys.ts';
 import type { Figures } from './figures.ts';
 import { isDue } from './key-queues.ts';
@@ -89,12 +89,12 @@ export class Settlement {
   }
 
   /** Answers the delivery that now stands for the event. `delayMs` replaces the backoff. */
-  failed(work: Work, attempts: number, thrown: unknown, delayMs?: number): Delivery {
+  failed(work: Work, attempts: number, thrown: unknown, delayMs?: number, part?: FailedPart): Delivery {
     const { setting, committer, figures } = this.#parts;
     const { environment, reaction, logger } = setting;
     const nowMs = environment.clock.now();
     const firstFailedMs = work.delivery?.firstFailedMs ?? nowMs;
-    const error = storedError(thrown);
+    const error = { ...storedError(thrown), ...(part === undefined ? {} : { part }) };
     const waitMs = delayMs ?? backoffMs(reaction.retry, attempts, environment.random);
     const exhausted = attempts >= reaction.retry.attempts || nowMs + waitMs - firstFailedMs > reaction.retry.maxAgeMs;
     const parked = exhausted || this.#isTerminal(thrown);

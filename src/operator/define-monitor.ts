@@ -1,7 +1,7 @@
 import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import { isKey } from '../consumer/keys.ts';
-import type { Reaction } from '../consumer/reaction.ts';
+import type { HandledPart, Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
@@ -147,8 +147,10 @@ export function defineMonitor<
     const { key } = saying;
     const time = isoTime(timeMs);
     const id = deterministicId(['monitor', options.name, key, timeMs, reading ?? `since ${sinceMs}`]);
-    const data = alarm({ key, time, since: isoTime(sinceMs), times: count, measured });
-    void saying.publish(published, data, { id, time });
+    saying.part(alarmPart(id, time), () => {
+      const data = alarm({ key, time, since: isoTime(sinceMs), times: count, measured });
+      void saying.publish(published, data, { id, time });
+    });
   };
   const machine: Machine<MonitorState, readonly [value: number | null, position: number]> = {
     shape: `monitor ${rules.measure.kind}`,
@@ -202,9 +204,12 @@ export function defineSilence<
       if (step.silence !== undefined) {
         const { key } = saying;
         const { timeMs, lastMs } = step.silence;
-        const data = alarm({ key, time: isoTime(timeMs), since: isoTime(lastMs), heard: state.heard });
         const id = deterministicId(['silence', options.name, key, lastMs]);
-        void saying.publish(published, data, { id, time: isoTime(timeMs) });
+        const time = isoTime(timeMs);
+        saying.part(alarmPart(id, time), () => {
+          const data = alarm({ key, time, since: isoTime(lastMs), heard: state.heard });
+          void saying.publish(published, data, { id, time });
+        });
       }
       return { ...step.state, heard: state.heard };
     },
@@ -242,6 +247,11 @@ function readingOf(reading: unknown): number | null {
 }
 
 /** Armed again while it still would fire, it would fire at every reading. */
+/** An alarm, as a part of what comes of a key. */
+function alarmPart(id: string, time: string): () => HandledPart {
+  return () => ({ id: `alarm ${id}`, what: `the alarm of ${time}` });
+}
+
 function assertHysteresis(name: string, fires: Level, rearms: Level | 'always' | undefined): void {
   // What is neither is refused where it is read.
   if (typeof fires !== 'object' || typeof rearms !== 'object' || rearms === null) return;

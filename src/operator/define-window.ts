@@ -1,6 +1,6 @@
 import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
-import type { Reaction } from '../consumer/reaction.ts';
+import type { HandledPart, Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { retractedEvent, retractionId, retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
@@ -228,8 +228,10 @@ class WindowOperator implements Operator<Windows> {
   readonly #name: string;
   readonly #parts: WindowParts;
   readonly #rules: Rules;
-  /** Whose windows are at hand: what they result in may speak of it. */
-  #key = '';
+  /** Of the key whose windows are at hand. */
+  #saying: Saying | undefined;
+  /** Results of windows at hand were given up by an operator. */
+  #gaveUp = false;
 
   constructor(name: string, parts: WindowParts) {
     this.#name = name;
@@ -237,8 +239,15 @@ class WindowOperator implements Operator<Windows> {
     this.shape = `windows ${parts.rules.windowing.kind}`;
     const { rules, result } = parts;
     // It is kept, to be taken back.
-    const ofKey = (accumulator: JsonValue, span: Span) =>
-      sealJson(result(accumulator, new KeyWindow(this.#key, span)), 'result');
+    const ofKey = (accumulator: JsonValue, span: Span) => {
+      const saying = this.#saying;
+      if (saying === undefined) throw new Error('a result of no key');
+      const said = saying.part(partOf(span), () =>
+        sealJson(result(accumulator, new KeyWindow(saying.key, span)), 'result'),
+      );
+      this.#gaveUp ||= said === undefined;
+      return said === undefined ? GIVEN_UP : said;
+    };
     this.#rules = { ...rules, aggregate: { ...rules.aggregate, result: ofKey } };
   }
 
@@ -249,7 +258,8 @@ class WindowOperator implements Operator<Windows> {
   take(windows: Windows, { event, timeMs, watermarkMs }: TimedEvent, saying: Saying): Windows {
     const { late, retracted } = this.#parts;
     const rules = this.#rules;
-    this.#key = saying.key;
+    this.#saying = saying;
+    this.#gaveUp = false;
     const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
       ? removeFromWindows(rules, windows, { timeMs, value: retractedEvent(event), watermarkMs })
       : { ...addToWindows(rules, windows, { timeMs, value: event, watermarkMs }), withdrawn: [] };
@@ -260,15 +270,26 @@ class WindowOperator implements Operator<Windows> {
       const wholly = step.counted === 0;
       late.tell(saying, { timeMs, watermarkMs, wholly }, { windows: missed, countedIn: step.counted });
     }
-    return step.windows;
+    return this.#standing(step.windows);
   }
 
   pass(windows: Windows, watermarkMs: number, saying: Saying): Windows {
     if (this.dueMs(windows) > watermarkMs) return windows;
-    this.#key = saying.key;
+    this.#saying = saying;
+    this.#gaveUp = false;
     const step = advanceWindows(this.#rules, windows, watermarkMs);
     for (const firing of step.firings) this.#tell(firing, saying);
-    return step.windows;
+    return this.#standing(step.windows);
+  }
+
+  /** What was given up was not said. */
+  #standing(windows: Windows): Windows {
+    if (!this.#gaveUp) return windows;
+    this.#gaveUp = false;
+    return windows.map((window) => ({
+      ...window,
+      standing: window.standing.filter(({ result }) => result !== GIVEN_UP),
+    }));
   }
 
   dueMs(windows: Windows): number {
@@ -321,15 +342,22 @@ class WindowOperator implements Operator<Windows> {
   /** What the result takes the place of is taken back first, so that who adds up has it once. */
   #tell(firing: Firing<JsonValue>, saying: Saying): void {
     const { published } = this.#parts;
+    if (firing.result === GIVEN_UP) {
+      for (const said of firing.replaces) if (said.result !== GIVEN_UP) this.#takeBack(said, undefined, saying);
+      return;
+    }
     const time = isoTime(firing.endMs - 1);
     const id = this.#idOf(firing, saying);
-    const replaced = firing.replaces.map((said) => this.#takeBack(said, id, saying));
+    const standing = firing.replaces.filter(({ result }) => result !== GIVEN_UP);
+    const replaced = standing.map((said) => this.#takeBack(said, id, saying));
     const isPlain = replaced.length === 0 && firing.reason === 'end';
     const extensions = {
       ...(replaced.length === 0 ? {} : { replaces: replaced.join(' ') }),
       ...(firing.reason === 'end' ? {} : { timing: firing.reason }),
     };
-    void saying.publish(published, firing.result, { id, time, ...(isPlain ? {} : { extensions }) });
+    saying.part(partOf(firing), () => {
+      void saying.publish(published, firing.result, { id, time, ...(isPlain ? {} : { extensions }) });
+    });
   }
 
   /** Answers the id of what is taken back. */
@@ -353,6 +381,17 @@ class WindowOperator implements Operator<Windows> {
     const last = this.#parts.rules.windowing.kind === 'count' ? saying.last.position : '';
     return deterministicId(['window', this.#name, saying.key, startMs, endMs, index, last]);
   }
+}
+
+/** In place of a result that an operator gave up. */
+const GIVEN_UP: JsonValue = Object.freeze({});
+
+/** The result of a window, as a part of what comes of its key. */
+function partOf({ startMs, endMs }: Span): () => HandledPart {
+  return () => ({
+    id: `window ${startMs} ${endMs}`,
+    what: `the result of the window from ${isoTime(startMs)} to ${isoTime(endMs)}`,
+  });
 }
 
 /** What the program's functions make is checked, and kept from being changed. */

@@ -7,7 +7,7 @@ import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import { unlessLeftOut } from '../consumer/left-out.ts';
 import { HELD_INDEX, namespaceOf } from '../consumer/reaction.ts';
-import type { Handling, HeldEvents, KeyedState, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import type { HandledPart, Handling, HeldEvents, KeyedState, Reaction, ReactionTime } from '../consumer/reaction.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
@@ -44,6 +44,8 @@ export interface Saying {
     data: unknown,
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }>;
+  /** Does one of the things that come of the key now; what fails an operator may give up by itself. Undefined: he has. */
+  part<Answer>(describe: () => HandledPart, act: () => Answer): Answer | undefined;
   /** Something to act upon when the state is known that it leads to. */
   found(what: unknown): void;
   /** Records what the system has to say about the last event. */
@@ -334,6 +336,10 @@ class KeySaying implements Saying {
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }> {
     return this.#handling.derive(definition, data, options, causeOf(this.last));
+  }
+
+  part<Answer>(describe: () => HandledPart, act: () => Answer): Answer | undefined {
+    return this.#handling.part(describe, act);
   }
 
   found(what: unknown): void {

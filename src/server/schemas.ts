@@ -172,6 +172,10 @@ const deadLetter = named(
     lastFailedTime: timestamp.optional(),
     error: errorReport.optional(),
     edited: z.boolean(),
+    part: z
+      .string()
+      .optional()
+      .describe('What failed, where several things come of an event or of time: a discard gives up that alone.'),
     waitingBehind: count,
     event: event.optional().describe('Left out when the event is no longer in the log.'),
   }),

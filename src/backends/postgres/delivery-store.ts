@@ -3,12 +3,12 @@ import type {
   DeliveryCount,
   DeliveryState,
   DeliveryStore,
+  Edited,
   ListDeliveriesOptions,
   StoredError,
   TakenAt,
 } from '../../consumer/delivery-store.ts';
 import { laneOf } from '../../consumer/lanes.ts';
-import type { JsonValue } from '../../event/json.ts';
 import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
 import type { Database, Queries, SqlValue } from './database.ts';
@@ -245,7 +245,7 @@ export function deliveryOf(row: DeliveryRow): Delivery {
     dueMs: dueMs ?? undefined,
     priority,
     error: error === null ? undefined : wholeError(JSON.parse(error) as StoredError),
-    edited: edited === null ? undefined : (JSON.parse(edited) as { data: JsonValue }),
+    edited: edited === null ? undefined : (JSON.parse(edited) as Edited),
     taken: taken === null ? undefined : (JSON.parse(taken) as TakenAt),
   };
 }

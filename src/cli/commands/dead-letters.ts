@@ -21,6 +21,7 @@ interface Letter {
   readonly lastFailedTime?: string;
   readonly error?: { readonly name: string; readonly message: string; readonly code?: string };
   readonly edited: boolean;
+  readonly part?: string;
   readonly waitingBehind: number;
   readonly event?: EventJson;
 }
@@ -156,6 +157,7 @@ async function show(letter: Letter, options: AccessOptions, terminal: Terminal):
         ['first failed', letter.firstFailedTime === undefined ? undefined : calendarTime(letter.firstFailedTime)],
         ['last failed', letter.lastFailedTime === undefined ? undefined : calendarTime(letter.lastFailedTime)],
         ['error', error === undefined ? undefined : printable(`${error.name}: ${error.message}`), 'red'],
+        ['what failed', letter.part === undefined ? undefined : printable(letter.part)],
         ['code', error?.code === undefined ? undefined : printable(error.code)],
         ['waiting behind', letter.waitingBehind === 0 ? undefined : plural(letter.waitingBehind, 'event')],
         [

@@ -3,6 +3,7 @@ import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
 import { correctingCases } from './correcting.ts';
 import { enduringCases } from './enduring.ts';
+import { givingUpCases } from './giving-up.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
 import { matchingCases } from './matching.ts';
@@ -39,5 +40,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...quietingCases(bench),
   ...matchingCases(bench),
   ...holdingCases(bench),
+  ...givingUpCases(bench),
   ...modellingCases(bench),
 ];
