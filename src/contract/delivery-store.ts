@@ -49,6 +49,11 @@ const keeping: Bodies = {
       }),
       sampleDelivery(4, { edited: { data: { n: [1, null, 'ä'] } }, priority: -5, dueMs: 0 }),
       sampleDelivery(5, { edited: { data: null }, attempts: 1_000_000 }),
+      sampleDelivery(8, {
+        error: { ...ERROR, part: { id: 'event 3', what: 'an event that was held', position: position(3) } },
+        edited: { without: ['event 2', 'match'], instead: { 'event 1': [null], ä: 'b' } },
+      }),
+      sampleDelivery(9, { error: { ...ERROR, part: { id: 'ü', what: '' } }, edited: { data: 1, instead: {} } }),
       sampleDelivery(6, { taken: { watermarkMs: null, afterMs: BENCH_START_MS } }),
       sampleDelivery(Number.MAX_SAFE_INTEGER, { consumer: 'größer' }),
     ];

@@ -104,8 +104,8 @@ export async function holdingEverything(store: Store): Promise<void> {
         sampleDelivery(206, {
           state: 'parked',
           dueMs: undefined,
-          error,
-          edited: { data: null },
+          error: { ...error, part: { id: 'event 3', what: 'an event', position: position(3) } },
+          edited: { data: null, without: ['a'], instead: { b: { c: null } } },
           taken: { watermarkMs: 5, afterMs: null },
         }),
         sampleDelivery(207, {

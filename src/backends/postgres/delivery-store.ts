@@ -251,6 +251,7 @@ export function deliveryOf(row: DeliveryRow): Delivery {
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeError({ name, message, code, stack, cause }: StoredError): StoredError {
-  return { name, message, code, stack, cause: cause === undefined ? undefined : wholeError(cause) };
+function wholeError({ name, message, code, stack, cause, part }: StoredError): StoredError {
+  const whole = { name, message, code, stack, cause: cause === undefined ? undefined : wholeError(cause) };
+  return part === undefined ? whole : { ...whole, part };
 }
