@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { pathOf } from '../access/api.ts';
 import type { AccessOptions, Connection } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
-import { EXIT_OK, UsageError } from '../failure.ts';
+import { ApiProblem, EXIT_OK, UsageError } from '../failure.ts';
 import { calendarTime } from '../output/event-line.ts';
 import { sheet, table } from '../output/table.ts';
 import { count, printable, spanOf } from '../output/text.ts';
@@ -67,8 +67,8 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     .argument('[name]')
     .action(async (name: string | undefined, options: AccessOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
-        const names = name === undefined ? (await consumersOf(api)).map((consumer) => consumer.name) : [name];
-        await showHeld(await heldBy(api, names), options, terminal, name === undefined);
+        const held = name === undefined ? await heldByAll(api, await consumersOf(api)) : await heldBy(api, name);
+        await showHeld(held, options, terminal, name === undefined);
       });
       exit(EXIT_OK);
     });
@@ -124,13 +124,24 @@ async function consumersOf(api: Connection['api']): Promise<readonly ConsumerJso
   return (await api.get<{ consumers: readonly ConsumerJson[] }>('/consumers')).consumers;
 }
 
-async function heldBy(api: Connection['api'], consumers: readonly string[]): Promise<readonly HeldJson[]> {
+async function heldBy(api: Connection['api'], consumer: string): Promise<readonly HeldJson[]> {
+  const path = `/consumers${pathOf(consumer)}/held`;
+  const { held } = await api.get<{ held: readonly Omit<HeldJson, 'consumer'>[] }>(path);
+  return held.map((one) => ({ consumer, ...one }));
+}
+
+/** Of those that are defined where it is asked: what others keep only their programs can read. */
+async function heldByAll(
+  api: Connection['api'],
+  consumers: readonly Pick<ConsumerJson, 'name'>[],
+): Promise<readonly HeldJson[]> {
   const found: HeldJson[] = [];
-  for (const consumer of consumers) {
-    const { held } = await api.get<{ held: readonly Omit<HeldJson, 'consumer'>[] }>(
-      `/consumers${pathOf(consumer)}/held`,
-    );
-    found.push(...held.map((one) => ({ consumer, ...one })));
+  for (const { name } of consumers) {
+    try {
+      found.push(...(await heldBy(api, name)));
+    } catch (error) {
+      if (!(error instanceof ApiProblem && error.status === 404)) throw error;
+    }
   }
   return found;
 }
@@ -207,12 +218,10 @@ async function heldCounts(
   consumers: readonly ConsumerJson[],
 ): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
-  for (const { name, kind, time } of consumers) {
-    if (kind === 'system') continue;
-    const keys = time === undefined ? await heldBy(api, [name]) : [];
-    const events = time?.held ?? keys.reduce((sum, one) => sum + one.events, 0);
-    if (events > 0) counts.set(name, events);
-  }
+  for (const { name, time } of consumers) if (time !== undefined && time.held > 0) counts.set(name, time.held);
+  const unknown = consumers.filter(({ kind, time }) => kind !== 'system' && time === undefined);
+  for (const { consumer, events } of await heldByAll(api, unknown))
+    counts.set(consumer, (counts.get(consumer) ?? 0) + events);
   return counts;
 }
 
