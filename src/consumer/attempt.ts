@@ -255,11 +255,11 @@ export class Attempt implements Handling {
     }
     this.#part = describe;
     const answer = act(edited);
-    if (!(answer instanceof Promise)) {
+    if (typeof (answer as { then?: unknown } | null | undefined)?.then !== 'function') {
       this.#partDone();
       return answer;
     }
-    return answer.then((value: unknown) => {
+    return Promise.resolve(answer).then((value: unknown) => {
       this.#partDone();
       return value;
     }) as Answer;
