@@ -228,6 +228,8 @@ export class DeadLetters {
     const remove = deliveries.filter(({ error }) => error?.part === undefined).map(({ position }) => position);
     const rows: RowWrite[] = [];
     for (const delivery of deliveries) {
+      // Its event is taken in, without that part.
+      if (delivery.error?.part !== undefined) continue;
       const event = await this.#failedEvent(delivery);
       // Also where nobody takes it back: a program that does may come to have this name.
       if (event !== undefined) rows.push(leftOutRow(delivery.consumer, event));
