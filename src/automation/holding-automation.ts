@@ -86,6 +86,7 @@ export function inTimeReaction(
   const late = new LateEvents(title, name, inTime.late ?? 'drop', definitionsOf(on), 'inTime.late');
   const machine: Machine<Own, StoredEvent> = {
     shape: 'in time',
+    needsAsMuch: () => false,
     valueOf: (event) => event.stored,
     initial: () => ({ own: null }),
     next(state, value, _timeMs, saying) {

@@ -154,6 +154,7 @@ export function defineMonitor<
   };
   const machine: Machine<MonitorState, readonly [value: number | null, position: number]> = {
     shape: `monitor ${rules.measure.kind}`,
+    needsAsMuch: (shape) => shape.startsWith('monitor '),
     valueOf: (event) => [readingOf(read(event)), event.position],
     initial: () => NEW_MONITOR,
     next(state, [value, position], timeMs, saying) {
@@ -196,6 +197,7 @@ export function defineSilence<
   const alarm = options.alarm as (alarm: SilenceAlarm) => unknown;
   const machine: Machine<HeardState, null> = {
     shape: 'silence',
+    needsAsMuch: (shape) => shape.startsWith('monitor '),
     valueOf: () => null,
     initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),
     next: (state, _value, timeMs) => ({ ...hearOf(state, timeMs), heard: true }),

@@ -274,6 +274,11 @@ const MAX_RUNS = 1_000;
 /** A machine that is given events whole, and keeps those that a match may have. */
 export type PatternMachine<State> = Machine<State, StoredEvent> & Required<Pick<Machine<State, StoredEvent>, 'json'>>;
 
+/** Whether states of a shape are of patterns, which are given events whole. */
+export function keepsEvents(shape: string): boolean {
+  return shape.startsWith('pattern');
+}
+
 /** The machine of one pattern. `lookAtMs`: when to look after what is due then. */
 export type OnePatternMachine = PatternMachine<MatcherState<StoredEvent>> & { lookAtMs(dueMs: number): number };
 
@@ -286,7 +291,7 @@ const MATCHER_JSON = {
 
 /** The machine of a pattern; `found` is told of each match. */
 export function patternMachine(
-  { composite, shape }: Pick<PatternDefinition, 'composite' | 'shape'>,
+  { composite, shape, selection }: Pick<PatternDefinition, 'composite' | 'selection' | 'shape'>,
   found: (match: Match<StoredEvent>, saying: Saying) => void,
 ): OnePatternMachine {
   // Where nothing is absent, time brings on only that matches under way are over: all those of a stretch may be looked after at once.
@@ -308,6 +313,8 @@ export function patternMachine(
     forgets && dueMs < Number.POSITIVE_INFINITY ? (Math.ceil(dueMs / withinMs) + 1) * withinMs : dueMs;
   return {
     shape,
+    needsAsMuch: keepsEvents,
+    wants: (value) => selection.matches(eventOf(value)),
     valueOf: (event) => {
       latest[event.position % latest.length] = event;
       return event.stored;

@@ -10,7 +10,7 @@ import type { JsonValue } from '../event/json.ts';
 import type { Match, MatcherState } from '../time/matcher.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { NO_TIME } from '../time/watermark.ts';
-import { compileRule, eventOf, KEY_OPTIONS, patternMachine, RULE_OPTIONS } from './define-pattern.ts';
+import { compileRule, eventOf, keepsEvents, KEY_OPTIONS, patternMachine, RULE_OPTIONS } from './define-pattern.ts';
 import type {
   CompiledRule,
   EventIn,
@@ -210,6 +210,8 @@ export function patternsMachine(
 
   return {
     shape: 'patterns',
+    needsAsMuch: keepsEvents,
+    wants: (value) => rules.concernedBy(eventOf(value)).length > 0,
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
     // Each begins with the first event that it is about.

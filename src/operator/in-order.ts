@@ -26,8 +26,12 @@ export interface HoldOptions {
 export interface Machine<State, Value> {
   /** What its states mean. */
   readonly shape: string;
+  /** Whether what a machine of another shape needed of events is all that this one needs. */
+  needsAsMuch(shape: string): boolean;
   /** What it needs of an event: JSON. */
   valueOf(event: RecordedEvent): Value;
+  /** Of an event that another machine was given: whether it would be given to this one. Default: it would. */
+  wants?(value: Value): boolean;
   /** As of an operator. */
   initial(timeMs: number, sinceMs?: number): State;
   next(state: State, value: Value, timeMs: number, saying: Saying): State;
@@ -117,6 +121,13 @@ export function inOrder<State, Value>(
     return next;
   }
 
+  /** What waits in a state as it is stored. */
+  function heldFrom(kept: JsonValue): readonly Held<Value>[] {
+    const { held } = kept as unknown as Kept;
+    const { json } = machine;
+    return json === undefined ? held : held.map((one) => ({ ...one, event: json.fromValue(one.event as JsonValue) }));
+  }
+
   const lookMs = machine.lookMs?.bind(machine) ?? machine.dueMs.bind(machine);
 
   return {
@@ -163,11 +174,17 @@ export function inOrder<State, Value>(
       return { ...state, held, of: json.of(state.of) } as unknown as JsonValue;
     },
     restored(kept) {
-      const { json } = machine;
       const state = kept as unknown as Kept;
-      if (json === undefined) return state;
-      const held = state.held.map((one) => ({ ...one, event: json.fromValue(one.event as JsonValue) }));
-      return { ...state, held, of: json.from(state.of as JsonValue) };
+      if (machine.json === undefined) return state;
+      return { ...state, held: heldFrom(kept), of: machine.json.from(state.of as JsonValue) };
+    },
+    adopted(shape, kept) {
+      if (!machine.needsAsMuch(shape)) return undefined;
+      const held = heldFrom(kept).filter(({ event }) => machine.wants?.(event) ?? true);
+      const [first] = held;
+      if (first === undefined) return undefined;
+      const { next, releasedMs } = kept as unknown as Kept;
+      return { held, next, releasedMs, of: machine.initial(first.timeMs), toldMs: undefined };
     },
   };
 }

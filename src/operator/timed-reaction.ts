@@ -81,7 +81,7 @@ export interface TimedEvent {
  * Shape     `dueMs`: the least watermark at which `pass` has something to do; infinite: none. `isOver`: the state is as if there had been no event.
  */
 export interface Operator<State> {
-  /** What its states mean: those of another shape are nothing to it. */
+  /** What its states mean: of those of another shape it goes on with nothing but what waits in them. */
   readonly shape: string;
   /** Of a key whose first event is from then; `sinceMs`: when time began, where nothing was known of the key before. */
   initial(timeMs: number, sinceMs?: number): State;
@@ -94,6 +94,8 @@ export interface Operator<State> {
   /** As JSON, and back. */
   stored(state: State): JsonValue;
   restored(json: JsonValue): State;
+  /** Of a state of another shape: what waits in it, with all else anew. Undefined: nothing that it could go on with. */
+  adopted?(shape: string, json: JsonValue): State | undefined;
 }
 
 /** The state of a key as it is stored. */
@@ -200,8 +202,10 @@ export function timedReaction<State, Given extends On>(
         },
         restored(row) {
           const [shape, of, atMs, last] = row as unknown as readonly [string, JsonValue, number | null, LastEvent];
-          if (shape !== operator.shape) return undefined;
-          return { of: of === null ? null : operator.restored(of), atMs, last } as unknown as JsonValue;
+          if (shape === operator.shape)
+            return { of: of === null ? null : operator.restored(of), atMs, last } as unknown as JsonValue;
+          const adopted = of === null ? undefined : operator.adopted?.(shape, of);
+          return adopted === undefined ? undefined : ({ of: adopted, atMs, last } as unknown as JsonValue);
         },
       },
       indexNames: operator.heldIn === undefined ? [] : [HELD_INDEX],

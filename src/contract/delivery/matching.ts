@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { defineAutomation } from '../../automation/define-automation.ts';
 import { defineEvent } from '../../event/define-event.ts';
+import type { EventDefinition } from '../../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../../event/event.ts';
+import { defineMonitor } from '../../operator/define-monitor.ts';
+import type { MeasureOptions } from '../../operator/define-monitor.ts';
 import { compileRule, definePattern } from '../../operator/define-pattern.ts';
 import type { PatternDefinition, PatternRule } from '../../operator/define-pattern.ts';
 import { definePatterns } from '../../operator/define-patterns.ts';
@@ -315,6 +318,75 @@ export const matchingCases: ContractSuite = (bench) => [
         const found = test.recorded(Alarmed).map(({ data }) => `${data.sensor} ${seconds(data.since)}`);
         assert.deepEqual(found.toSorted(), ['b 10', 'z 0']);
       }
+    },
+    async 'G8 what waits for earlier events is of a pattern whose steps are others, and of a monitor that measures otherwise'(
+      stage,
+    ) {
+      const common = {
+        key: (event: { readonly stream: string }) => event.stream.slice('sensor-'.length),
+        time: { disorder: '10s', idle: 'never' },
+      } as const;
+      const value = (n: number) => ({ data: { value: [n] } });
+      const noticing = (on: PatternDefinition<{ readonly first: readonly RecordedEvent[] }>) =>
+        defineAutomation({
+          name: 'noticing',
+          on,
+          publishes: [Matched],
+          async run({ events, key, publish }) {
+            await publish(Matched, { sensor: key, pattern: 'pair', of: placesOf(Object.values(events).flat()) });
+          },
+        });
+      const pair = (second: EventDefinition) =>
+        definePattern({
+          ...common,
+          order: 'next',
+          sequence: [one('first', Measured).where(value(1)), one('second', second)],
+        });
+      const rising = (how: MeasureOptions) =>
+        defineMonitor({
+          ...common,
+          name: 'rising',
+          on: Measured,
+          value: ({ data }) => data.value,
+          measure: how,
+          fires: { above: 1.2 },
+          publishes: Alarmed,
+          alarm: ({ key, since }) => ({ sensor: key, since }),
+        });
+      const automations = [noticing(pair(Alarmed))];
+      const monitors = [rising('value')];
+      const test = await stage.start({ events: [Measured, Alarmed], automations, monitors });
+      const at = (second: number) => ({ time: new Date(DEFAULT_START_MS + second * 1_000), source: '/sensors' });
+      const tell = (second: number, n: number) => test.system.publish(Measured, { sensor: 'a', value: n }, at(second));
+      await tell(30, 1);
+      // Of no meaning to the second pattern, whose events must follow at once.
+      await test.system.publish(Alarmed, { sensor: 'a', since: '' }, at(30));
+      await tell(31, 2);
+      await tell(32, 1);
+      await test.settled();
+      const held = async () =>
+        (await Promise.all(['noticing', 'rising'].map((name) => test.consumers.held(name)))).map(([of]) => of?.events);
+      assert.deepEqual(await held(), [4, 3]);
+      automations[0] = noticing(pair(Measured));
+      monitors[0] = rising({ average: { events: 2 } });
+      await test.restart();
+      assert.deepEqual(await held(), [3, 3]);
+      await test.crash();
+      await tell(33, 3);
+      await tell(100, 0);
+      await test.settled();
+      assert.deepEqual(
+        test.recorded(Matched).map(({ data }) => data.of),
+        [
+          [1, 3],
+          [4, 5],
+        ],
+      );
+      // The means are 1, 1.5, 1.5 and 2.
+      assert.deepEqual(
+        test.recorded(Alarmed).map(({ data: { since } }) => since === '' || seconds(since)),
+        [true, 31],
+      );
     },
     async 'G2 G6 a replay of a pattern says what it said, with the same ids, whenever time brought it on'(stage) {
       const alarm = defineAutomation({
