@@ -4,7 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
-import type { ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
+import type { AddedType, ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { assertNothingLost, leftStates } from './left-states.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
@@ -14,14 +14,17 @@ const PAGE = 500;
 const END = position(Number.MAX_SAFE_INTEGER);
 
 /** What of a reaction decides what its stored state means. */
-export function formOf({ kind, mode, consumes, state, keyedBy }: Reaction, began?: Position): ConsumerForm {
+export function formOf(
+  { kind, mode, consumes, state, keyedBy }: Reaction,
+  { began, added }: Pick<ConsumerForm, 'added' | 'began'> = {},
+): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
   const { namespace, kept } = state ?? {};
   const keeps =
     namespace === undefined || kept === undefined
       ? undefined
       : { rows: namespace, waitsFor: kept.waitsFor, own: kept.own, left: false };
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, indexing: false };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, added, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -45,7 +48,8 @@ export async function adapt(
 ): Promise<ConsumerRecord> {
   const { checkpoints } = stores;
   const { form: before, consumer } = record;
-  const after = formOf(reaction, before.began);
+  const added = addedTypes(record, reaction);
+  const after = formOf(reaction, { began: before.began, added: added.length === 0 ? undefined : added });
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
@@ -97,8 +101,24 @@ function meaningOf({
   indexes,
   keyedBy,
   keeps,
-}: ConsumerForm): Omit<ConsumerForm, 'began' | 'indexing'> {
+}: ConsumerForm): Omit<ConsumerForm, 'added' | 'began' | 'indexing'> {
   return { kind, mode, types, indexes, keyedBy, keeps };
+}
+
+/** The types of which a consumer was given no events up to some place, with those that it takes from now on. */
+function addedTypes(
+  { form, checkpoint }: ConsumerRecord,
+  { consumes }: Pick<Reaction, 'consumes'>,
+): readonly AddedType[] {
+  const known = form.added ?? [];
+  if (consumes === undefined) return known;
+  const added = newTypes(form, consumes).map((type) => ({ type, after: checkpoint.low }));
+  return [...known.filter(({ type }) => consumes.includes(type) && form.types?.includes(type) === true), ...added];
+}
+
+/** Those that a consumer took none of before. */
+function newTypes({ types: before }: Pick<ConsumerForm, 'types'>, types: readonly string[]): readonly string[] {
+  return before === undefined ? [] : types.filter((type) => !before.includes(type));
 }
 
 /** A program's own values stay where they are, as long as nothing else comes to be there. */
@@ -155,8 +175,7 @@ function tellChanges(
     logger.warn({ consumer, before: before.mode, after: after.mode }, 'the mode of the consumer changed');
   if (isRekeyed(before, after))
     logger.warn({ consumer }, 'keys are made in another way than before; what is set aside keeps the keys that it has');
-  const added =
-    before.types === undefined ? [] : (after.types ?? ['all']).filter((type) => !before.types?.includes(type));
+  const added = newTypes(before, after.types ?? ['all']);
   if (added.length > 0 && checkpoint.low > 0) {
     logger.warn(
       { consumer, types: added, position: checkpoint.low },

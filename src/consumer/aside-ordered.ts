@@ -31,6 +31,8 @@ export interface OrderedAsideOptions {
   released(key: string): void;
   /** Whether a delivery stands for what time alone brought on: its event was handled before, and need not be in the log any more. */
   isOfTime(delivery: Delivery): Promise<boolean>;
+  /** Whether the event may be taken out again as it was recorded. */
+  mayBeTakenBack(event: RecordedEvent): boolean;
   /** Work that time alone brought on cannot run, because its key is set aside. */
   putBack(key: string): void;
   /** There may be room for more deliveries. */
@@ -211,9 +213,8 @@ export class OrderedAside implements Aside {
     if (this.#stopped) return undefined;
     if (event === undefined && !isOfTime) {
       this.#options.settlement.gone(delivery);
-    } else if (isOfTime && delivery.edited?.data !== undefined) {
-      const { data: _, ...edited } = delivery.edited;
-      return this.#refuseEdit({ ...delivery, edited });
+    } else if (delivery.edited?.data !== undefined && (event === undefined || this.#options.mayBeTakenBack(event))) {
+      return this.#refuseEdit(delivery, event);
     } else {
       const failed = await (event === undefined ? this.#attemptDue(delivery) : this.#attempt(event, delivery));
       if (failed !== undefined || this.#stopped) return failed;
@@ -222,14 +223,19 @@ export class OrderedAside implements Aside {
     return undefined;
   }
 
-  /** Its event was handled as it is; what failed then is what time brought on. */
-  async #refuseEdit(delivery: Delivery): Promise<Delivery | undefined> {
-    const event = await eventOf(this.#options.log, delivery);
+  /** `given`: what is to be handled; undefined: its event was handled as it is, and what failed then is what time brought on. */
+  async #refuseEdit(delivery: Delivery, given: RecordedEvent | undefined): Promise<Delivery | undefined> {
+    const { data: _, ...edited } = delivery.edited ?? {};
+    const plain = { ...delivery, edited };
+    const event = await eventOf(this.#options.log, plain);
     if (event === undefined || this.#stopped) return undefined;
     const reason =
-      'its event was handled before, and what time brought on after it failed: it can be retried or discarded, but not edited';
-    const work = { event, key: delivery.key, pending: undefined, delivery, ended: undefined };
-    return this.#options.fail(work, delivery.attempts + 1, new TerminalError(reason));
+      given === undefined
+        ? 'its event was handled before, and what time brought on after it failed'
+        : 'it may be taken back, as it was recorded';
+    const work = { event, key: delivery.key, pending: undefined, delivery: plain, ended: undefined };
+    const error = new TerminalError(`${reason}: it can be retried or discarded, but not edited`);
+    return this.#options.fail(work, delivery.attempts + 1, error);
   }
 
   #attemptDue(delivery: Delivery): Promise<Delivery | undefined> {

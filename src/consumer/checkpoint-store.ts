@@ -42,6 +42,12 @@ export interface KeptStates {
   readonly left: boolean;
 }
 
+/** An event type that a consumer came to take: it was given none of its events up to that place. */
+export interface AddedType {
+  readonly type: string;
+  readonly after: Position;
+}
+
 /** What a consumer was when it last ran: what its stored state means depends on it. */
 export interface ConsumerForm {
   readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
@@ -55,6 +61,8 @@ export interface ConsumerForm {
   readonly keeps?: KeptStates | undefined;
   /** The event after which it began: it was given none before that. Default: the beginning. */
   readonly began?: Position | undefined;
+  /** Types that it came to take later, by name. Default: none. */
+  readonly added?: readonly AddedType[] | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }

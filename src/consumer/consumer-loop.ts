@@ -23,6 +23,7 @@ import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
 import type { LaneGroup } from './lanes.ts';
+import { mayBeTakenBack } from './left-out.ts';
 import { Progress } from './progress.ts';
 import type { ReactionTime } from './reaction.ts';
 import type { RowStore } from './row-store.ts';
@@ -485,6 +486,7 @@ export class ConsumerLoop {
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
       released: (key) => this.#time?.due.released(key),
       isOfTime: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
+      mayBeTakenBack: (event) => mayBeTakenBack(setting.reaction, event),
       putBack: (key) => this.#time?.due.putBack(key),
       settled: () => this.#settledAside(),
     });

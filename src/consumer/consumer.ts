@@ -209,8 +209,9 @@ export class Consumer {
         ],
       };
       const began = form.began !== undefined && place < form.began ? place : form.began;
+      const added = form.added?.map(({ type, after }) => ({ type, after: after < place ? after : place }));
       try {
-        await this.#put({ checkpoint: { low: place, done: [] }, forget, form: { ...form, began } });
+        await this.#put({ checkpoint: { low: place, done: [] }, forget, form: { ...form, began, added } });
       } catch (error) {
         this.#beginAnew(undefined, 0);
         throw error;
@@ -413,7 +414,7 @@ export class Consumer {
     const record = known ?? (await stores.checkpoints.load(this.name));
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
-    setting.leftOut?.begins(record.form.began);
+    setting.leftOut?.begins(record.form);
     if (record.paused !== undefined || !this.#isCurrent(record)) return;
     const lease = await this.#options.lanes?.take(this.name);
     if (this.#options.lanes !== undefined && lease === undefined) return;

@@ -21,7 +21,7 @@ import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
 import type { DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
-import { LeftOut } from './left-out.ts';
+import { LeftOut, mayBeTakenBack } from './left-out.ts';
 import { HELD_INDEX, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { TimeWishes } from './time-wishes.ts';
@@ -93,6 +93,7 @@ export class Consumers {
       deliveries: stores.deliveries,
       unitOfWork: stores.unitOfWork,
       editing: options.editing,
+      mayBeTakenBack: (name, event) => mayBeTakenBack(this.#consumers.get(name)?.reaction, event),
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
       leaseOf: (consumer) => this.#consumers.get(consumer)?.lease,
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),

@@ -71,6 +71,8 @@ export interface DeadLettersOptions {
   leaseOf(consumer: string): LeaseCommit | undefined;
   /** What operators see and say of events, where that is not simply their data. */
   readonly editing: Editing;
+  /** Whether the consumer may take the event out again, as it was recorded, or takes another one out with it. */
+  mayBeTakenBack(consumer: string, event: RecordedEvent): boolean;
   /** Nothing else steers the consumer or changes its dead letters meanwhile. */
   exclusive<T>(consumer: string, act: () => Promise<T>): Promise<T>;
 }
@@ -127,7 +129,8 @@ export class DeadLetters {
   /**
    * Tries one again with other data in place of the event's. The event itself stays as it is.
    *
-   * Errors    EventDataInvalid when the data does not fit the schema of the event's type either.
+   * Errors    EventDataInvalid when the data does not fit the schema of the event's type either. WrongState for what cannot be edited: what is
+   *           no event, and what may be taken back, because the data is taken out then that it was recorded with.
    */
   async retryEdited(id: string, data: JsonValue): Promise<void> {
     assertJson(data, 'data', 0);
@@ -139,6 +142,10 @@ export class DeadLetters {
         );
       const event = await eventAt(this.#options.log, part?.position ?? delivery.position);
       if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
+      if (this.#options.mayBeTakenBack(delivery.consumer, event))
+        throw new WrongState(
+          `dead letter ${id} is of ${event.type}, which ${delivery.consumer} takes out again, as it was recorded, when it is corrected: it can be retried or discarded, but not edited`,
+        );
       const admitted = await this.#options.editing.admit(delivery.consumer, event, data);
       const { edited } = delivery;
       const changed =

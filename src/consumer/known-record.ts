@@ -14,7 +14,7 @@ export async function knownRecord(reaction: Reaction, stores: ConsumerStores, no
   const began = await startPlace(reaction, stores);
   return stores.checkpoints.create({
     consumer,
-    form: formOf(reaction, began === START ? undefined : began),
+    form: formOf(reaction, { began: began === START ? undefined : began }),
     checkpoint: { low: began, done: [] },
     paused: undefined,
     createdMs: nowMs,

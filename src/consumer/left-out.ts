@@ -1,9 +1,10 @@
 import type { EventLog } from '../channel/event-log.ts';
-import { retractedEvent } from '../event/derived-definitions.ts';
+import { retractedEvent, retractedType } from '../event/derived-definitions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { deterministicId } from '../system/ids.ts';
+import type { ConsumerForm } from './checkpoint-store.ts';
 import { namespaceOf } from './reaction.ts';
 import type { Handling, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
@@ -20,6 +21,12 @@ function keyOf(source: string, id: string): string {
   return deterministicId(['left out', source, id]);
 }
 
+/** Whether a consumer may take the event out again, as it was recorded, or takes another one out with it. */
+export function mayBeTakenBack(reaction: Pick<Reaction, 'takesBack'> | undefined, { type }: RecordedEvent): boolean {
+  const takesBack = reaction?.takesBack;
+  return takesBack !== undefined && (takesBack.has(type) || takesBack.has(retractedType(type) ?? type));
+}
+
 /** Takes out what an event takes back, unless it was never taken in. */
 export async function unlessLeftOut(handling: Handling, takeOut: () => void | Promise<void>): Promise<void> {
   const { source, id } = retractedEvent(handling.event);
@@ -27,8 +34,8 @@ export async function unlessLeftOut(handling: Handling, takeOut: () => void | Pr
 }
 
 /**
- * Events that a consumer was never given, or did not handle in the end: those from before it began, those that were given up and those that
- * had outlived their use. What was never taken in must not be taken out when it is taken back.
+ * Events that a consumer was never given, or did not handle in the end: those from before it began, or before it took their type, those that
+ * were given up and those that had outlived their use. What was never taken in must not be taken out when it is taken back.
  *
  * Guarantee Rows go with the unit in which the event is settled, and are forgotten when the consumer is replayed.
  */
@@ -42,15 +49,17 @@ export class LeftOut {
   /** Of these, those that were handled since. */
   readonly #handled = new Set<string>();
   #began: Position = START;
+  #added: ReadonlyMap<string, Position> = new Map();
 
   constructor(reaction: Pick<Reaction, 'name' | 'takesBack'>, stores: Stores) {
     this.#reaction = reaction;
     this.#stores = stores;
   }
 
-  /** A session begins; `began`: after which event the consumer itself once did. */
-  begins(began: Position = START): void {
+  /** A session begins of a consumer that is of this form. */
+  begins({ began = START, added = [] }: Pick<ConsumerForm, 'added' | 'began'>): void {
     this.#began = began;
+    this.#added = new Map(added.map(({ type, after }) => [type, after]));
     this.#pending.clear();
     this.#known.clear();
     this.#handled.clear();
@@ -98,9 +107,9 @@ export class LeftOut {
     if (this.#handled.has(key)) return false;
     if (this.#pending.has(key) || (await this.#stores.rows.get(namespaceOf('out', name), key)) !== undefined)
       return true;
-    if (this.#began === START) return false;
+    if (this.#began === START && this.#added.size === 0) return false;
     const event = await this.#stores.log.find(source, id);
-    return event !== undefined && event.position <= this.#began;
+    return event !== undefined && event.position <= Math.max(this.#began, this.#added.get(event.type) ?? START);
   }
 }
 

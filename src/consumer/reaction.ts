@@ -84,7 +84,7 @@ export interface Handling {
   tooLate(data: Readonly<Record<string, JsonValue>>): void;
   /** An event by its identity; undefined: it is not in the log, or no longer. */
   find(source: string, id: string): Promise<RecordedEvent | undefined>;
-  /** Whether an event of the log, of a type that may be taken back, was never handled: it was given up, or is from before the consumer began. */
+  /** Whether an event of the log, of a type that may be taken back, was never handled: it was given up, or is from before the consumer took its type. */
   isLeftOut(source: string, id: string): Promise<boolean>;
 }
 

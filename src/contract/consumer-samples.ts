@@ -20,6 +20,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       keyedBy: 'ordering-key',
       keeps: undefined,
       began: undefined,
+      added: undefined,
       indexing: false,
     },
     checkpoint,

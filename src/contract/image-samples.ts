@@ -80,6 +80,7 @@ export async function holdingEverything(store: Store): Promise<void> {
         keyedBy: 'some-digest',
         keeps: { rows: 'state:ü', waitsFor: 'numbers', own: true, left: true },
         began: position(3),
+        added: [{ type: 'order.paid', after: position(4) }],
         indexing: true,
       },
       paused: { sinceMs: BENCH_START_MS, reason: '' },

@@ -34,6 +34,11 @@ export function retractionId(id: string): string {
   return deterministicId(['retraction', id]);
 }
 
+/** The type of what is taken back by events of a type; undefined: they take nothing back. */
+export function retractedType(type: string): string | undefined {
+  return type.endsWith(RETRACTED) ? type.slice(0, -RETRACTED.length) : undefined;
+}
+
 /** What a fact of `retractionOf` takes back, as it was, but for its place. */
 export function retractedEvent(event: RecordedEvent): RecordedEvent {
   const { stored } = event;

@@ -212,6 +212,6 @@ function fromRow(
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, keyedBy, keeps, began, indexing };
+function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, added, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, keyedBy, keeps, began, added, indexing };
 }

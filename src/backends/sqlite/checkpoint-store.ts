@@ -166,6 +166,6 @@ export function consumerRecord([
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, keyedBy, keeps, began, indexing };
+function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, added, indexing }: ConsumerForm): ConsumerForm {
+  return { kind, mode, types, indexes, keyedBy, keeps, began, added, indexing };
 }
