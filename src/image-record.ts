@@ -22,10 +22,13 @@ function is<Value>(expected: string, holds: (value: unknown) => boolean): Read<V
 
 const text = is<string>('text', (value) => typeof value === 'string');
 const flag = is<boolean>('true or false', (value) => typeof value === 'boolean');
+const yes = is<true>('true', (value) => value === true);
 const integer = is<number>('a whole number', Number.isSafeInteger);
 const count = is<number>('a whole number from 0', (value) => Number.isSafeInteger(value) && (value as number) >= 0);
 const finite = is<number>('a number', Number.isFinite);
 const place: Read<Position> = (value, path) => position(count(value, path));
+/** Also of what is no event. */
+const anyPlace: Read<Position> = (value, path) => position(integer(value, path));
 const lane = is<number>(
   `a lane, 0 to ${LANES - 1}`,
   (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < LANES,
@@ -124,6 +127,7 @@ const storedError: Read<StoredError> = sparse<StoredError>(
   },
   ['code', 'stack', 'cause'],
 );
+const taken = sparse<TakenAt>({ watermarkMs: orNull(integer), afterMs: orNull(integer), due: optional(yes) });
 const edited = sparse<Edited>({
   data: optional(json),
   without: optional(listOf(text)),
@@ -212,7 +216,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
   delivery: objectOf<RecordOf<'delivery'>>({
     kind: oneOf('delivery'),
     consumer: text,
-    position: place,
+    position: anyPlace,
     key: text,
     state: oneOf<DeliveryState>('retrying', 'parked', 'waiting'),
     attempts: count,
@@ -222,7 +226,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
     priority: finite,
     error: optional(storedError),
     edited: optional(edited),
-    taken: optional(objectOf<TakenAt>({ watermarkMs: orNull(integer), afterMs: orNull(integer) })),
+    taken: optional(taken),
   }),
   namespace: objectOf<RecordOf<'namespace'>>({ kind: oneOf('namespace'), namespace: text, indexes: listOf(text) }),
   row: objectOf<RecordOf<'row'>>({

@@ -78,7 +78,8 @@ export class Attempt implements Handling {
   #published = 0;
   /** Publications whose schema validates asynchronously; the attempt is not done before they are. */
   #encoding: Promise<unknown>[] | undefined;
-  #failure: { readonly error: unknown } | undefined;
+  /** The first publication that failed, and the part that asked for it. */
+  #failure: { readonly error: unknown; readonly part: (() => HandledPart) | undefined } | undefined;
   #controller: AbortController | undefined;
   #closed = false;
   /** What was reported. */
@@ -184,7 +185,7 @@ export class Attempt implements Handling {
     try {
       publishing = publish();
     } catch (error) {
-      this.#publicationFailed(error);
+      this.#publicationFailed(error, this.#part);
       publishing = Promise.reject(error);
     }
     // A handler that does not wait for it must not end the process with it.
@@ -211,8 +212,9 @@ export class Attempt implements Handling {
     const { id } = options;
     const encoded = encode(definition, data, options, { source, cause });
     if (encoded instanceof Promise) {
+      const part = this.#part;
       const appended = encoded.then((done) => this.#admit(definition, done, derived));
-      appended.catch((error: unknown) => this.#publicationFailed(error));
+      appended.catch((error: unknown) => this.#publicationFailed(error, part));
       this.#encoding ??= [];
       this.#encoding.push(appended);
       return appended.then(() => ({ id }));
@@ -245,6 +247,8 @@ export class Attempt implements Handling {
   }
 
   part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined {
+    // Of what comes after a publication that failed nothing would be kept.
+    if (this.#failure !== undefined) throw this.#failure.error;
     let edited: RecordedEvent | undefined;
     if (this.#edited !== undefined) {
       const { without = [], instead = {} } = this.#edited;
@@ -253,28 +257,26 @@ export class Attempt implements Handling {
       const data = instead[id];
       if (event !== undefined && data !== undefined) edited = withData(event, data);
     }
+    const whole = this.#part;
     this.#part = describe;
     const answer = act(edited);
     if (typeof (answer as { then?: unknown } | null | undefined)?.then !== 'function') {
-      this.#partDone();
+      this.#part = whole;
       return answer;
     }
     return Promise.resolve(answer).then((value: unknown) => {
-      this.#partDone();
+      this.#part = whole;
       return value;
     }) as Answer;
   }
 
-  /** What failed, of several things; undefined: all. */
-  get failedPart(): FailedPart | undefined {
-    if (this.#part === undefined) return undefined;
-    const { id, what, event } = this.#part();
+  /** What it is, of several things, that failed with this error; undefined: all. */
+  failedPart(error: unknown): FailedPart | undefined {
+    // A publication may fail while something else is under way.
+    const part = this.#failure?.error === error ? this.#failure?.part : this.#part;
+    if (part === undefined) return undefined;
+    const { id, what, event } = part();
     return { id, what, ...(event === undefined ? {} : { position: event.position }) };
-  }
-
-  #partDone(): void {
-    // What it published may have failed, although it did not wait for that.
-    if (this.#failure === undefined) this.#part = undefined;
   }
 
   async isLeftOut(source: string, id: string): Promise<boolean> {
@@ -318,8 +320,8 @@ export class Attempt implements Handling {
     this.appends.push(append);
   }
 
-  #publicationFailed(error: unknown): void {
-    this.#failure ??= { error };
+  #publicationFailed(error: unknown, part: (() => HandledPart) | undefined): void {
+    this.#failure ??= { error, part };
     if (!this.#closed) return;
     const { logger } = this.#setting;
     const { position } = this.event;

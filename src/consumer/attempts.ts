@@ -144,7 +144,7 @@ export class Attempts {
       if (isThenable(answer)) running = answer;
     } catch (error) {
       attempt.close();
-      return this.#options.fail(work, number, error, attempt.failedPart);
+      return this.#options.fail(work, number, error, attempt.failedPart(error));
     }
     running ??= attempt.unfinished();
     if (running !== undefined) {
@@ -249,7 +249,7 @@ export class Attempts {
   #failed(work: Work, attempt: Attempt, error: unknown): void {
     if (!this.#underWay.has(attempt)) return;
     attempt.close(asError(error));
-    this.#ended(work, attempt, this.#options.fail(work, attempt.number, error, attempt.failedPart));
+    this.#ended(work, attempt, this.#options.fail(work, attempt.number, error, attempt.failedPart(error)));
   }
 
   #ended(work: Work, attempt: Attempt, failed: Delivery | undefined): void {

@@ -1,6 +1,6 @@
 import type { Feed } from '../channel/feed.ts';
 import { Closed, InvalidInput, NotFound, WrongState } from '../errors.ts';
-import { START } from '../event/position.ts';
+import { BEFORE_ALL, START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
@@ -201,7 +201,7 @@ export class Consumer {
       await this.#stopLoop(this.#over.promise);
       const { state } = this.reaction;
       const forget = {
-        above: place,
+        above: place === START ? BEFORE_ALL : place,
         rows: [
           ...(state === undefined ? [] : [state.namespace]),
           // From the middle they go one by one, as the events are handled.

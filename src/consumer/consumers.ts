@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
-import { START } from '../event/position.ts';
+import { BEFORE_ALL, START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
@@ -213,7 +213,7 @@ export class Consumers {
     }
     const { checkpoints } = this.#options.stores;
     // What it kept goes first, so that a consumer which has done nothing is all that an end in the middle leaves.
-    const anew = { checkpoint: { low: START, done: [] }, forget: { above: START, rows: namespacesOf(name) } };
+    const anew = { checkpoint: { low: START, done: [] }, forget: { above: BEFORE_ALL, rows: namespacesOf(name) } };
     await checkpoints.change(name, anew, this.#options.environment.clock.now());
     if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }

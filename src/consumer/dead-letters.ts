@@ -235,8 +235,8 @@ export class DeadLetters {
     const remove = deliveries.filter(({ error }) => error?.part === undefined).map(({ position }) => position);
     const rows: RowWrite[] = [];
     for (const delivery of deliveries) {
-      // Its event is taken in, without that part.
-      if (delivery.error?.part !== undefined) continue;
+      // Its event is taken in, without that part, or was before what time brought on.
+      if (delivery.error?.part !== undefined || delivery.taken?.due === true) continue;
       const event = await this.#failedEvent(delivery);
       // Also where nobody takes it back: a program that does may come to have this name.
       if (event !== undefined) rows.push(leftOutRow(delivery.consumer, event));
@@ -361,7 +361,7 @@ function parseId(id: string): { consumer: string; position: Position } {
     throw new InvalidInput({ path: 'dead letter id', expected: 'consumer~position', found: id });
   const separator = id.lastIndexOf('~');
   const place = Number(id.slice(separator + 1));
-  if (separator < 1 || !Number.isSafeInteger(place) || place < 1) {
+  if (separator < 1 || !Number.isSafeInteger(place) || place === 0) {
     throw new InvalidInput({ path: 'dead letter id', expected: 'consumer~position', found: id });
   }
   return { consumer: id.slice(0, separator), position: asPosition(place) };

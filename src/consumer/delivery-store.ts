@@ -64,6 +64,8 @@ export interface Delivery {
 export interface TakenAt {
   readonly watermarkMs: number | null;
   readonly afterMs: number | null;
+  /** Its event was handled before, and what failed is what time alone brought on, up to then. */
+  readonly due?: true;
 }
 
 export interface ListDeliveriesOptions {

@@ -4,6 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { START } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import type { Delivery } from './delivery-store.ts';
+import { placeOfKey } from './keys.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { HELD_INDEX } from './reaction.ts';
 import type { KeyedState, ReactionTime } from './reaction.ts';
@@ -135,12 +136,17 @@ export class DueKeys {
     return this.#expected.length > 0;
   }
 
-  /** Time is known, by an event and maybe since before it: what is expected counts from then on. */
+  /**
+   * Time is known, by an event and maybe since before it: what is expected counts from then on. The event is the cause of what is said of a key
+   * until there is one of its own, for each at a place of the key's own, since what fails is known by its place.
+   */
   expectSince(event: RecordedEvent, time: WorkTime & { readonly expectedSinceMs: number }): void {
     const keys = this.#expected;
     this.#expected = [];
-    for (const key of keys)
-      this.#options.submit({ event, key, pending: undefined, delivery: undefined, time, ended: undefined });
+    for (const key of keys) {
+      const cause = recordedEvent({ ...event.stored, position: placeOfKey(key) });
+      this.#options.submit({ event: cause, key, pending: undefined, delivery: undefined, time, ended: undefined });
+    }
   }
 
   /** The state of a key is another; undefined: it has none. */
@@ -245,13 +251,15 @@ interface DueKey {
   readonly dueMs: number;
 }
 
-/** What time alone has brought on for a key. Events that are taken later come at a later time. `delivery`: it failed before. */
+/** What time alone has brought on for a key. Events that are taken later come at a later time. `delivery`: it failed before, at that time. */
 export function dueWork(
   key: string,
   delivery: Delivery | undefined,
-  upToMs: number | undefined,
+  presentMs: number | undefined,
   ended: NonNullable<Work['ended']>,
 ): Work {
+  const { taken } = delivery ?? {};
+  const upToMs = delivery === undefined ? presentMs : taken?.due === true ? (taken.afterMs ?? undefined) : undefined;
   return { event: UNKNOWN, key, pending: undefined, delivery, time: { upToMs }, ended };
 }
 

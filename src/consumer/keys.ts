@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { position } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { MAX_KEY_LENGTH } from '../event/stream-name.ts';
 import type { LaneKey } from './lanes.ts';
 
@@ -38,6 +40,12 @@ export function keyFor(
   } catch (error) {
     return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
   }
+}
+
+/** A place in no log, before all events, for what is to be handled of a key of which there is no event: always the same one, and no other key's. */
+export function placeOfKey(key: string): Position {
+  const digest = createHash('sha256').update(key).digest();
+  return position(-1 - digest.readUIntBE(0, 6));
 }
 
 /** A name for a way of making keys: of one that a program gives, the digest of its text. What that text refers to is not seen. */

@@ -251,8 +251,8 @@ export class Settlement {
   }
 
   #reportFailure(work: Work, delivery: Delivery, thrown: unknown): void {
-    // A consumer of the system's reports that fails must not feed itself with reports of it.
-    if (isSystemEventType(work.event.type)) return;
+    // A consumer of the system's reports that fails must not feed itself with reports of it. What time brings on is no report, whatever told of it.
+    if (isSystemEventType(work.event.type) && !isDue(work)) return;
     const { committer } = this.#parts;
     const data = {
       key: work.key,
@@ -285,7 +285,12 @@ export class Settlement {
 }
 
 /** So that it is judged, when its turn comes again, as it would have been now. */
-function takenAt({ time }: Work): TakenAt | undefined {
+function takenAt(work: Work): TakenAt | undefined {
+  if (isDue(work)) {
+    const { upToMs } = work.time;
+    return upToMs === undefined ? undefined : { watermarkMs: upToMs, afterMs: upToMs, due: true };
+  }
+  const { time } = work;
   if (time === undefined || !('watermarkMs' in time) || time.expectedSinceMs !== undefined) return undefined;
   const { watermarkMs, afterMs } = time;
   return { watermarkMs: finiteOrNull(watermarkMs), afterMs: finiteOrNull(afterMs) };

@@ -9,6 +9,9 @@ export type Position = number & { readonly [positionBrand]: true };
 /** Before the first event of every log. */
 export const START: Position = 0 as Position;
 
+/** Before every place, those that are in no log too. */
+export const BEFORE_ALL: Position = Number.MIN_SAFE_INTEGER as Position;
+
 /** For backends and codecs: marks a number as a position. */
 export function position(value: number): Position {
   return value as Position;

@@ -157,6 +157,13 @@ export function defineMonitor<
     needsAsMuch: (shape) => shape.startsWith('monitor '),
     valueOf: (event) => [readingOf(read(event)), event.position],
     initial: () => NEW_MONITOR,
+    waiting: {
+      placeOf: ([, position]) => position,
+      partOf: ([, position], timeMs) => ({
+        id: `event ${position}`,
+        what: `the reading of ${isoTime(timeMs)}, which waited for earlier ones`,
+      }),
+    },
     next(state, [value, position], timeMs, saying) {
       if (value === null) return state;
       const step = readMonitor(rules, state, { timeMs, value });

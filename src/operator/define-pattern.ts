@@ -274,6 +274,12 @@ const MAX_RUNS = 1_000;
 /** A machine that is given events whole, and keeps those that a match may have. */
 export type PatternMachine<State> = Machine<State, StoredEvent> & Required<Pick<Machine<State, StoredEvent>, 'json'>>;
 
+/** An event that waited for earlier ones. */
+export const WAITING: NonNullable<PatternMachine<unknown>['waiting']> = {
+  placeOf: ({ position }) => position,
+  partOf: (value) => ({ id: `event ${value.position}`, what: 'an event that was held', event: eventOf(value) }),
+};
+
 /** Whether states of a shape are of patterns, which are given events whole. */
 export function keepsEvents(shape: string): boolean {
   return shape.startsWith('pattern');
@@ -322,6 +328,7 @@ export function patternMachine(
     // What is absent at the beginning is so since time began, not since the key was first heard of (CE1).
     initial: (timeMs, sinceMs = timeMs) =>
       newMatcher(composite, beginsAbsent && Number.isFinite(sinceMs) ? Math.min(timeMs, sinceMs) : timeMs),
+    waiting: WAITING,
     next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),

@@ -10,7 +10,15 @@ import type { JsonValue } from '../event/json.ts';
 import type { Match, MatcherState } from '../time/matcher.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { NO_TIME } from '../time/watermark.ts';
-import { compileRule, eventOf, keepsEvents, KEY_OPTIONS, patternMachine, RULE_OPTIONS } from './define-pattern.ts';
+import {
+  compileRule,
+  eventOf,
+  keepsEvents,
+  KEY_OPTIONS,
+  patternMachine,
+  RULE_OPTIONS,
+  WAITING,
+} from './define-pattern.ts';
 import type {
   CompiledRule,
   EventIn,
@@ -214,6 +222,7 @@ export function patternsMachine(
     wants: (value) => rules.concernedBy(eventOf(value)).length > 0,
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
+    waiting: WAITING,
     // Each begins with the first event that it is about.
     initial: () => [],
     next(before, value, timeMs, saying) {

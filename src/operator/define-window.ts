@@ -12,7 +12,7 @@ import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
 import { addToWindows, advanceWindows, dueOf, removeFromWindows } from '../time/window-set.ts';
-import type { Early, Firing, RemoveStep, Said, WindowRules, WindowSet } from '../time/window-set.ts';
+import type { Early, Firing, RemoveStep, Said, Telling, WindowRules, WindowSet } from '../time/window-set.ts';
 import { isWindowing } from '../time/windowing.ts';
 import type { Span, Windowing } from '../time/windowing.ts';
 import { assertDefinition, assertFunction, assertObject, wholeMs } from './assert-options.ts';
@@ -239,11 +239,11 @@ class WindowOperator implements Operator<Windows> {
     this.shape = `windows ${parts.rules.windowing.kind}`;
     const { rules, result } = parts;
     // It is kept, to be taken back.
-    const ofKey = (accumulator: JsonValue, span: Span) => {
+    const ofKey = (accumulator: JsonValue, telling: Telling) => {
       const saying = this.#saying;
       if (saying === undefined) throw new Error('a result of no key');
-      const said = saying.part(partOf(span), () =>
-        sealJson(result(accumulator, new KeyWindow(saying.key, span)), 'result'),
+      const said = saying.part(partOf(telling), () =>
+        sealJson(result(accumulator, new KeyWindow(saying.key, telling)), 'result'),
       );
       this.#gaveUp ||= said === undefined;
       return said === undefined ? GIVEN_UP : said;
@@ -387,12 +387,14 @@ class WindowOperator implements Operator<Windows> {
 const GIVEN_UP: JsonValue = Object.freeze({});
 
 /** The result of a window, as a part of what comes of its key. */
-function partOf({ startMs, endMs }: Span): () => HandledPart {
+function partOf({ startMs, endMs, index, reason }: Telling): () => HandledPart {
   return () => ({
-    id: `window ${startMs} ${endMs}`,
-    what: `the result of the window from ${isoTime(startMs)} to ${isoTime(endMs)}`,
+    id: `window ${startMs} ${endMs} ${index}`,
+    what: `the ${RESULT_OF[reason]} of the window from ${isoTime(startMs)} to ${isoTime(endMs)}`,
   });
 }
+
+const RESULT_OF = { early: 'early result', end: 'result', late: 'corrected result' } as const;
 
 /** What the program's functions make is checked, and kept from being changed. */
 function sealed(aggregate: Rules['aggregate']): Rules['aggregate'] {

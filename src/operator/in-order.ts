@@ -1,4 +1,4 @@
-import type { HeldEvents } from '../consumer/reaction.ts';
+import type { HandledPart, HeldEvents } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -34,6 +34,8 @@ export interface Machine<State, Value> {
   wants?(value: Value): boolean;
   /** As of an operator. */
   initial(timeMs: number, sinceMs?: number): State;
+  /** Where functions of the program look at an event when its turn comes: its place, and what it is to an operator. */
+  readonly waiting?: { placeOf(value: Value): number; partOf(value: Value, timeMs: number): HandledPart };
   next(state: State, value: Value, timeMs: number, saying: Saying): State;
   /** Time has come so far, and nothing from before it will come. */
   pass(state: State, toMs: number, saying: Saying): State;
@@ -116,9 +118,23 @@ export function inOrder<State, Value>(
     let next = state;
     for (const { timeMs, event } of released) {
       next = toldUpTo(next, timeMs, saying);
-      next = { ...next, of: machine.next(next.of, event, timeMs, saying) };
+      next = { ...next, of: turnOf(next.of, event, timeMs, saying) };
     }
     return next;
+  }
+
+  /** What fails of an event that waited is a part of what let it go. */
+  function turnOf(state: State, value: Value, timeMs: number, saying: Saying): State {
+    const { waiting } = machine;
+    if (waiting === undefined || saying.takes(waiting.placeOf(value)))
+      return machine.next(state, value, timeMs, saying);
+    const after = saying.part(
+      () => waiting.partOf(value, timeMs),
+      (edited) => ({
+        state: machine.next(state, edited === undefined ? value : machine.valueOf(edited), timeMs, saying),
+      }),
+    );
+    return after === undefined ? state : after.state;
   }
 
   /** What waits in a state as it is stored. */

@@ -122,6 +122,12 @@ export function subjectOf({ subject, stream }: RecordedEvent): string {
   return subject ?? stream;
 }
 
+interface Due {
+  readonly of: string;
+  readonly sequence: Sequences['bySubject'][string];
+  readonly dueMs: number;
+}
+
 /** Of an event that is only looked at nothing is kept but its number. */
 const NOTHING_OF_IT = null as unknown as StoredEvent;
 
@@ -146,6 +152,16 @@ export function inSequence(
     if (!watches)
       for (const released of step.released) saying.found({ event: recordedEvent(released) } satisfies InSequence);
     return { ...state, bySubject: { ...state.bySubject, [of]: step.state } };
+  }
+
+  /** Of those of which something waits, the one that goes on first. */
+  function firstDue({ bySubject }: Sequences): Due | undefined {
+    let first: Due | undefined;
+    for (const [of, sequence] of Object.entries(bySubject)) {
+      const dueMs = dueOfSequence(rules, sequence);
+      if (dueMs < (first?.dueMs ?? Number.POSITIVE_INFINITY)) first = { of, sequence, dueMs };
+    }
+    return first;
   }
 
   return {
@@ -173,17 +189,13 @@ export function inSequence(
       return apply(state, of, step, saying);
     },
     pass(state, watermarkMs, saying) {
+      // One after another as they were due, so that it does not matter how far time goes at once.
       let passed = state;
-      for (const [of, sequence] of Object.entries(state.bySubject))
-        if (dueOfSequence(rules, sequence) <= watermarkMs)
-          passed = apply(passed, of, passSequence(rules, sequence, watermarkMs), saying);
+      for (let due = firstDue(passed); due !== undefined && due.dueMs <= watermarkMs; due = firstDue(passed))
+        passed = apply(passed, due.of, passSequence(rules, due.sequence, due.dueMs), saying);
       return passed;
     },
-    dueMs: ({ bySubject }) =>
-      Object.values(bySubject).reduce(
-        (least, sequence) => Math.min(least, dueOfSequence(rules, sequence)),
-        Number.POSITIVE_INFINITY,
-      ),
+    dueMs: (state) => firstDue(state)?.dueMs ?? Number.POSITIVE_INFINITY,
     isOver: ({ bySubject, own }) => own === undefined && Object.keys(bySubject).length === 0,
     heldIn({ bySubject }) {
       const waiting = Object.entries(bySubject).filter(([, { held }]) => held.length > 0);

@@ -45,7 +45,9 @@ export interface Saying {
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }>;
   /** Does one of the things that come of the key now; what fails an operator may give up by itself. Undefined: he has. */
-  part<Answer>(describe: () => HandledPart, act: () => Answer): Answer | undefined;
+  part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined;
+  /** Whether the event at this place is the one that is being taken. */
+  takes(place: number): boolean;
   /** Something to act upon when the state is known that it leads to. */
   found(what: unknown): void;
   /** Records what the system has to say about the last event. */
@@ -274,10 +276,9 @@ function handle<State>(
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
     if (before !== undefined) return undefined;
-    const say = new KeySaying(handling, event, found);
-    // Its own events may be from before that, and are in time as long as any are.
+    // Its own events may be from before that, and are in time as long as any are. What is due by now is brought on once this is known.
     atMs = time.presentMs;
-    state = operator.pass(operator.initial(time.expectedSinceMs), atMs, say);
+    state = operator.initial(time.expectedSinceMs);
     last = lastEvent(event);
   } else {
     const timeMs = time.taken?.eventMs ?? time.timeOf(event);
@@ -314,10 +315,12 @@ class KeySaying implements Saying {
   readonly #handling: Handling;
   readonly #found: Found[];
   #last: RecordedEvent | LastEvent;
+  readonly #taken: number | undefined;
 
   constructor(handling: Handling, last: RecordedEvent | LastEvent, found: Found[]) {
     this.#handling = handling;
     this.#last = last;
+    this.#taken = isListed(last) ? undefined : last.position;
     this.#found = found;
   }
 
@@ -342,8 +345,12 @@ class KeySaying implements Saying {
     return this.#handling.derive(definition, data, options, causeOf(this.last));
   }
 
-  part<Answer>(describe: () => HandledPart, act: () => Answer): Answer | undefined {
+  part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined {
     return this.#handling.part(describe, act);
+  }
+
+  takes(place: number): boolean {
+    return place === this.#taken;
   }
 
   found(what: unknown): void {

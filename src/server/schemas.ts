@@ -166,7 +166,9 @@ const deadLetter = named(
     id: z.string().describe('consumer~position'),
     consumer: z.string(),
     key: z.string(),
-    position,
+    position: z
+      .int()
+      .describe('Of the event in the log. Below 0: of no event, of a key that was expected and of which none came.'),
     attempts: count,
     firstFailedTime: timestamp.optional(),
     lastFailedTime: timestamp.optional(),

@@ -187,9 +187,7 @@ describe('windows', () => {
         }
         expect(said.map(({ events }) => events)).toEqual(said.map(() => size));
         expect(said.map(({ result }) => result)).toEqual(
-          said.map((_, index) =>
-            collected.result(times.slice(index * size, (index + 1) * size), { startMs: 0, endMs: 0 }),
-          ),
+          said.map((one, index) => collected.result(times.slice(index * size, (index + 1) * size), one)),
         );
         for (const { startMs, endMs, result } of said)
           expect([startMs, endMs]).toEqual([Math.min(...result), Math.max(...result) + 1]);

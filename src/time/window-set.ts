@@ -10,7 +10,7 @@ export interface Aggregate<Value, Accumulator, Result> {
   merge?(left: Accumulator, right: Accumulator): Accumulator;
   /** As if the value had never been added. Only corrected inputs need it. */
   remove?(accumulator: Accumulator, value: Value): Accumulator;
-  result(accumulator: Accumulator, window: Span): Result;
+  result(accumulator: Accumulator, window: Telling): Result;
 }
 
 /** When a window fires beside its end, for which it always does. */
@@ -29,12 +29,16 @@ export interface WindowRules<Value, Accumulator, Result> {
   readonly firings: 'all' | 'since';
 }
 
-/** What a window has said. */
-export interface Said<Result> extends Span {
+/** That a window says something. */
+export interface Telling extends Span {
   /** Counted from 0 in its window. */
   readonly index: number;
-  readonly result: Result;
   readonly reason: 'early' | 'end' | 'late';
+}
+
+/** What a window has said. */
+export interface Said<Result> extends Telling {
+  readonly result: Result;
 }
 
 export interface OpenWindow<Accumulator, Result> extends Span {
@@ -322,7 +326,7 @@ function fire<Value, Accumulator, Result>(
   reason: Firing<Result>['reason'],
 ): { readonly window: Open<Accumulator, Result>; readonly firing: Firing<Result> } {
   const { startMs, endMs, events, earliestMs, latestMs } = window;
-  const result = aggregate.result(window.accumulator, { startMs, endMs });
+  const result = aggregate.result(window.accumulator, { startMs, endMs, index: window.firings, reason });
   const said = { startMs, endMs, index: window.firings, result, reason };
   const isWhole = firings === 'all';
   return {
