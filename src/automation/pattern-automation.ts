@@ -88,7 +88,12 @@ export function patternReaction(
       for (const one of found) {
         const context = contextOf(handling, one);
         const { idempotencyKey, pattern } = context;
-        const what = `a match of ${context.time}${pattern === undefined ? '' : `, of the pattern ${pattern}`}`;
+        const places = [
+          ...new Set(Object.values(context.events).flatMap((events) => events.map(({ position }) => position))),
+        ];
+        const ofEvents = places.length === 0 ? '' : `, of the events ${places.slice(0, SHOWN_PLACES).join(', ')}`;
+        const ofPattern = pattern === undefined ? '' : `, of the pattern ${pattern}`;
+        const what = `a match of ${context.time}${ofPattern}${ofEvents}${places.length > SHOWN_PLACES ? ' and more' : ''}`;
         await handling.part(
           () => ({ id: `match ${idempotencyKey}`, what }),
           () => run(context),
@@ -97,6 +102,8 @@ export function patternReaction(
     },
   });
 }
+
+const SHOWN_PLACES = 10;
 
 type AnyMatch = NamedMatch | (Omit<NamedMatch, 'pattern'> & { readonly pattern: undefined });
 

@@ -15,11 +15,11 @@ import type { ConsumerStatus, HeldKey } from './status.ts';
 import { rememberedStatus } from './status.ts';
 import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
-import { DeadLetters } from './dead-letters.ts';
+import { DeadLetters, letterId } from './dead-letters.ts';
 import type { Editing } from './dead-letters.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
-import type { DeliveryCount } from './delivery-store.ts';
+import type { Delivery, DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
 import { LeftOut, mayBeTakenBack } from './left-out.ts';
 import { HELD_INDEX, namespacesOf } from './reaction.ts';
@@ -180,11 +180,17 @@ export class Consumers {
       where: [{ index: HELD_INDEX, op: '>=', value: 1 }],
       limit,
     });
-    return rows.flatMap(({ key, value }) => {
+    const { deliveries } = this.#options.stores;
+    const found: HeldKey[] = [];
+    for (const { key, value } of rows) {
       const restored = state.form?.restored(value);
       const held = restored === undefined ? undefined : time.heldIn(restored);
-      return held === undefined ? [] : [{ key, ...held }];
-    });
+      if (held === undefined) continue;
+      // What was set aside comes first, and time stands still for the key.
+      const [first] = await deliveries.list({ consumer: name, key, limit: 1 });
+      found.push({ key, ...held, ...(first === undefined ? {} : { waitsFor: setAside(first) }) });
+    }
+    return found;
   }
 
   async pause(name: string, reason = 'paused by an operator'): Promise<void> {
@@ -370,4 +376,11 @@ function countsOf(
   const of = (state: DeliveryCount['state']) =>
     counts.find((entry) => entry.consumer === consumer && entry.state === state)?.count ?? 0;
   return { retrying: of('retrying'), parked: of('parked'), waiting: of('waiting') };
+}
+
+/** What is waited for where a delivery comes first. */
+function setAside(first: Delivery): string {
+  return first.state === 'parked'
+    ? `dead letter ${letterId(first)}`
+    : `event ${first.position}, which is attempted again (${first.attempts} ${first.attempts === 1 ? 'attempt' : 'attempts'} failed)`;
 }

@@ -13,6 +13,7 @@ import { eventAt, eventOf, withData } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
 import { leftOutRow } from './left-out.ts';
 import type { LeaseCommit } from './lanes.ts';
+import { partReported } from './report-on.ts';
 import type { RowWrite } from './row-store.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
@@ -30,6 +31,8 @@ export interface DeadLetter {
   readonly edited: boolean;
   /** What failed, where several things come of an event or of time: a discard gives up that alone. */
   readonly part: string | undefined;
+  /** Whether it may be tried again with other data. Where `part` is no event, `event` is the one that brought it on. */
+  readonly editable: boolean;
   /** Later events of the key that wait behind it. */
   readonly waitingBehind: number;
   /** Undefined when the event is no longer in the log. */
@@ -106,7 +109,7 @@ export class DeadLetters {
       for (const delivery of page) {
         const event = await this.#eventOf(delivery);
         if (fits(delivery, event, query)) items.push(await this.#describe(delivery, event));
-        if (items.length === limit) return { items, next: idOf(delivery) };
+        if (items.length === limit) return { items, next: letterId(delivery) };
       }
       // So that a look at many letters keeps nobody else waiting.
       await nextTurn();
@@ -136,22 +139,26 @@ export class DeadLetters {
     assertJson(data, 'data', 0);
     await this.#one(id, async (delivery) => {
       const { part } = delivery.error ?? {};
-      if (part !== undefined && part.position === undefined)
-        throw new WrongState(
-          `what failed of dead letter ${id} is ${part.what}: it can be retried or discarded, but not edited`,
-        );
       const event = await eventAt(this.#options.log, part?.position ?? delivery.position);
+      const reason = this.#whyNotEdited(delivery, event);
+      if (reason !== undefined) throw new WrongState(`${reason}: it can be retried or discarded, but not edited`);
       if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
-      if (this.#options.mayBeTakenBack(delivery.consumer, event))
-        throw new WrongState(
-          `dead letter ${id} is of ${event.type}, which ${delivery.consumer} takes out again, as it was recorded, when it is corrected: it can be retried or discarded, but not edited`,
-        );
       const admitted = await this.#options.editing.admit(delivery.consumer, event, data);
       const { edited } = delivery;
       const changed =
         part === undefined ? { data: admitted } : { instead: { ...edited?.instead, [part.id]: admitted } };
       await this.#retry([{ ...delivery, edited: { ...edited, ...changed } }]);
     });
+  }
+
+  #whyNotEdited(delivery: Delivery, event: RecordedEvent | undefined): string | undefined {
+    const { consumer, error, taken } = delivery;
+    const { part } = error ?? {};
+    if (part !== undefined) {
+      if (part.position === undefined) return `what failed of dead letter ${letterId(delivery)} is ${part.what}`;
+    } else if (taken?.due === true) return `what failed of dead letter ${letterId(delivery)} is what time brought on`;
+    if (event === undefined || !this.#options.mayBeTakenBack(consumer, event)) return undefined;
+    return `dead letter ${letterId(delivery)} is of ${event.type}, which ${consumer} takes out again, as it was recorded, when it is corrected`;
   }
 
   /** Gives one up; the events that wait behind it go on. */
@@ -276,12 +283,11 @@ export class DeadLetters {
     reason: string,
   ): Promise<EncodedEvent> {
     const event = await this.#failedEvent(delivery);
-    const { consumer, key, error } = delivery;
-    const what = error?.part === undefined ? {} : { part: error.part.what };
+    const { consumer, key, position, error } = delivery;
     return systemEvent(this.#options.environment, {
       type,
       about: consumer,
-      data: { consumer, position: error?.part?.position ?? delivery.position, key, reason, ...what },
+      data: { consumer, position, key, reason, ...partReported(error?.part) },
       cause: event === undefined ? undefined : causeOf(event),
     });
   }
@@ -326,7 +332,7 @@ export class DeadLetters {
   async #describe(delivery: Delivery, event: RecordedEvent | undefined): Promise<DeadLetter> {
     const { consumer, key, position, attempts, firstFailedMs, lastFailedMs, error } = delivery;
     return {
-      id: idOf(delivery),
+      id: letterId(delivery),
       consumer,
       key,
       position,
@@ -336,6 +342,7 @@ export class DeadLetters {
       error,
       edited: delivery.edited?.data !== undefined || delivery.edited?.instead !== undefined,
       part: error?.part?.what,
+      editable: event !== undefined && this.#whyNotEdited(delivery, event) === undefined,
       waitingBehind: await this.#options.deliveries.countOfKey(consumer, key, 'waiting'),
       event,
     };
@@ -352,7 +359,7 @@ function fits({ error }: Delivery, event: RecordedEvent | undefined, query: Dead
   return query.error === undefined || error?.code === query.error || error?.name === query.error;
 }
 
-function idOf({ consumer, position }: Delivery): string {
+export function letterId({ consumer, position }: Pick<Delivery, 'consumer' | 'position'>): string {
   return `${consumer}~${position}`;
 }
 

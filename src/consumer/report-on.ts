@@ -4,6 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { systemEvent } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { Environment } from '../system/environment.ts';
+import type { FailedPart } from './delivery-store.ts';
 import type { Reaction } from './reaction.ts';
 
 /** What the system reports of a reaction and an event. `id`: where it is to be told once, however often the event is handled. */
@@ -28,4 +29,10 @@ export function reportOn(
     cause: causeOf(event),
     ...(id === undefined ? {} : { id }),
   });
+}
+
+/** What is said of a part that failed in reports of its dead letter. */
+export function partReported(part: FailedPart | undefined): Readonly<Record<string, JsonValue>> {
+  if (part === undefined) return {};
+  return { part: part.what, ...(part.position === undefined ? {} : { partPosition: part.position }) };
 }

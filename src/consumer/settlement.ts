@@ -17,7 +17,7 @@ import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';
 import { HELD_INDEX } from './reaction.ts';
-import { reportOn } from './report-on.ts';
+import { partReported, reportOn } from './report-on.ts';
 import { storedError } from './stored-error.ts';
 import { LoopStopped } from '../errors.ts';
 
@@ -263,6 +263,7 @@ export class Settlement {
         message: delivery.error?.message ?? null,
         code: delivery.error?.code ?? null,
       },
+      ...partReported(delivery.error?.part),
     };
     const reports = this.#report(SYSTEM_EVENTS.attemptFailed, work.event, data);
     if (delivery.state === 'parked') reports.push(...this.#report(SYSTEM_EVENTS.deliveryParked, work.event, data));

@@ -161,7 +161,7 @@ export function defineMonitor<
       placeOf: ([, position]) => position,
       partOf: ([, position], timeMs) => ({
         id: `event ${position}`,
-        what: `the reading of ${isoTime(timeMs)}, which waited for earlier ones`,
+        what: `the reading of ${isoTime(timeMs)}, event ${position}, which waited for earlier ones`,
       }),
     },
     next(state, [value, position], timeMs, saying) {

@@ -158,7 +158,8 @@ export function inSequence(
   function firstDue({ bySubject }: Sequences): Due | undefined {
     let first: Due | undefined;
     for (const [of, sequence] of Object.entries(bySubject)) {
-      const dueMs = dueOfSequence(rules, sequence);
+      // What comes at the last instant is in time.
+      const dueMs = dueOfSequence(rules, sequence) + (rules.waitMs > 0 ? 1 : 0);
       if (dueMs < (first?.dueMs ?? Number.POSITIVE_INFINITY)) first = { of, sequence, dueMs };
     }
     return first;
@@ -167,8 +168,10 @@ export function inSequence(
   return {
     shape: 'sequence',
     initial: () => ({ bySubject: {}, own: undefined }),
-    take(state, { event }, saying) {
+    take(before, { event }, saying) {
       const { sequence } = event;
+      // What had waited long enough when it came goes on first, whether that was looked at then or not.
+      const state = this.pass(before, event.recordedMs, saying);
       if (sequence === undefined) {
         if (!watches) saying.found({ event } satisfies InSequence);
         return state;

@@ -178,8 +178,13 @@ const deadLetter = named(
       .string()
       .optional()
       .describe('What failed, where several things come of an event or of time: a discard gives up that alone.'),
+    editable: z.boolean().describe('Whether it may be retried with other data.'),
     waitingBehind: count,
-    event: event.optional().describe('Left out when the event is no longer in the log.'),
+    event: event
+      .optional()
+      .describe(
+        'Of a part that is no event the one that brought it on. Left out when the event is no longer in the log.',
+      ),
   }),
 );
 named('DeadLetterPage', z.strictObject({ items: z.array(deadLetter), next: z.string().optional() }));

@@ -22,6 +22,7 @@ interface Letter {
   readonly error?: { readonly name: string; readonly message: string; readonly code?: string };
   readonly edited: boolean;
   readonly part?: string;
+  readonly editable: boolean;
   readonly waitingBehind: number;
   readonly event?: EventJson;
 }
@@ -121,6 +122,9 @@ async function list(options: ListOptions, terminal: Terminal): Promise<void> {
           { title: 'ID', text: ({ id }) => printable(id), ink: () => 'bold' },
           { title: 'EVENT', text: ({ event }) => (event === undefined ? 'no longer kept' : printable(event.type)) },
           { title: 'KEY', text: ({ key: of }) => printable(of) },
+          ...(page.items.some(({ part }) => part !== undefined)
+            ? [{ title: 'WHAT FAILED', text: ({ part }: Letter) => printable(part ?? 'the event') }]
+            : []),
           { title: 'TRIED', text: ({ attempts }) => `${attempts}×`, right: true },
           {
             title: 'BEHIND',
@@ -161,7 +165,7 @@ async function show(letter: Letter, options: AccessOptions, terminal: Terminal):
         ['code', error?.code === undefined ? undefined : printable(error.code)],
         ['waiting behind', letter.waitingBehind === 0 ? undefined : plural(letter.waitingBehind, 'event')],
         [
-          'event',
+          letter.part === undefined || letter.editable ? 'event' : 'brought on by',
           event === undefined ? 'no longer in the log' : printable(`${event.type} ${event.source} ${event.id}`),
         ],
         ['stream', event === undefined ? undefined : printable(`${event.stream}@${event.version}`)],

@@ -1,4 +1,5 @@
 import type { ContractSuite } from '../contract-case.ts';
+import { blamingCases } from './blaming.ts';
 import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
 import { correctingCases } from './correcting.ts';
@@ -41,5 +42,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...matchingCases(bench),
   ...holdingCases(bench),
   ...givingUpCases(bench),
+  ...blamingCases(bench),
   ...modellingCases(bench),
 ];
