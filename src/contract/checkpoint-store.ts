@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { position, START } from '../event/position.ts';
+import { BEFORE_ALL, position, START } from '../event/position.ts';
 import { putDeliveries, putRows, sampleConsumer, sampleDelivery, sampleRow, sampleUnit } from './consumer-samples.ts';
 import type { ContractSuite } from './contract-case.ts';
 import { casesOn, casesOverReopen } from './samples.ts';
@@ -126,6 +126,9 @@ export const checkpointStoreSuite: ContractSuite = (bench) => [
         );
         assert.deepEqual([await store.rows.get('n', 'k'), await store.rows.get('n2', 'k')], [undefined, 2]);
         assert.deepEqual([await store.rows.count('n'), await store.rows.count('n3')], [0, 0]);
+        await putDeliveries(store, sampleDelivery(-1), sampleDelivery(1));
+        await store.checkpoints.change('c', { forget: { above: BEFORE_ALL, rows: [] } }, 9);
+        assert.deepEqual(await store.deliveries.list({ consumer: 'c', limit: 10 }), []);
         const never = { forget: { above: START, rows: ['n2'] } };
         assert.equal(await store.checkpoints.change('never', never, 9), undefined);
         assert.equal(await store.rows.get('n2', 'k'), 2, 'of a consumer that is not known nothing is forgotten');

@@ -55,6 +55,7 @@ const keeping: Bodies = {
       }),
       sampleDelivery(9, { error: { ...ERROR, part: { id: 'ü', what: '' } }, edited: { data: 1, instead: {} } }),
       sampleDelivery(6, { taken: { watermarkMs: null, afterMs: BENCH_START_MS } }),
+      sampleDelivery(Number.MIN_SAFE_INTEGER, { taken: { watermarkMs: 7, afterMs: 7, due: true } }),
       sampleDelivery(Number.MAX_SAFE_INTEGER, { consumer: 'größer' }),
     ];
     await putDeliveries(store, ...deliveries);

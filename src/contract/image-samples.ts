@@ -109,6 +109,11 @@ export async function holdingEverything(store: Store): Promise<void> {
           edited: { data: null, without: ['a'], instead: { b: { c: null } } },
           taken: { watermarkMs: 5, afterMs: null },
         }),
+        sampleDelivery(-205, {
+          state: 'parked',
+          dueMs: undefined,
+          taken: { watermarkMs: 5, afterMs: 5, due: true },
+        }),
         sampleDelivery(207, {
           key: '\u0001',
           state: 'waiting',

@@ -140,7 +140,7 @@ function rowArbitrary(fc: FastCheck): fastCheck.Arbitrary<RowWrite> {
 
 function deliveryArbitrary(fc: FastCheck): fastCheck.Arbitrary<Omit<Delivery, 'consumer'>> {
   return fc.record({
-    position: fc.integer({ min: 1, max: 8 }).map(position),
+    position: fc.integer({ min: -2, max: 8 }).map(position),
     key: fc.constantFrom('k', 'l', 'é'),
     state: fc.constantFrom('retrying' as const, 'parked' as const, 'waiting' as const),
     attempts: fc.integer({ min: 0, max: 3 }),
@@ -150,7 +150,11 @@ function deliveryArbitrary(fc: FastCheck): fastCheck.Arbitrary<Omit<Delivery, 'c
     priority: fc.integer({ min: -1, max: 1 }),
     error: fc.constantFrom(undefined, { name: 'Error', message: 'm', code: undefined, stack: 's', cause: undefined }),
     edited: fc.constantFrom(undefined, { data: null }, { data: [1] }),
-    taken: fc.constantFrom(undefined, { watermarkMs: null, afterMs: 5 }, { watermarkMs: -7, afterMs: 0 }),
+    taken: fc.constantFrom(undefined, { watermarkMs: null, afterMs: 5 }, {
+      watermarkMs: -7,
+      afterMs: 0,
+      due: true,
+    } as const),
   });
 }
 

@@ -46,11 +46,11 @@ export function watermarkRule(
 /** Errors of the function: InvalidInput for what is no instant, and what `at` throws. */
 export function timeReader(options: EventTimeOptions<never>): (event: RecordedEvent) => number {
   const at = options.at as ((event: RecordedEvent) => unknown) | undefined;
-  if (at === undefined) return (event) => instantOf(event.time);
-  return (event) => instantOf(at(event));
+  if (at === undefined) return (event) => instantOf(event.time, 'time');
+  return (event) => instantOf(at(event), 'time.at(event)');
 }
 
-function instantOf(given: unknown): number {
+function instantOf(given: unknown, path: string): number {
   const ms =
     typeof given === 'string'
       ? timestampMs(given)
@@ -61,7 +61,7 @@ function instantOf(given: unknown): number {
           : undefined;
   if (ms === undefined || !(ms >= FIRST_MS && ms <= LAST_MS))
     throw new InvalidInput({
-      path: 'time',
+      path,
       expected: 'an RFC 3339 timestamp, a Date or milliseconds since 1970, in the years 0 to 9999',
       found: given,
     });

@@ -101,12 +101,13 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
   const theatre = new Theatre(program, events, startMs);
   const all = events.map((_event, index) => index);
   const again = await theatre.differs(orderlyPlan(all), seed);
+  const parked = await theatre.parked(all, seed);
   if (again !== undefined) {
     const divergence = await theatre.shrunk({ run: 0, seed, difference: again, plan: orderlyPlan(all) }, progress);
     return { runs: 0, seed, divergence, report: reportOf(divergence, events, theatre.timed) };
   }
   for (let run = 1; run <= runs; run += 1) {
-    if (signal?.aborted === true) return alike(run - 1, seed, events.length);
+    if (signal?.aborted === true) return alike(run - 1, seed, events.length, parked);
     // The first one has the seed that was given: so a run that was reported is made again.
     const ownSeed = seed + run - 1;
     const plan = disorderlyPlan(events.length, shares, seededRandom(ownSeed));
@@ -117,7 +118,7 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
       return { runs: run, seed, divergence, report: reportOf(divergence, events, theatre.timed) };
     }
   }
-  return alike(runs, seed, events.length);
+  return alike(runs, seed, events.length, parked);
 }
 
 function isTold(event: unknown): boolean {
@@ -135,8 +136,11 @@ function beginningOf(events: readonly Told[]): number {
   return times.length === 0 ? DEFAULT_START_MS : times.reduce((first, ms) => Math.min(first, ms));
 }
 
-function alike(runs: number, seed: number, events: number): Simulation {
-  const report = `${runs} runs of ${events} events (seed ${seed}): the same came out in each`;
+function alike(runs: number, seed: number, events: number, parked: ReadonlyMap<string, number>): Simulation {
+  const lines = [`${runs} runs of ${events} events (seed ${seed}): the same came out in each`];
+  if (parked.size > 0) lines.push('', '  dead letters too, in each of them, also where all was told in order:');
+  for (const [reaction, count] of parked) lines.push(`    ${reaction}: ${count}`);
+  const report = lines.join('\n');
   return { runs, seed, divergence: undefined, report };
 }
 
@@ -160,6 +164,14 @@ class Theatre {
   async differs(plan: Plan, seed: number): Promise<Difference | undefined> {
     const expected = await this.#expected(toldIn(plan), seed);
     return differenceOf(expected, await this.#play(plan, seed));
+  }
+
+  /** How many dead letters each reaction has where these are told in order. */
+  async parked(indexes: readonly number[], seed: number): Promise<ReadonlyMap<string, number>> {
+    const { letters } = await this.#expected(indexes, seed);
+    const counts = new Map<string, number>();
+    for (const { reaction, count } of letters.values()) counts.set(reaction, (counts.get(reaction) ?? 0) + count);
+    return counts;
   }
 
   async shrunk(
@@ -186,7 +198,8 @@ class Theatre {
   async #play(plan: Plan, seed: number): Promise<Outcome> {
     const given = typeof this.#program === 'function' ? await this.#program() : this.#program;
     const { store: _store, environment: _environment, server: _server, feed: _feed, ...program } = given as Config;
-    this.timed = new Set([...(program.windows ?? []), ...(program.monitors ?? [])].map(({ name }) => name));
+    const holding = (program.automations ?? []).filter(({ reaction }) => reaction.time !== undefined);
+    this.timed = new Set([...(program.windows ?? []), ...(program.monitors ?? []), ...holding].map(({ name }) => name));
     return play({ program, history: this.#history, plan, seed, startMs: this.#startMs });
   }
 }

@@ -46,9 +46,12 @@ export class Outcomes {
     add(this.#rows, `${projection}\n${key}`, { reaction: projection, what: key, said: canonical(row) });
   }
 
-  parked({ consumer, event, error }: DeadLetter): void {
-    const said = canonical({ type: event?.type, data: event?.data, error: error?.message });
-    add(this.#letters, `${consumer}\n${said}`, { reaction: consumer, what: event?.type ?? 'an event', said });
+  parked({ consumer, event, error, key, part, editable }: DeadLetter): void {
+    // What of several things failed is no event: which one brought it on depends on the order in which they came.
+    const isPart = part !== undefined && !editable;
+    const said = canonical({ ...(isPart ? { key } : { type: event?.type, data: event?.data }), error: error?.message });
+    const what = isPart ? 'what came of its events' : (event?.type ?? 'an event');
+    add(this.#letters, `${consumer}\n${said}`, { reaction: consumer, what, said });
   }
 
   get all(): Outcome {

@@ -95,6 +95,8 @@ async function runSimulation(file: string | undefined, options: SimulateOptions,
       const again = [
         'thereupon simulate',
         ...(file === undefined ? [`--last ${options.last}`] : [shellWord(file)]),
+        ...(options.config === undefined ? [] : [`--config ${shellWord(options.config)}`]),
+        ...(file === undefined && options.store !== undefined ? [`--store ${shellWord(options.store)}`] : []),
         ...(options.fault ?? []).map((fault) => `--fault ${fault}`),
         `--runs 1 --seed ${divergence.seed}`,
       ];

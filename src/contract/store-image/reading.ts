@@ -34,7 +34,7 @@ const reading: Bodies = {
       event: 55,
       removed: 153,
       consumer: 2,
-      delivery: 2,
+      delivery: 3,
       namespace: 2,
       row: 3,
       pending: 0,
