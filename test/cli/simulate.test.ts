@@ -47,6 +47,10 @@ describe('thereupon simulate', () => {
     expect(stdout).toMatch(
       /still seen with 2 of 30 events.*\n.*#\d+ +shop\.order\.paid.*\n.*#\d+ +shop\.order\.placed/,
     );
+    const named = await run('--runs', '500', '--config', 'thereupon.config.ts');
+    expect(named.stdout).toContain(
+      'the same again: thereupon simulate history.ndjson --config thereupon.config.ts --runs',
+    );
     const again = /the same again: thereupon simulate history\.ndjson --runs 1 --seed (\d+)\n/.exec(stdout)?.[1] ?? '';
     const second = await run('--runs', '1', '--seed', again, '--json');
     expect(second.code).toBe(1);

@@ -183,6 +183,51 @@ describe('a simulation', () => {
     expect(divergence).toMatchObject({ events: 2, difference: { kind: 'dead letter', reaction: 'picky' } });
   });
 
+  it('says how much is parked in each run, also where nothing else comes of the events', async () => {
+    const program = {
+      events: [Deposited],
+      automations: [
+        defineAutomation({
+          name: 'tell-balance',
+          on: Deposited,
+          publishes: [BalanceTold],
+          retry: { attempts: 1 },
+          run: () => Promise.reject(new Error('never')),
+        }),
+      ],
+    };
+    const { divergence, report } = await simulate(program, {
+      events: deposits(10),
+      runs: 5,
+      faults: { reorder: 0, delay: 0 },
+    });
+    expect(divergence, report).toBeUndefined();
+    // The first of each account is parked, and the second waits behind it.
+    expect(report).toMatch(/the same came out in each\n\n {2}dead letters too, .*:\n {4}tell-balance: 5$/);
+  });
+
+  it('says of what goes by time, automations too, that late events may rightly lead to something else', async () => {
+    const program = {
+      events: [Deposited],
+      automations: [
+        defineAutomation({
+          name: 'tell-balance',
+          on: Deposited,
+          inTime: { disorder: '5s', idle: '1m' },
+          publishes: [BalanceTold],
+          run: ({ event, publish }) => void publish(BalanceTold, event.data),
+        }),
+      ],
+    };
+    const events = deposits(50).map(
+      ([definition, data], second) =>
+        [definition, data, { time: new Date(Date.UTC(2026, 0, 1, 0, 0, second)) }] as const,
+    );
+    const { divergence, report } = await simulate(program, { events, faults: { delay: 0.5 } });
+    expect(divergence?.difference.reaction).toBe('tell-balance');
+    expect(report).toContain('tell-balance goes by time');
+  });
+
   it('finds nothing in the shop in 1,000 runs, with events that never come, too (G2, G5, G6)', async () => {
     const facts = shopFacts(7, 'till');
     const events = Array.from({ length: 40 }, () => {
