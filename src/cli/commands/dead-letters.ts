@@ -120,7 +120,11 @@ async function list(options: ListOptions, terminal: Terminal): Promise<void> {
         page.items,
         [
           { title: 'ID', text: ({ id }) => printable(id), ink: () => 'bold' },
-          { title: 'EVENT', text: ({ event }) => (event === undefined ? 'no longer kept' : printable(event.type)) },
+          {
+            title: 'EVENT',
+            text: ({ event, position }) =>
+              event === undefined ? (position < 0 ? 'none came' : 'no longer kept') : printable(event.type),
+          },
           { title: 'KEY', text: ({ key: of }) => printable(of) },
           ...(page.items.some(({ part }) => part !== undefined)
             ? [{ title: 'WHAT FAILED', text: ({ part }: Letter) => printable(part ?? 'the event') }]
@@ -166,7 +170,11 @@ async function show(letter: Letter, options: AccessOptions, terminal: Terminal):
         ['waiting behind', letter.waitingBehind === 0 ? undefined : plural(letter.waitingBehind, 'event')],
         [
           letter.part === undefined || letter.editable ? 'event' : 'brought on by',
-          event === undefined ? 'no longer in the log' : printable(`${event.type} ${event.source} ${event.id}`),
+          event === undefined
+            ? letter.position < 0
+              ? 'time: of this key no event came'
+              : 'no longer in the log'
+            : printable(`${event.type} ${event.source} ${event.id}`),
         ],
         ['stream', event === undefined ? undefined : printable(`${event.stream}@${event.version}`)],
         ['data', event === undefined ? undefined : shortData(event)],
