@@ -159,9 +159,16 @@ function patternOf({ pattern }: CompiledSelection): CompiledPattern {
 }
 
 /** In the order of the set; of a pattern that is there twice, that with which it begins. */
-function eachOnce(found: Concerned[]): readonly Concerned[] {
-  found.sort((left, right) => left.rule.place - right.rule.place || Number(right.begins) - Number(left.begins));
-  return found.filter(({ rule }, index) => found[index - 1]?.rule !== rule);
+function eachOnce(found: readonly Concerned[]): readonly Concerned[] {
+  // Few, mostly, and mostly in order: they are put in their places one by one.
+  const once: Concerned[] = [];
+  for (const concerned of found) {
+    let at = once.length;
+    while (at > 0 && (once[at - 1]?.rule.place ?? 0) > concerned.rule.place) at -= 1;
+    if (once[at - 1]?.rule !== concerned.rule) once.splice(at, 0, concerned);
+    else if (concerned.begins) once[at - 1] = concerned;
+  }
+  return once;
 }
 
 /** A match of a pattern of a set. */
@@ -240,7 +247,10 @@ export function patternsMachine(
         const isMissed = passed.passedMs !== null && timeMs < passed.passedMs;
         if (isMissed) missed.push(rule.name);
         const after = isMissed ? passed : ruleState(place, machine.next(passed.of, value, timeMs, saying), timeMs);
-        states.splice(at, known === undefined ? 0 : 1, ...(machine.isOver(after.of) ? [] : [after]));
+        if (machine.isOver(after.of)) {
+          if (known !== undefined) states.splice(at, 1);
+        } else if (known === undefined) states.splice(at, 0, after);
+        else states[at] = after;
       }
       if (missed.length > 0) {
         const wholly = missed.length === concerned.length;
@@ -250,6 +260,8 @@ export function patternsMachine(
       return states;
     },
     pass(before, toMs, saying) {
+      // What nothing is due of is no more over than it was.
+      if (!before.some(({ dueMs }) => dueMs < toMs)) return before;
       const states = before.map((state) => told(state, toMs, saying));
       return states.filter(({ place, of }) => !machineOf(place).isOver(of));
     },

@@ -88,8 +88,9 @@ class Turn<Event> {
   readonly #pattern: CompositePattern<Event>;
   readonly #timeMs: number;
   readonly #runs: Run<Event>[] = [];
-  readonly #begun: Run<Event>[] = [];
-  readonly #matches: Match<Event>[] = [];
+  /** Made when there is one: most turns lead to nothing. */
+  #begun: Run<Event>[] | undefined;
+  #matches: Match<Event>[] | undefined;
   /** A run took the event and waits for more. */
   #goesOn = false;
   #ended = false;
@@ -133,13 +134,13 @@ class Turn<Event> {
 
   end({ state, matches }: MatchStep<Event>): MatchStep<Event> {
     const { every } = this.#pattern;
-    const over = state.over || (every === undefined && this.#matches.length > 0) || this.#ended;
-    const runs = [...this.#runs, ...this.#begun];
+    const over = state.over || (every === undefined && this.#matches !== undefined) || this.#ended;
+    const runs = this.#begun === undefined ? this.#runs : [...this.#runs, ...this.#begun];
     // Without `every` it may begin anew until it has matched.
     if (!over && runs.length === 0) runs.push(fresh(this.#pattern, 0, this.#timeMs, NOTHING));
     return {
       state: { runs: over && every === undefined ? [] : runs, over },
-      matches: [...matches, ...this.#matches],
+      matches: this.#matches === undefined ? matches : [...matches, ...this.#matches],
     };
   }
 
@@ -205,7 +206,7 @@ class Turn<Event> {
     const step = steps[run.step];
     if (isEnough(step, run) && isLast(steps, run.step)) {
       this.#restart(before);
-      this.#matches.push({ bound: run.bound, timeMs: this.#timeMs });
+      (this.#matches ??= []).push({ bound: run.bound, timeMs: this.#timeMs });
       return;
     }
     const after = step !== undefined && isComplete(step, run) ? this.#leave(run) : run;
@@ -228,13 +229,13 @@ class Turn<Event> {
   }
 
   #begin(anew: Run<Event> | undefined): void {
-    if (anew !== undefined) this.#begun.push(anew);
+    if (anew !== undefined) (this.#begun ??= []).push(anew);
   }
 
   /** Where a run begins anew that is within `every`, or beyond it. */
   #anew({ origin }: Run<Event>): Run<Event> | undefined {
     const { every } = this.#pattern;
-    if (every === undefined || origin === undefined || this.#begun.length > 0) return undefined;
+    if (every === undefined || origin === undefined || this.#begun !== undefined) return undefined;
     return fresh(this.#pattern, every[0], this.#timeMs, origin);
   }
 
