@@ -205,6 +205,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       ),
       began: optional(place),
       added: optional(listOf(objectOf<AddedType>({ type: text, after: place }))),
+      replayed: optional(yes),
       indexing: flag,
     }),
     checkpoint,

@@ -16,7 +16,7 @@ const END = position(Number.MAX_SAFE_INTEGER);
 /** What of a reaction decides what its stored state means. */
 export function formOf(
   { kind, mode, consumes, state, keyedBy }: Reaction,
-  { began, added }: Pick<ConsumerForm, 'added' | 'began'> = {},
+  { began, added, replayed }: Pick<ConsumerForm, 'added' | 'began' | 'replayed'> = {},
 ): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
   const { namespace, kept } = state ?? {};
@@ -24,7 +24,7 @@ export function formOf(
     namespace === undefined || kept === undefined
       ? undefined
       : { rows: namespace, waitsFor: kept.waitsFor, own: kept.own, left: false };
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, added, indexing: false };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, added, replayed, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -49,7 +49,8 @@ export async function adapt(
   const { checkpoints } = stores;
   const { form: before, consumer } = record;
   const added = addedTypes(record, reaction);
-  const after = formOf(reaction, { began: before.began, added: added.length === 0 ? undefined : added });
+  const { began, replayed } = before;
+  const after = formOf(reaction, { began, replayed, added: added.length === 0 ? undefined : added });
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
@@ -101,7 +102,7 @@ function meaningOf({
   indexes,
   keyedBy,
   keeps,
-}: ConsumerForm): Omit<ConsumerForm, 'added' | 'began' | 'indexing'> {
+}: ConsumerForm): Omit<ConsumerForm, 'added' | 'began' | 'indexing' | 'replayed'> {
   return { kind, mode, types, indexes, keyedBy, keeps };
 }
 

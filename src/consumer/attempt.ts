@@ -5,6 +5,7 @@ import type { Cause } from '../event/create-event.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { EventLog } from '../channel/event-log.ts';
+import { asChecked } from '../event/derived-definitions.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
@@ -22,6 +23,7 @@ import type { HandledPart, Handling, HandlingTime, Reaction } from './reaction.t
 import { withData } from './aside.ts';
 import type { Edited, FailedPart } from './delivery-store.ts';
 import type { LeftOut } from './left-out.ts';
+import type { OwnFacts } from './own-facts.ts';
 import { reportOn } from './report-on.ts';
 
 /** What every attempt of one consumer shares. */
@@ -38,6 +40,16 @@ export interface AttemptSetting {
   readonly clocks: ClockTrust;
   /** What it did not handle, where it takes events back. */
   readonly leftOut: LeftOut | undefined;
+  /** What it said before, where it takes that back. */
+  readonly ownFacts: OwnFacts;
+}
+
+/** How something is published. */
+interface HowPublished {
+  readonly derived: boolean;
+  readonly cause: Cause;
+  /** What is looked up for it: where there is something, its data is taken. */
+  readonly recorded?: Promise<RecordedEvent | undefined> | undefined;
 }
 
 /** An event that the attempt wants to be recorded. */
@@ -78,6 +90,8 @@ export class Attempt implements Handling {
   #published = 0;
   /** Publications whose schema validates asynchronously; the attempt is not done before they are. */
   #encoding: Promise<unknown>[] | undefined;
+  /** The last publication that waits for what is looked up. */
+  #before: Promise<unknown> | undefined;
   /** The first publication that failed, and the part that asked for it. */
   #failure: { readonly error: unknown; readonly part: (() => HandledPart) | undefined } | undefined;
   #controller: AbortController | undefined;
@@ -180,6 +194,16 @@ export class Attempt implements Handling {
     return this.#publishing(() => this.#publish(definition, data, options, { derived: true, cause }));
   }
 
+  takeBack(
+    definition: EventDefinition,
+    { id, data }: { readonly id: string; readonly data: unknown },
+    options: PublishOptions & { readonly id: string },
+    cause = this.cause,
+  ): Promise<{ readonly id: string }> {
+    const recorded = this.#setting.ownFacts.recorded(id);
+    return this.#publishing(() => this.#publish(definition, data, options, { derived: true, cause, recorded }));
+  }
+
   #publishing(publish: () => Promise<{ readonly id: string }>): Promise<{ readonly id: string }> {
     let publishing: Promise<{ readonly id: string }>;
     try {
@@ -198,7 +222,7 @@ export class Attempt implements Handling {
     definition: EventDefinition,
     data: unknown,
     options: PublishOptions & { readonly id: string },
-    { derived, cause }: { readonly derived: boolean; readonly cause: Cause },
+    { derived, cause, recorded }: HowPublished,
   ): Promise<{ readonly id: string }> {
     this.#assertOpen();
     const { reaction, source } = this.#setting;
@@ -210,7 +234,15 @@ export class Attempt implements Handling {
     }
     assertNoRunaway(cause, reaction.name);
     const { id } = options;
-    const encoded = encode(definition, data, options, { source, cause });
+    const from = { source, cause };
+    const encoded =
+      recorded === undefined && this.#before === undefined
+        ? encode(definition, data, options, from)
+        : this.#inTurn(recorded, (known) =>
+            known === undefined
+              ? encode(definition, data, options, from)
+              : encode(asChecked(definition), known.data, options, from),
+          );
     if (encoded instanceof Promise) {
       const part = this.#part;
       const appended = encoded.then((done) => this.#admit(definition, done, derived));
@@ -221,6 +253,21 @@ export class Attempt implements Handling {
     }
     this.#admit(definition, encoded, derived);
     return Promise.resolve({ id });
+  }
+
+  /** What is published after something that has to be looked up is published after it. */
+  #inTurn(
+    recorded: HowPublished['recorded'],
+    act: (known: RecordedEvent | undefined) => Encoded | Promise<Encoded>,
+  ): Promise<Encoded> {
+    const before = this.#before;
+    const encoded = (async () => {
+      const known = await recorded;
+      await before;
+      return act(known);
+    })();
+    this.#before = encoded.catch(() => undefined);
+    return encoded;
   }
 
   /** For reactions of the system itself: records an event as it is. */

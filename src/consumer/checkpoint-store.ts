@@ -63,6 +63,8 @@ export interface ConsumerForm {
   readonly began?: Position | undefined;
   /** Types that it came to take later, by name. Default: none. */
   readonly added?: readonly AddedType[] | undefined;
+  /** Whether it was replayed at some time. Default: it was not. */
+  readonly replayed?: true | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }

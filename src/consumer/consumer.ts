@@ -211,7 +211,11 @@ export class Consumer {
       const began = form.began !== undefined && place < form.began ? place : form.began;
       const added = form.added?.map(({ type, after }) => ({ type, after: after < place ? after : place }));
       try {
-        await this.#put({ checkpoint: { low: place, done: [] }, forget, form: { ...form, began, added } });
+        await this.#put({
+          checkpoint: { low: place, done: [] },
+          forget,
+          form: { ...form, began, added, replayed: true },
+        });
       } catch (error) {
         this.#beginAnew(undefined, 0);
         throw error;
@@ -415,6 +419,7 @@ export class Consumer {
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
     setting.leftOut?.begins(record.form);
+    setting.ownFacts.begins(record.form);
     if (record.paused !== undefined || !this.#isCurrent(record)) return;
     const lease = await this.#options.lanes?.take(this.name);
     if (this.#options.lanes !== undefined && lease === undefined) return;

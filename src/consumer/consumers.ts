@@ -22,6 +22,7 @@ import type { Cluster, ClusterView } from './cluster.ts';
 import type { Delivery, DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
 import { LeftOut, mayBeTakenBack } from './left-out.ts';
+import { OwnFacts } from './own-facts.ts';
 import { HELD_INDEX, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { TimeWishes } from './time-wishes.ts';
@@ -72,10 +73,12 @@ export class Consumers {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
       const { logger } = environment;
+      const source = options.sourceOf(reaction);
       const setting = {
         reaction,
         environment,
-        source: options.sourceOf(reaction),
+        source,
+        ownFacts: new OwnFacts(source, stores.log),
         logger,
         limits,
         eventLog: stores.log,

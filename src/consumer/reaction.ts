@@ -77,6 +77,13 @@ export interface Handling {
     options: PublishOptions & { readonly id: string },
     cause?: Cause,
   ): Promise<{ readonly id: string }>;
+  /** Publishes that an event of its own holds no longer: with the data that it was recorded with; where it is not yet, with this data. */
+  takeBack(
+    definition: EventDefinition,
+    event: { readonly id: string; readonly data: unknown },
+    options: PublishOptions & { readonly id: string },
+    cause?: Cause,
+  ): Promise<{ readonly id: string }>;
   append(event: EncodedEvent): void;
   /** Records what the system has to say about an event, by default that of the handling. */
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>, about?: RecordedEvent): void;

@@ -21,6 +21,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       keeps: undefined,
       began: undefined,
       added: undefined,
+      replayed: undefined,
       indexing: false,
     },
     checkpoint,

@@ -81,6 +81,7 @@ export async function holdingEverything(store: Store): Promise<void> {
         keeps: { rows: 'state:ü', waitsFor: 'numbers', own: true, left: true },
         began: position(3),
         added: [{ type: 'order.paid', after: position(4) }],
+        replayed: true,
         indexing: true,
       },
       paused: { sinceMs: BENCH_START_MS, reason: '' },

@@ -58,6 +58,11 @@ export function lateOf<Type extends string, Input, Data>(
   return derived(lates, definition, LATE, 'came too late') as EventDefinition<`${Type}.late`, Data, Data>;
 }
 
+/** The same definition for data that its schema gave out before. */
+export function asChecked(definition: EventDefinition): EventDefinition {
+  return { ...definition, schema: CHECKED };
+}
+
 function derived(
   known: WeakMap<EventDefinition, EventDefinition>,
   definition: EventDefinition,

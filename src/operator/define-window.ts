@@ -363,16 +363,21 @@ class WindowOperator implements Operator<Windows> {
   /** Answers the id of what is taken back. */
   #takeBack(said: Said<JsonValue>, replacedBy: string | undefined, saying: Saying): string {
     const id = this.#idOf(said, saying);
-    void saying.publish(retractionOf(this.#parts.published), said.result, {
-      id: retractionId(id),
-      time: isoTime(said.endMs - 1),
-      // As it was, so that who did not let it in does not let this in.
-      extensions: {
-        retracts: id,
-        ...(replacedBy === undefined ? {} : { replacedby: replacedBy }),
-        ...(said.reason === 'end' ? {} : { timing: said.reason }),
+    const holdsNoLonger = retractionOf(this.#parts.published);
+    void saying.takeBack(
+      holdsNoLonger,
+      { id, data: said.result },
+      {
+        id: retractionId(id),
+        time: isoTime(said.endMs - 1),
+        // As it was, so that who did not let it in does not let this in.
+        extensions: {
+          retracts: id,
+          ...(replacedBy === undefined ? {} : { replacedby: replacedBy }),
+          ...(said.reason === 'end' ? {} : { timing: said.reason }),
+        },
       },
-    });
+    );
     return id;
   }
 

@@ -44,6 +44,12 @@ export interface Saying {
     data: unknown,
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }>;
+  /** Publishes, as `publish` does, that an event of its own holds no longer; with the data that was recorded. */
+  takeBack(
+    definition: EventDefinition,
+    event: { readonly id: string; readonly data: unknown },
+    options: PublishOptions & { readonly id: string },
+  ): Promise<{ readonly id: string }>;
   /** Does one of the things that come of the key now; what fails an operator may give up by itself. Undefined: he has. */
   part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined;
   /** Whether the event at this place is the one that is being taken. */
@@ -343,6 +349,14 @@ class KeySaying implements Saying {
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }> {
     return this.#handling.derive(definition, data, options, causeOf(this.last));
+  }
+
+  takeBack(
+    definition: EventDefinition,
+    event: { readonly id: string; readonly data: unknown },
+    options: PublishOptions & { readonly id: string },
+  ): Promise<{ readonly id: string }> {
+    return this.#handling.takeBack(definition, event, options, causeOf(this.last));
   }
 
   part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined {

@@ -212,6 +212,7 @@ function fromRow(
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, added, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, keyedBy, keeps, began, added, indexing };
+function wholeForm(form: ConsumerForm): ConsumerForm {
+  const { kind, mode, types, indexes, keyedBy, keeps, began, added, replayed, indexing } = form;
+  return { kind, mode, types, indexes, keyedBy, keeps, began, added, replayed, indexing };
 }

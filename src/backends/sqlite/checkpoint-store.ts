@@ -166,6 +166,7 @@ export function consumerRecord([
 }
 
 /** JSON leaves out members that are undefined; the type has them. */
-function wholeForm({ kind, mode, types, indexes, keyedBy, keeps, began, added, indexing }: ConsumerForm): ConsumerForm {
-  return { kind, mode, types, indexes, keyedBy, keeps, began, added, indexing };
+function wholeForm(form: ConsumerForm): ConsumerForm {
+  const { kind, mode, types, indexes, keyedBy, keeps, began, added, replayed, indexing } = form;
+  return { kind, mode, types, indexes, keyedBy, keeps, began, added, replayed, indexing };
 }

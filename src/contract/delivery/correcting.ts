@@ -271,6 +271,54 @@ async function runOfTypeAddedLater(stage: DeliveryStage): Promise<void> {
   assert.deepEqual(await test.views.get(taken, 'all'), { measured: test.recorded(Measured).length, sum });
 }
 
+/** An event is given up by the first window, which takes it in after all when it is replayed. */
+async function runReplayed(stage: DeliveryStage): Promise<void> {
+  let fails = true;
+  const totals = defineWindow({
+    name: 'totals',
+    on: Measured,
+    key: ({ data }) => data.sensor,
+    windows: tumbling('1m'),
+    time: { idle: 'never' },
+    aggregate: {
+      initial: () => ({ count: 0, sum: 0 }),
+      add(total, { data }) {
+        if (fails && data.value === 7) throw new Error('not this one');
+        return { count: total.count + 1, sum: total.sum + data.value };
+      },
+      result: (total, { key, start }) => ({ sensor: key, start, ...total }),
+    },
+    late: { correct: '1h' },
+    retry: { attempts: 1 },
+    publishes: Totalled,
+  });
+  const { view } = program('beginning', () => false);
+  const test = await stage.start({ events: [Measured], windows: [totals], projections: [view] });
+  for (const [second, value] of [
+    [1, 3],
+    [2, 7],
+    [70, 0],
+  ] as const)
+    await measure(test, 'a', second, value);
+  await test.settled();
+  for (const { id } of await test.parked('totals')) await test.deadLetters.discard(id);
+  await test.settled();
+  fails = false;
+  await test.consumers.replay('totals', 'beginning');
+  await test.settled();
+  // What was told stands until it is corrected, and then that is taken back which was told.
+  assert.deepEqual(await test.views.get(view, 'all'), { totals: 1, sum: 3 });
+  await test.crash();
+  await measure(test, 'a', 10, 20);
+  await test.settled();
+  const [told, correction] = test.recorded(Totalled);
+  const retraction = test.recorded().find(({ type }) => type === `${Totalled.type}.retracted`);
+  assert.deepEqual(retraction?.data, told?.data);
+  assert.deepEqual([retraction?.attribute('retracts'), correction?.attribute('replaces')], [told?.id, told?.id]);
+  assert.ok((retraction?.position ?? 0) < (correction?.position ?? 0));
+  assert.deepEqual(await test.views.get(view, 'all'), { totals: 1, sum: 30 });
+}
+
 interface Seen {
   readonly measured: number;
   readonly sum: number;
@@ -286,5 +334,6 @@ export const correctingCases: ContractSuite = (bench) =>
     'G6 G8 an event of which a result was given up was taken in, and is taken out again': runResultGivenUp,
     'G6 G8 what is from before a consumer took its type is not taken out again when it is taken back; after a replay it is':
       runOfTypeAddedLater,
+    'G2 G8 after a replay that comes to something else a correction takes back what was told': runReplayed,
     'G6 G8 what is from before a consumer began is not taken out again when it is taken back': runFromTheMiddle,
   });
