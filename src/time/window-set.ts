@@ -96,30 +96,42 @@ export function addToWindows<Value, Accumulator, Result>(
   const { windowing, latenessMs } = rules;
   const { timeMs, watermarkMs } = event;
   if (windowing.kind === 'count') return addByCount(rules, windowing.size, windows, event);
-  let open = windows;
+  // Mostly nothing is missed and nothing fires: lists are made when there is something for them.
+  let missed: Span[] | undefined;
+  let firings: Firing<Result>[] | undefined;
   let counted = 0;
-  const missed: Span[] = [];
-  const firings: Firing<Result>[] = [];
-  const spans =
-    windowing.kind === 'session'
-      ? [joined(open, { startMs: timeMs, endMs: timeMs + windowing.gapMs })]
-      : startsOf(windowing, timeMs).map((startMs) => ({ startMs, endMs: startMs + windowing.sizeMs }));
-  for (const span of spans) {
-    if (span.endMs + latenessMs <= watermarkMs) {
-      missed.push(span);
-      continue;
-    }
-    const parts = open.filter((window) =>
-      windowing.kind === 'session' ? touches(window, span) : byStart(window, span) === 0,
-    );
-    const added = addTo(rules, wholeOf(rules, parts, span), event);
-    const fired = fireAfterAdding(rules, added, watermarkMs);
+  /** The window as it is with the event. */
+  const added = (whole: Open<Accumulator, Result>): Open<Accumulator, Result> => {
+    const fired = fireAfterAdding(rules, addTo(rules, whole, event), watermarkMs);
     counted += 1;
-    if (fired.firing !== undefined) firings.push(fired.firing);
-    open = [...open.filter((window) => !parts.includes(window)), fired.window].sort(byStart);
-  }
-  return { windows: open, firings, counted, missed };
+    if (fired.firing !== undefined) (firings ??= []).push(fired.firing);
+    return fired.window;
+  };
+  let open = windows;
+  if (windowing.kind === 'session') {
+    const span = joined(open, { startMs: timeMs, endMs: timeMs + windowing.gapMs });
+    if (span.endMs + latenessMs <= watermarkMs) missed = [span];
+    else {
+      const parts = open.filter((window) => touches(window, span));
+      const others = open.filter((window) => !parts.includes(window));
+      open = [...others, added(wholeOf(rules, parts, span))].sort(byStart);
+    }
+  } else
+    for (const startMs of startsOf(windowing, timeMs)) {
+      const span = { startMs, endMs: startMs + windowing.sizeMs };
+      if (span.endMs + latenessMs <= watermarkMs) {
+        (missed ??= []).push(span);
+        continue;
+      }
+      const place = open.findIndex((window) => byStart(window, span) >= 0);
+      const known = open[place];
+      if (known !== undefined && byStart(known, span) === 0) open = open.with(place, added(known));
+      else open = open.toSpliced(place < 0 ? open.length : place, 0, added(newWindow(rules, span)));
+    }
+  return { windows: open, firings: firings ?? NONE, counted, missed: missed ?? NONE };
 }
+
+const NONE: readonly never[] = [];
 
 /**
  * Takes back a value that was added at the same time: out of each window that it is in, unless that one takes no more. A session stays as long as
@@ -232,27 +244,32 @@ function wholeOf<Value, Accumulator, Result>(
   { startMs, endMs }: Span,
 ): Open<Accumulator, Result> {
   const [first, ...others] = parts;
-  if (first === undefined) {
-    return {
-      startMs,
-      endMs,
-      accumulator: rules.aggregate.initial(),
-      earliestMs: Number.POSITIVE_INFINITY,
-      latestMs: NO_TIME,
-      events: 0,
-      untold: 0,
-      firings: 0,
-      ended: false,
-      earlyMs: undefined,
-      standing: [],
-    };
-  }
+  if (first === undefined) return newWindow(rules, { startMs, endMs });
   let whole = first;
   for (const part of others) whole = merged(rules, whole, part);
   // One that goes on longer is not over, whatever its parts were.
   return whole.startMs === startMs && whole.endMs === endMs
     ? whole
     : { ...whole, startMs, endMs, ended: false, earlyMs: undefined };
+}
+
+function newWindow<Value, Accumulator, Result>(
+  { aggregate }: Rules<Value, Accumulator, Result>,
+  { startMs, endMs }: Span,
+): Open<Accumulator, Result> {
+  return {
+    startMs,
+    endMs,
+    accumulator: aggregate.initial(),
+    earliestMs: Number.POSITIVE_INFINITY,
+    latestMs: NO_TIME,
+    events: 0,
+    untold: 0,
+    firings: 0,
+    ended: false,
+    earlyMs: undefined,
+    standing: [],
+  };
 }
 
 function merged<Value, Accumulator, Result>(
@@ -281,13 +298,21 @@ function addTo<Value, Accumulator, Result>(
   window: Open<Accumulator, Result>,
   { timeMs, value }: { readonly timeMs: number; readonly value: Value },
 ): Open<Accumulator, Result> {
+  const { startMs, endMs, accumulator, earliestMs, latestMs, events, untold, firings, ended, earlyMs, standing } =
+    window;
+  // Written out, since this is made for each event.
   return {
-    ...window,
-    accumulator: aggregate.add(window.accumulator, value),
-    earliestMs: Math.min(window.earliestMs, timeMs),
-    latestMs: Math.max(window.latestMs, timeMs),
-    events: window.events + 1,
-    untold: window.untold + 1,
+    startMs,
+    endMs,
+    accumulator: aggregate.add(accumulator, value),
+    earliestMs: Math.min(earliestMs, timeMs),
+    latestMs: Math.max(latestMs, timeMs),
+    events: events + 1,
+    untold: untold + 1,
+    firings,
+    ended,
+    earlyMs,
+    standing,
   };
 }
 
