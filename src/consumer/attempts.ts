@@ -1,5 +1,5 @@
 import { ClaimLost, ThereuponError } from '../errors.ts';
-import { reactingTo } from '../event/causality.ts';
+import { computingFrom, reactingTo } from '../event/causality.ts';
 import type { Position } from '../event/position.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
@@ -140,7 +140,8 @@ export class Attempts {
     let running: PromiseLike<unknown> | undefined;
     try {
       if (number === 1 && !isDue(work)) this.#loops?.check(work.event);
-      const answer: unknown = reactingTo(work.event, handle, attempt);
+      const react = setting.reaction.isPure === true ? computingFrom : reactingTo;
+      const answer: unknown = react(work.event, handle, attempt);
       if (isThenable(answer)) running = answer;
     } catch (error) {
       attempt.close();

@@ -13,13 +13,40 @@ const current = new AsyncLocalStorage<RecordedEvent>();
 /** Outside of everything: what a reaction finds in contexts of others does not depend on whose call brought it its event. */
 const outside = AsyncLocalStorage.snapshot();
 
+/** Of a reaction that calls nobody: for as long as its call lasts. */
+let atHand: RecordedEvent | undefined;
+
+/**
+ * Calls `act` with `event` as the cause of what it publishes before it returns. For functions that are to do nothing but compute, at a fraction
+ * of what a context costs.
+ */
+export function computingFrom<Subject, Result>(
+  event: RecordedEvent,
+  act: (subject: Subject) => Result,
+  subject: Subject,
+): Result {
+  const before = atHand;
+  atHand = event;
+  try {
+    return act(subject);
+  } finally {
+    atHand = before;
+  }
+}
+
 /** Calls `act` with `event` as the cause of everything that it publishes, awaits included. */
 export function reactingTo<Subject, Result>(
   event: RecordedEvent,
   act: (subject: Subject) => Result,
   subject: Subject,
 ): Result {
-  return outside(entered<Subject, Result>, event, act, subject);
+  const before = atHand;
+  atHand = undefined;
+  try {
+    return outside(entered<Subject, Result>, event, act, subject);
+  } finally {
+    atHand = before;
+  }
 }
 
 /** Half the cost of `current.run`, which makes a context for the way back, too: `outside` goes back to the one that was there. */
@@ -29,7 +56,7 @@ function entered<Subject, Result>(event: RecordedEvent, act: (subject: Subject) 
 }
 
 export function currentCause(): Cause | undefined {
-  const event = current.getStore();
+  const event = atHand ?? current.getStore();
   return event === undefined ? undefined : causeOf(event);
 }
 
