@@ -1,4 +1,4 @@
-import type { AddedType, Checkpoint, ConsumerForm, KeptStates, Pause } from './consumer/checkpoint-store.ts';
+import type { Checkpoint, ConsumerForm, KeptStates, MissedEvents, Pause } from './consumer/checkpoint-store.ts';
 import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
@@ -204,7 +204,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
         }),
       ),
       began: optional(place),
-      added: optional(listOf(objectOf<AddedType>({ type: text, after: place }))),
+      missed: optional(listOf(objectOf<MissedEvents>({ type: text, after: place, upTo: place }))),
       replayed: optional(yes),
       indexing: flag,
     }),

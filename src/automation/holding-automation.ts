@@ -215,8 +215,8 @@ class HeldContext implements AnyContext {
     return (definition, data, options = {}) => {
       this.#published += 1;
       const derived = ['event', consumer, event.source, event.id, this.#published];
-      const id = options.id ?? deterministicId(derived, event.recordedMs);
-      return this.#handling.derive(definition, data, { ...options, id }, causeOf(event));
+      const id = () => deterministicId(derived, event.recordedMs);
+      return this.#handling.publishFrom(definition, data, options, { id, cause: causeOf(event) });
     };
   }
 }

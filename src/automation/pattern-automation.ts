@@ -128,8 +128,8 @@ function contextOf(handling: Handling, { what, saying }: Found): AnyContext {
     log: handling.log,
     publish(definition, data, options = {}) {
       published += 1;
-      const id = options.id ?? deterministicId(['matched', ...of, published]);
-      return saying.publish(definition, data, { ...options, id });
+      const place = published;
+      return saying.publishFrom(definition, data, options, () => deterministicId(['matched', ...of, place]));
     },
   };
 }

@@ -4,9 +4,10 @@ import type { JsonValue } from '../event/json.ts';
 import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
-import type { AddedType, ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
+import type { ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { assertNothingLost, leftStates } from './left-states.ts';
+import { missedAt } from './missed-events.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
 
 const PAGE = 500;
@@ -16,7 +17,7 @@ const END = position(Number.MAX_SAFE_INTEGER);
 /** What of a reaction decides what its stored state means. */
 export function formOf(
   { kind, mode, consumes, state, keyedBy }: Reaction,
-  { began, added, replayed }: Pick<ConsumerForm, 'added' | 'began' | 'replayed'> = {},
+  { began, missed, replayed }: Pick<ConsumerForm, 'began' | 'missed' | 'replayed'> = {},
 ): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
   const { namespace, kept } = state ?? {};
@@ -24,7 +25,7 @@ export function formOf(
     namespace === undefined || kept === undefined
       ? undefined
       : { rows: namespace, waitsFor: kept.waitsFor, own: kept.own, left: false };
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, added, replayed, indexing: false };
+  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, missed, replayed, indexing: false };
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -48,9 +49,9 @@ export async function adapt(
 ): Promise<ConsumerRecord> {
   const { checkpoints } = stores;
   const { form: before, consumer } = record;
-  const added = addedTypes(record, reaction);
+  const missed = missedAt(before.missed ?? [], record.checkpoint, before.types, reaction.consumes);
   const { began, replayed } = before;
-  const after = formOf(reaction, { began, replayed, added: added.length === 0 ? undefined : added });
+  const after = formOf(reaction, { began, replayed, missed: missed.length === 0 ? undefined : missed });
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
@@ -102,19 +103,8 @@ function meaningOf({
   indexes,
   keyedBy,
   keeps,
-}: ConsumerForm): Omit<ConsumerForm, 'added' | 'began' | 'indexing' | 'replayed'> {
+}: ConsumerForm): Omit<ConsumerForm, 'began' | 'indexing' | 'missed' | 'replayed'> {
   return { kind, mode, types, indexes, keyedBy, keeps };
-}
-
-/** The types of which a consumer was given no events up to some place, with those that it takes from now on. */
-function addedTypes(
-  { form, checkpoint }: ConsumerRecord,
-  { consumes }: Pick<Reaction, 'consumes'>,
-): readonly AddedType[] {
-  const known = form.added ?? [];
-  if (consumes === undefined) return known;
-  const added = newTypes(form, consumes).map((type) => ({ type, after: checkpoint.low }));
-  return [...known.filter(({ type }) => consumes.includes(type) && form.types?.includes(type) === true), ...added];
 }
 
 /** Those that a consumer took none of before. */

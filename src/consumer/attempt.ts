@@ -194,6 +194,17 @@ export class Attempt implements Handling {
     return this.#publishing(() => this.#publish(definition, data, options, { derived: true, cause }));
   }
 
+  publishFrom(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions,
+    { id, cause = this.cause }: { readonly id: () => string; readonly cause?: Cause },
+  ): Promise<{ readonly id: string }> {
+    const derived = options.id === undefined;
+    const given = { ...options, id: options.id ?? id() };
+    return this.#publishing(() => this.#publish(definition, data, given, { derived, cause }));
+  }
+
   takeBack(
     definition: EventDefinition,
     { id, data }: { readonly id: string; readonly data: unknown },
@@ -294,6 +305,7 @@ export class Attempt implements Handling {
   }
 
   part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined {
+    this.#assertOpen();
     // Of what comes after a publication that failed nothing would be kept.
     if (this.#failure !== undefined) throw this.#failure.error;
     let edited: RecordedEvent | undefined;

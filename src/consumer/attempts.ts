@@ -30,6 +30,8 @@ export interface AttemptsOptions {
   succeed(work: Work, attempt: Attempt): void;
   /** Answers the delivery that stands for the event now. */
   fail(work: Work, attempts: number, error: unknown, part?: FailedPart): Delivery;
+  /** Nothing is left that a delivery could stand for. */
+  lapsed(delivery: Delivery): void;
   /** Work that took time is over. */
   over(work: Work): void;
   /** States cannot be read at present, and why; undefined: they can again. */
@@ -124,7 +126,10 @@ export class Attempts {
     if (handle === undefined) return undefined;
     const work = isDue(given) ? this.#withLast(given) : given;
     // What was due has become nothing meanwhile.
-    if (work === undefined) return undefined;
+    if (work === undefined) {
+      if (given.delivery !== undefined) this.#options.lapsed(given.delivery);
+      return undefined;
+    }
     const number = (work.delivery?.attempts ?? 0) + 1;
     const refusal = this.#options.refusals.get(work.event.position);
     if (refusal !== undefined) return this.#options.fail(work, number, refusal);

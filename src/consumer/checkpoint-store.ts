@@ -42,10 +42,11 @@ export interface KeptStates {
   readonly left: boolean;
 }
 
-/** An event type that a consumer came to take: it was given none of its events up to that place. */
-export interface AddedType {
+/** Events of a type that a consumer did not take at that time: those after one place, up to another. */
+export interface MissedEvents {
   readonly type: string;
   readonly after: Position;
+  readonly upTo: Position;
 }
 
 /** What a consumer was when it last ran: what its stored state means depends on it. */
@@ -61,8 +62,8 @@ export interface ConsumerForm {
   readonly keeps?: KeptStates | undefined;
   /** The event after which it began: it was given none before that. Default: the beginning. */
   readonly began?: Position | undefined;
-  /** Types that it came to take later, by name. Default: none. */
-  readonly added?: readonly AddedType[] | undefined;
+  /** What it was not given, because it took other types then. Default: nothing. */
+  readonly missed?: readonly MissedEvents[] | undefined;
   /** Whether it was replayed at some time. Default: it was not. */
   readonly replayed?: true | undefined;
   /** Whether rows that were written before may lack values of them. */

@@ -18,7 +18,7 @@ import type { Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore, FailedPart } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
-import { KeyQueues } from './key-queues.ts';
+import { isDue, KeyQueues } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
 import { LaneShare } from './lane-share.ts';
@@ -151,6 +151,7 @@ export class ConsumerLoop {
       expire: (work) => this.#expire(work),
       succeed: (work, attempt) => this.#succeed(work, attempt),
       fail: (work, attempts, error, part) => this.#fail(work, attempts, error, undefined, part),
+      lapsed: (delivery) => this.#settlement.lapsed(delivery),
       over: (work) => this.#queues.over(work),
       outage: (error) => options.outage('reads', error),
     });
@@ -404,13 +405,21 @@ export class ConsumerLoop {
 
   /** Settles an event that has outlived its use, maybe while it had to wait. */
   #expire(work: Work): boolean {
-    const { expirytime } = work.event;
-    if (expirytime === undefined) return false;
-    const expiryMs = timestampMs(expirytime) ?? Number.POSITIVE_INFINITY;
-    if (expiryMs >= this.#options.setting.environment.clock.now()) return false;
-    this.#settlement.expired(work);
+    const { event, delivery } = work;
+    const { types } = this.#options.setting.reaction.selection;
+    // What was set aside may be of a type that the definition has no longer: it would be taken for something else.
+    if (delivery !== undefined && !isDue(work) && types?.includes(event.type) === false)
+      this.#settlement.unwanted(work);
+    else if (this.#isExpired(event)) this.#settlement.expired(work);
+    else return false;
     if (work.delivery !== undefined) this.#queue?.done(work.delivery);
     return true;
+  }
+
+  #isExpired({ expirytime }: RecordedEvent): boolean {
+    if (expirytime === undefined) return false;
+    const expiryMs = timestampMs(expirytime) ?? Number.POSITIVE_INFINITY;
+    return expiryMs < this.#options.setting.environment.clock.now();
   }
 
   #succeed(work: Work, attempt: Attempt): void {

@@ -18,6 +18,7 @@ import { commonCheckpoint, laneOf, settledIn, wholeGroup } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
 import type { Membership } from './membership.ts';
+import { missedAfterReplay } from './missed-events.ts';
 import { Outages } from './outages.ts';
 import { namespaceOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
@@ -209,12 +210,12 @@ export class Consumer {
         ],
       };
       const began = form.began !== undefined && place < form.began ? place : form.began;
-      const added = form.added?.map(({ type, after }) => ({ type, after: after < place ? after : place }));
+      const missed = form.missed && missedAfterReplay(form.missed, place);
       try {
         await this.#put({
           checkpoint: { low: place, done: [] },
           forget,
-          form: { ...form, began, added, replayed: true },
+          form: { ...form, began, missed, replayed: true },
         });
       } catch (error) {
         this.#beginAnew(undefined, 0);

@@ -4,7 +4,8 @@ import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { deterministicId } from '../system/ids.ts';
-import type { ConsumerForm } from './checkpoint-store.ts';
+import type { ConsumerForm, MissedEvents } from './checkpoint-store.ts';
+import { isMissed } from './missed-events.ts';
 import { namespaceOf } from './reaction.ts';
 import type { Handling, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
@@ -34,8 +35,8 @@ export async function unlessLeftOut(handling: Handling, takeOut: () => void | Pr
 }
 
 /**
- * Events that a consumer was never given, or did not handle in the end: those from before it began, or before it took their type, those that
- * were given up and those that had outlived their use. What was never taken in must not be taken out when it is taken back.
+ * Events that a consumer was never given, or did not handle in the end: those from before it began, or from when it did not take their
+ * type, those that were given up and those that had outlived their use. What was never taken in must not be taken out when it is taken back.
  *
  * Guarantee Rows go with the unit in which the event is settled, and are forgotten when the consumer is replayed.
  */
@@ -49,7 +50,7 @@ export class LeftOut {
   /** Of these, those that were handled since. */
   readonly #handled = new Set<string>();
   #began: Position = START;
-  #added: ReadonlyMap<string, Position> = new Map();
+  #missed: readonly MissedEvents[] = [];
 
   constructor(reaction: Pick<Reaction, 'name' | 'takesBack'>, stores: Stores) {
     this.#reaction = reaction;
@@ -57,9 +58,9 @@ export class LeftOut {
   }
 
   /** A session begins of a consumer that is of this form. */
-  begins({ began = START, added = [] }: Pick<ConsumerForm, 'added' | 'began'>): void {
+  begins({ began = START, missed = [] }: Pick<ConsumerForm, 'began' | 'missed'>): void {
     this.#began = began;
-    this.#added = new Map(added.map(({ type, after }) => [type, after]));
+    this.#missed = missed;
     this.#pending.clear();
     this.#known.clear();
     this.#handled.clear();
@@ -107,9 +108,9 @@ export class LeftOut {
     if (this.#handled.has(key)) return false;
     if (this.#pending.has(key) || (await this.#stores.rows.get(namespaceOf('out', name), key)) !== undefined)
       return true;
-    if (this.#began === START && this.#added.size === 0) return false;
+    if (this.#began === START && this.#missed.length === 0) return false;
     const event = await this.#stores.log.find(source, id);
-    return event !== undefined && event.position <= Math.max(this.#began, this.#added.get(event.type) ?? START);
+    return event !== undefined && (event.position <= this.#began || isMissed(this.#missed, event));
   }
 }
 

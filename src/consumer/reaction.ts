@@ -77,6 +77,13 @@ export interface Handling {
     options: PublishOptions & { readonly id: string },
     cause?: Cause,
   ): Promise<{ readonly id: string }>;
+  /** Publishes as `publish` does what follows from something else than the event; `id`: of a fact to which the program gives none. */
+  publishFrom(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions,
+    from: { readonly id: () => string; readonly cause?: Cause },
+  ): Promise<{ readonly id: string }>;
   /** Publishes that an event of its own holds no longer: with the data that it was recorded with; where it is not yet, with this data. */
   takeBack(
     definition: EventDefinition,

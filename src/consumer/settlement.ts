@@ -13,6 +13,7 @@ import type { DueKeys } from './due-keys.ts';
 import type { Figures } from './figures.ts';
 import { isDue } from './key-queues.ts';
 import type { Work } from './key-queues.ts';
+import { leftOutRow } from './left-out.ts';
 import type { Progress } from './progress.ts';
 import type { RowWrite } from './row-store.ts';
 import type { StateCache } from './state-cache.ts';
@@ -153,14 +154,36 @@ export class Settlement {
       expirytime: work.event.expirytime ?? null,
     });
     committer.append(report, work.event.position);
-    const { leftOut } = this.#parts.setting;
-    const row = leftOut?.rowOf(work.event);
+    this.#leaveOut(work, this.#parts.setting.leftOut?.rowOf(work.event));
+  }
+
+  /** It was set aside by a definition that took events of its type; the present one does not. */
+  unwanted(work: Work): void {
+    const { committer, setting } = this.#parts;
+    const reason = `the consumer no longer takes ${work.event.type}`;
+    const fields = { consumer: setting.reaction.name, eventId: work.event.id, position: work.event.position };
+    setting.logger.warn(fields, `a delivery was dropped: ${reason}`);
+    const report = this.#report(SYSTEM_EVENTS.deliveryDiscarded, work.event, { key: work.key, reason });
+    committer.append(report, work.event.position);
+    // It may come to take them again.
+    this.#leaveOut(work, leftOutRow(setting.reaction.name, work.event));
+  }
+
+  /** Ends work whose event is not handled. */
+  #leaveOut(work: Work, row: RowWrite | undefined): void {
+    const { committer, setting } = this.#parts;
     if (row !== undefined) {
-      leftOut?.writes(row);
+      setting.leftOut?.writes(row);
       committer.writeApart(row);
     }
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
     this.#settle(work, true);
+  }
+
+  /** The definition is another one now, or the key has no state any more: nothing is due. */
+  lapsed({ position }: Delivery): void {
+    this.#parts.committer.removeDelivery(position);
+    this.#parts.committer.settled(true, position);
   }
 
   /** The event of a delivery is no longer in the log. */

@@ -242,8 +242,12 @@ export class TimeCourse {
     return this.#events.timeOf(event, this.#options.environment.clock.now());
   }
 
-  /** Whether a delivery stands for what time alone brought on for its key: then its event is the last one of the key's state. */
-  async standsFor({ key, position }: Delivery): Promise<boolean> {
+  /**
+   * Whether a delivery stands for what time alone brought on for its key. Of one that does not say so (stores of before): then its event is the
+   * last one of the key's state.
+   */
+  async standsFor({ key, position, taken }: Delivery): Promise<boolean> {
+    if (taken?.due === true) return true;
     const states = this.#options.states();
     await states?.load([key]);
     const state = states?.get(key);

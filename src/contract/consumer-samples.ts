@@ -20,7 +20,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       keyedBy: 'ordering-key',
       keeps: undefined,
       began: undefined,
-      added: undefined,
+      missed: undefined,
       replayed: undefined,
       indexing: false,
     },

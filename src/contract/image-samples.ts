@@ -80,7 +80,7 @@ export async function holdingEverything(store: Store): Promise<void> {
         keyedBy: 'some-digest',
         keeps: { rows: 'state:ü', waitsFor: 'numbers', own: true, left: true },
         began: position(3),
-        added: [{ type: 'order.paid', after: position(4) }],
+        missed: [{ type: 'order.paid', after: position(0), upTo: position(4) }],
         replayed: true,
         indexing: true,
       },

@@ -44,6 +44,13 @@ export interface Saying {
     data: unknown,
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }>;
+  /** Publishes what the program says; `id`: where it gives none. */
+  publishFrom(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions,
+    id: () => string,
+  ): Promise<{ readonly id: string }>;
   /** Publishes, as `publish` does, that an event of its own holds no longer; with the data that was recorded. */
   takeBack(
     definition: EventDefinition,
@@ -349,6 +356,15 @@ class KeySaying implements Saying {
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }> {
     return this.#handling.derive(definition, data, options, causeOf(this.last));
+  }
+
+  publishFrom(
+    definition: EventDefinition,
+    data: unknown,
+    options: PublishOptions,
+    id: () => string,
+  ): Promise<{ readonly id: string }> {
+    return this.#handling.publishFrom(definition, data, options, { id, cause: causeOf(this.last) });
   }
 
   takeBack(
