@@ -147,6 +147,11 @@ export class Attempt implements Handling {
     });
   }
 
+  isLast(error: unknown): boolean {
+    const { retry } = this.#setting.reaction;
+    return this.number >= retry.attempts || retry.terminal(error);
+  }
+
   get cause(): Cause {
     this.#cause ??= causeOf(this.event);
     return this.#cause;

@@ -170,7 +170,7 @@ export class EventTime {
     // Of the attribute it was asked when the event was published.
     const issue = this.#time.isRead === true ? this.#clocks.issueOfTime(event.source, timeMs, nowMs) : undefined;
     if (issue === undefined) return timeMs;
-    throw new InvalidInput({ path: issue.path, expected: issue.expected, found: isoTime(timeMs) });
+    throw new InvalidInput({ path: 'time.at(event)', expected: issue.expected, found: isoTime(timeMs) });
   }
 
   #observe(observation: Observation): boolean {

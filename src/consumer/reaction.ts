@@ -52,6 +52,8 @@ export interface Handling {
   readonly event: RecordedEvent;
   /** Attempts at this event so far, this one included. */
   readonly number: number;
+  /** Whether there will be no other attempt where this one fails with that error. */
+  isLast(error: unknown): boolean;
   readonly key: string;
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;

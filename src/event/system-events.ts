@@ -30,6 +30,7 @@ export const SYSTEM_EVENTS = {
   sequenceGap: 'thereupon.sequence.gap',
   sequenceFilled: 'thereupon.sequence.filled',
   sequenceLost: 'thereupon.sequence.lost',
+  sequenceUnasked: 'thereupon.sequence.unasked',
   sequenceDuplicate: 'thereupon.sequence.duplicate',
   sequenceSteppedBack: 'thereupon.sequence.stepped-back',
   sequenceReset: 'thereupon.sequence.reset',

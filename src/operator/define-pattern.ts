@@ -329,6 +329,7 @@ export function patternMachine(
     initial: (timeMs, sinceMs = timeMs) =>
       newMatcher(composite, beginsAbsent && Number.isFinite(sinceMs) ? Math.min(timeMs, sinceMs) : timeMs),
     waiting: WAITING,
+    forgets: true,
     next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),

@@ -10,6 +10,7 @@ import type { JsonValue } from '../event/json.ts';
 import type { Match, MatcherState } from '../time/matcher.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { NO_TIME } from '../time/watermark.ts';
+import { hasRunOut } from './in-order.ts';
 import {
   compileRule,
   eventOf,
@@ -230,6 +231,7 @@ export function patternsMachine(
     isPunctual: true,
     valueOf: (event) => first.valueOf(event),
     waiting: WAITING,
+    forgets: true,
     // Each begins with the first event that it is about.
     initial: () => [],
     next(before, value, timeMs, saying) {
@@ -244,7 +246,9 @@ export function patternsMachine(
         if (known === undefined && !begins) continue;
         const machine = machineOf(place);
         const passed = told(known ?? ruleState(place, machine.initial(timeMs, saying.sinceMs), null), timeMs, saying);
-        const isMissed = passed.passedMs !== null && timeMs < passed.passedMs;
+        const isMissed =
+          (passed.passedMs !== null && timeMs < passed.passedMs) ||
+          (saying.takes(value.position) && hasRunOut(machine, passed.of, value, timeMs, saying));
         if (isMissed) missed.push(rule.name);
         const after = isMissed ? passed : ruleState(place, machine.next(passed.of, value, timeMs, saying), timeMs);
         if (machine.isOver(after.of)) {
@@ -254,7 +258,7 @@ export function patternsMachine(
       }
       if (missed.length > 0) {
         const wholly = missed.length === concerned.length;
-        const reason = 'it happened before what came already, or was told';
+        const reason = 'it happened before what came already, or was told, or its time had run out';
         late.tell(saying, { timeMs, watermarkMs: NO_TIME, wholly }, { reason, patterns: missed });
       }
       return states;

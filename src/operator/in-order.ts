@@ -5,6 +5,7 @@ import type { JsonValue } from '../event/json.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { isoTime } from '../system/clock.ts';
 import { assertKnown } from '../system/known-options.ts';
+import { NO_TIME } from '../time/watermark.ts';
 import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
 import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
 import { assertObject } from './assert-options.ts';
@@ -44,6 +45,8 @@ export interface Machine<State, Value> {
   /** When that is to be looked after; later than `dueMs` where nothing comes of it but that a state is forgotten. Default: at once. */
   lookMs?(state: State): number;
   isOver(state: State): boolean;
+  /** Keys of which nothing is under way are forgotten, and with them what was told of them. */
+  readonly forgets?: boolean;
   /** It is told how far time has come before each event, and looks itself whether the event is too late for what that led to. */
   readonly isPunctual?: boolean;
   /** States as JSON, and back, where they are worked with in another form; and what it needs of events. */
@@ -66,6 +69,41 @@ function heldIn({ held }: InOrder<unknown, unknown>): HeldEvents | undefined {
   const first = held[0];
   if (first === undefined) return undefined;
   return { events: held.length, waitsFor: `event time to reach ${isoTime(first.timeMs)}` };
+}
+
+/**
+ * Whether the time for what an event would lead to had run out before it came: nobody could say that what was to come meanwhile did not.
+ */
+export function hasRunOut<State, Value>(
+  machine: Pick<Machine<State, Value>, 'dueMs' | 'next'>,
+  state: State,
+  value: Value,
+  timeMs: number,
+  saying: Saying,
+): boolean {
+  const { watermarkMs } = saying;
+  if (timeMs >= watermarkMs) return false;
+  return machine.dueMs(machine.next(state, value, timeMs, unsaid(saying))) < watermarkMs;
+}
+
+/** For what is only tried. */
+function unsaid({ key, last, sinceMs, watermarkMs }: Saying): Saying {
+  const nothing = () => {};
+  const unpublished = () => Promise.resolve({ id: '' });
+  return {
+    key,
+    last,
+    sinceMs,
+    watermarkMs,
+    publish: unpublished,
+    publishFrom: unpublished,
+    takeBack: unpublished,
+    part: () => undefined,
+    takes: () => true,
+    found: nothing,
+    report: nothing,
+    tooLate: nothing,
+  };
 }
 
 /** What went on before its time, because too many wait. */
@@ -159,12 +197,19 @@ export function inOrder<State, Value>(
       if (!waits && machine.isPunctual === true)
         return goOn(state, [{ timeMs, number: 0, event: machine.valueOf(event) }], saying);
       const watermark = waits ? watermarkMs : Number.POSITIVE_INFINITY;
-      const isLate = state.toldMs !== undefined && timeMs < state.toldMs;
+      const value = machine.valueOf(event);
+      const isLate =
+        timeMs < (state.toldMs ?? NO_TIME) ||
+        (timeMs < watermarkMs &&
+          ((waits && machine.forgets === true) || hasRunOut(machine, state.of, value, timeMs, saying)));
       const step = isLate
         ? { state, released: [], refused: 'late' as const }
-        : reorder(rules, state, { timeMs, event: machine.valueOf(event), watermarkMs: watermark });
+        : reorder(rules, state, { timeMs, event: value, watermarkMs: watermark });
       if (step.refused !== undefined) {
-        const reason = step.refused === 'late' ? 'it happened before what was told' : 'too many wait for others';
+        const reason =
+          step.refused === 'late'
+            ? 'it happened before what was told, or its time had run out'
+            : 'too many wait for others';
         late.tell(saying, { timeMs, watermarkMs, wholly: true }, { reason });
         return { ...state, ...step.state };
       }

@@ -186,7 +186,8 @@ export function inSequence(
         value: watches ? NOTHING_OF_IT : event.stored,
       });
       if (step.refused) {
-        saying.tooLate({ key: saying.key, of, reason: 'too many wait for others' });
+        const [source, subject] = JSON.parse(of) as [string, string];
+        saying.tooLate({ key: saying.key, of: { source, subject }, reason: 'too many wait for others' }, false);
         return state;
       }
       return apply(state, of, step, saying);

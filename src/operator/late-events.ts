@@ -47,12 +47,13 @@ export class LateEvents {
       });
     }
     const time = isoTime(timeMs);
-    saying.tooLate({
+    const said = {
       key,
       time,
       watermark: Number.isFinite(watermarkMs) ? isoTime(watermarkMs) : null,
       became: definition?.type ?? null,
       ...more,
-    });
+    };
+    saying.tooLate(said, wholly);
   }
 }

@@ -61,12 +61,14 @@ export interface Saying {
   part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined;
   /** Whether the event at this place is the one that is being taken. */
   takes(place: number): boolean;
+  /** How far time had come before the event that is being taken; NO_TIME: none is, or nothing was known. */
+  readonly watermarkMs: number;
   /** Something to act upon when the state is known that it leads to. */
   found(what: unknown): void;
   /** Records what the system has to say about the last event. */
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void;
-  /** Counts the event as late and records that. */
-  tooLate(data: Readonly<Record<string, JsonValue>>): void;
+  /** Counts the event as late and records that. `wholly`: nothing comes of it; default. */
+  tooLate(data: Readonly<Record<string, JsonValue>>, wholly?: boolean): void;
   /** When time began, for whichever key. */
   readonly sinceMs: number;
 }
@@ -305,8 +307,11 @@ function handle<State>(
     // What time left nothing of is forgotten, as where time alone was brought on before.
     if (passed === undefined) passed = operator.initial(timeMs, time.sinceMs);
     else if (operator.isOver(passed)) passed = operator.initial(timeMs);
-    const say = new KeySaying(handling, event, found);
-    state = operator.pass(operator.take(passed, { event, timeMs, watermarkMs: nowMs, afterMs: atMs }, say), atMs, say);
+    const say = new KeySaying(handling, event, found, nowMs);
+    const taken = operator.take(passed, { event, timeMs, watermarkMs: nowMs, afterMs: atMs }, say);
+    // Of a key of which only what is too late is known nothing is known.
+    if (before === undefined && say.isLate) return undefined;
+    state = operator.pass(taken, atMs, say);
     last = lastEvent(event);
   }
   const keep: Keep<State> = (of) => {
@@ -329,8 +334,12 @@ class KeySaying implements Saying {
   readonly #found: Found[];
   #last: RecordedEvent | LastEvent;
   readonly #taken: number | undefined;
+  readonly watermarkMs: number;
+  /** The event was too late for everything. */
+  isLate = false;
 
-  constructor(handling: Handling, last: RecordedEvent | LastEvent, found: Found[]) {
+  constructor(handling: Handling, last: RecordedEvent | LastEvent, found: Found[], watermarkMs = NO_TIME) {
+    this.watermarkMs = watermarkMs;
     this.#handling = handling;
     this.#last = last;
     this.#taken = isListed(last) ? undefined : last.position;
@@ -391,7 +400,8 @@ class KeySaying implements Saying {
     this.#handling.report(type, data, this.last);
   }
 
-  tooLate(data: Readonly<Record<string, JsonValue>>): void {
+  tooLate(data: Readonly<Record<string, JsonValue>>, wholly = true): void {
+    this.isLate ||= wholly;
     this.#handling.tooLate(data);
   }
 }

@@ -10,6 +10,7 @@ import { seededRandom } from '../system/random.ts';
 import type { Fact } from './facts.ts';
 import type { PortCall } from './intercepted-store.ts';
 import { HANDLER_PATIENCE_MS, settle, turnsToRest } from './settling.ts';
+import { orderlyMs } from './simulation-plan.ts';
 import type { Crash, Plan } from './simulation-plan.ts';
 import type { Outcome } from './simulation-outcome.ts';
 import { Outcomes } from './simulation-outcome.ts';
@@ -144,7 +145,8 @@ class Stage {
   }
 
   async #publish(told: Told, index: number): Promise<void> {
-    const [published] = await publishTo(this.#running.system, told, index);
+    const happenedMs = this.#options.startMs + orderlyMs(index);
+    const [published] = await publishTo(this.#running.system, told, { index, happenedMs });
     if (published !== undefined) this.#inputs.add(identityOf(published));
   }
 
@@ -163,11 +165,16 @@ class Stage {
   }
 }
 
-/** The same event has the same id however often it is told. */
-function publishTo(system: System, told: Told, index: number): Promise<readonly Published[]> {
+/** The same event has the same id however often it is told, and happened when it was its turn, however late it is told. */
+function publishTo(
+  system: System,
+  told: Told,
+  { index, happenedMs }: { readonly index: number; readonly happenedMs: number },
+): Promise<readonly Published[]> {
   if (!isFact(told)) return system.ingest([told]);
   const [definition, data, options] = told;
-  return system.publish(definition, data, { id: `told-${index + 1}`, ...options }).then((published) => [published]);
+  const known = { id: `told-${index + 1}`, time: new Date(happenedMs), ...options };
+  return system.publish(definition, data, known).then((published) => [published]);
 }
 
 export function isFact(told: Told): told is Fact {

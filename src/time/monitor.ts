@@ -75,25 +75,20 @@ export function readMonitor(rules: MonitorRules, state: MonitorState, { timeMs, 
     recent,
     measured,
   };
-  return dueOfMonitor(rules, next) <= timeMs ? fired(rules, next, timeMs) : { state: next, firing: undefined };
+  return dueOfMonitor(rules, next) <= timeMs ? fired(next, timeMs) : { state: next, firing: undefined };
 }
 
 /** Time has come so far, and no reading from before it will come. */
 export function passMonitor(rules: MonitorRules, state: MonitorState, toMs: number): MonitorStep {
   const dueMs = dueOfMonitor(rules, state);
-  return dueMs < toMs ? fired(rules, state, dueMs) : { state, firing: undefined };
+  return dueMs < toMs ? fired(state, dueMs) : { state, firing: undefined };
 }
 
-function fired({ rearms }: MonitorRules, state: MonitorState, timeMs: number): MonitorStep {
+function fired(state: MonitorState, timeMs: number): MonitorStep {
   const { sinceMs = timeMs, times, measured = Number.NaN } = state;
-  return {
-    state: { ...state, armed: rearms === undefined, ...(rearms === undefined ? FRESH : {}) },
-    firing: { timeMs, sinceMs, times, measured },
-  };
+  // Where it fires for every reading, the next one arms it; what it has held for goes on.
+  return { state: { ...state, armed: false }, firing: { timeMs, sinceMs, times, measured } };
 }
-
-/** Without re-arming the next reading counts anew. */
-const FRESH = { sinceMs: undefined, times: 0 };
 
 function kept(measure: Measure, recent: readonly Reading[], reading: Reading): readonly Reading[] {
   const all = [...recent, reading];
