@@ -16,11 +16,12 @@ type KeptRun = readonly [
   bound: KeptBound,
   /** Null: it has left `every`, or was never there. */
   origin: readonly [bound: KeptBound, firstMs: number | null] | null,
+  times?: readonly number[],
 ];
 
 /** The matches under way of a key as JSON; a match that is over is one that never begins anew. */
 export function matcherJson({ runs, over }: MatcherState<StoredEvent>): JsonValue {
-  return [over, ...runs.map(keptRun)];
+  return [over, ...runs.map(keptRun)] as unknown as JsonValue;
 }
 
 export function matcherFrom(json: JsonValue): MatcherState<StoredEvent> {
@@ -28,12 +29,13 @@ export function matcherFrom(json: JsonValue): MatcherState<StoredEvent> {
   return { over, runs: runs.map(runKept) };
 }
 
-function keptRun({ step, sinceMs, firstMs, count, sides, bound, origin }: Run<StoredEvent>): KeptRun {
+function keptRun({ step, sinceMs, firstMs, count, sides, bound, origin, times }: Run<StoredEvent>): KeptRun {
   const before = origin === undefined ? null : ([keptBound(origin.bound), origin.firstMs ?? null] as const);
-  return [step, sinceMs, firstMs ?? null, count, sides, keptBound(bound), before];
+  const kept = [step, sinceMs, firstMs ?? null, count, sides, keptBound(bound), before] as const;
+  return times === undefined ? kept : [...kept, times];
 }
 
-function runKept([step, sinceMs, firstMs, count, sides, bound, origin]: KeptRun): Run<StoredEvent> {
+function runKept([step, sinceMs, firstMs, count, sides, bound, origin, times]: KeptRun): Run<StoredEvent> {
   return {
     step,
     sinceMs,
@@ -42,6 +44,7 @@ function runKept([step, sinceMs, firstMs, count, sides, bound, origin]: KeptRun)
     count,
     sides,
     origin: origin === null ? undefined : { bound: boundKept(origin[0]), firstMs: origin[1] ?? undefined },
+    times,
   };
 }
 

@@ -184,6 +184,47 @@ describe('composite patterns', () => {
     );
   });
 
+  test('so many within a time are found wherever they are, not only from the first one on; what was matched is over', () => {
+    fc.assert(
+      fc.property(letters, fc.integer({ min: 2, max: 4 }), fc.integer({ min: 1, max: 8 }), (events, min, withinMs) => {
+        const many: Step<Letter> = { kind: 'count', event: wanted('a'), min, max: Number.POSITIVE_INFINITY };
+        let taken: Letter[] = [];
+        const expected: Letter[][] = [];
+        for (const event of events.filter(({ letter }) => letter === 'a')) {
+          taken = [...taken.filter(({ timeMs }) => timeMs + withinMs >= event.timeMs), event];
+          if (taken.length < min) continue;
+          expected.push(taken);
+          taken = [];
+        }
+        for (const every of [undefined, [0, 0]] as const) {
+          const matches = run(pattern([many], { every, withinMs }), events).map(({ bound }) => bound['a']);
+          expect(matches).toEqual(every === undefined ? expected.slice(0, 1) : expected);
+        }
+      }),
+    );
+  });
+
+  test('what comes after so many is in time for those that are near enough, however many were before', () => {
+    const many: Step<Letter> = { kind: 'count', event: wanted('a'), min: 2, max: Number.POSITIVE_INFINITY };
+    fc.assert(
+      fc.property(letters, fc.integer({ min: 1, max: 8 }), (events, withinMs) => {
+        let taken: Letter[] = [];
+        let expected: Letter[] | undefined;
+        for (const event of events) {
+          taken = taken.filter(({ timeMs }) => timeMs + withinMs >= event.timeMs);
+          if (event.letter === 'a') taken.push(event);
+          if (event.letter !== 'b' || taken.length < 2) continue;
+          expected = [...taken, event];
+          break;
+        }
+        const [match] = run(pattern([many, one('b')], { withinMs }), events);
+        expect(match === undefined ? undefined : [...(match.bound['a'] ?? []), ...(match.bound['b'] ?? [])]).toEqual(
+          expected,
+        );
+      }),
+    );
+  });
+
   test('an absence that is known at the last instant is known in time; a longer one is refused', () => {
     const absent: Step<Letter> = { kind: 'absent', absent: { absent: wanted('b').matches, forMs: 3 } };
     const composite = pattern([one('a'), absent], { withinMs: 3 });

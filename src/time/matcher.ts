@@ -15,6 +15,8 @@ export interface Run<Event> {
   readonly sides: readonly boolean[];
   /** Of `every`: what was bound before its steps, and since when; where it goes on to begin anew. Undefined: it has left them. */
   readonly origin: { readonly bound: Bound<Event>; readonly firstMs: number | undefined } | undefined;
+  /** Of one that begins with several events of a kind, while it has no others: when they happened. */
+  readonly times: readonly number[] | undefined;
 }
 
 /** The runs of a key, the oldest first, and whether the pattern is over, having matched once. */
@@ -128,8 +130,12 @@ class Turn<Event> {
     const deadlineMs = deadlineOf(this.#pattern, run);
     // What is known at the last instant is known in time.
     if (deadlineMs <= Math.min(this.#timeMs, expiryMs)) this.#absent(run);
-    else if (expiryMs <= this.#timeMs) this.#begin(this.#lose(run));
-    else this.#runs.push(run);
+    else if (expiryMs > this.#timeMs) this.#runs.push(run);
+    else {
+      const without = withoutFirst(run, this.#pattern);
+      if (without === undefined) this.#begin(this.#lose(run));
+      else this.#runs.push(without);
+    }
   }
 
   end({ state, matches }: MatchStep<Event>): MatchStep<Event> {
@@ -164,7 +170,11 @@ class Turn<Event> {
       if (next !== undefined) return next;
     }
     if (run.count >= step.max || !step.event.matches(event, run.bound)) return undefined;
-    return this.#bind(run, step.event.name, event, { sinceMs: this.#timeMs, count: run.count + 1, sides: run.sides });
+    const isAlone = run.firstMs === undefined || run.times !== undefined;
+    const isBounded = step.max > 1 && this.#pattern.withinMs < Number.POSITIVE_INFINITY;
+    const times = isAlone && isBounded ? [...(run.times ?? []), this.#timeMs] : undefined;
+    const how = { sinceMs: this.#timeMs, count: run.count + 1, sides: run.sides, times };
+    return this.#bind(run, step.event.name, event, how);
   }
 
   #takeSides(
@@ -182,7 +192,8 @@ class Turn<Event> {
         present = { ...present, sides: present.sides.with(index, false), sinceMs: this.#timeMs };
       } else if (side.matches(event, before)) {
         const { sinceMs, count, sides: known } = present;
-        present = this.#bind(present, side.name, event, { sinceMs, count, sides: known.with(index, true) });
+        const how = { sinceMs, count, sides: known.with(index, true), times: undefined };
+        present = this.#bind(present, side.name, event, how);
         if (kind === 'any') return present;
       }
     }
@@ -193,11 +204,11 @@ class Turn<Event> {
     run: Run<Event>,
     name: string,
     event: Event,
-    { sinceMs, count, sides }: Pick<Run<Event>, 'count' | 'sides' | 'sinceMs'>,
+    { sinceMs, count, sides, times }: Pick<Run<Event>, 'count' | 'sides' | 'sinceMs' | 'times'>,
   ): Run<Event> {
     const { step, firstMs = this.#timeMs, bound, origin } = run;
     const events = bound[name] === undefined ? [event] : [...bound[name], event];
-    return { step, sinceMs, firstMs, bound: { ...bound, [name]: events }, count, sides, origin };
+    return { step, sinceMs, firstMs, bound: { ...bound, [name]: events }, count, sides, origin, times };
   }
 
   /** A run that took something: it waits on, goes to the next step, or is a match. */
@@ -269,6 +280,22 @@ class Turn<Event> {
   }
 }
 
+/** Of a run that has nothing but several events of one kind, and took too long for the rest: what begins with the next of them. */
+function withoutFirst<Event>(run: Run<Event>, { steps }: CompositePattern<Event>): Run<Event> | undefined {
+  const { times = [], firstMs, bound } = run;
+  const step = steps[run.step];
+  const from = times.findIndex((timeMs) => timeMs !== firstMs);
+  if (from < 0 || step?.kind !== 'count') return undefined;
+  const { name } = step.event;
+  return {
+    ...run,
+    firstMs: times[from],
+    bound: { ...bound, [name]: (bound[name] ?? []).slice(from) },
+    count: run.count - from,
+    times: times.slice(from),
+  };
+}
+
 /** A run that begins with a step. */
 function fresh<Event>(
   pattern: CompositePattern<Event>,
@@ -294,7 +321,7 @@ function waitingAt<Event>(
         ? [false]
         : next.sides.map(() => false);
   // Written out, and with its members in one order everywhere: this is made for each event.
-  return { step, sinceMs, firstMs, bound, count: 0, sides, origin };
+  return { step, sinceMs, firstMs, bound, count: 0, sides, origin, times: undefined };
 }
 
 /** The first step after this one that cannot be left out; that beyond the last: there is none. */
