@@ -52,6 +52,8 @@ export interface ConsumerLoopOptions {
   readonly feed: Feed;
   /** The lanes that it handles, and where it goes on in each. At least one group. */
   readonly groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[];
+  /** When the consumer was created. */
+  readonly createdMs: number;
   /** What its commits carry; undefined: nobody else runs the consumer, and its groups hold all lanes. */
   readonly token: number | undefined;
   readonly figures: Figures;
@@ -508,6 +510,7 @@ export class ConsumerLoop {
       stores,
       environment: setting.environment,
       mark: markOf(groups),
+      createdMs: this.#options.createdMs,
       states: () => this.#states,
       isMine: (key) => this.#share.has(key),
       isHeld: (key) => this.#ordered?.isHeld(key) ?? false,

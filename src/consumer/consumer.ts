@@ -429,6 +429,7 @@ export class Consumer {
       stores,
       feed,
       groups: lease?.groups ?? [wholeGroup(record.checkpoint, 0)],
+      createdMs: record.createdMs,
       token: lease?.token,
       figures: this.#figures,
       wishes: this.#options.wishes,

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import { BEFORE_ALL, START } from '../event/position.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
@@ -96,6 +97,7 @@ export class Consumers {
       deliveries: stores.deliveries,
       unitOfWork: stores.unitOfWork,
       editing: options.editing,
+      waitsAlike: (name, event, edited) => waitsAlike(this.#consumers.get(name)?.reaction, event, edited),
       mayBeTakenBack: (name, event) => mayBeTakenBack(this.#consumers.get(name)?.reaction, event),
       changed: (consumer, key, removed) => this.#consumers.get(consumer)?.deliveriesChanged(key, removed),
       leaseOf: (consumer) => this.#consumers.get(consumer)?.lease,
@@ -379,6 +381,17 @@ function countsOf(
   const of = (state: DeliveryCount['state']) =>
     counts.find((entry) => entry.consumer === consumer && entry.state === state)?.count ?? 0;
   return { retrying: of('retrying'), parked: of('parked'), waiting: of('waiting') };
+}
+
+/** What cannot be told of the edited event is told when it is handled. */
+function waitsAlike(reaction: Reaction | undefined, event: RecordedEvent, edited: RecordedEvent): boolean {
+  if (reaction === undefined) return true;
+  try {
+    const { time } = reaction;
+    return reaction.keyOf(edited) === reaction.keyOf(event) && time?.timeOf(edited) === time?.timeOf(event);
+  } catch {
+    return false;
+  }
 }
 
 /** What is waited for where a delivery comes first. */

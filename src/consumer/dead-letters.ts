@@ -76,6 +76,8 @@ export interface DeadLettersOptions {
   readonly editing: Editing;
   /** Whether the consumer may take the event out again, as it was recorded, or takes another one out with it. */
   mayBeTakenBack(consumer: string, event: RecordedEvent): boolean;
+  /** Whether an event would have waited at the same place with other data. */
+  waitsAlike(consumer: string, event: RecordedEvent, edited: RecordedEvent): boolean;
   /** Nothing else steers the consumer or changes its dead letters meanwhile. */
   exclusive<T>(consumer: string, act: () => Promise<T>): Promise<T>;
 }
@@ -144,6 +146,10 @@ export class DeadLetters {
       if (reason !== undefined) throw new WrongState(`${reason}: it can be retried or discarded, but not edited`);
       if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
       const admitted = await this.#options.editing.admit(delivery.consumer, event, data);
+      if (part !== undefined && !this.#options.waitsAlike(delivery.consumer, event, withData(event, admitted)))
+        throw new WrongState(
+          `with that data the event of dead letter ${id} would be of another key, or have happened at another time, than those among which it waited; discard it, and publish another event`,
+        );
       const { edited } = delivery;
       const changed =
         part === undefined ? { data: admitted } : { instead: { ...edited?.instead, [part.id]: admitted } };

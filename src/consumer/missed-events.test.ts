@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { position } from '../event/position.ts';
 import type { MissedEvents } from './checkpoint-store.ts';

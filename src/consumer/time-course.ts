@@ -24,6 +24,8 @@ export interface TimeCourseOptions extends Pick<DueKeysOptions, 'ended' | 'hasRo
   readonly environment: Environment;
   /** What was known of time where the loop begins. */
   readonly mark: JsonValue | undefined;
+  /** When the consumer was created. */
+  readonly createdMs: number;
   readonly states: () => StateCache | undefined;
   readonly isLive: () => boolean;
   /** Something that was set aside is to be attempted again, by itself. */
@@ -133,7 +135,9 @@ export class TimeCourse {
 
   /** When time began; NO_TIME: nothing is known yet. */
   get sinceMs(): number {
-    return this.#events.sinceMs;
+    const { sinceMs } = this.#events;
+    // A consumer that waits for its first event is there before that: what is absent is absent since then (CE1). Of older events time began earlier.
+    return sinceMs === NO_TIME ? NO_TIME : Math.min(sinceMs, this.#options.createdMs);
   }
 
   get status(): TimeStatus {
@@ -255,8 +259,9 @@ export class TimeCourse {
   }
 
   #expect(event: RecordedEvent): void {
-    const { watermarkMs, sinceMs } = this.#events;
+    const { watermarkMs } = this.#events;
     if (watermarkMs === NO_TIME || !this.due.awaitsTime) return;
+    const { sinceMs } = this;
     this.due.expectSince(event, { eventMs: sinceMs, watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
   }
 }

@@ -14,7 +14,7 @@ function event(id: string) {
     data: {},
     cause: undefined,
   });
-  return recordedEvent({ ...rest, id, correlationid: id, position: position(1), version: 1, recordedMs: 0 } as never);
+  return recordedEvent({ ...rest, id, correlationid: id, position: position(1), version: 1, recordedMs: 0 });
 }
 
 const now = () => currentCause()?.id;

@@ -102,7 +102,9 @@ describe('how far clocks are trusted (G8)', () => {
     expect(test.recorded(Answered).map(({ data }) => data)).toEqual([{ thing: 'a', n: 2 }]);
     const parked = await test.parked('minutes');
     expect(parked.map(({ error }) => error?.message)).toEqual([
-      expect.stringMatching(/^time\.at\(event\): expected a time at most 60000 ms after the event was recorded, .* found "2027-/),
+      expect.stringMatching(
+        /^time\.at\(event\): expected a time at most 60000 ms after the event was recorded, .* found "2027-/,
+      ),
     ]);
     expect(test.reported('thereupon.event.late')).toEqual([]);
     // A retry asks again, and lets it through when its time has come.

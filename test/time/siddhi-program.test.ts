@@ -108,14 +108,6 @@ class Translation {
 const START_MS = Date.parse('2026-01-01T00:00:00Z');
 const ALL = 'all';
 
-/** An absence that nothing comes before counts from the first event of its key: here, that the query began. */
-function countsFromStart({ pattern: { steps } }: SiddhiApp): SiddhiAbsent | undefined {
-  const [first] = steps;
-  if (first?.kind === 'absent') return first.absent;
-  if (first === undefined || first.kind === 'count') return undefined;
-  return first.sides.find((side): side is SiddhiAbsent => 'absent' in side && side.forMs !== undefined);
-}
-
 /** What the program says of the events of a case, having died after so many of them. */
 async function rowsOf({ siddhi_app, events, advance_to }: SiddhiCase, diesAfter: number) {
   const app = parseSiddhi(siddhi_app);
@@ -129,11 +121,6 @@ async function rowsOf({ siddhi_app, events, advance_to }: SiddhiCase, diesAfter:
     if (definition === undefined) throw new Error(`the stream ${stream} is not defined`);
     return system.system.publish(definition, { key, values }, { time: new Date(START_MS + t) });
   };
-  const start = countsFromStart(app);
-  if (start !== undefined) {
-    if (app.partition !== undefined) throw new Error('an absence of keys that nothing is known of yet');
-    await tell(start.stream, ALL, {}, 0);
-  }
   for (const [index, { t, stream, data }] of events.entries()) {
     if (index === diesAfter) await system.crash();
     const columns = app.streams[stream] ?? [];
