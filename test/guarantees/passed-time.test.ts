@@ -4,9 +4,12 @@ import {
   defineEvent,
   defineMonitor,
   definePattern,
+  definePatterns,
   defineSequence,
   defineSilence,
   defineWindow,
+  every,
+  not,
   one,
   tumbling,
 } from 'thereupon';
@@ -62,6 +65,64 @@ test('what comes behind the disorder is late, also of a key of which nothing is 
   const late = [`late at ${new Date(DEFAULT_START_MS).toISOString()}`];
   expect(await pairs(false)).toEqual(late);
   expect(await pairs(true)).toEqual(late);
+});
+
+test('an event for which time had run out is late, and no absence: who was told of too late was not silent (G8, CE1, CE6)', async () => {
+  const Placed = defineEvent({
+    type: 'test.order.placed',
+    stream: (data) => data.order,
+    schema: z.object({ order: z.string() }),
+  });
+  const Paid = defineEvent({
+    type: 'test.order.paid',
+    stream: (data) => data.order,
+    schema: z.object({ order: z.string() }),
+  });
+  const sequence = [every(one('order', Placed)), not(Paid).within('15m')] as const;
+  const key = (event: { readonly stream: string }) => event.stream;
+  const time = { idle: 'never' } as const;
+  for (const minutes of [8, 50]) {
+    const found: string[] = [];
+    const run = ({ key: order }: { readonly key: string }) => void found.push(order);
+    const automations = [
+      defineAutomation({ name: 'alone', on: definePattern({ sequence, key, time }), run }),
+      defineAutomation({
+        name: 'of-a-set',
+        on: definePatterns({ patterns: { unpaid: { sequence } }, key, time }),
+        run,
+      }),
+    ];
+    const silence = defineSilence({
+      name: 'silent',
+      on: Placed,
+      key,
+      for: '15m',
+      time,
+      publishes: Happened,
+      alarm: ({ key: thing }) => ({ thing, n: 0 }),
+    });
+    await using t = await testSystem({ events: [Placed, Paid], automations, monitors: [silence] });
+    const tell = async (definition: typeof Paid | typeof Placed, order: string, minute: number) => {
+      await t.system.publish(
+        definition as typeof Paid,
+        { order },
+        { time: new Date(DEFAULT_START_MS + minute * 60_000) },
+      );
+      await t.settled();
+    };
+    await tell(Placed, 'y', 60);
+    await tell(Placed, 'x', minutes);
+    await tell(Paid, 'x', minutes + 2);
+    expect(found).toEqual([]);
+    // Told of ten minutes late, there was time for it.
+    expect(t.reported('thereupon.event.late').map(({ data }) => (data as { type: string }).type)).toEqual(
+      minutes === 50 ? [] : [Placed.type, Placed.type, Placed.type],
+    );
+    await tell(Placed, 'z', 100);
+    await tell(Paid, 'z', 100);
+    expect(found).toEqual(['y', 'y']);
+    expect(t.recorded(Happened).map(({ data }) => data.thing)).toEqual(minutes === 50 ? ['x', 'y'] : ['y']);
+  }
 });
 
 /** The events that lost numbers are reported of. */
