@@ -8,6 +8,7 @@ import { givingUpCases } from './giving-up.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
 import { matchingCases } from './matching.ts';
+import { mendingCases } from './mending.ts';
 import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
@@ -43,5 +44,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...holdingCases(bench),
   ...givingUpCases(bench),
   ...blamingCases(bench),
+  ...mendingCases(bench),
   ...modellingCases(bench),
 ];
