@@ -171,7 +171,10 @@ async function runUnwanted(stage: DeliveryStage): Promise<void> {
   await test.settled();
   assert.deepEqual(await test.views.get(present, 'a'), { n: 4 });
   const [report] = test.reported('thereupon.delivery.discarded');
-  assert.equal((report?.data as { reason: string }).reason, 'the consumer no longer takes contract.gauge.lost');
+  assert.equal(
+    (report?.data as { reason: string } | undefined)?.reason,
+    'the consumer no longer takes contract.gauge.lost',
+  );
 }
 
 /** Facts to which the program gives ids of its own, of several events that are handed over together. */
