@@ -5,22 +5,21 @@ import type { On } from '../consumer/define-consumer.ts';
 import { orderingKey } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import type { Handling, Reaction, ReactionTime } from '../consumer/reaction.ts';
-import { storedError } from '../consumer/stored-error.ts';
 import { InvalidDefinition } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
-import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import type { EventTimeOptions } from '../operator/event-time-options.ts';
+import { asked } from '../operator/asking.ts';
 import { holdRules, inOrder } from '../operator/in-order.ts';
 import type { HoldOptions, InOrder, Machine } from '../operator/in-order.ts';
 import { recordedClock } from '../operator/define-sequence.ts';
 import type { SequenceDefinition } from '../operator/define-sequence.ts';
 import { inSequence, sequenceRules } from '../operator/in-sequence.ts';
-import type { InSequence, SequenceGap, SequenceOptions, Sequences } from '../operator/in-sequence.ts';
+import type { InSequence, SequenceOptions, Sequences } from '../operator/in-sequence.ts';
 import { LateEvents } from '../operator/late-events.ts';
 import type { LateWay } from '../operator/late-events.ts';
 import { timedReaction } from '../operator/timed-reaction.ts';
@@ -176,26 +175,6 @@ function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<Sta
       if (own !== before) keep(withOwn(kept, own));
     },
   });
-}
-
-/** A source that cannot be asked is as one that does not answer: what is missing is waited for as long, and no longer. */
-async function asked(handling: Handling, ask: SequenceOptions['ask'], gap: SequenceGap): Promise<void> {
-  try {
-    await ask?.(gap);
-  } catch (error) {
-    if (!handling.isLast(error)) throw error;
-    const { source, subject, from, to } = gap;
-    const { name, message } = storedError(error);
-    handling.log.warn({ ...gap, err: error }, 'a source could not be asked for what is missing');
-    handling.report(SYSTEM_EVENTS.sequenceUnasked, {
-      key: handling.key,
-      of: { source, subject },
-      from,
-      to,
-      attempts: handling.number,
-      error: { name, message },
-    });
-  }
 }
 
 /** The context of an event whose turn it is, in the handling of the one that made it so. */

@@ -177,11 +177,19 @@ export class Attempts {
   #timeOf(work: Work): HandlingTime | undefined {
     const { time } = this.#options;
     if (time === undefined) return undefined;
-    const { watermarkMs: presentMs, sinceMs } = time;
+    const { watermarkMs: presentMs } = time;
     const timeOf = this.#timeOfEvent;
     if (isDue(work))
-      return { taken: undefined, presentMs, sinceMs, timeOf, due: work.time, expectedSinceMs: undefined };
+      return {
+        taken: undefined,
+        presentMs,
+        sinceMs: time.sinceMs,
+        timeOf,
+        due: work.time,
+        expectedSinceMs: undefined,
+      };
     const taken = (work.time as WorkTime | undefined) ?? timeOfDelivery(work.delivery);
+    const sinceMs = taken?.sinceMs ?? time.sinceMs;
     return { taken, presentMs, sinceMs, timeOf, due: undefined, expectedSinceMs: taken?.expectedSinceMs };
   }
 

@@ -8,6 +8,8 @@ export interface WorkTime {
   readonly eventMs: number | undefined;
   readonly watermarkMs: number;
   readonly afterMs: number;
+  /** When time began, as far as that was known then; undefined: as it is known now. */
+  readonly sinceMs?: number;
   /** The key is expected since then, and the event is that which told of time. */
   readonly expectedSinceMs?: number;
 }

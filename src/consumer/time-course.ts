@@ -235,7 +235,7 @@ export class TimeCourse {
     }
     const { watermarkMs } = events;
     const moved = events.observe(event, eventMs);
-    take({ eventMs, watermarkMs, afterMs: events.watermarkMs }, undefined);
+    take({ eventMs, watermarkMs, afterMs: events.watermarkMs, sinceMs: this.sinceMs }, undefined);
     if (moved) this.due.advance();
     this.#expect(event);
     this.look();
@@ -259,9 +259,8 @@ export class TimeCourse {
   }
 
   #expect(event: RecordedEvent): void {
-    const { watermarkMs } = this.#events;
+    const { watermarkMs, sinceMs } = this.#events;
     if (watermarkMs === NO_TIME || !this.due.awaitsTime) return;
-    const { sinceMs } = this;
     this.due.expectSince(event, { eventMs: sinceMs, watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
   }
 }

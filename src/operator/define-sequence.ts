@@ -5,6 +5,7 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { MonitorDefinition } from './define-monitor.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
+import { asked } from './asking.ts';
 import { inSequence, sequenceRules, subjectOf } from './in-sequence.ts';
 import type { InSequence, SequenceOptions, Sequences } from './in-sequence.ts';
 import { timedReaction } from './timed-reaction.ts';
@@ -55,10 +56,10 @@ export function defineSequence<const Given extends On = undefined>(
     publishes: [],
     ofAllTypes: options.on === undefined,
     clock: recordedClock(rules),
-    async act(_handling, found) {
+    async act(handling, found) {
       for (const { what } of found) {
         const one = what as InSequence;
-        if ('gap' in one) await ask?.(one.gap);
+        if ('gap' in one) await asked(handling, ask, one.gap);
       }
     },
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { defineAutomation } from '../../automation/define-automation.ts';
 import { defineSilence } from '../../operator/define-monitor.ts';
+import { defineSequence } from '../../operator/define-sequence.ts';
 import { definePattern } from '../../operator/define-pattern.ts';
 import { defineWindow } from '../../operator/define-window.ts';
 import { one } from '../../operator/pattern.ts';
@@ -249,6 +250,20 @@ async function runUnasked(stage: DeliveryStage): Promise<void> {
     assert.deepEqual(said(test), [1, 3]);
     assert.equal(test.reported('thereupon.sequence.lost').length, 1);
   }
+  const sequence = {
+    onGap: 'hold',
+    wait: '10m',
+    first: 1,
+    ask: () => Promise.reject(new Error('nobody there')),
+  } as const;
+  const count = defineSequence({ name: 'count', on: Read, retry: { attempts: 2, minDelay: '1s' }, sequence });
+  const test = await start(stage, { monitors: [count] });
+  for (const n of [1, 3])
+    await test.system.publish(Read, { gauge: 'a', n }, { source: '/a', subject: 'a', sequence: n });
+  await test.settled({ advance: '20m' });
+  assert.deepEqual(await test.parked(), []);
+  for (const kind of ['gap', 'unasked', 'lost'] as const)
+    assert.equal(test.reported(`thereupon.sequence.${kind}`).length, 1, kind);
 }
 
 /** What outlives its attempt goes on by itself, beside the next attempt, but is handed nothing more. */
