@@ -203,6 +203,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
           left: flag,
         }),
       ),
+      looksFor: optional(mapOf(place)),
       began: optional(place),
       missed: optional(listOf(objectOf<MissedEvents>({ type: text, after: place, upTo: place }))),
       replayed: optional(yes),

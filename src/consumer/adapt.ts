@@ -1,7 +1,7 @@
 import type { CompiledSelection } from '../channel/selection.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
-import { position } from '../event/position.ts';
+import { START, position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import type { ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
@@ -16,8 +16,8 @@ const END = position(Number.MAX_SAFE_INTEGER);
 
 /** What of a reaction decides what its stored state means. */
 export function formOf(
-  { kind, mode, consumes, state, keyedBy }: Reaction,
-  { began, missed, replayed }: Pick<ConsumerForm, 'began' | 'missed' | 'replayed'> = {},
+  { kind, mode, consumes, state, keyedBy, time }: Reaction,
+  { began, missed, replayed, looksFor = {} }: Pick<ConsumerForm, 'began' | 'looksFor' | 'missed' | 'replayed'> = {},
 ): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
   const { namespace, kept } = state ?? {};
@@ -25,7 +25,25 @@ export function formOf(
     namespace === undefined || kept === undefined
       ? undefined
       : { rows: namespace, waitsFor: kept.waitsFor, own: kept.own, left: false };
-  return { kind, mode, types: consumes?.toSorted(), indexes, keyedBy, keeps, began, missed, replayed, indexing: false };
+  const ids = time?.looksFor.toSorted() ?? [];
+  return {
+    kind,
+    mode,
+    types: consumes?.toSorted(),
+    indexes,
+    keyedBy,
+    keeps,
+    looksFor: Object.fromEntries(ids.map((id) => [id, looksFor[id] ?? START])),
+    began,
+    missed,
+    replayed,
+    indexing: false,
+  };
+}
+
+/** Of a consumer that is given all events again. */
+export function fromTheBeginning(looksFor: ConsumerForm['looksFor']): ConsumerForm['looksFor'] {
+  return looksFor && Object.fromEntries(Object.keys(looksFor).map((id) => [id, START]));
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -51,7 +69,9 @@ export async function adapt(
   const { form: before, consumer } = record;
   const missed = missedAt(before.missed ?? [], record.checkpoint, before.types, reaction.consumes);
   const { began, replayed } = before;
-  const after = formOf(reaction, { began, replayed, missed: missed.length === 0 ? undefined : missed });
+  const known = { began, replayed, missed: missed.length === 0 ? undefined : missed };
+  const place = await furthest(record, stores);
+  let after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, place) });
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
@@ -81,6 +101,12 @@ export async function adapt(
         throw again instanceof WrongState ? apart(record, after) : again;
       });
     });
+    const later = await furthest(record, stores);
+    if (later > place && stores.cluster !== undefined) {
+      // Other nodes went on as before until it was changed.
+      after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, later) });
+      adapted = await checkpoints.change(consumer, { form: { ...change.form, looksFor: after.looksFor } }, nowMs());
+    }
     if (left !== undefined) {
       // Now that nobody handles events as before, nothing comes to what is there.
       await assertNothingLost(consumer, left, after, stores.rows);
@@ -96,15 +122,38 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({
-  kind,
-  mode,
-  types,
-  indexes,
-  keyedBy,
-  keeps,
-}: ConsumerForm): Omit<ConsumerForm, 'began' | 'indexing' | 'missed' | 'replayed'> {
-  return { kind, mode, types, indexes, keyedBy, keeps };
+function meaningOf({ kind, mode, types, indexes, keyedBy, keeps, looksFor = {} }: ConsumerForm): Omit<
+  ConsumerForm,
+  'began' | 'indexing' | 'looksFor' | 'missed' | 'replayed'
+> & {
+  readonly looksFor: readonly string[];
+} {
+  return { kind, mode, types, indexes, keyedBy, keeps, looksFor: Object.keys(looksFor).toSorted() };
+}
+
+/** What it looks for now, and since which event: what it did not look for before begins after `place`. */
+function beginningAt(
+  { looksFor: before }: Pick<ConsumerForm, 'looksFor'>,
+  { time }: Pick<Reaction, 'time'>,
+  place: Position,
+): ConsumerForm['looksFor'] {
+  // Of a store of before it is not known what it looked for.
+  if (before === undefined) return undefined;
+  return Object.fromEntries((time?.looksFor ?? []).map((id) => [id, before[id] ?? place]));
+}
+
+/** Nothing behind this place was handled by anybody yet. */
+async function furthest(
+  { consumer, checkpoint }: ConsumerRecord,
+  { cluster }: Pick<ConsumerStores, 'cluster'>,
+): Promise<Position> {
+  const view = await cluster?.view();
+  const groups = view?.lanes.get(consumer) ?? view?.paused.get(consumer) ?? [];
+  const places = [checkpoint, ...groups.map((group) => group.checkpoint)].flatMap(({ low, done }) => [
+    low,
+    ...done.map(([, upTo]) => upTo),
+  ]);
+  return position(Math.max(...places));
 }
 
 /** Those that a consumer took none of before. */

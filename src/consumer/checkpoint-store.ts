@@ -60,6 +60,8 @@ export interface ConsumerForm {
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
   readonly keeps?: KeptStates | undefined;
+  /** What it looks for, by ids (`ReactionTime.looksFor`), and the event after which it began to; 0: with the consumer. Default: not known, so 0. */
+  readonly looksFor?: Readonly<Record<string, Position>> | undefined;
   /** The event after which it began: it was given none before that. Default: the beginning. */
   readonly began?: Position | undefined;
   /** What it was not given, because it took other types then. Default: nothing. */

@@ -9,7 +9,7 @@ import { OrderedAside } from './aside-ordered.ts';
 import { QueueAside } from './aside-queue.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import { Attempts } from './attempts.ts';
-import type { CheckpointStore } from './checkpoint-store.ts';
+import type { CheckpointStore, ConsumerForm } from './checkpoint-store.ts';
 import type { Cluster } from './cluster.ts';
 import { Claims } from './claims.ts';
 import { CommitPlace, markOf } from './commit-place.ts';
@@ -54,6 +54,8 @@ export interface ConsumerLoopOptions {
   readonly groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[];
   /** When the consumer was created. */
   readonly createdMs: number;
+  /** As of its form. */
+  readonly looksFor: ConsumerForm['looksFor'];
   /** What its commits carry; undefined: nobody else runs the consumer, and its groups hold all lanes. */
   readonly token: number | undefined;
   readonly figures: Figures;
@@ -511,6 +513,7 @@ export class ConsumerLoop {
       environment: setting.environment,
       mark: markOf(groups),
       createdMs: this.#options.createdMs,
+      looksFor: this.#options.looksFor ?? {},
       states: () => this.#states,
       isMine: (key) => this.#share.has(key),
       isHeld: (key) => this.#ordered?.isHeld(key) ?? false,

@@ -5,7 +5,7 @@ import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { Turns } from '../system/turns.ts';
-import { adapt, formOf, isSameForm } from './adapt.ts';
+import { adapt, formOf, fromTheBeginning, isSameForm } from './adapt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerRecord, RecordChange } from './checkpoint-store.ts';
 import type { Claim, Claims, ReceiveOptions } from './claims.ts';
@@ -215,7 +215,7 @@ export class Consumer {
         await this.#put({
           checkpoint: { low: place, done: [] },
           forget,
-          form: { ...form, began, missed, replayed: true },
+          form: { ...form, looksFor: fromTheBeginning(form.looksFor), began, missed, replayed: true },
         });
       } catch (error) {
         this.#beginAnew(undefined, 0);
@@ -430,6 +430,7 @@ export class Consumer {
       feed,
       groups: lease?.groups ?? [wholeGroup(record.checkpoint, 0)],
       createdMs: record.createdMs,
+      looksFor: record.form.looksFor,
       token: lease?.token,
       figures: this.#figures,
       wishes: this.#options.wishes,

@@ -1,6 +1,7 @@
 import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import { timestampMs } from '../event/timestamp.ts';
@@ -18,6 +19,15 @@ interface Observation {
   readonly source: string | undefined;
   readonly timeMs: number;
   readonly recordedMs: number;
+}
+
+export interface EventTimeOptions {
+  /** As of `markAt`; undefined: it begins with the first event. */
+  readonly mark: JsonValue | undefined;
+  /** How far the clocks of sources are trusted. */
+  readonly clocks: ClockTrust;
+  /** Of events after which the consumer began to look for something. */
+  readonly places: readonly Position[];
 }
 
 /** The source of all, where they have one time. */
@@ -49,11 +59,11 @@ export class EventTime {
   #first = 0;
   #mark: JsonValue | undefined;
   #recordedMs: number;
-  #sinceMs: number;
-  #sinceBehindMs: number;
+  /** When time began, as far as is known at the cursor and at the low mark. */
+  readonly #beginnings: Beginnings;
+  readonly #beginningsBehind: Beginnings;
 
-  /** `mark`: as of `markAt`; undefined: it begins with the first event. */
-  constructor(consumer: string, time: ReactionTime, mark: JsonValue | undefined, clocks: ClockTrust) {
+  constructor(consumer: string, time: ReactionTime, { mark, clocks, places }: EventTimeOptions) {
     this.#time = time;
     this.#clocks = clocks;
     this.#stream = systemStream(consumer);
@@ -73,7 +83,8 @@ export class EventTime {
     this.#ahead = new Watermark(rule, state);
     this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
-    this.#sinceMs = this.#sinceBehindMs = kept?.sinceMs ?? NO_TIME;
+    this.#beginnings = new Beginnings(this.#ahead, watermark.disorderMs, places, kept);
+    this.#beginningsBehind = new Beginnings(this.#behind, watermark.disorderMs, places, kept);
   }
 
   /** Nothing earlier is expected; NO_TIME before anything is known. */
@@ -89,9 +100,14 @@ export class EventTime {
     return { of, eventMs: needs.toldMs, silentMs: needs.silentMs };
   }
 
-  /** When time began: of the sources that told of it first the least of their times. NO_TIME: nothing is known yet. */
+  /** When time began: of what told of it first the least of the times. NO_TIME: nothing is known yet. */
   get sinceMs(): number {
-    return this.#sinceMs;
+    return this.#beginnings.sinceMs;
+  }
+
+  /** When what began after the event at one of the `places` can say that something is missing. NO_TIME: that is not known. */
+  beganMs(place: Position): number {
+    return this.#beginnings.after(place);
   }
 
   /** When the last event was recorded that told of time; NO_TIME: none has. */
@@ -143,10 +159,10 @@ export class EventTime {
     for (; this.#first < this.#observations.length; this.#first += 1) {
       const next = this.#observations[this.#first];
       if (next === undefined || next.position > low) break;
-      apply(this.#behind, next);
-      if (this.#sinceBehindMs === NO_TIME) this.#sinceBehindMs = this.#beginning(this.#behind);
+      this.#beginningsBehind.observe(next, () => apply(this.#behind, next));
       this.#mark = undefined;
     }
+    if (this.#beginningsBehind.reach(low)) this.#mark = undefined;
     if (this.#first * 2 > this.#observations.length) {
       this.#observations = this.#observations.slice(this.#first);
       this.#first = 0;
@@ -176,21 +192,14 @@ export class EventTime {
   #observe(observation: Observation): boolean {
     this.#observations.push(observation);
     this.#recordedMs = Math.max(this.#recordedMs, observation.recordedMs);
-    const moved = apply(this.#ahead, observation);
-    if (this.#sinceMs === NO_TIME) this.#sinceMs = this.#beginning(this.#ahead);
-    return moved;
-  }
-
-  /** What is missing is missing since something was there, not since what might still come late. */
-  #beginning({ ms }: Watermark): number {
-    return ms + this.#time.watermark.disorderMs;
+    return this.#beginnings.observe(observation, () => apply(this.#ahead, observation));
   }
 
   #markOf(watermark: Watermark): JsonValue {
     const { watermarkMs, sources } = watermark.snapshot();
     return {
       watermarkMs: finite(watermarkMs),
-      sinceMs: finite(this.#sinceBehindMs),
+      ...this.#beginningsBehind.mark(),
       ...(this.#time.bySource ? {} : { clock: 'recorded' }),
       ...(this.#told.size === 0 ? {} : { told: [...this.#told] }),
       sources: Object.fromEntries(
@@ -218,6 +227,82 @@ export class EventTime {
   }
 }
 
+/**
+ * When time began, and where it was when something was begun later, at one place of the log.
+ *
+ * Guarantee Functions of what was observed up to there.
+ */
+class Beginnings {
+  readonly #watermark: Pick<Watermark, 'ms'>;
+  readonly #disorderMs: number;
+  /** In order. */
+  readonly #places: readonly Position[];
+  readonly #known: Map<Position, number>;
+  /** The first place of which it is not known. */
+  #next: Position | undefined;
+  #sinceMs: number;
+
+  constructor(
+    watermark: Pick<Watermark, 'ms'>,
+    disorderMs: number,
+    places: readonly Position[],
+    mark: Pick<Mark, 'began' | 'sinceMs'> | undefined,
+  ) {
+    this.#watermark = watermark;
+    this.#disorderMs = disorderMs;
+    this.#places = [...new Set(places)].filter((place) => place !== START).sort((left, right) => left - right);
+    const wanted = new Set(this.#places);
+    const began = (mark?.began ?? []).filter(([place]) => wanted.has(place));
+    this.#known = new Map(began.map(([place, ms]) => [place, ms ?? NO_TIME]));
+    this.#next = this.#unknown();
+    this.#sinceMs = mark?.sinceMs ?? NO_TIME;
+  }
+
+  /** As long as not all are known that are waited for, the least time that anything told of. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  after(place: Position): number {
+    return this.#known.get(place) ?? NO_TIME;
+  }
+
+  /** Answers what the watermark does. */
+  observe({ position, source, timeMs }: Observation, apply: () => boolean): boolean {
+    this.reach((position - 1) as Position);
+    const wasKnown = this.#watermark.ms !== NO_TIME;
+    const moved = apply();
+    if (wasKnown) return moved;
+    // What is missing is missing since something was there, not since what might still come late.
+    const happenedMs = source === undefined || isLane(source) ? NO_TIME : timeMs;
+    for (const ms of [happenedMs, this.#latestMs])
+      if (ms !== NO_TIME && (this.#sinceMs === NO_TIME || ms < this.#sinceMs)) this.#sinceMs = ms;
+    return moved;
+  }
+
+  /** All up to a place was observed. Answers whether something is known now that was not. */
+  reach(place: Position): boolean {
+    if (this.#next === undefined || this.#next > place) return false;
+    for (; this.#next !== undefined && this.#next <= place; this.#next = this.#unknown())
+      this.#known.set(this.#next, this.#latestMs);
+    return true;
+  }
+
+  #unknown(): Position | undefined {
+    return this.#places.find((place) => !this.#known.has(place));
+  }
+
+  mark(): Pick<Mark, 'began' | 'sinceMs'> {
+    const began = [...this.#known].map(([place, ms]) => [place, finite(ms)] as const);
+    return { sinceMs: finite(this.#sinceMs), ...(began.length === 0 ? {} : { began }) };
+  }
+
+  /** NO_TIME: nothing is known. */
+  get #latestMs(): number {
+    return this.#watermark.ms + this.#disorderMs;
+  }
+}
+
 function apply(watermark: Watermark, { source, timeMs, recordedMs }: Observation): boolean {
   if (source !== undefined) return watermark.observe(source, timeMs, recordedMs);
   return timeMs === NO_TIME ? watermark.recorded(recordedMs) : watermark.reach(timeMs);
@@ -227,6 +312,8 @@ function apply(watermark: Watermark, { source, timeMs, recordedMs }: Observation
 interface Mark {
   readonly watermarkMs: number | null;
   readonly sinceMs: number | null;
+  /** Of the places after which something was begun that the consumer looks for, how far time was there. Default: none. */
+  readonly began?: readonly (readonly [place: Position, ms: number | null])[];
   readonly sources: Readonly<Record<string, readonly [latestMs: number | null, recordedMs: number]>>;
   /** Default: when events happened. */
   readonly clock?: 'recorded';

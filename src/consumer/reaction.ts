@@ -29,6 +29,11 @@ export interface HandlingTime {
   readonly presentMs: number;
   /** When it began for the consumer, whichever key told of it first. */
   readonly sinceMs: number;
+  /**
+   * When something began to be looked for, as far as the event at a place is concerned, of what did not begin with the consumer; NO_TIME: later than
+   * that event, or that is not known. Undefined: it began with the consumer.
+   */
+  beganMs(id: string, place: number): number | undefined;
   /** When an event happened of which that was not known when it came. Errors: what was wrong with its time, as long as it is. */
   timeOf(event: RecordedEvent): number;
   /** Time alone brought it on: the event is the last one of its key, and was handled before. */
@@ -115,6 +120,8 @@ export interface ReactionTime {
   timeOf(event: RecordedEvent): number;
   /** Keys that are to be heard of, also where they never are. */
   readonly expected: readonly string[];
+  /** What it looks for that may change between two runs of a program, by ids: what began later knows nothing of before. */
+  readonly looksFor: readonly string[];
   /** Types of what it publishes when event time has come so far, and at that time. */
   readonly results?: readonly string[] | undefined;
   /** Whose results it reads; how far these are there they tell. */

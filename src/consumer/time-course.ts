@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { Environment } from '../system/environment.ts';
@@ -26,6 +27,8 @@ export interface TimeCourseOptions extends Pick<DueKeysOptions, 'ended' | 'hasRo
   readonly mark: JsonValue | undefined;
   /** When the consumer was created. */
   readonly createdMs: number;
+  /** What it looks for, and the event after which it began to (`ConsumerForm.looksFor`). */
+  readonly looksFor: Readonly<Record<string, Position>>;
   readonly states: () => StateCache | undefined;
   readonly isLive: () => boolean;
   /** Something that was set aside is to be attempted again, by itself. */
@@ -53,11 +56,12 @@ export class TimeCourse {
   #stopped = false;
 
   constructor(time: ReactionTime, options: TimeCourseOptions) {
-    const { reaction, stores, environment, mark, states, isLive, isRetrying, clocks, outage, ...due } = options;
+    const { reaction, stores, environment, mark, looksFor, states, isLive, isRetrying, clocks, outage, ...due } =
+      options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
     this.#time = time;
-    this.#events = new EventTime(reaction.name, time, mark, clocks);
+    this.#events = new EventTime(reaction.name, time, { mark, clocks, places: Object.values(looksFor) });
     this.due = new DueKeys({
       ...due,
       state: reaction.state,
@@ -138,6 +142,13 @@ export class TimeCourse {
     const { sinceMs } = this.#events;
     // A consumer that waits for its first event is there before that: what is absent is absent since then (CE1). Of older events time began earlier.
     return sinceMs === NO_TIME ? NO_TIME : Math.min(sinceMs, this.#options.createdMs);
+  }
+
+  /** As HandlingTime has it. */
+  beganMs(id: string, place: number): number | undefined {
+    const began = this.#options.looksFor[id] ?? START;
+    if (began === START) return undefined;
+    return place > began ? this.#events.beganMs(began) : NO_TIME;
   }
 
   get status(): TimeStatus {
@@ -259,8 +270,12 @@ export class TimeCourse {
   }
 
   #expect(event: RecordedEvent): void {
-    const { watermarkMs, sinceMs } = this.#events;
+    const { watermarkMs, sinceMs: beganMs } = this.#events;
     if (watermarkMs === NO_TIME || !this.due.awaitsTime) return;
+    // Of keys that were not expected from the beginning.
+    const later = this.#time.looksFor.map((id) => this.beganMs(id, event.position)).find((ms) => ms !== undefined);
+    if (later === NO_TIME) return;
+    const sinceMs = later ?? beganMs;
     this.due.expectSince(event, { eventMs: sinceMs, watermarkMs, afterMs: watermarkMs, expectedSinceMs: sinceMs });
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import { isKey } from '../consumer/keys.ts';
@@ -204,6 +205,8 @@ export function defineSilence<
   const alarm = options.alarm as (alarm: SilenceAlarm) => unknown;
   const machine: Machine<HeardState, null> = {
     shape: 'silence',
+    // Keys that were not expected before are silent since they are.
+    looksFor: expected.length === 0 ? [] : [`keys ${digestOf([...new Set(expected)].toSorted())}`],
     needsAsMuch: (shape) => shape.startsWith('monitor '),
     valueOf: () => null,
     initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),
@@ -246,6 +249,10 @@ function monitorOf<State, Value>(
   const publishes = [options.publishes, ...late.publishes];
   const reaction = timedReaction('monitor', options as unknown as TimedOptions<On>, { operator, publishes, expected });
   return { kind: 'monitor', name: options.name, on, publishes, reaction };
+}
+
+function digestOf(keys: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(keys)).digest('hex').slice(0, 16);
 }
 
 /** Errors: InvalidInput, of which the event fails. */

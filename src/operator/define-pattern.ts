@@ -13,8 +13,9 @@ import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertCompositePattern } from '../time/composite-pattern.ts';
 import type { Bound, CompositePattern, Step, Wanted } from '../time/composite-pattern.ts';
-import { dueOfMatcher, matchEvent, newMatcher, passTime } from '../time/matcher.ts';
+import { dueOfMatcher, matchEvent, newMatcher, passTime, timeAfterEvent } from '../time/matcher.ts';
 import type { Match, MatcherState, MatchStep } from '../time/matcher.ts';
+import { NO_TIME } from '../time/watermark.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { wholeMs } from './assert-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
@@ -297,14 +298,22 @@ const MATCHER_JSON = {
 
 /** The machine of a pattern; `found` is told of each match. */
 export function patternMachine(
-  { composite, shape, selection }: Pick<PatternDefinition, 'composite' | 'selection' | 'shape'>,
+  {
+    composite,
+    shape,
+    selection,
+    id = shape,
+  }: Pick<CompiledRule, 'composite' | 'selection' | 'shape'> & {
+    /** What it is among others; default: its shape. */
+    readonly id?: string;
+  },
   found: (match: Match<StoredEvent>, saying: Saying) => void,
 ): OnePatternMachine {
   // Where nothing is absent, time brings on only that matches under way are over: all those of a stretch may be looked after at once.
   const { steps, withinMs } = composite;
-  const beginsAbsent =
-    steps.length > 1 && (steps[0]?.kind === 'absent' || (steps[0] !== undefined && hasAbsence(steps[0])));
-  const forgets = withinMs > 0 && steps.every((step) => step.kind !== 'absent' && !hasAbsence(step));
+  const needed = steps.findIndex((step) => step.kind !== 'count' || step.min > 0);
+  const beginsAbsent = steps.length > 1 && steps[needed] !== undefined && hasAbsence(steps[needed]);
+  const forgets = withinMs > 0 && !steps.some(hasAbsence);
   const told = (step: MatchStep<StoredEvent>, saying: Saying): MatcherState<StoredEvent> => {
     for (const match of step.matches) found(match, saying);
     const tooMany = step.state.runs.length - MAX_RUNS;
@@ -319,18 +328,27 @@ export function patternMachine(
     forgets && dueMs < Number.POSITIVE_INFINITY ? (Math.ceil(dueMs / withinMs) + 1) * withinMs : dueMs;
   return {
     shape,
+    looksFor: [id],
     needsAsMuch: keepsEvents,
     wants: (value) => selection.matches(eventOf(value)),
     valueOf: (event) => {
       latest[event.position % latest.length] = event;
       return event.stored;
     },
-    // What is absent at the beginning is so since time began, not since the key was first heard of (CE1).
-    initial: (timeMs, sinceMs = timeMs) =>
-      newMatcher(composite, beginsAbsent && Number.isFinite(sinceMs) ? Math.min(timeMs, sinceMs) : timeMs),
+    // What is absent at the beginning is so since it is looked for, not since the key was first heard of (CE1).
+    initial(timeMs, since) {
+      const sinceMs = (beginsAbsent ? since?.(id) : undefined) ?? NO_TIME;
+      return newMatcher(composite, sinceMs === NO_TIME ? timeMs : Math.min(timeMs, sinceMs));
+    },
+    beginsInTurn: true,
     waiting: WAITING,
     forgets: true,
-    next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
+    next(state, value, timeMs, saying) {
+      // Of an event that waited all that came before it waited, too.
+      const knownMs = saying.takes(value.position) ? Math.max(timeMs, saying.watermarkMs) : timeMs;
+      return told(matchEvent(composite, state, { timeMs, value, knownMs }), saying);
+    },
+    leftMs: (state, value, timeMs) => timeAfterEvent(composite, state, { timeMs, value }),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),
     lookMs: (state) => lookAtMs(dueOfMatcher(composite, state)),
@@ -345,7 +363,8 @@ export function patternMachine(
 }
 
 function hasAbsence(step: Step<StoredEvent>): boolean {
-  return (step.kind === 'all' || step.kind === 'any') && step.sides.some((side) => 'absent' in side);
+  if (step.kind === 'absent') return true;
+  return step.kind !== 'count' && step.sides.some((side) => 'absent' in side);
 }
 
 /** Nothing has come of it, and nothing comes of it with time: as if it began with the next event. */

@@ -226,6 +226,7 @@ export function patternsMachine(
 
   return {
     shape: 'patterns',
+    looksFor: rules.rules.map(({ id }) => id),
     needsAsMuch: keepsEvents,
     wants: (value) => rules.concernedBy(eventOf(value)).length > 0,
     isPunctual: true,
@@ -245,7 +246,14 @@ export function patternsMachine(
         const known = states[at]?.place === place ? states[at] : undefined;
         if (known === undefined && !begins) continue;
         const machine = machineOf(place);
-        const passed = told(known ?? ruleState(place, machine.initial(timeMs, saying.sinceMs), null), timeMs, saying);
+        const begun =
+          known ??
+          ruleState(
+            place,
+            machine.initial(timeMs, (id) => saying.since(id, value.position)),
+            null,
+          );
+        const passed = told(begun, timeMs, saying);
         const isMissed =
           (passed.passedMs !== null && timeMs < passed.passedMs) ||
           (saying.takes(value.position) && hasRunOut(machine, passed.of, value, timeMs, saying));

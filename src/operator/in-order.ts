@@ -10,7 +10,7 @@ import { emptyReorder, releaseUpTo, reorder } from '../time/reorder-buffer.ts';
 import type { Held, ReorderRules, ReorderState } from '../time/reorder-buffer.ts';
 import { assertObject } from './assert-options.ts';
 import type { LateEvents } from './late-events.ts';
-import type { Operator, Saying, TimedEvent } from './timed-reaction.ts';
+import type { Operator, Saying, Since, TimedEvent } from './timed-reaction.ts';
 
 /** How many events of a key wait for those that happened before them, and what becomes of them when there are more. */
 export interface HoldOptions {
@@ -33,11 +33,17 @@ export interface Machine<State, Value> {
   valueOf(event: RecordedEvent): Value;
   /** Of an event that another machine was given: whether it would be given to this one. Default: it would. */
   wants?(value: Value): boolean;
+  /** What it looks for: as of an operator. */
+  readonly looksFor?: readonly string[];
   /** As of an operator. */
-  initial(timeMs: number, sinceMs?: number): State;
+  initial(timeMs: number, since?: Since): State;
+  /** It knows nothing of a key before its first event has its turn. Default: it begins when that comes. */
+  readonly beginsInTurn?: boolean;
   /** Where functions of the program look at an event when its turn comes: its place, and what it is to an operator. */
   readonly waiting?: { placeOf(value: Value): number; partOf(value: Value, timeMs: number): HandledPart };
   next(state: State, value: Value, timeMs: number, saying: Saying): State;
+  /** Until when what the event leads to has time. Default: when something is due next after it. */
+  leftMs?(state: State, value: Value, timeMs: number): number;
   /** Time has come so far, and nothing from before it will come. */
   pass(state: State, toMs: number, saying: Saying): State;
   /** When time alone brings something on next; infinite: never. */
@@ -63,6 +69,8 @@ export interface InOrder<State, Value> extends ReorderState<Value> {
   readonly of: State;
   /** The last instant that time alone brought something on at: what happened before it comes too late. */
   readonly toldMs: number | undefined;
+  /** No event has had its turn yet, and `of` is to be made anew when one has. */
+  readonly isNew?: true;
 }
 
 function heldIn({ held }: InOrder<unknown, unknown>): HeldEvents | undefined {
@@ -75,7 +83,7 @@ function heldIn({ held }: InOrder<unknown, unknown>): HeldEvents | undefined {
  * Whether the time for what an event would lead to had run out before it came: nobody could say that what was to come meanwhile did not.
  */
 export function hasRunOut<State, Value>(
-  machine: Pick<Machine<State, Value>, 'dueMs' | 'next'>,
+  machine: Pick<Machine<State, Value>, 'dueMs' | 'leftMs' | 'next'>,
   state: State,
   value: Value,
   timeMs: number,
@@ -83,17 +91,19 @@ export function hasRunOut<State, Value>(
 ): boolean {
   const { watermarkMs } = saying;
   if (timeMs >= watermarkMs) return false;
-  return machine.dueMs(machine.next(state, value, timeMs, unsaid(saying))) < watermarkMs;
+  const leftMs =
+    machine.leftMs?.(state, value, timeMs) ?? machine.dueMs(machine.next(state, value, timeMs, unsaid(saying)));
+  return leftMs < watermarkMs;
 }
 
 /** For what is only tried. */
-function unsaid({ key, last, sinceMs, watermarkMs }: Saying): Saying {
+function unsaid({ key, last, watermarkMs }: Saying): Saying {
   const nothing = () => {};
   const unpublished = () => Promise.resolve({ id: '' });
   return {
     key,
     last,
-    sinceMs,
+    since: () => NO_TIME,
     watermarkMs,
     publish: unpublished,
     publishFrom: unpublished,
@@ -139,6 +149,7 @@ export function inOrder<State, Value>(
   type Kept = InOrder<State, Value>;
 
   function toldUpTo(state: Kept, toMs: number, saying: Saying): Kept {
+    if (state.isNew === true) return state;
     if (machine.isPunctual === true) {
       if (machine.dueMs(state.of) >= toMs) return state;
       return { ...state, of: machine.pass(state.of, toMs, saying) };
@@ -155,6 +166,11 @@ export function inOrder<State, Value>(
   function goOn(state: Kept, released: readonly Held<Value>[], saying: Saying): Kept {
     let next = state;
     for (const { timeMs, event } of released) {
+      if (next.isNew === true) {
+        const { isNew: _isNew, ...known } = next;
+        const place = machine.waiting?.placeOf(event) ?? saying.last.position;
+        next = { ...known, of: machine.initial(timeMs, (id) => saying.since(id, place)) };
+      }
       next = toldUpTo(next, timeMs, saying);
       next = { ...next, of: turnOf(next.of, event, timeMs, saying) };
     }
@@ -183,13 +199,16 @@ export function inOrder<State, Value>(
   }
 
   const lookMs = machine.lookMs?.bind(machine) ?? machine.dueMs.bind(machine);
+  const beginning: Pick<Kept, 'isNew'> = waits && machine.beginsInTurn === true ? { isNew: true } : {};
 
   return {
     shape: machine.shape,
-    initial: (timeMs, sinceMs) => ({
+    looksFor: machine.looksFor ?? [],
+    initial: (timeMs, since) => ({
       ...emptyReorder<Value>(),
-      of: machine.initial(timeMs, sinceMs),
+      of: machine.initial(timeMs, since),
       toldMs: undefined,
+      ...beginning,
     }),
     take(before, { event, timeMs, watermarkMs, afterMs }: TimedEvent, saying) {
       // What the event itself lets go takes no room from it.
@@ -224,8 +243,9 @@ export function inOrder<State, Value>(
       return toldUpTo(released, watermarkMs, saying);
     },
     // What is due at an instant comes after the events of that instant.
-    dueMs: ({ held, of }) => Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, lookMs(of) + 1),
-    isOver: ({ held, of }) => held.length === 0 && machine.isOver(of),
+    dueMs: ({ held, of, isNew }) =>
+      Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, isNew === true ? Number.POSITIVE_INFINITY : lookMs(of) + 1),
+    isOver: ({ held, of, isNew }) => held.length === 0 && (isNew === true || machine.isOver(of)),
     ...(waits ? { heldIn } : {}),
     stored(state) {
       const { json } = machine;
@@ -245,7 +265,7 @@ export function inOrder<State, Value>(
       const [first] = held;
       if (first === undefined) return undefined;
       const { next, releasedMs } = kept as unknown as Kept;
-      return { held, next, releasedMs, of: machine.initial(first.timeMs), toldMs: undefined };
+      return { held, next, releasedMs, of: machine.initial(first.timeMs), toldMs: undefined, ...beginning };
     },
   };
 }

@@ -69,9 +69,12 @@ export interface Saying {
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void;
   /** Counts the event as late and records that. `wholly`: nothing comes of it; default. */
   tooLate(data: Readonly<Record<string, JsonValue>>, wholly?: boolean): void;
-  /** When time began, for whichever key. */
-  readonly sinceMs: number;
+  /** When it began to look for something, as far as the event at that place is concerned; NO_TIME: that is not known. */
+  since(id: string, place: number): number;
 }
+
+/** When a consumer began to look for something; NO_TIME: that is not known. */
+export type Since = (id: string) => number;
 
 /** What an operator has found in the events of a key. */
 export interface Found {
@@ -100,8 +103,10 @@ export interface TimedEvent {
 export interface Operator<State> {
   /** What its states mean: of those of another shape it goes on with nothing but what waits in them. */
   readonly shape: string;
-  /** Of a key whose first event is from then; `sinceMs`: when time began, where nothing was known of the key before. */
-  initial(timeMs: number, sinceMs?: number): State;
+  /** What it looks for that may change between two runs of a program, by ids. */
+  readonly looksFor?: readonly string[];
+  /** Of a key whose first event is from then; `since`: where nothing was known of the key before. */
+  initial(timeMs: number, since?: Since): State;
   take(state: State, event: TimedEvent, saying: Saying): State;
   pass(state: State, watermarkMs: number, saying: Saying): State;
   dueMs(state: State): number;
@@ -238,6 +243,7 @@ export function timedReaction<State, Given extends On>(
       isRead: parts.clock === undefined && time.at !== undefined,
       timeOf,
       expected,
+      looksFor: operator.looksFor ?? [],
       results: parts.results?.map(({ type }) => type),
       dueMs(kept) {
         const { of } = kept as unknown as Kept<State>;
@@ -304,10 +310,10 @@ function handle<State>(
     atMs = Math.max(nowMs, afterMs);
     let passed =
       before === undefined ? undefined : operator.pass(before.of, nowMs, new KeySaying(handling, before.last, found));
-    // What time left nothing of is forgotten, as where time alone was brought on before.
-    if (passed === undefined) passed = operator.initial(timeMs, time.sinceMs);
-    else if (operator.isOver(passed)) passed = operator.initial(timeMs);
     const say = new KeySaying(handling, event, found, nowMs);
+    // What time left nothing of is forgotten, as where time alone was brought on before.
+    if (passed === undefined) passed = operator.initial(timeMs, (id) => say.since(id, event.position));
+    else if (operator.isOver(passed)) passed = operator.initial(timeMs);
     const taken = operator.take(passed, { event, timeMs, watermarkMs: nowMs, afterMs: atMs }, say);
     // Of a key of which only what is too late is known nothing is known.
     if (before === undefined && say.isLate) return undefined;
@@ -350,8 +356,9 @@ class KeySaying implements Saying {
     return this.#handling.key;
   }
 
-  get sinceMs(): number {
-    return this.#handling.time?.sinceMs ?? NO_TIME;
+  since(id: string, place: number): number {
+    const { time } = this.#handling;
+    return time?.beganMs(id, place) ?? time?.sinceMs ?? NO_TIME;
   }
 
   get last(): RecordedEvent {

@@ -51,6 +51,13 @@ export function dueOfMatcher<Event>(pattern: CompositePattern<Event>, { runs }: 
   return dueMs;
 }
 
+/** An event in its turn; `knownMs`: what happened before that came already, and was nothing to what begins only now. Default: its own time. */
+export interface TurnEvent<Event> {
+  readonly timeMs: number;
+  readonly value: Event;
+  readonly knownMs?: number;
+}
+
 /**
  * The next event, in the order of event time.
  *
@@ -60,12 +67,24 @@ export function dueOfMatcher<Event>(pattern: CompositePattern<Event>, { runs }: 
 export function matchEvent<Event>(
   pattern: CompositePattern<Event>,
   state: MatcherState<Event>,
-  event: { readonly timeMs: number; readonly value: Event },
+  event: TurnEvent<Event>,
 ): MatchStep<Event> {
   const waited = passTime(pattern, state, event.timeMs);
-  const turn = new Turn(pattern, event.timeMs);
+  const turn = new Turn(pattern, event.timeMs, event.knownMs);
   for (const run of waited.state.runs) turn.offer(run, event.value);
   return turn.end(waited);
+}
+
+/** Until when what the event leads to has time: the least of all matches that it is part of and that wait for more. Infinite: for ever, or it is part of none. */
+export function timeAfterEvent<Event>(
+  pattern: CompositePattern<Event>,
+  state: MatcherState<Event>,
+  event: TurnEvent<Event>,
+): number {
+  const { runs } = passTime(pattern, state, event.timeMs).state;
+  const turn = new Turn(pattern, event.timeMs, event.knownMs);
+  for (const run of runs) turn.offer(run, event.value);
+  return turn.leftMs;
 }
 
 /** Time has come so far, and nothing earlier will come. */
@@ -89,6 +108,8 @@ export function passTime<Event>(
 class Turn<Event> {
   readonly #pattern: CompositePattern<Event>;
   readonly #timeMs: number;
+  /** What begins anew now knows nothing of before: what is absent from its beginning is so since then. */
+  readonly #freshMs: number;
   readonly #runs: Run<Event>[] = [];
   /** Made when there is one: most turns lead to nothing. */
   #begun: Run<Event>[] | undefined;
@@ -96,10 +117,16 @@ class Turn<Event> {
   /** A run took the event and waits for more. */
   #goesOn = false;
   #ended = false;
+  #leftMs = Number.POSITIVE_INFINITY;
 
-  constructor(pattern: CompositePattern<Event>, timeMs: number) {
+  constructor(pattern: CompositePattern<Event>, timeMs: number, knownMs = timeMs) {
     this.#pattern = pattern;
     this.#timeMs = timeMs;
+    this.#freshMs = Math.max(timeMs, knownMs);
+  }
+
+  get leftMs(): number {
+    return this.#leftMs;
   }
 
   offer(run: Run<Event>, event: Event): void {
@@ -143,7 +170,7 @@ class Turn<Event> {
     const over = state.over || (every === undefined && this.#matches !== undefined) || this.#ended;
     const runs = this.#begun === undefined ? this.#runs : [...this.#runs, ...this.#begun];
     // Without `every` it may begin anew until it has matched.
-    if (!over && runs.length === 0) runs.push(fresh(this.#pattern, 0, this.#timeMs, NOTHING));
+    if (!over && runs.length === 0) runs.push(fresh(this.#pattern, 0, this.#freshMs, NOTHING));
     return {
       state: { runs: over && every === undefined ? [] : runs, over },
       matches: this.#matches === undefined ? matches : [...matches, ...this.#matches],
@@ -162,7 +189,7 @@ class Turn<Event> {
     if (step.kind === 'absent') {
       if (!step.absent.absent(event, run.bound)) return undefined;
       // An absence that nothing comes before is waited for anew.
-      return run.step === 0 ? { ...run, sinceMs: this.#timeMs } : 'broken';
+      return run.step === 0 ? { ...run, sinceMs: Math.max(run.sinceMs, this.#timeMs) } : 'broken';
     }
     if (step.kind !== 'count') return this.#takeSides(run, step, event);
     if (run.count >= step.min && run.step + 1 < steps.length) {
@@ -221,6 +248,9 @@ class Turn<Event> {
       return;
     }
     const after = step !== undefined && isComplete(step, run) ? this.#leave(run) : run;
+    // What only begins to be absent anew is no part of anything.
+    if (run.bound !== before.bound)
+      this.#leftMs = Math.min(this.#leftMs, deadlineOf(this.#pattern, after), expiryOf(this.#pattern, after));
     if (after.origin === undefined) this.#restart(before);
     this.#goesOn = true;
     this.#runs.push(after);
@@ -247,13 +277,13 @@ class Turn<Event> {
   #anew({ origin }: Run<Event>): Run<Event> | undefined {
     const { every } = this.#pattern;
     if (every === undefined || origin === undefined || this.#begun !== undefined) return undefined;
-    return fresh(this.#pattern, every[0], this.#timeMs, origin);
+    return fresh(this.#pattern, every[0], this.#freshMs, origin);
   }
 
   /** It will not become a match; but who was within `every` begins anew, and so does who has not matched yet. */
   #lose(run: Run<Event>): Run<Event> | undefined {
     const { every, withinMs } = this.#pattern;
-    if (every === undefined) return fresh(this.#pattern, 0, this.#timeMs, NOTHING);
+    if (every === undefined) return fresh(this.#pattern, 0, this.#freshMs, NOTHING);
     const { origin } = run;
     const isOver = origin?.firstMs !== undefined && origin.firstMs + withinMs <= this.#timeMs;
     if (!isOver) return this.#anew(run);

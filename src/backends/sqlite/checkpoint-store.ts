@@ -167,6 +167,6 @@ export function consumerRecord([
 
 /** JSON leaves out members that are undefined; the type has them. */
 function wholeForm(form: ConsumerForm): ConsumerForm {
-  const { kind, mode, types, indexes, keyedBy, keeps, began, missed, replayed, indexing } = form;
-  return { kind, mode, types, indexes, keyedBy, keeps, began, missed, replayed, indexing };
+  const { kind, mode, types, indexes, keyedBy, keeps, looksFor, began, missed, replayed, indexing } = form;
+  return { kind, mode, types, indexes, keyedBy, keeps, looksFor, began, missed, replayed, indexing };
 }
