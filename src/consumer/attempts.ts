@@ -13,7 +13,7 @@ import type { Delivery, FailedPart } from './delivery-store.ts';
 import { isDue } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { LoopGuard } from './loop-guard.ts';
-import type { HandlingTime } from './reaction.ts';
+import type { HandlingTime, WhatBegan } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TimeCourse } from './time-course.ts';
 
@@ -23,7 +23,7 @@ export interface AttemptsOptions {
   /** Events whose effects the store did not take, and why. Their next attempt fails with that reason, without being made. */
   readonly refusals: ReadonlyMap<Position, Error>;
   /** How far event time has come, and since when; undefined: the reaction does not go by it. */
-  readonly time: Pick<TimeCourse, 'beganMs' | 'sinceMs' | 'timeOf' | 'watermarkMs'> | undefined;
+  readonly time: (Pick<TimeCourse, 'sinceMs' | 'timeOf' | 'watermarkMs'> & WhatBegan) | undefined;
   /** Settles the event when its time is over. Answers whether it was. */
   expire(work: Work): boolean;
   /** Takes all that the attempt wants, or throws and takes nothing. */
@@ -59,7 +59,6 @@ export class Attempts {
   readonly #loops: LoopGuard | undefined;
   readonly #underWay = new Map<Attempt, Watched | undefined>();
   readonly #timeOfEvent: HandlingTime['timeOf'];
-  readonly #beganMs: HandlingTime['beganMs'];
   /** Events that wait for the store to give their state. */
   #pausing = 0;
   #stopped = false;
@@ -72,7 +71,6 @@ export class Attempts {
       reaction.timeoutMs === undefined ? undefined : new Deadlines(environment.clock, reaction.timeoutMs);
     this.#loops = reaction.loops === undefined ? undefined : new LoopGuard(reaction.name, reaction.loops);
     this.#timeOfEvent = (event) => options.time?.timeOf(event) ?? event.recordedMs;
-    this.#beganMs = (id, place) => options.time?.beganMs(id, place);
   }
 
   get underWay(): number {
@@ -180,20 +178,20 @@ export class Attempts {
     const { time } = this.#options;
     if (time === undefined) return undefined;
     const { watermarkMs: presentMs } = time;
-    const [timeOf, beganMs] = [this.#timeOfEvent, this.#beganMs];
+    const timeOf = this.#timeOfEvent;
     if (isDue(work))
       return {
         taken: undefined,
         presentMs,
         sinceMs: time.sinceMs,
-        beganMs,
+        began: time,
         timeOf,
         due: work.time,
         expectedSinceMs: undefined,
       };
     const taken = (work.time as WorkTime | undefined) ?? timeOfDelivery(work.delivery);
     const sinceMs = taken?.sinceMs ?? time.sinceMs;
-    return { taken, presentMs, sinceMs, beganMs, timeOf, due: undefined, expectedSinceMs: taken?.expectedSinceMs };
+    return { taken, presentMs, sinceMs, began: time, timeOf, due: undefined, expectedSinceMs: taken?.expectedSinceMs };
   }
 
   async #loadAndHandle(work: Work, states: StateCache): Promise<void> {

@@ -237,6 +237,7 @@ class Beginnings {
   readonly #disorderMs: number;
   /** In order. */
   readonly #places: readonly Position[];
+  /** NO_TIME: time began later. */
   readonly #known: Map<Position, number>;
   /** The first place of which it is not known. */
   #next: Position | undefined;
@@ -264,7 +265,9 @@ class Beginnings {
   }
 
   after(place: Position): number {
-    return this.#known.get(place) ?? NO_TIME;
+    const ms = this.#known.get(place);
+    if (ms === undefined) return NO_TIME;
+    return ms === NO_TIME ? this.#sinceMs : ms;
   }
 
   /** Answers what the watermark does. */
@@ -283,6 +286,8 @@ class Beginnings {
   /** All up to a place was observed. Answers whether something is known now that was not. */
   reach(place: Position): boolean {
     if (this.#next === undefined || this.#next > place) return false;
+    // Some have told of time there, and others are waited for.
+    if (this.#watermark.ms === NO_TIME && this.#sinceMs !== NO_TIME) return false;
     for (; this.#next !== undefined && this.#next <= place; this.#next = this.#unknown())
       this.#known.set(this.#next, this.#latestMs);
     return true;

@@ -29,17 +29,26 @@ export interface HandlingTime {
   readonly presentMs: number;
   /** When it began for the consumer, whichever key told of it first. */
   readonly sinceMs: number;
-  /**
-   * When something began to be looked for, as far as the event at a place is concerned, of what did not begin with the consumer; NO_TIME: later than
-   * that event, or that is not known. Undefined: it began with the consumer.
-   */
-  beganMs(id: string, place: number): number | undefined;
+  readonly began: WhatBegan;
   /** When an event happened of which that was not known when it came. Errors: what was wrong with its time, as long as it is. */
   timeOf(event: RecordedEvent): number;
   /** Time alone brought it on: the event is the last one of its key, and was handled before. */
   readonly due: DueTime | undefined;
   /** The key is expected, since then, and the event is not its own: it is the one that told of time. */
   readonly expectedSinceMs: number | undefined;
+}
+
+/** When and where it was begun to look for something, by its id (`ReactionTime.looksFor`). */
+export interface WhatBegan {
+  /**
+   * When, as far as the event at a place is concerned, of what did not begin with the consumer; NO_TIME: later than that event, or that is not known.
+   * Undefined: it began with the consumer.
+   */
+  beganMs(id: string, place: number): number | undefined;
+  /** The event after which; 0: it began with the consumer. */
+  beganAfter(id: string): Position;
+  /** The last of these. */
+  readonly lastBegan: Position;
 }
 
 /** One of the things that come of an event, or of time; of one that hands an event over, which. */

@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import { START } from '../event/position.ts';
+import { START, position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { Environment } from '../system/environment.ts';
@@ -13,7 +13,7 @@ import { EventTime } from './event-time.ts';
 import type { WorkTime } from './key-queues.ts';
 import { QuietTime } from './quiet-time.ts';
 import type { QuietNeed } from './quiet-time.ts';
-import type { Reaction, ReactionTime } from './reaction.ts';
+import type { Reaction, ReactionTime, WhatBegan } from './reaction.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
 import { SOME_TIME } from './time-wishes.ts';
@@ -44,7 +44,8 @@ export interface TimeCourseOptions extends Pick<DueKeysOptions, 'ended' | 'hasRo
  * Time, for a consumer that goes by it: how far it has come (EventTime), what it brings on (DueKeys), and how it goes on when nothing comes
  * (QuietTime).
  */
-export class TimeCourse {
+export class TimeCourse implements WhatBegan {
+  readonly lastBegan: Position;
   readonly due: DueKeys;
   readonly #options: TimeCourseOptions;
   readonly #time: ReactionTime;
@@ -60,6 +61,7 @@ export class TimeCourse {
       options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
+    this.lastBegan = position(Math.max(START, ...Object.values(looksFor)));
     this.#time = time;
     this.#events = new EventTime(reaction.name, time, { mark, clocks, places: Object.values(looksFor) });
     this.due = new DueKeys({
@@ -144,9 +146,12 @@ export class TimeCourse {
     return sinceMs === NO_TIME ? NO_TIME : Math.min(sinceMs, this.#options.createdMs);
   }
 
-  /** As HandlingTime has it. */
+  beganAfter(id: string): Position {
+    return this.#options.looksFor[id] ?? START;
+  }
+
   beganMs(id: string, place: number): number | undefined {
-    const began = this.#options.looksFor[id] ?? START;
+    const began = this.beganAfter(id);
     if (began === START) return undefined;
     return place > began ? this.#events.beganMs(began) : NO_TIME;
   }

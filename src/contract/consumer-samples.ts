@@ -19,6 +19,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       indexes: [],
       keyedBy: 'ordering-key',
       keeps: undefined,
+      looksFor: undefined,
       began: undefined,
       missed: undefined,
       replayed: undefined,

@@ -343,11 +343,8 @@ export function patternMachine(
     beginsInTurn: true,
     waiting: WAITING,
     forgets: true,
-    next(state, value, timeMs, saying) {
-      // Of an event that waited all that came before it waited, too.
-      const knownMs = saying.takes(value.position) ? Math.max(timeMs, saying.watermarkMs) : timeMs;
-      return told(matchEvent(composite, state, { timeMs, value, knownMs }), saying);
-    },
+    without: () => undefined,
+    next: (state, value, timeMs, saying) => told(matchEvent(composite, state, { timeMs, value }), saying),
     leftMs: (state, value, timeMs) => timeAfterEvent(composite, state, { timeMs, value }),
     pass: (state, toMs, saying) => told(passTime(composite, state, toMs), saying),
     dueMs: (state) => dueOfMatcher(composite, state),

@@ -284,6 +284,7 @@ export function patternsMachine(
         Number.POSITIVE_INFINITY,
       ),
     isOver: (states) => states.length === 0,
+    without: (states, ids) => states.filter(({ place }) => !ids.has(idOf(place))),
     json: {
       ...first.json,
       of: (states) => states.map(({ place, of, passedMs }): JsonValue => [idOf(place), passedMs, matcherJson(of)]),

@@ -51,6 +51,8 @@ export interface Machine<State, Value> {
   /** When that is to be looked after; later than `dueMs` where nothing comes of it but that a state is forgotten. Default: at once. */
   lookMs?(state: State): number;
   isOver(state: State): boolean;
+  /** A state without what it has of some that it looks for. Undefined: nothing is left. */
+  without?(state: State, ids: ReadonlySet<string>): State | undefined;
   /** Keys of which nothing is under way are forgotten, and with them what was told of them. */
   readonly forgets?: boolean;
   /** It is told how far time has come before each event, and looks itself whether the event is too late for what that led to. */
@@ -191,6 +193,19 @@ export function inOrder<State, Value>(
     return after === undefined ? state : after.state;
   }
 
+  function without(state: Kept, ids: ReadonlySet<string>): Kept | undefined {
+    const of = machine.without?.(state.of, ids);
+    if (of !== undefined) return { ...state, of };
+    return heldAnew(state, state.held);
+  }
+
+  /** What waits goes on to another machine, or to one that begins anew. */
+  function heldAnew({ next, releasedMs }: Kept, held: Kept['held']): Kept | undefined {
+    const [first] = held;
+    if (first === undefined) return undefined;
+    return { held, next, releasedMs, of: machine.initial(first.timeMs), toldMs: undefined, ...beginning };
+  }
+
   /** What waits in a state as it is stored. */
   function heldFrom(kept: JsonValue): readonly Held<Value>[] {
     const { held } = kept as unknown as Kept;
@@ -247,6 +262,7 @@ export function inOrder<State, Value>(
       Math.min(held[0]?.timeMs ?? Number.POSITIVE_INFINITY, isNew === true ? Number.POSITIVE_INFINITY : lookMs(of) + 1),
     isOver: ({ held, of, isNew }) => held.length === 0 && (isNew === true || machine.isOver(of)),
     ...(waits ? { heldIn } : {}),
+    ...(machine.without === undefined ? {} : { without }),
     stored(state) {
       const { json } = machine;
       // Other machines keep JSON, checked where it comes from the program.
@@ -262,10 +278,7 @@ export function inOrder<State, Value>(
     adopted(shape, kept) {
       if (!machine.needsAsMuch(shape)) return undefined;
       const held = heldFrom(kept).filter(({ event }) => machine.wants?.(event) ?? true);
-      const [first] = held;
-      if (first === undefined) return undefined;
-      const { next, releasedMs } = kept as unknown as Kept;
-      return { held, next, releasedMs, of: machine.initial(first.timeMs), toldMs: undefined, ...beginning };
+      return heldAnew(kept as unknown as Kept, held);
     },
   };
 }

@@ -7,7 +7,15 @@ import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import { unlessLeftOut } from '../consumer/left-out.ts';
 import { HELD_INDEX, namespaceOf } from '../consumer/reaction.ts';
-import type { HandledPart, Handling, HeldEvents, KeyedState, Reaction, ReactionTime } from '../consumer/reaction.ts';
+import type {
+  HandledPart,
+  Handling,
+  HeldEvents,
+  KeyedState,
+  Reaction,
+  ReactionTime,
+  WhatBegan,
+} from '../consumer/reaction.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { causeOf } from '../event/create-event.ts';
@@ -16,7 +24,8 @@ import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
-import { position } from '../event/position.ts';
+import { START, position } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { PublishOptions } from '../schema/encode.ts';
@@ -116,6 +125,8 @@ export interface Operator<State> {
   /** As JSON, and back. */
   stored(state: State): JsonValue;
   restored(json: JsonValue): State;
+  /** A state without what it has of some that it looks for. Undefined: nothing is left. */
+  without?(state: State, ids: ReadonlySet<string>): State | undefined;
   /** Of a state of another shape: what waits in it, with all else anew. Undefined: nothing that it could go on with. */
   adopted?(shape: string, json: JsonValue): State | undefined;
 }
@@ -128,7 +139,11 @@ interface Kept<State> {
   readonly atMs: number | null;
   /** Its last event: the cause of what time brings on. */
   readonly last: LastEvent;
+  /** What was begun to be looked for after that event knows nothing of this state (`WhatBegan.lastBegan`). Undefined: everything does. */
+  readonly since?: Position | undefined;
 }
+
+type StoredKept = readonly [shape: string, of: JsonValue, atMs: number | null, last: LastEvent, since?: Position];
 
 /** What is needed of an event for it to be a cause; null: it is the default. */
 type LastEvent = readonly [
@@ -219,15 +234,20 @@ export function timedReaction<State, Given extends On>(
       initial: () => undefined,
       form: {
         stored(kept) {
-          const { of, atMs, last } = kept as unknown as Kept<State>;
-          return [operator.shape, of === null ? null : operator.stored(of), atMs, last];
+          const { of, atMs, last, since } = kept as unknown as Kept<State>;
+          const row = [operator.shape, of === null ? null : operator.stored(of), atMs, last] as const;
+          return since === undefined ? row : [...row, since];
         },
         restored(row) {
-          const [shape, of, atMs, last] = row as unknown as readonly [string, JsonValue, number | null, LastEvent];
-          if (shape === operator.shape)
-            return { of: of === null ? null : operator.restored(of), atMs, last } as unknown as JsonValue;
-          const adopted = of === null ? undefined : operator.adopted?.(shape, of);
-          return adopted === undefined ? undefined : ({ of: adopted, atMs, last } as unknown as JsonValue);
+          const [shape, of, atMs, last, since] = row as unknown as StoredKept;
+          const state =
+            of === null
+              ? null
+              : shape === operator.shape
+                ? operator.restored(of)
+                : (operator.adopted?.(shape, of) ?? null);
+          if (state === null && shape !== operator.shape) return undefined;
+          return { of: state, atMs, last, since } as unknown as JsonValue;
         },
       },
       indexNames: operator.heldIn === undefined ? [] : [HELD_INDEX],
@@ -281,11 +301,14 @@ function handle<State>(
   found: Found[],
 ): { readonly keep: Keep<State>; readonly state: State } | undefined {
   const kept = handling.state as unknown as Kept<State> | undefined;
-  const before = kept === undefined || kept.of === null ? undefined : { of: kept.of, last: kept.last };
   const { event, time } = handling;
   if (time === undefined) throw new Error('a handling without event time');
+  const before = kept === undefined ? undefined : presentOf(operator, kept, time.began);
   // What was due has become nothing meanwhile.
-  if (before === undefined && time.due !== undefined) return undefined;
+  if (before === undefined && time.due !== undefined) {
+    if (kept !== undefined) handling.keepState(undefined);
+    return undefined;
+  }
   const knownMs = kept?.atMs ?? NO_TIME;
   let state: State;
   let atMs: number;
@@ -323,10 +346,24 @@ function handle<State>(
   const keep: Keep<State> = (of) => {
     const isOver = operator.isOver(of);
     if (isOver && kept === undefined && handling.state === undefined) return;
-    handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last } as unknown as JsonValue));
+    const since = time.began.lastBegan === START ? undefined : time.began.lastBegan;
+    handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last, since } as unknown as JsonValue));
   };
   keep(state);
   return { keep, state };
+}
+
+/** What is kept of a key, without what was kept for something that was looked for before, and is again: between the two nobody looked. */
+function presentOf<State>(
+  operator: Operator<State>,
+  { of, last, since = START }: Kept<State>,
+  began: WhatBegan,
+): { readonly of: State; readonly last: LastEvent } | undefined {
+  if (of === null) return undefined;
+  if (began.lastBegan <= since || operator.without === undefined) return { of, last };
+  const ids = new Set((operator.looksFor ?? []).filter((id) => began.beganAfter(id) > since));
+  const left = ids.size === 0 ? of : operator.without(of, ids);
+  return left === undefined ? undefined : { of: left, last };
 }
 
 /** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
@@ -358,7 +395,7 @@ class KeySaying implements Saying {
 
   since(id: string, place: number): number {
     const { time } = this.#handling;
-    return time?.beganMs(id, place) ?? time?.sinceMs ?? NO_TIME;
+    return time?.began.beganMs(id, place) ?? time?.sinceMs ?? NO_TIME;
   }
 
   get last(): RecordedEvent {

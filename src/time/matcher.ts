@@ -51,11 +51,10 @@ export function dueOfMatcher<Event>(pattern: CompositePattern<Event>, { runs }: 
   return dueMs;
 }
 
-/** An event in its turn; `knownMs`: what happened before that came already, and was nothing to what begins only now. Default: its own time. */
+/** An event in its turn. */
 export interface TurnEvent<Event> {
   readonly timeMs: number;
   readonly value: Event;
-  readonly knownMs?: number;
 }
 
 /**
@@ -70,7 +69,7 @@ export function matchEvent<Event>(
   event: TurnEvent<Event>,
 ): MatchStep<Event> {
   const waited = passTime(pattern, state, event.timeMs);
-  const turn = new Turn(pattern, event.timeMs, event.knownMs);
+  const turn = new Turn(pattern, event.timeMs);
   for (const run of waited.state.runs) turn.offer(run, event.value);
   return turn.end(waited);
 }
@@ -82,7 +81,7 @@ export function timeAfterEvent<Event>(
   event: TurnEvent<Event>,
 ): number {
   const { runs } = passTime(pattern, state, event.timeMs).state;
-  const turn = new Turn(pattern, event.timeMs, event.knownMs);
+  const turn = new Turn(pattern, event.timeMs);
   for (const run of runs) turn.offer(run, event.value);
   return turn.leftMs;
 }
@@ -108,8 +107,6 @@ export function passTime<Event>(
 class Turn<Event> {
   readonly #pattern: CompositePattern<Event>;
   readonly #timeMs: number;
-  /** What begins anew now knows nothing of before: what is absent from its beginning is so since then. */
-  readonly #freshMs: number;
   readonly #runs: Run<Event>[] = [];
   /** Made when there is one: most turns lead to nothing. */
   #begun: Run<Event>[] | undefined;
@@ -119,10 +116,9 @@ class Turn<Event> {
   #ended = false;
   #leftMs = Number.POSITIVE_INFINITY;
 
-  constructor(pattern: CompositePattern<Event>, timeMs: number, knownMs = timeMs) {
+  constructor(pattern: CompositePattern<Event>, timeMs: number) {
     this.#pattern = pattern;
     this.#timeMs = timeMs;
-    this.#freshMs = Math.max(timeMs, knownMs);
   }
 
   get leftMs(): number {
@@ -170,7 +166,7 @@ class Turn<Event> {
     const over = state.over || (every === undefined && this.#matches !== undefined) || this.#ended;
     const runs = this.#begun === undefined ? this.#runs : [...this.#runs, ...this.#begun];
     // Without `every` it may begin anew until it has matched.
-    if (!over && runs.length === 0) runs.push(fresh(this.#pattern, 0, this.#freshMs, NOTHING));
+    if (!over && runs.length === 0) runs.push(fresh(this.#pattern, 0, this.#timeMs, NOTHING));
     return {
       state: { runs: over && every === undefined ? [] : runs, over },
       matches: this.#matches === undefined ? matches : [...matches, ...this.#matches],
@@ -189,7 +185,7 @@ class Turn<Event> {
     if (step.kind === 'absent') {
       if (!step.absent.absent(event, run.bound)) return undefined;
       // An absence that nothing comes before is waited for anew.
-      return run.step === 0 ? { ...run, sinceMs: Math.max(run.sinceMs, this.#timeMs) } : 'broken';
+      return run.step === 0 ? { ...run, sinceMs: this.#timeMs } : 'broken';
     }
     if (step.kind !== 'count') return this.#takeSides(run, step, event);
     if (run.count >= step.min && run.step + 1 < steps.length) {
@@ -277,13 +273,13 @@ class Turn<Event> {
   #anew({ origin }: Run<Event>): Run<Event> | undefined {
     const { every } = this.#pattern;
     if (every === undefined || origin === undefined || this.#begun !== undefined) return undefined;
-    return fresh(this.#pattern, every[0], this.#freshMs, origin);
+    return fresh(this.#pattern, every[0], this.#timeMs, origin);
   }
 
   /** It will not become a match; but who was within `every` begins anew, and so does who has not matched yet. */
   #lose(run: Run<Event>): Run<Event> | undefined {
     const { every, withinMs } = this.#pattern;
-    if (every === undefined) return fresh(this.#pattern, 0, this.#freshMs, NOTHING);
+    if (every === undefined) return fresh(this.#pattern, 0, this.#timeMs, NOTHING);
     const { origin } = run;
     const isOver = origin?.firstMs !== undefined && origin.firstMs + withinMs <= this.#timeMs;
     if (!isOver) return this.#anew(run);

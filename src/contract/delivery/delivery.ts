@@ -1,4 +1,5 @@
 import type { ContractSuite } from '../contract-case.ts';
+import { beginningCases } from './beginning.ts';
 import { blamingCases } from './blaming.ts';
 import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
@@ -43,6 +44,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...matchingCases(bench),
   ...holdingCases(bench),
   ...givingUpCases(bench),
+  ...beginningCases(bench),
   ...blamingCases(bench),
   ...mendingCases(bench),
   ...modellingCases(bench),

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import { defineAutomation } from '../../automation/define-automation.ts';
+import { defineEvent } from '../../event/define-event.ts';
+import type { RecordedEvent } from '../../event/event.ts';
+import { defineSilence } from '../../operator/define-monitor.ts';
+import { definePattern } from '../../operator/define-pattern.ts';
+import type { PatternRule } from '../../operator/define-pattern.ts';
+import { definePatterns } from '../../operator/define-patterns.ts';
+import type { EventTimeOptions } from '../../operator/event-time-options.ts';
+import { not, one } from '../../operator/pattern.ts';
+import { DEFAULT_START_MS } from '../../testing/index.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { deliveryCases } from './delivery-case.ts';
+import type { DeliveryStage } from './delivery-case.ts';
+import { Alarmed, measure, Measured, seconds } from './readings.ts';
+import type { Test } from './readings.ts';
+
+const Noticed = defineEvent({
+  type: 'contract.beginning.noticed',
+  schema: z.object({ sensor: z.string(), at: z.number() }),
+  stream: () => 'noticed',
+});
+
+const value = (n: number) => ({ data: { value: [n] } });
+const of = (name: string, n: number) => one(name, Measured).where(value(n));
+const key = (event: { readonly stream: string }) => event.stream.slice('sensor-'.length);
+
+const another: PatternRule = { sequence: [of('five', 5), of('low', 10)] };
+/** No 5 for so long, and then a 1. */
+const unasked = (forSeconds: number): PatternRule => ({
+  sequence: [not(Measured, value(5)).within(`${forSeconds}s`), of('last', 1)],
+});
+
+type Shape = 'alone' | 'of a set' | 'plain';
+
+/** An automation that notes of each match when it was. */
+function noticing(shape: Shape, rule: PatternRule, time: EventTimeOptions<RecordedEvent> = { idle: 'never' }) {
+  const common = { name: 'noticing', publishes: [Noticed] };
+  if (shape === 'plain')
+    return defineAutomation({
+      ...common,
+      on: Measured,
+      key,
+      run: ({ event, publish }) =>
+        event.data.value === 200 ? void publish(Noticed, { sensor: event.data.sensor, at: -1 }) : undefined,
+    });
+  const on =
+    shape === 'alone'
+      ? definePattern({ ...rule, key, time })
+      : definePatterns({ key, time, patterns: { another, rule } });
+  return defineAutomation({
+    ...common,
+    on: on as ReturnType<typeof definePattern>,
+    async run({ key: sensor, time: at, publish }) {
+      await publish(Noticed, { sensor, at: seconds(at) });
+    },
+  });
+}
+
+const noticed = (test: Test) => test.recorded(Noticed).map(({ data }) => `${data.sensor} ${data.at}`);
+
+/** It is brought to look for something else, and does not know what was before. */
+async function runChanged(stage: DeliveryStage, from: Shape, to: Shape): Promise<void> {
+  const automations = [noticing(from, from === 'of a set' ? another : unasked(11))];
+  const test: Test = await stage.start({ events: [Measured], automations });
+  await measure(test, 'z', 0, 5);
+  await measure(test, 'a', 100, 5);
+  await test.settled();
+  automations[0] = noticing(to, unasked(10));
+  await test.restart();
+  for (const [sensor, second, n] of [
+    ['a', 105, 1],
+    ['b', 106, 1],
+    ['b', 107, 5],
+    ['c', 111, 1],
+    ['a', 111, 1],
+    ['b', 115, 1],
+    ['d', 116, 1],
+  ] as const) {
+    await measure(test, sensor, second, n);
+    await (second === 106 ? test.restart() : test.crash());
+  }
+  await test.settled();
+  // A plain one knows nothing of time: that begins with the first event then.
+  const anew = from === 'plain' ? ['d 116'] : ['c 111', 'a 111', 'd 116'];
+  assert.deepEqual(noticed(test), anew, `${from} → ${to}`);
+  await test.consumers.replay('noticing', 'beginning');
+  await test.settled();
+  // Now it knows all of it.
+  assert.deepEqual(
+    noticed(test).toSorted(),
+    [...new Set([...anew, 'a 105', 'b 106', 'c 111', 'd 116'])].toSorted(),
+    `${from} → ${to}`,
+  );
+}
+
+/** When what is looked for began: what is absent is absent since then (CE1), and no false absence comes of what was not looked at. */
+export const beginningCases: ContractSuite = (bench) =>
+  deliveryCases(bench, {
+    async 'CE1 what is absent from a pattern that was changed, or added to others, is so since it was'(stage) {
+      for (const [from, to] of [
+        ['alone', 'alone'],
+        ['of a set', 'of a set'],
+        ['alone', 'of a set'],
+        ['of a set', 'alone'],
+        ['plain', 'alone'],
+      ] as const)
+        await runChanged(stage, from, to);
+    },
+    async 'CE1 of a set that another pattern is added to, what is absent from the others is so since these began'(
+      stage,
+    ) {
+      const automations = [noticing('of a set', unasked(10))];
+      const test: Test = await stage.start({ events: [Measured], automations });
+      await measure(test, 'z', 0, 5);
+      await test.settled();
+      const time = { idle: 'never' } as const;
+      automations[0] = defineAutomation({
+        name: 'noticing',
+        on: definePatterns({ key, time, patterns: { later: another, rule: unasked(10) } }),
+        publishes: [Noticed],
+        async run({ key: sensor, time: at, publish }) {
+          await publish(Noticed, { sensor, at: seconds(at) });
+        },
+      });
+      await measure(test, 'z', 8, 5);
+      await test.restart();
+      await measure(test, 'a', 12, 1);
+      await test.settled();
+      assert.deepEqual(noticed(test), ['a 12']);
+    },
+    async 'CE1 G6 a pattern that is brought back has forgotten what was under way: in between nobody looked'(stage) {
+      const first: PatternRule = { sequence: [of('asked', 1), not(Measured, value(5)).within('100s')] };
+      const second: PatternRule = { sequence: [of('asked', 1), of('again', 2)] };
+      const automations = [noticing('alone', first)];
+      const inSet = (...rules: readonly PatternRule[]) =>
+        defineAutomation({
+          name: 'in-set',
+          on: definePatterns({
+            key,
+            time: { idle: 'never' },
+            patterns: Object.fromEntries(rules.map((rule, index) => [`rule${index}`, rule])),
+          }),
+          publishes: [Noticed],
+          async run({ key: sensor, time, publish }) {
+            await publish(Noticed, { sensor: `${sensor}'`, at: seconds(time) });
+          },
+        });
+      automations[1] = inSet(second, first);
+      const test: Test = await stage.start({ events: [Measured], automations });
+      await measure(test, 'a', 0, 1);
+      await measure(test, 'b', 0, 1);
+      await test.settled();
+      automations[0] = noticing('alone', second);
+      automations[1] = inSet(second);
+      await test.restart();
+      await measure(test, 'a', 20, 5);
+      await test.settled();
+      automations[0] = noticing('alone', first);
+      automations[1] = inSet(second, first);
+      await test.restart();
+      await measure(test, 'c', 50, 1);
+      await test.crash();
+      await measure(test, 'z', 300, 5);
+      await test.crash();
+      // What was not touched goes on in the set.
+      await measure(test, 'b', 301, 2);
+      await test.settled();
+      assert.deepEqual(noticed(test).toSorted(), ["b' 301", 'c 150', "c' 150"]);
+    },
+    async 'CE1 a key that is expected only now is silent since it is expected'(stage) {
+      const expecting = (...expected: readonly string[]) =>
+        defineSilence({
+          name: 'silent',
+          on: Measured,
+          key: ({ data }) => data.sensor,
+          for: '1h',
+          expected,
+          time: { idle: 'never' },
+          publishes: Alarmed,
+          alarm: ({ key: sensor, since }) => ({ sensor, since }),
+        });
+      const monitors = [expecting('a', 'b')];
+      const test: Test = await stage.start({ events: [Measured], monitors });
+      await measure(test, 'z', 0, 1);
+      await test.settled();
+      await measure(test, 'z', 3_000, 1);
+      await test.settled();
+      monitors[0] = expecting('a', 'b', 'c');
+      await test.restart();
+      for (const second of [5_000, 6_500, 7_000]) {
+        await measure(test, 'z', second, 1);
+        await test.crash();
+      }
+      await test.settled();
+      assert.deepEqual(
+        test.recorded(Alarmed).map(({ data, time }) => [data.sensor, seconds(data.since), seconds(time)]),
+        [
+          ['a', 0, 3_600],
+          ['b', 0, 3_600],
+          ['c', 3_000, 6_600],
+        ],
+      );
+    },
+    async 'CE1 what is absent before an event that may be left out, or while a source has yet to speak, is so since time began'(
+      stage,
+    ) {
+      const optional: PatternRule = {
+        sequence: [of('first', 9).count({ atLeast: 0 }), not(Measured, value(5)).within('10s'), of('last', 1)],
+      };
+      for (const shape of ['alone', 'of a set'] as const)
+        for (const disorder of ['0s', '3s'] as const)
+          for (const rule of [unasked(10), optional]) {
+            const time = { idle: 'never', disorder, sources: ['/sensors', '/others'] } as const;
+            const test: Test = await stage.start({
+              events: [Measured],
+              automations: [noticing(shape, rule, time)],
+            });
+            await measure(test, 'z', -1_000, 5);
+            await test.crash();
+            await measure(test, 'a', -988, 1);
+            await test.settled();
+            const at = new Date(DEFAULT_START_MS - 900_000);
+            await test.system.publish(Measured, { sensor: 'b', value: 5 }, { source: '/others', time: at });
+            await measure(test, 'z', -900, 5);
+            await test.settled();
+            assert.deepEqual(noticed(test), ['a -988'], `${shape} ${disorder}`);
+          }
+    },
+    async 'G8 what an event completes is in time, whatever begins after it'(stage) {
+      for (const shape of ['alone', 'of a set'] as const) {
+        const rule: PatternRule = {
+          sequence: [not(Measured, value(5)).within('10s'), of('first', 1), of('last', 2)],
+        };
+        const test: Test = await stage.start({ events: [Measured], automations: [noticing(shape, rule)] });
+        await measure(test, 'z', 0, 5);
+        await measure(test, 'a', 1_500, 1);
+        await measure(test, 'z', 2_500, 5);
+        await measure(test, 'a', 1_600, 2);
+        await test.crash();
+        await measure(test, 'a', 2_556, 1);
+        await measure(test, 'a', 2_557, 2);
+        await test.settled();
+        assert.deepEqual(noticed(test), ['a 1600', 'a 2557'], shape);
+        assert.deepEqual(test.reported('thereupon.event.late'), [], shape);
+      }
+    },
+    async 'G8 what comes late and was not to come counts: nothing behind it is taken for absent'(stage) {
+      for (const shape of ['alone', 'of a set'] as const) {
+        const test: Test = await stage.start({ events: [Measured], automations: [noticing(shape, unasked(10))] });
+        for (const [sensor, second, n] of [
+          ['z', 0, 5],
+          ['z', 30, 5],
+          ['a', 2, 5],
+          ['a', 11, 1],
+          ['a', 13, 1],
+        ] as const) {
+          await measure(test, sensor, second, n);
+          await test.crash();
+        }
+        await test.settled();
+
+        assert.deepEqual(noticed(test), ['a 13'], shape);
+        assert.equal(test.reported('thereupon.event.late').length, 1, shape);
+      }
+    },
+  });
