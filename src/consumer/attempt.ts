@@ -5,7 +5,7 @@ import type { Cause } from '../event/create-event.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { EventLog } from '../channel/event-log.ts';
-import { asChecked } from '../event/derived-definitions.ts';
+import { asChecked, timedAs } from '../event/derived-definitions.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sealJson } from '../event/sealed-json.ts';
@@ -19,7 +19,7 @@ import { admit } from '../schema/gate.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
-import type { HandledPart, Handling, HandlingTime, Reaction } from './reaction.ts';
+import type { HandledPart, Handling, HandlingTime, Reaction, Recalled, RecallFact } from './reaction.ts';
 import { withData } from './aside.ts';
 import type { Edited, FailedPart } from './delivery-store.ts';
 import type { LeftOut } from './left-out.ts';
@@ -216,8 +216,16 @@ export class Attempt implements Handling {
     options: PublishOptions & { readonly id: string },
     cause = this.cause,
   ): Promise<{ readonly id: string }> {
-    const recorded = this.#setting.ownFacts.recorded(id);
+    const recorded = this.#setting.ownFacts.recorded(definition, id);
     return this.#publishing(() => this.#publish(definition, data, options, { derived: true, cause, recorded }));
+  }
+
+  get mayHaveSaidOtherwise(): boolean {
+    return this.#setting.ownFacts.mayDiffer;
+  }
+
+  recall(fact: RecallFact): Promise<Recalled> {
+    return this.#setting.ownFacts.recall(fact);
   }
 
   #publishing(publish: () => Promise<{ readonly id: string }>): Promise<{ readonly id: string }> {
@@ -257,7 +265,12 @@ export class Attempt implements Handling {
         : this.#inTurn(recorded, (known) =>
             known === undefined
               ? encode(definition, data, options, from)
-              : encode(asChecked(definition), known.data, options, from),
+              : encode(
+                  asChecked(definition),
+                  known.data,
+                  { ...options, extensions: timedAs(known, options.extensions) },
+                  from,
+                ),
           );
     if (encoded instanceof Promise) {
       const part = this.#part;

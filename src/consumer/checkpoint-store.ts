@@ -66,7 +66,7 @@ export interface ConsumerForm {
   readonly began?: Position | undefined;
   /** What it was not given, because it took other types then. Default: nothing. */
   readonly missed?: readonly MissedEvents[] | undefined;
-  /** Whether it was replayed at some time. Default: it was not. */
+  /** Whether it was replayed at some time, or one of its name was before it: there may be facts that it would not publish. Default: it was not. */
   readonly replayed?: true | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;

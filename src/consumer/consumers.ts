@@ -13,6 +13,7 @@ import type { CancelTimer } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
 import { Consumer } from './consumer.ts';
 import type { ConsumerStatus, HeldKey } from './status.ts';
+import { reportRemoval } from './removals.ts';
 import { rememberedStatus } from './status.ts';
 import type { ReplayFrom } from './replay.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
@@ -222,10 +223,14 @@ export class Consumers {
         `consumer ${name} is running in ${nodes === 1 ? 'another process' : `${nodes} other processes`}; ${expected}`,
       );
     }
-    const { checkpoints } = this.#options.stores;
+    const { environment, stores } = this.#options;
+    const { checkpoints, log } = stores;
+    if ((await checkpoints.load(name)) === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    // Before it is: who comes to have its name has to know.
+    await reportRemoval(name, log, environment);
     // What it kept goes first, so that a consumer which has done nothing is all that an end in the middle leaves.
     const anew = { checkpoint: { low: START, done: [] }, forget: { above: BEFORE_ALL, rows: namespacesOf(name) } };
-    await checkpoints.change(name, anew, this.#options.environment.clock.now());
+    await checkpoints.change(name, anew, environment.clock.now());
     if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }
 

@@ -107,6 +107,10 @@ export interface Handling {
     options: PublishOptions & { readonly id: string },
     cause?: Cause,
   ): Promise<{ readonly id: string }>;
+  /** Whether there may be facts of it that it would not publish now: it was replayed. */
+  readonly mayHaveSaidOtherwise: boolean;
+  /** What was published before in place of a fact that is about to be: under its id, and those of the facts that took its place one after another. */
+  recall(fact: RecallFact): Promise<Recalled>;
   append(event: EncodedEvent): void;
   /** Records what the system has to say about an event, by default that of the handling. */
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>, about?: RecordedEvent): void;
@@ -116,6 +120,21 @@ export interface Handling {
   find(source: string, id: string): Promise<RecordedEvent | undefined>;
   /** Whether an event of the log, of a type that may be taken back, was never handled: it was given up, or is from before the consumer took its type. */
   isLeftOut(source: string, id: string): Promise<boolean>;
+}
+
+/** A fact that is about to be published, and the ids that it and those that take its place have one after another. */
+export interface RecallFact {
+  readonly definition: EventDefinition;
+  readonly data: unknown;
+  /** Its attribute. */
+  readonly timing: string | undefined;
+  readonly idAt: (number: number) => string;
+}
+
+/** Facts under ids that follow one another, and which of them says what is about to be said; -1: none. */
+export interface Recalled {
+  readonly told: readonly RecordedEvent[];
+  readonly same: number;
 }
 
 /** How a reaction goes by event time: it is told when time alone brings something on for a key. */

@@ -58,6 +58,16 @@ export function lateOf<Type extends string, Input, Data>(
   return derived(lates, definition, LATE, 'came too late') as EventDefinition<`${Type}.late`, Data, Data>;
 }
 
+/** Attributes of a fact about another one, with its `timing`: who does not let that one in does not let this one in. */
+export function timedAs(
+  { stored }: RecordedEvent,
+  extensions: Readonly<Record<string, string | number | boolean>> = {},
+): Readonly<Record<string, string | number | boolean>> {
+  const { timing: _present, ...others } = extensions;
+  const { timing } = (stored.attributes ?? {}) as { readonly timing?: string };
+  return timing === undefined ? others : { ...others, timing };
+}
+
 /** The same definition for data that its schema gave out before. */
 export function asChecked(definition: EventDefinition): EventDefinition {
   return { ...definition, schema: CHECKED };

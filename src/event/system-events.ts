@@ -19,6 +19,7 @@ export const SYSTEM_EVENTS = {
   consumerPaused: 'thereupon.consumer.paused',
   consumerResumed: 'thereupon.consumer.resumed',
   consumerReplayed: 'thereupon.consumer.replayed',
+  consumerRemoved: 'thereupon.consumer.removed',
   consumerStalled: 'thereupon.consumer.stalled',
   outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',

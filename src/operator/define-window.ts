@@ -6,6 +6,7 @@ import { retractedEvent, retractionId, retractionOf } from '../event/derived-def
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { Retold } from './retold.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
@@ -232,6 +233,8 @@ class WindowOperator implements Operator<Windows> {
   #saying: Saying | undefined;
   /** Results of windows at hand were given up by an operator. */
   #gaveUp = false;
+  readonly recalls = true;
+  #retold: Retold | undefined;
 
   constructor(name: string, parts: WindowParts) {
     this.#name = name;
@@ -258,8 +261,7 @@ class WindowOperator implements Operator<Windows> {
   take(windows: Windows, { event, timeMs, watermarkMs }: TimedEvent, saying: Saying): Windows {
     const { late, retracted } = this.#parts;
     const rules = this.#rules;
-    this.#saying = saying;
-    this.#gaveUp = false;
+    this.#begin(saying);
     const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
       ? removeFromWindows(rules, windows, { timeMs, value: retractedEvent(event), watermarkMs })
       : { ...addToWindows(rules, windows, { timeMs, value: event, watermarkMs }), withdrawn: [] };
@@ -275,18 +277,23 @@ class WindowOperator implements Operator<Windows> {
 
   pass(windows: Windows, watermarkMs: number, saying: Saying): Windows {
     if (this.dueMs(windows) > watermarkMs) return windows;
-    this.#saying = saying;
-    this.#gaveUp = false;
+    this.#begin(saying);
     const step = advanceWindows(this.#rules, windows, watermarkMs);
     for (const firing of step.firings) this.#tell(firing, saying);
     return this.#standing(step.windows);
   }
 
-  /** What was given up was not said. */
-  #standing(windows: Windows): Windows {
-    if (!this.#gaveUp) return windows;
+  #begin(saying: Saying): void {
+    this.#saying = saying;
     this.#gaveUp = false;
-    return windows.map((window) => ({
+    this.#retold = undefined;
+  }
+
+  /** What was given up was not said, and what was said before has the number that it had. */
+  #standing(windows: Windows): Windows {
+    const known = this.#retold?.numbered(windows) ?? windows;
+    if (!this.#gaveUp) return known;
+    return known.map((window) => ({
       ...window,
       standing: window.standing.filter(({ result }) => result !== GIVEN_UP),
     }));
@@ -340,8 +347,9 @@ class WindowOperator implements Operator<Windows> {
   }
 
   /** What the result takes the place of is taken back first, so that who adds up has it once. */
-  #tell(firing: Firing<JsonValue>, saying: Saying): void {
+  #tell(given: Firing<JsonValue>, saying: Saying): void {
     const { published } = this.#parts;
+    const firing = this.#recalled(given, saying);
     if (firing.result === GIVEN_UP) {
       for (const said of firing.replaces) if (said.result !== GIVEN_UP) this.#takeBack(said, undefined, saying);
       return;
@@ -353,11 +361,34 @@ class WindowOperator implements Operator<Windows> {
     const isPlain = replaced.length === 0 && firing.reason === 'end';
     const extensions = {
       ...(replaced.length === 0 ? {} : { replaces: replaced.join(' ') }),
-      ...(firing.reason === 'end' ? {} : { timing: firing.reason }),
+      ...timed(firing.reason),
     };
     saying.part(partOf(firing), () => {
       void saying.publish(published, firing.result, { id, time, ...(isPlain ? {} : { extensions }) });
     });
+  }
+
+  /** Where it said something else before, it goes on from there: what was said last holds no longer, unless it is this. */
+  #recalled(given: Firing<JsonValue>, saying: Saying): Firing<JsonValue> {
+    const firing = this.#retold?.of(given) ?? given;
+    const { index, result, reason } = firing;
+    const recalled =
+      result === GIVEN_UP
+        ? undefined
+        : saying.recall({
+            definition: this.#parts.published,
+            data: result,
+            timing: timingOf(reason),
+            idAt: (number) => this.#idOf({ ...firing, index: index + number }, saying),
+          });
+    if (recalled === undefined || recalled.told.length === 0 || recalled.same === 0) return firing;
+    this.#retold ??= new Retold();
+    const { told, same } = recalled;
+    const skipped = same > 0 ? same : told.length;
+    this.#retold.skip(given, skipped);
+    // All but the last of them were taken back when the next one came.
+    const last = { ...firing, index: index + skipped - 1, result: told[skipped - 1]?.data as JsonValue };
+    return { ...firing, index: index + skipped, replaces: [last] };
   }
 
   /** Answers the id of what is taken back. */
@@ -374,7 +405,7 @@ class WindowOperator implements Operator<Windows> {
         extensions: {
           retracts: id,
           ...(replacedBy === undefined ? {} : { replacedby: replacedBy }),
-          ...(said.reason === 'end' ? {} : { timing: said.reason }),
+          ...timed(said.reason),
         },
       },
     );
@@ -386,6 +417,16 @@ class WindowOperator implements Operator<Windows> {
     const last = this.#parts.rules.windowing.kind === 'count' ? saying.last.position : '';
     return deterministicId(['window', this.#name, saying.key, startMs, endMs, index, last]);
   }
+}
+
+/** The attribute of a result that is not the one at the end. */
+function timingOf(reason: Telling['reason']): string | undefined {
+  return reason === 'end' ? undefined : reason;
+}
+
+function timed(reason: Telling['reason']): { readonly timing?: string } {
+  const timing = timingOf(reason);
+  return timing === undefined ? {} : { timing };
 }
 
 /** In place of a result that an operator gave up. */

@@ -110,6 +110,7 @@ function unsaid({ key, last, watermarkMs }: Saying): Saying {
     publish: unpublished,
     publishFrom: unpublished,
     takeBack: unpublished,
+    recall: () => undefined,
     part: () => undefined,
     takes: () => true,
     found: nothing,

@@ -6,6 +6,10 @@ import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.
 import { keyedBy } from '../consumer/keys.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import { unlessLeftOut } from '../consumer/left-out.ts';
+import { KeySaying, lastEvent, storedEvent } from './key-saying.ts';
+import type { LastEvent } from './key-saying.ts';
+import { recalling } from './recalling.ts';
+import type { SayingOf } from './recalling.ts';
 import { HELD_INDEX, namespaceOf } from '../consumer/reaction.ts';
 import type {
   HandledPart,
@@ -14,22 +18,21 @@ import type {
   KeyedState,
   Reaction,
   ReactionTime,
+  Recalled,
+  RecallFact,
   WhatBegan,
 } from '../consumer/reaction.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
-import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { retractedEvent } from '../event/derived-definitions.ts';
-import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import { recordedEvent } from '../event/recorded-event.ts';
-import { START, position } from '../event/position.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { PublishOptions } from '../schema/encode.ts';
-import { isoTime } from '../system/clock.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import { timeReader, watermarkRule } from './event-time-options.ts';
 import type { EventTimeOptions } from './event-time-options.ts';
@@ -66,6 +69,8 @@ export interface Saying {
     event: { readonly id: string; readonly data: unknown },
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }>;
+  /** What was said before in place of a fact, where that may have been something else. Undefined: nothing, or it has yet to be looked up. */
+  recall(fact: RecallFact): Recalled | undefined;
   /** Does one of the things that come of the key now; what fails an operator may give up by itself. Undefined: he has. */
   part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined;
   /** Whether the event at this place is the one that is being taken. */
@@ -120,6 +125,8 @@ export interface Operator<State> {
   pass(state: State, watermarkMs: number, saying: Saying): State;
   dueMs(state: State): number;
   isOver(state: State): boolean;
+  /** What it says depends on what it said before (`Saying.recall`). */
+  readonly recalls?: boolean;
   /** What waits for others, where something may. */
   heldIn?(state: State): HeldEvents | undefined;
   /** As JSON, and back. */
@@ -144,22 +151,6 @@ interface Kept<State> {
 }
 
 type StoredKept = readonly [shape: string, of: JsonValue, atMs: number | null, last: LastEvent, since?: Position];
-
-/** What is needed of an event for it to be a cause; null: it is the default. */
-type LastEvent = readonly [
-  id: string,
-  source: string,
-  type: string,
-  stream: string,
-  position: number,
-  recordedMs: number,
-  /** Default: its id. */
-  correlationid: string | null,
-  /** Default: 0. */
-  depth: number | null,
-  traceparent: string | null,
-  tracestate: string | null,
-];
 
 /**
  * The reaction that an operator is.
@@ -282,10 +273,16 @@ export function timedReaction<State, Given extends On>(
     ...(taken.size === 0 ? {} : { takesBack: new Set(definitionsOf(options.on).map(({ type }) => type)) }),
     handle(handling) {
       const act = (): void | Promise<void> => {
+        if (operator.recalls === true && handling.mayHaveSaidOtherwise)
+          return recalling(handling, (sayingOf) => {
+            const handled = handle(operator, handling, [], sayingOf);
+            return handled && (() => handled.keep(handled.state));
+          });
         const found: Found[] = [];
-        const handled = handle(operator, handling, found);
-        if (handled === undefined || found.length === 0) return undefined;
-        return parts.act?.(handling, found, handled.keep, handled.state);
+        const handled = handle(operator, handling, found, (...given) => new KeySaying(handling, ...given));
+        if (handled === undefined) return undefined;
+        handled.keep(handled.state);
+        return found.length === 0 ? undefined : parts.act?.(handling, found, handled.keep, handled.state);
       };
       // Of what time alone brings on the event is the last one of the key: that was taken in.
       const isEvent = handling.time?.due === undefined && handling.time?.expectedSinceMs === undefined;
@@ -299,6 +296,7 @@ function handle<State>(
   operator: Operator<State>,
   handling: Handling,
   found: Found[],
+  sayingOf: SayingOf,
 ): { readonly keep: Keep<State>; readonly state: State } | undefined {
   const kept = handling.state as unknown as Kept<State> | undefined;
   const { event, time } = handling;
@@ -316,7 +314,7 @@ function handle<State>(
   if (before !== undefined && isPassage(handling, before.last[4])) {
     // What failed is brought on again, and no more: what waits behind it was in time for the rest.
     atMs = Math.max(knownMs, time.due?.upToMs ?? finite(operator.dueMs(before.of)) ?? knownMs);
-    state = operator.pass(before.of, atMs, new KeySaying(handling, before.last, found));
+    state = operator.pass(before.of, atMs, sayingOf(before.last, found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
     if (before !== undefined) return undefined;
@@ -331,9 +329,8 @@ function handle<State>(
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
     const nowMs = Math.max(knownMs, watermarkMs);
     atMs = Math.max(nowMs, afterMs);
-    let passed =
-      before === undefined ? undefined : operator.pass(before.of, nowMs, new KeySaying(handling, before.last, found));
-    const say = new KeySaying(handling, event, found, nowMs);
+    let passed = before === undefined ? undefined : operator.pass(before.of, nowMs, sayingOf(before.last, found));
+    const say = sayingOf(event, found, nowMs);
     // What time left nothing of is forgotten, as where time alone was brought on before.
     if (passed === undefined) passed = operator.initial(timeMs, (id) => say.since(id, event.position));
     else if (operator.isOver(passed)) passed = operator.initial(timeMs);
@@ -349,7 +346,6 @@ function handle<State>(
     const since = time.began.lastBegan === START ? undefined : time.began.lastBegan;
     handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last, since } as unknown as JsonValue));
   };
-  keep(state);
   return { keep, state };
 }
 
@@ -369,140 +365,6 @@ function presentOf<State>(
 /** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
 function isPassage({ event, time }: Handling, last: number): boolean {
   return time?.expectedSinceMs === undefined && (time?.due !== undefined || event.position === last);
-}
-
-/** Mostly there is nothing to say, so that it costs nothing to be able to. */
-class KeySaying implements Saying {
-  readonly #handling: Handling;
-  readonly #found: Found[];
-  #last: RecordedEvent | LastEvent;
-  readonly #taken: number | undefined;
-  readonly watermarkMs: number;
-  /** The event was too late for everything. */
-  isLate = false;
-
-  constructor(handling: Handling, last: RecordedEvent | LastEvent, found: Found[], watermarkMs = NO_TIME) {
-    this.watermarkMs = watermarkMs;
-    this.#handling = handling;
-    this.#last = last;
-    this.#taken = isListed(last) ? undefined : last.position;
-    this.#found = found;
-  }
-
-  get key(): string {
-    return this.#handling.key;
-  }
-
-  since(id: string, place: number): number {
-    const { time } = this.#handling;
-    return time?.began.beganMs(id, place) ?? time?.sinceMs ?? NO_TIME;
-  }
-
-  get last(): RecordedEvent {
-    if (isListed(this.#last)) this.#last = recordedEvent(storedEvent(this.#last));
-    return this.#last;
-  }
-
-  publish(
-    definition: EventDefinition,
-    data: unknown,
-    options: PublishOptions & { readonly id: string },
-  ): Promise<{ readonly id: string }> {
-    return this.#handling.derive(definition, data, options, causeOf(this.last));
-  }
-
-  publishFrom(
-    definition: EventDefinition,
-    data: unknown,
-    options: PublishOptions,
-    id: () => string,
-  ): Promise<{ readonly id: string }> {
-    return this.#handling.publishFrom(definition, data, options, { id, cause: causeOf(this.last) });
-  }
-
-  takeBack(
-    definition: EventDefinition,
-    event: { readonly id: string; readonly data: unknown },
-    options: PublishOptions & { readonly id: string },
-  ): Promise<{ readonly id: string }> {
-    return this.#handling.takeBack(definition, event, options, causeOf(this.last));
-  }
-
-  part<Answer>(describe: () => HandledPart, act: (edited: RecordedEvent | undefined) => Answer): Answer | undefined {
-    return this.#handling.part(describe, act);
-  }
-
-  takes(place: number): boolean {
-    return place === this.#taken;
-  }
-
-  found(what: unknown): void {
-    this.#found.push({ what, saying: this });
-  }
-
-  report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>): void {
-    this.#handling.report(type, data, this.last);
-  }
-
-  tooLate(data: Readonly<Record<string, JsonValue>>, wholly = true): void {
-    this.isLate ||= wholly;
-    this.#handling.tooLate(data);
-  }
-}
-
-function isListed(given: RecordedEvent | LastEvent): given is LastEvent {
-  return Array.isArray(given);
-}
-
-function lastEvent(event: RecordedEvent): LastEvent {
-  const { id, source, type, stream, correlationid, recordedMs, attributes } = event.stored;
-  return [
-    id,
-    source,
-    type,
-    stream,
-    event.position,
-    recordedMs,
-    correlationid === id ? null : correlationid,
-    attributes?.causationdepth ?? null,
-    attributes?.traceparent ?? null,
-    attributes?.tracestate ?? null,
-  ];
-}
-
-function storedEvent([
-  id,
-  source,
-  type,
-  stream,
-  place,
-  recordedMs,
-  correlationid,
-  depth,
-  traceparent,
-  tracestate,
-]: LastEvent): StoredEvent {
-  return {
-    id,
-    source,
-    type,
-    stream,
-    position: position(place),
-    recordedMs,
-    correlationid: correlationid ?? id,
-    schemaVersion: 0,
-    version: 0,
-    subject: undefined,
-    time: isoTime(recordedMs),
-    causationid: undefined,
-    encoding: 'none',
-    data: null,
-    attributes: {
-      ...(depth === null ? {} : { causationdepth: depth }),
-      ...(traceparent === null ? {} : { traceparent }),
-      ...(tracestate === null ? {} : { tracestate }),
-    },
-  };
 }
 
 function finite(ms: number): number | null {

@@ -1,0 +1,44 @@
+import type { JsonValue } from '../event/json.ts';
+import type { Firing, Said, Telling, WindowSet } from '../time/window-set.ts';
+
+/** By how much the numbers of what windows say are further than those that a step has given, where more was said before than now. */
+export class Retold {
+  /** Of a window, from a number on. */
+  readonly #skipped = new Map<string, readonly { readonly from: number; readonly by: number }[]>();
+
+  /** What the window says from this on has higher numbers. */
+  skip(telling: Telling, by: number): void {
+    const before = this.#of(telling);
+    this.#skipped.set(nameOf(telling), [...before, { from: telling.index, by }]);
+  }
+
+  /** With the numbers that it and what it takes the place of have. */
+  of(firing: Firing<JsonValue>): Firing<JsonValue> {
+    return { ...this.#said(firing), replaces: firing.replaces.map((said) => this.#said(said)) };
+  }
+
+  numbered(windows: WindowSet<JsonValue, JsonValue>): WindowSet<JsonValue, JsonValue> {
+    return windows.map((window) => ({
+      ...window,
+      firings: this.#numberOf({ ...window, index: window.firings }),
+      standing: window.standing.map((said) => this.#said(said)),
+    }));
+  }
+
+  #said<S extends Said<JsonValue>>(said: S): S {
+    const index = this.#numberOf(said);
+    return index === said.index ? said : { ...said, index };
+  }
+
+  #numberOf(telling: Pick<Telling, 'endMs' | 'index' | 'startMs'>): number {
+    return this.#of(telling).reduce((sum, { from, by }) => (telling.index >= from ? sum + by : sum), telling.index);
+  }
+
+  #of(telling: Pick<Telling, 'endMs' | 'startMs'>): readonly { readonly from: number; readonly by: number }[] {
+    return this.#skipped.get(nameOf(telling)) ?? [];
+  }
+}
+
+function nameOf({ startMs, endMs }: Pick<Telling, 'endMs' | 'startMs'>): string {
+  return `${startMs} ${endMs}`;
+}
