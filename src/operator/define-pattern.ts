@@ -43,17 +43,15 @@ type DefinitionIn<Given> =
 
 /** What is looked for in the events of a key. */
 export interface PatternRule<Steps extends PatternSteps = PatternSteps> {
-  /** One step after another. */
+  /**
+   * One step after another. It matches once for each key (CE3). Where each event that can be the first is to begin a match of its own, that step is
+   * `every`: `[every(one('order', OrderPlaced)), not(OrderPaid).within('15m')]`; where it is to begin anew when it has matched, all steps are.
+   */
   readonly sequence: Steps;
   /** From its first event to its last, inclusive. Default: no limit. */
   readonly within?: Duration;
   /** `'some'` (default): other events of the key may come between two steps; `'next'`: none of the types that it names may. */
   readonly order?: 'some' | 'next';
-  /**
-   * It matches once for each key. Default: it begins anew when it has matched; where each event that can be the first is to begin a match of its
-   * own, that step is `every`: `[every(one('order', OrderPlaced)), not(OrderPaid).within('15m')]`.
-   */
-  readonly once?: boolean;
 }
 
 /** Which events belong together, and when; `Event`: whatever a pattern may be made of. */
@@ -67,7 +65,7 @@ export interface PatternKeyOptions<Event> {
 }
 
 /** What a pattern of a set may say. */
-export const RULE_OPTIONS = 'sequence within order once'.split(' ');
+export const RULE_OPTIONS = 'sequence within order'.split(' ');
 export const KEY_OPTIONS = 'key time late hold'.split(' ');
 
 /** The events that steps may be. */
@@ -125,23 +123,20 @@ export function definePattern<const Steps extends PatternSteps>(
 
 /** Errors: InvalidDefinition names the part of `name`. */
 export function compileRule(name: string, options: PatternRule): CompiledRule {
-  const { sequence, once = false, within, order = 'some' } = options;
+  const { sequence, within, order = 'some' } = options;
   if (!Array.isArray(sequence) || sequence.length === 0)
     throw new InvalidDefinition(name, `sequence must be a list of steps, found ${describeValue(sequence)}`);
   const groups = sequence.filter((step: unknown): step is Every => step instanceof Every);
   if (groups.some((each) => each.steps.length === 0))
     throw new InvalidDefinition(name, 'every() needs the steps that begin anew');
-  if (typeof once !== 'boolean')
-    throw new InvalidDefinition(name, `once must be true or false, found ${describeValue(once)}`);
   if (groups.length > 1) throw new InvalidDefinition(name, 'only one stretch of a sequence may be every');
-  if (once && groups.length > 0) throw new InvalidDefinition(name, 'what is every does not match once');
   const steps = sequence.flatMap((step) => (step instanceof Every ? [...step.steps] : [step]));
   const place = sequence.findIndex((step) => step instanceof Every);
   const [group] = groups as readonly Every[];
   const stretch = [place, place + (group?.steps.length ?? 0) - 1] as const;
   const composite: CompositePattern<StoredEvent> = {
     steps: steps.map((step, index) => stepOf(step, `${name} sequence[${index}]`)),
-    every: group !== undefined ? stretch : once ? undefined : [0, steps.length - 1],
+    every: group === undefined ? undefined : stretch,
     withinMs: within === undefined ? Number.POSITIVE_INFINITY : wholeMs(name, 'within', within, 0),
     order,
   };

@@ -187,9 +187,11 @@ const patterns = definePatterns({
     },
     'three large ones': {
       sequence: [
-        one('large', Moved)
-          .where({ data: { amount: [{ numeric: ['>=', 80] }] } })
-          .count({ atLeast: 3 }),
+        every(
+          one('large', Moved)
+            .where({ data: { amount: [{ numeric: ['>=', 80] }] } })
+            .count({ atLeast: 3 }),
+        ),
       ],
       within: '3s',
     },

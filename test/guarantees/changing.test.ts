@@ -11,6 +11,7 @@ import {
   defineWindow,
   hopping,
   lateOf,
+  every,
   not,
   one,
   open,
@@ -165,7 +166,7 @@ it('refuses an automation over a pattern that becomes a plain one while events w
   const store = memory();
   const common = { name: 'answer', publishes: [Answered] } as const;
   const pair = definePattern({
-    sequence: [one('a', Happened), one('b', Happened)],
+    sequence: [every(one('a', Happened), one('b', Happened))],
     key: (event) => (event.data as { thing: string }).thing,
     time: { disorder: '5s', idle: 'never' },
   });
@@ -294,8 +295,8 @@ it('refuses options that it does not know, by name, wherever they are', () => {
       /hopping: there is no option size; there are every, offset/,
     ],
     [
-      () => definePattern({ key: () => 'k', sequence: [one('a', Happened)], once: 'yes' as never }),
-      /once must be true or false, found "yes"/,
+      () => definePattern({ key: () => 'k', sequence: [one('a', Happened)], once: true } as never),
+      /pattern: there is no option once; there are/,
     ],
     [
       () => definePattern({ key: () => 'k', sequence: [Happened as never] }),

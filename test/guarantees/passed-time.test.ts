@@ -36,8 +36,10 @@ async function pairs(atOnce: boolean): Promise<readonly string[]> {
   const found: string[] = [];
   const pattern = definePattern({
     sequence: [
-      one('first', Told).where({ data: { what: ['first'] } }),
-      one('second', Told).where({ data: { what: ['second'] } }),
+      every(
+        one('first', Told).where({ data: { what: ['first'] } }),
+        one('second', Told).where({ data: { what: ['second'] } }),
+      ),
     ],
     within: '1s',
     key: (event) => event.data.thing,
@@ -160,8 +162,10 @@ async function pairsBehind(fails: boolean, given: { readonly attempts?: 1 }): Pr
   const found: string[] = [];
   const pattern = definePattern({
     sequence: [
-      one('first', Told).where({ data: { what: ['first'] } }),
-      one('second', Told).where({ data: { what: ['second'] } }),
+      every(
+        one('first', Told).where({ data: { what: ['first'] } }),
+        one('second', Told).where({ data: { what: ['second'] } }),
+      ),
     ],
     within: '15s',
     key: (event) => event.data.thing,

@@ -89,11 +89,10 @@ describe('rules over real histories as a program, through years in seconds (G6, 
       const soon = definePattern({
         sequence: [triage, activity('antibiotics', 'IV Antibiotics')],
         within: '60m',
-        once: true,
         key,
         time,
       });
-      const absent = definePattern({ sequence: [triage, no('IV Antibiotics').within('60m')], once: true, key, time });
+      const absent = definePattern({ sequence: [triage, no('IV Antibiotics').within('60m')], key, time });
       expect(await found(eventsOf(csv), [rule('soon', soon), rule('absent', absent)])).toEqual({
         soon: answers['an IV Antibiotics within 60 min after the first triage (0 <= d <= 3600 s)'],
         absent: answers['no IV Antibiotics within 60 min after the first triage (absence)'],
@@ -105,20 +104,20 @@ describe('rules over real histories as a program, through years in seconds (G6, 
     test('road traffic fines, over years', async () => {
       const answers = JSON.parse(text) as Record<string, number>;
       const notified = activity('notified', 'Insert Fine Notification');
-      const once = { once: true, key, time } as const;
+      const common = { key, time } as const;
       const patterns = {
-        paid: definePattern({ ...once, sequence: [notified, activity('payment', 'Payment')], within: '60d' }),
-        unpaid: definePattern({ ...once, sequence: [notified, no('Payment').within('60d')] }),
+        paid: definePattern({ ...common, sequence: [notified, activity('payment', 'Payment')], within: '60d' }),
+        unpaid: definePattern({ ...common, sequence: [notified, no('Payment').within('60d')] }),
         collected: definePattern({
-          ...once,
+          ...common,
           sequence: [activity('penalty', 'Add penalty'), activity('sent', 'Send for Credit Collection')],
         }),
         unsent: definePattern({
-          ...once,
+          ...common,
           sequence: [activity('created', 'Create Fine'), no('Send Fine').within('90d')],
         }),
         several: definePattern({
-          ...once,
+          ...common,
           sequence: [activity('payments', 'Payment').count({ atLeast: 2, atMost: 2 })],
         }),
       };

@@ -49,7 +49,6 @@ class Translation {
     const on = definePattern({
       sequence:
         first === undefined ? steps : [...steps.slice(0, from), every(first, ...others), ...steps.slice(to + 1)],
-      once: stretch === undefined,
       order,
       ...(withinMs === Number.POSITIVE_INFINITY ? {} : { within: withinMs }),
       key: (event) => (event.data as ToldData).key,

@@ -8,7 +8,7 @@ import { definePattern } from '../../operator/define-pattern.ts';
 import type { PatternRule } from '../../operator/define-pattern.ts';
 import { definePatterns } from '../../operator/define-patterns.ts';
 import type { EventTimeOptions } from '../../operator/event-time-options.ts';
-import { not, one } from '../../operator/pattern.ts';
+import { every, not, one } from '../../operator/pattern.ts';
 import { DEFAULT_START_MS } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
@@ -26,10 +26,10 @@ const value = (n: number) => ({ data: { value: [n] } });
 const of = (name: string, n: number) => one(name, Measured).where(value(n));
 const key = (event: { readonly stream: string }) => event.stream.slice('sensor-'.length);
 
-const another: PatternRule = { sequence: [of('five', 5), of('low', 10)] };
+const another: PatternRule = { sequence: [every(of('five', 5), of('low', 10))] };
 /** No 5 for so long, and then a 1. */
 const unasked = (forSeconds: number): PatternRule => ({
-  sequence: [not(Measured, value(5)).within(`${forSeconds}s`), of('last', 1)],
+  sequence: [every(not(Measured, value(5)).within(`${forSeconds}s`), of('last', 1))],
 });
 
 type Shape = 'alone' | 'of a set' | 'plain';
@@ -231,7 +231,7 @@ export const beginningCases: ContractSuite = (bench) =>
     async 'G8 what an event completes is in time, whatever begins after it'(stage) {
       for (const shape of ['alone', 'of a set'] as const) {
         const rule: PatternRule = {
-          sequence: [not(Measured, value(5)).within('10s'), of('first', 1), of('last', 2)],
+          sequence: [every(not(Measured, value(5)).within('10s'), of('first', 1), of('last', 2))],
         };
         const test: Test = await stage.start({ events: [Measured], automations: [noticing(shape, rule)] });
         await measure(test, 'z', 0, 5);

@@ -3,7 +3,7 @@ import { defineAutomation } from '../../automation/define-automation.ts';
 import { defineMonitor } from '../../operator/define-monitor.ts';
 import { definePattern } from '../../operator/define-pattern.ts';
 import { defineWindow } from '../../operator/define-window.ts';
-import { one } from '../../operator/pattern.ts';
+import { every, one } from '../../operator/pattern.ts';
 import { tumbling } from '../../time/windowing.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
@@ -48,7 +48,7 @@ const inTime = (publishes: typeof Said | typeof SaidInTime, fails: (n: number) =
 const matching = (publishes: typeof Said | typeof SaidInTime) =>
   defineAutomation({
     name: 'reader',
-    on: definePattern({ sequence: [one('read', Read)], key, time: { disorder: '10m', idle: 'never' } }),
+    on: definePattern({ sequence: [every(one('read', Read))], key, time: { disorder: '10m', idle: 'never' } }),
     retry: { attempts: 1 },
     publishes: [publishes],
     run({ events, publish }) {
@@ -173,7 +173,7 @@ async function runConditions(stage: DeliveryStage): Promise<void> {
       automations: [
         defineAutomation({
           name: 'reader',
-          on: definePattern({ sequence: [one('read', Read).where(({ data }) => judged(data.n))], key, time }),
+          on: definePattern({ sequence: [every(one('read', Read).where(({ data }) => judged(data.n)))], key, time }),
           retry: { attempts: 1 },
           publishes: [Said],
           run({ events, publish }) {

@@ -69,7 +69,8 @@ function someRule(chance: Chance): PatternRule {
   const isOptional = first instanceof Part && first.min === 0;
   if (!isOptional && chance.next() < 0.3) return { sequence: [begin, last], order };
   if (chance.next() < 0.3) return { sequence: [begin, part('second'), last], within, order };
-  return { sequence: [begin, part('second')], within, order, once: begin === first && chance.next() < 0.3 };
+  if (begin === first && chance.next() < 0.7) return { sequence: [every(first, part('second'))], within, order };
+  return { sequence: [begin, part('second')], within, order };
 }
 
 /** What a pattern alone finds in the events of a key, in the order in which they happened. */
@@ -154,14 +155,16 @@ export const matchingCases: ContractSuite = (bench) => [
           key: (event) => event.stream.slice('sensor-'.length),
           time: { idle: 'never' },
           patterns: {
-            high: { sequence: [one('first', Measured).where({ data: { value: [90] } })] },
+            high: { sequence: [every(one('first', Measured).where({ data: { value: [90] } }))] },
             pair: {
               sequence: [
-                one('first', Measured).where({ data: { value: [1] } }),
-                one('second', Measured).where({ data: { value: [2] } }),
+                every(
+                  one('first', Measured).where({ data: { value: [1] } }),
+                  one('second', Measured).where({ data: { value: [2] } }),
+                ),
               ],
             },
-            silent: { sequence: [not(Measured, { data: { value: [5] } }).within('10s')], once: true },
+            silent: { sequence: [not(Measured, { data: { value: [5] } }).within('10s')] },
           },
         }),
         publishes: [Matched],
@@ -192,12 +195,53 @@ export const matchingCases: ContractSuite = (bench) => [
         [['pair']],
       );
     },
+    async 'G6 CE3 without every a pattern matches once for each key, with it once for each start; several starts have one end'(
+      stage,
+    ) {
+      const [first, second] = [1, 2].map((n) => one(`of${n}`, Measured).where({ data: { value: [n] } }));
+      if (first === undefined || second === undefined) throw new Error('no steps');
+      const noticing = defineAutomation({
+        name: 'noticing',
+        on: definePatterns({
+          key: (event) => event.stream.slice('sensor-'.length),
+          time: { idle: 'never' },
+          patterns: {
+            once: { sequence: [first, second] },
+            starts: { sequence: [every(first), second] },
+            anew: { sequence: [every(first, second)] },
+          },
+        }),
+        publishes: [Matched],
+        async run({ pattern, events, key, publish }) {
+          await publish(Matched, { sensor: key, pattern, of: placesOf(Object.values(events).flat()) });
+        },
+      });
+      const alone = defineAutomation({
+        name: 'alone',
+        on: definePattern({ sequence: [first, second], key: (event) => event.stream, time: { idle: 'never' } }),
+        publishes: [Matched],
+        async run({ events, key, publish }) {
+          await publish(Matched, { sensor: key, pattern: 'alone', of: placesOf(Object.values(events).flat()) });
+        },
+      });
+      const test: Test = await stage.start({ events: [Measured], automations: [noticing, alone] });
+      for (const value of [1, 1, 2, 1, 2, 2]) {
+        await measure(test, 'a', 0, value);
+        await test.crash();
+      }
+      await test.settled();
+      const found = (pattern: string) =>
+        test.recorded(Matched).flatMap(({ data }) => (data.pattern === pattern ? [data.of.length] : []));
+      assert.deepEqual(['once', 'alone', 'starts', 'anew'].map(found), [[2], [2], [2, 2, 2], [2, 2]]);
+    },
     async 'CE1 an absence at the beginning counts since time began, also for a key that was not heard of before'(
       stage,
     ) {
       const steps = [
-        not(Measured, { data: { value: [5] } }).within('10s'),
-        one('first', Measured).where({ data: { value: [1] } }),
+        every(
+          not(Measured, { data: { value: [5] } }).within('10s'),
+          one('first', Measured).where({ data: { value: [1] } }),
+        ),
       ] as const;
       const key = (event: { readonly stream: string }) => event.stream.slice('sensor-'.length);
       const common = { key, time: { idle: 'never' } } as const;
@@ -340,7 +384,7 @@ export const matchingCases: ContractSuite = (bench) => [
         definePattern({
           ...common,
           order: 'next',
-          sequence: [one('first', Measured).where(value(1)), one('second', second)],
+          sequence: [every(one('first', Measured).where(value(1)), one('second', second))],
         });
       const rising = (how: MeasureOptions) =>
         defineMonitor({

@@ -4,7 +4,7 @@ import { defineSilence } from '../../operator/define-monitor.ts';
 import { defineSequence } from '../../operator/define-sequence.ts';
 import { definePattern } from '../../operator/define-pattern.ts';
 import { defineWindow } from '../../operator/define-window.ts';
-import { one } from '../../operator/pattern.ts';
+import { every, one } from '../../operator/pattern.ts';
 import { defineProjection } from '../../projection/define-projection.ts';
 import { tumbling } from '../../time/windowing.ts';
 import type { ContractSuite } from '../contract-case.ts';
@@ -192,7 +192,7 @@ async function runOwnIds(stage: DeliveryStage): Promise<void> {
     }),
     defineAutomation({
       name: 'reader',
-      on: definePattern({ sequence: [one('read', Read)], key, time }),
+      on: definePattern({ sequence: [every(one('read', Read))], key, time }),
       retry: { attempts: 1 },
       publishes,
       run: ({ events, publish }) => void publish(Said, { n: events.read[0]?.data.n ?? 0 }, { id: 'mine' }),
