@@ -1,7 +1,6 @@
 import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import { timestampMs } from '../event/timestamp.ts';
@@ -9,6 +8,8 @@ import type { ClockTrust } from '../schema/clock-trust.ts';
 import { isoTime } from '../system/clock.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
 import type { SourceTime, WatermarkState } from '../time/watermark.ts';
+import { Beginnings } from './beginnings.ts';
+import type { BegunMark } from './beginnings.ts';
 import type { ReactionTime } from './reaction.ts';
 import type { NeededTime } from './time-wishes.ts';
 import { isLane, sourcesOf, toldIn } from './told-time.ts';
@@ -83,8 +84,8 @@ export class EventTime {
     this.#ahead = new Watermark(rule, state);
     this.#behind = new Watermark(rule, state);
     this.#recordedMs = this.#ahead.recordedMs;
-    this.#beginnings = new Beginnings(this.#ahead, watermark.disorderMs, places, kept);
-    this.#beginningsBehind = new Beginnings(this.#behind, watermark.disorderMs, places, kept);
+    this.#beginnings = new Beginnings(this.#ahead, { disorderMs: watermark.disorderMs, places, mark: kept });
+    this.#beginningsBehind = new Beginnings(this.#behind, { disorderMs: watermark.disorderMs, places, mark: kept });
   }
 
   /** Nothing earlier is expected; NO_TIME before anything is known. */
@@ -150,7 +151,10 @@ export class EventTime {
 
   /** An event of the log, in its order, and when it happened. Answers whether the watermark moved. */
   observe({ type, position, source, recordedMs }: RecordedEvent, timeMs: number): boolean {
-    if (this.#told.has(type)) return false;
+    if (this.#told.has(type)) {
+      this.#beginnings.reach((position - 1) as Position);
+      return false;
+    }
     return this.#observe({ position, source: this.#time.bySource ? source : ALL, timeMs, recordedMs });
   }
 
@@ -227,98 +231,14 @@ export class EventTime {
   }
 }
 
-/**
- * When time began, and where it was when something was begun later, at one place of the log.
- *
- * Guarantee Functions of what was observed up to there.
- */
-class Beginnings {
-  readonly #watermark: Pick<Watermark, 'ms'>;
-  readonly #disorderMs: number;
-  /** In order. */
-  readonly #places: readonly Position[];
-  /** NO_TIME: time began later. */
-  readonly #known: Map<Position, number>;
-  /** The first place of which it is not known. */
-  #next: Position | undefined;
-  #sinceMs: number;
-
-  constructor(
-    watermark: Pick<Watermark, 'ms'>,
-    disorderMs: number,
-    places: readonly Position[],
-    mark: Pick<Mark, 'began' | 'sinceMs'> | undefined,
-  ) {
-    this.#watermark = watermark;
-    this.#disorderMs = disorderMs;
-    this.#places = [...new Set(places)].filter((place) => place !== START).sort((left, right) => left - right);
-    const wanted = new Set(this.#places);
-    const began = (mark?.began ?? []).filter(([place]) => wanted.has(place));
-    this.#known = new Map(began.map(([place, ms]) => [place, ms ?? NO_TIME]));
-    this.#next = this.#unknown();
-    this.#sinceMs = mark?.sinceMs ?? NO_TIME;
-  }
-
-  /** As long as not all are known that are waited for, the least time that anything told of. */
-  get sinceMs(): number {
-    return this.#sinceMs;
-  }
-
-  after(place: Position): number {
-    const ms = this.#known.get(place);
-    if (ms === undefined) return NO_TIME;
-    return ms === NO_TIME ? this.#sinceMs : ms;
-  }
-
-  /** Answers what the watermark does. */
-  observe({ position, source, timeMs }: Observation, apply: () => boolean): boolean {
-    this.reach((position - 1) as Position);
-    const wasKnown = this.#watermark.ms !== NO_TIME;
-    const moved = apply();
-    if (wasKnown) return moved;
-    // What is missing is missing since something was there, not since what might still come late.
-    const happenedMs = source === undefined || isLane(source) ? NO_TIME : timeMs;
-    for (const ms of [happenedMs, this.#latestMs])
-      if (ms !== NO_TIME && (this.#sinceMs === NO_TIME || ms < this.#sinceMs)) this.#sinceMs = ms;
-    return moved;
-  }
-
-  /** All up to a place was observed. Answers whether something is known now that was not. */
-  reach(place: Position): boolean {
-    if (this.#next === undefined || this.#next > place) return false;
-    // Some have told of time there, and others are waited for.
-    if (this.#watermark.ms === NO_TIME && this.#sinceMs !== NO_TIME) return false;
-    for (; this.#next !== undefined && this.#next <= place; this.#next = this.#unknown())
-      this.#known.set(this.#next, this.#latestMs);
-    return true;
-  }
-
-  #unknown(): Position | undefined {
-    return this.#places.find((place) => !this.#known.has(place));
-  }
-
-  mark(): Pick<Mark, 'began' | 'sinceMs'> {
-    const began = [...this.#known].map(([place, ms]) => [place, finite(ms)] as const);
-    return { sinceMs: finite(this.#sinceMs), ...(began.length === 0 ? {} : { began }) };
-  }
-
-  /** NO_TIME: nothing is known. */
-  get #latestMs(): number {
-    return this.#watermark.ms + this.#disorderMs;
-  }
-}
-
 function apply(watermark: Watermark, { source, timeMs, recordedMs }: Observation): boolean {
   if (source !== undefined) return watermark.observe(source, timeMs, recordedMs);
   return timeMs === NO_TIME ? watermark.recorded(recordedMs) : watermark.reach(timeMs);
 }
 
 /** As JSON, which knows no infinity: the watermark, the first one, and of each source how far it is. */
-interface Mark {
+interface Mark extends BegunMark {
   readonly watermarkMs: number | null;
-  readonly sinceMs: number | null;
-  /** Of the places after which something was begun that the consumer looks for, how far time was there. Default: none. */
-  readonly began?: readonly (readonly [place: Position, ms: number | null])[];
   readonly sources: Readonly<Record<string, readonly [latestMs: number | null, recordedMs: number]>>;
   /** Default: when events happened. */
   readonly clock?: 'recorded';

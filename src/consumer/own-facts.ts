@@ -50,8 +50,7 @@ export class OwnFacts {
     const said = JSON.parse(encodeJson(validation.data, 'data')) as JsonValue;
     const same = told.findIndex(
       ({ stored, data: known }) =>
-        (stored.attributes as { readonly timing?: string } | undefined)?.timing === timing &&
-        sameJson(known as JsonValue, said),
+        (stored.attributes as { readonly timing?: string } | undefined)?.timing === timing && sameJson(known, said),
     );
     return { told, same };
   }

@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import { START, position } from '../event/position.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { Environment } from '../system/environment.ts';
@@ -61,7 +61,7 @@ export class TimeCourse implements WhatBegan {
       options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
-    this.lastBegan = position(Math.max(START, ...Object.values(looksFor)));
+    this.lastBegan = Math.max(START, ...Object.values(looksFor)) as Position;
     this.#time = time;
     this.#events = new EventTime(reaction.name, time, { mark, clocks, places: Object.values(looksFor) });
     this.due = new DueKeys({

@@ -206,7 +206,7 @@ export function defineSilence<
   const machine: Machine<HeardState, null> = {
     shape: 'silence',
     // Keys that were not expected before are silent since they are.
-    looksFor: expected.length === 0 ? [] : [`keys ${digestOf([...new Set(expected)].toSorted())}`],
+    looksFor: expected.length === 0 ? [] : [`keys ${digestOf([...new Set<string>(expected)].toSorted())}`],
     needsAsMuch: (shape) => shape.startsWith('monitor '),
     valueOf: () => null,
     initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),

@@ -29,8 +29,7 @@ class Recollection {
 
   /** `part`: of what comes of the key it is. */
   later(part: Parameters<Handling['part']>[0] | undefined, act: () => void): void {
-    const effect = part === undefined ? act : () => void this.#handling.part(part, act);
-    this.#effects.push(effect);
+    this.#effects.push(part === undefined ? act : () => this.#handling.part(part, act));
   }
 
   act(): void {

@@ -387,7 +387,7 @@ async function runRetold(
     await measure(test, 'a', second, value);
     await test.settled();
   }
-  const [first, name] = [test.recorded().length, JSON.stringify([before, after, how])];
+  const [facts, name] = [test.recorded().length, JSON.stringify([before, after, how])];
   if (how === 'removed') {
     windows.length = 0;
     await test.restart();
@@ -398,7 +398,7 @@ async function runRetold(
   if (how === 'replayed') await test.consumers.replay('totals', 'beginning');
   await test.settled();
   // Where nothing is otherwise nothing is recorded anew.
-  if (before === after) assert.equal(test.recorded().length, first, name);
+  if (before === after) assert.equal(test.recorded().length, facts, name);
   const later = [
     [40, 20],
     [80, 30],
