@@ -32,6 +32,7 @@ export class Beginnings {
   readonly #known: Map<Position, number>;
   /** The first place of which it is not known. */
   #next: Position | undefined;
+  #wasKnown = false;
   #sinceMs: number;
 
   constructor(
@@ -57,23 +58,25 @@ export class Beginnings {
     return this.#sinceMs;
   }
 
-  after(place: Position): number {
+  sinceAfter(place: Position): number {
     const ms = this.#known.get(place);
     if (ms === undefined) return NO_TIME;
     return ms === NO_TIME ? this.#sinceMs : ms;
   }
 
-  /** Answers what the watermark does. */
-  observe({ position, source, timeMs }: Told, moves: () => boolean): boolean {
-    this.reach((position - 1) as Position);
-    const wasKnown = this.#watermark.ms !== NO_TIME;
-    const moved = moves();
-    if (wasKnown) return moved;
+  /** Of something that tells of time, before the watermark knows of it. */
+  before({ position }: Told): void {
+    if (this.#next !== undefined) this.reach((position - 1) as Position);
+    this.#wasKnown = this.#watermark.ms !== NO_TIME;
+  }
+
+  /** And when it does. */
+  after({ source, timeMs }: Told): void {
+    if (this.#wasKnown) return;
     // What is missing is missing since something was there, not since what might still come late.
     const happenedMs = source === undefined || isLane(source) ? NO_TIME : timeMs;
     for (const ms of [happenedMs, this.#latestMs])
       if (ms !== NO_TIME && (this.#sinceMs === NO_TIME || ms < this.#sinceMs)) this.#sinceMs = ms;
-    return moved;
   }
 
   /** All up to a place was observed. Answers whether something is known now that was not. */

@@ -108,7 +108,7 @@ export class EventTime {
 
   /** When what began after the event at one of the `places` can say that something is missing. NO_TIME: that is not known. */
   beganMs(place: Position): number {
-    return this.#beginnings.after(place);
+    return this.#beginnings.sinceAfter(place);
   }
 
   /** When the last event was recorded that told of time; NO_TIME: none has. */
@@ -163,7 +163,9 @@ export class EventTime {
     for (; this.#first < this.#observations.length; this.#first += 1) {
       const next = this.#observations[this.#first];
       if (next === undefined || next.position > low) break;
-      this.#beginningsBehind.observe(next, () => apply(this.#behind, next));
+      this.#beginningsBehind.before(next);
+      apply(this.#behind, next);
+      this.#beginningsBehind.after(next);
       this.#mark = undefined;
     }
     if (this.#beginningsBehind.reach(low)) this.#mark = undefined;
@@ -196,7 +198,10 @@ export class EventTime {
   #observe(observation: Observation): boolean {
     this.#observations.push(observation);
     this.#recordedMs = Math.max(this.#recordedMs, observation.recordedMs);
-    return this.#beginnings.observe(observation, () => apply(this.#ahead, observation));
+    this.#beginnings.before(observation);
+    const moved = apply(this.#ahead, observation);
+    this.#beginnings.after(observation);
+    return moved;
   }
 
   #markOf(watermark: Watermark): JsonValue {
