@@ -1,11 +1,12 @@
 import type { EventLog } from '../channel/event-log.ts';
+import { retractionId, retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { encodeJson, sameJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { validate } from '../schema/registry.ts';
 import type { ConsumerForm } from './checkpoint-store.ts';
-import type { Recalled, RecallFact } from './reaction.ts';
+import type { Recalled, RecallFact, ToldFact } from './reaction.ts';
 
 /**
  * What a consumer has said before. After a replay that may be otherwise than what it would say now under the same identity, and stands: what
@@ -36,22 +37,38 @@ export class OwnFacts {
     return this.#wasReplayed ? this.#log.find(definition.source ?? this.#source, id) : undefined;
   }
 
-  /** What was published in place of a fact, from its own id on. `said`: the fact, as it would be recorded. */
-  async recall({ definition, data, timing, idAt }: RecallFact): Promise<Recalled> {
-    const told: RecordedEvent[] = [];
-    for (let event = await this.recorded(definition, idAt(0)); event !== undefined;) {
-      told.push(event);
-      event = await this.recorded(definition, idAt(told.length));
+  /** What was published in place of a fact, from its own id on. */
+  async recall(fact: RecallFact): Promise<Recalled> {
+    const { definition, timing, idAt } = fact;
+    const events: { readonly number: number; readonly event: RecordedEvent }[] = [];
+    for (let number = 0, gap = 0; gap < MAX_GAP; number += 1) {
+      const event = await this.recorded(definition, idAt(number));
+      gap = event === undefined ? gap + 1 : 0;
+      if (event !== undefined) events.push({ number, event });
     }
-    if (told.length === 0) return { told, same: -1 };
-    const validation = await validate(definition, data);
-    // Where its schema objects, it is its publication that fails.
-    if (!validation.ok) return { told, same: -1 };
-    const said = JSON.parse(encodeJson(validation.data, 'data')) as JsonValue;
-    const same = told.findIndex(
-      ({ stored, data: known }) =>
-        (stored.attributes as { readonly timing?: string } | undefined)?.timing === timing && sameJson(known, said),
-    );
-    return { told, same };
+    const last = events.at(-1);
+    if (last === undefined) return { told: [], stands: false };
+    const said = await recordedData(fact);
+    const told = events.map(({ number, event }): ToldFact => {
+      const known = timingOf(event);
+      const isSame = said !== undefined && known === timing && sameJson(event.data, said);
+      return { number, event, timing: known, isSame };
+    });
+    const retraction = await this.recorded(retractionOf(definition), retractionId(last.event.id));
+    return { told, stands: retraction === undefined };
   }
+}
+
+/** So many ids after one another may have been given up, or trimmed. */
+const MAX_GAP = 5;
+
+function timingOf({ stored }: RecordedEvent): string | undefined {
+  return (stored.attributes as { readonly timing?: string } | undefined)?.timing;
+}
+
+/** The data of a fact as it would be recorded; undefined: there is none, or its schema objects, and then it is its publication that fails. */
+async function recordedData({ definition, data }: RecallFact): Promise<JsonValue | undefined> {
+  if (data === undefined) return undefined;
+  const validation = await validate(definition, data);
+  return validation.ok ? (JSON.parse(encodeJson(validation.data, 'data')) as JsonValue) : undefined;
 }

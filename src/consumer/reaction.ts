@@ -109,7 +109,7 @@ export interface Handling {
   ): Promise<{ readonly id: string }>;
   /** Whether there may be facts of it that it would not publish now: it was replayed. */
   readonly mayHaveSaidOtherwise: boolean;
-  /** What was published before in place of a fact that is about to be: under its id, and those of the facts that took its place one after another. */
+  /** What was published before in place of a fact: under its id, and those of the facts that took its place one after another. */
   recall(fact: RecallFact): Promise<Recalled>;
   append(event: EncodedEvent): void;
   /** Records what the system has to say about an event, by default that of the handling. */
@@ -122,19 +122,30 @@ export interface Handling {
   isLeftOut(source: string, id: string): Promise<boolean>;
 }
 
-/** A fact that is about to be published, and the ids that it and those that take its place have one after another. */
+/** A fact that is about to be published, or stands, and the ids of it and those that took its place one after another, by their numbers from 0. */
 export interface RecallFact {
   readonly definition: EventDefinition;
+  /** Undefined: there is none. */
   readonly data: unknown;
   /** Its attribute. */
   readonly timing: string | undefined;
   readonly idAt: (number: number) => string;
 }
 
-/** Facts under ids that follow one another, and which of them says what is about to be said; -1: none. */
+/** A fact that was published. */
+export interface ToldFact {
+  readonly number: number;
+  readonly event: RecordedEvent;
+  /** Its attribute. */
+  readonly timing: string | undefined;
+  /** It says what the other one says. */
+  readonly isSame: boolean;
+}
+
+/** Facts under ids that follow one another, in their order, and whether the last one stands: it was not taken back. */
 export interface Recalled {
-  readonly told: readonly RecordedEvent[];
-  readonly same: number;
+  readonly told: readonly ToldFact[];
+  readonly stands: boolean;
 }
 
 /** How a reaction goes by event time: it is told when time alone brings something on for a key. */

@@ -1,12 +1,12 @@
 import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
-import type { HandledPart, Reaction } from '../consumer/reaction.ts';
+import type { HandledPart, Reaction, Recalled } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { retractedEvent, retractionId, retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import { Retold } from './retold.ts';
+import { lastOf, Retold, toldAgain } from './retold.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
@@ -279,7 +279,9 @@ class WindowOperator implements Operator<Windows> {
     if (this.dueMs(windows) > watermarkMs) return windows;
     this.#begin(saying);
     const step = advanceWindows(this.#rules, windows, watermarkMs);
-    for (const firing of step.firings) this.#tell(firing, saying);
+    const told = step.firings.map((firing) => this.#tell(firing, saying));
+    if (saying.recalls)
+      for (const window of windows) if (!isAmong(step.windows, window)) this.#forget(window, told, saying);
     return this.#standing(step.windows);
   }
 
@@ -346,10 +348,15 @@ class WindowOperator implements Operator<Windows> {
     );
   }
 
-  /** What the result takes the place of is taken back first, so that who adds up has it once. */
-  #tell(given: Firing<JsonValue>, saying: Saying): void {
+  /** What the result takes the place of is taken back first, so that who adds up has it once. Answers what is told, under the number that it has. */
+  #tell(given: Firing<JsonValue>, saying: Saying): Firing<JsonValue> {
+    const firing = given.result === GIVEN_UP ? given : this.#recalled(this.#retold?.of(given) ?? given, given, saying);
+    this.#publish(firing, partOf(given), saying);
+    return firing;
+  }
+
+  #publish(firing: Firing<JsonValue>, part: () => HandledPart, saying: Saying): void {
     const { published } = this.#parts;
-    const firing = this.#recalled(given, saying);
     if (firing.result === GIVEN_UP) {
       for (const said of firing.replaces) if (said.result !== GIVEN_UP) this.#takeBack(said, undefined, saying);
       return;
@@ -363,32 +370,55 @@ class WindowOperator implements Operator<Windows> {
       ...(replaced.length === 0 ? {} : { replaces: replaced.join(' ') }),
       ...timed(firing.reason),
     };
-    saying.part(partOf(firing), () => {
+    saying.part(part, () => {
       void saying.publish(published, firing.result, { id, time, ...(isPlain ? {} : { extensions }) });
     });
   }
 
-  /** Where it said something else before, it goes on from there: what was said last holds no longer, unless it is this. */
-  #recalled(given: Firing<JsonValue>, saying: Saying): Firing<JsonValue> {
-    const firing = this.#retold?.of(given) ?? given;
-    const { index, result, reason } = firing;
-    const recalled =
-      result === GIVEN_UP
-        ? undefined
-        : saying.recall({
-            definition: this.#parts.published,
-            data: result,
-            timing: timingOf(reason),
-            idAt: (number) => this.#idOf({ ...firing, index: index + number }, saying),
-          });
-    if (recalled === undefined || recalled.told.length === 0 || recalled.same === 0) return firing;
+  /** What was said of a window from a number on, before it is told anew. */
+  #recall(
+    window: Span,
+    { from, said }: { readonly from: number; readonly said: Said<JsonValue> | undefined },
+    saying: Saying,
+  ): Recalled | undefined {
+    const { startMs, endMs } = window;
+    return saying.recall({
+      definition: this.#parts.published,
+      data: said?.result,
+      timing: said && timingOf(said.reason),
+      idAt: (number) => this.#idOf({ startMs, endMs, index: from + number }, saying),
+    });
+  }
+
+  /** A result takes the place of what was said before, unless it is the same. */
+  #recalled(firing: Firing<JsonValue>, given: Telling, saying: Saying): Firing<JsonValue> {
+    const recalled = this.#recall(firing, { from: firing.index, said: firing }, saying);
+    if (recalled === undefined || recalled.told.length === 0) return firing;
+    const again = toldAgain(recalled, { causeId: saying.last.id, timing: timingOf(firing.reason) });
+    const last = lastOf(recalled, firing);
+    const index = again === undefined ? (last?.index ?? firing.index) + 1 : firing.index + again.number;
     this.#retold ??= new Retold();
-    const { told, same } = recalled;
-    const skipped = same > 0 ? same : told.length;
-    this.#retold.skip(given, skipped);
-    // All but the last of them were taken back when the next one came.
-    const last = { ...firing, index: index + skipped - 1, result: told[skipped - 1]?.data as JsonValue };
-    return { ...firing, index: index + skipped, replaces: [last] };
+    this.#retold.skip(given, index - firing.index);
+    const isReplaced = again === undefined && recalled.stands && last !== undefined;
+    return { ...firing, index, replaces: isReplaced ? [...firing.replaces, last] : firing.replaces };
+  }
+
+  /** A window is over that was told otherwise before, and nothing more will come of it: what was said then and is not said now holds no longer. */
+  #forget(window: Windows[number], told: readonly Firing<JsonValue>[], saying: Saying): void {
+    const now = told.findLast((firing) => isAmong([firing], window));
+    const said = now ?? window.standing.at(-1);
+    const from = now === undefined ? window.firings : now.result === GIVEN_UP ? now.index : now.index + 1;
+    const standing = said === undefined || said.result === GIVEN_UP ? undefined : said;
+    const recalled = this.#recall(window, { from, said: standing }, saying);
+    const last = recalled && lastOf(recalled, { ...window, index: from });
+    if (recalled?.stands !== true || last === undefined || recalled.told.at(-1)?.isSame === true) return;
+    if (standing === undefined) {
+      this.#takeBack(last, undefined, saying);
+      return;
+    }
+    const { earliestMs, latestMs, events } = window;
+    const again = { ...standing, index: last.index + 1, replaces: [last], events, earliestMs, latestMs };
+    this.#publish(again, partOf(again), saying);
   }
 
   /** Answers the id of what is taken back. */
@@ -417,6 +447,10 @@ class WindowOperator implements Operator<Windows> {
     const last = this.#parts.rules.windowing.kind === 'count' ? saying.last.position : '';
     return deterministicId(['window', this.#name, saying.key, startMs, endMs, index, last]);
   }
+}
+
+function isAmong(windows: readonly Span[], { startMs, endMs }: Span): boolean {
+  return windows.some((window) => window.startMs === startMs && window.endMs === endMs);
 }
 
 /** The attribute of a result that is not the one at the end. */

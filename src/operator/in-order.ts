@@ -110,6 +110,7 @@ function unsaid({ key, last, watermarkMs }: Saying): Saying {
     publish: unpublished,
     publishFrom: unpublished,
     takeBack: unpublished,
+    recalls: false,
     recall: () => undefined,
     part: () => undefined,
     takes: () => true,

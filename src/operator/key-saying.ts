@@ -84,6 +84,10 @@ export class KeySaying implements Saying {
     return this.#handling.takeBack(definition, event, options, causeOf(this.last));
   }
 
+  get recalls(): boolean {
+    return false;
+  }
+
   recall(_fact: RecallFact): Recalled | undefined {
     return undefined;
   }

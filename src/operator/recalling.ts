@@ -21,7 +21,7 @@ class Recollection {
   }
 
   recall(fact: RecallFact): Recalled | undefined {
-    const name = JSON.stringify([fact.idAt(0), fact.timing ?? null, fact.data]);
+    const name = JSON.stringify([fact.idAt(0), fact.timing ?? null, fact.data ?? null]);
     const known = this.#answers.get(name);
     if (known === undefined) this.asked.set(name, fact);
     return known;
@@ -50,6 +50,10 @@ class RecallingSaying extends KeySaying {
   ) {
     super(handling, last, found, watermarkMs);
     this.#of = of;
+  }
+
+  override get recalls(): boolean {
+    return true;
   }
 
   override recall(fact: RecallFact): Recalled | undefined {

@@ -1,5 +1,31 @@
 import type { JsonValue } from '../event/json.ts';
+import type { Recalled, ToldFact } from '../consumer/reaction.ts';
 import type { Firing, Said, Telling, WindowSet } from '../time/window-set.ts';
+
+/**
+ * Which of the facts that were told before is the one that is told now; undefined: none. Of one life of a window each has another cause, or another
+ * timing; where several have the same, it was told anew in between, and the last of them is what was said there.
+ */
+export function toldAgain(
+  { told, stands }: Recalled,
+  { causeId, timing }: { readonly causeId: string; readonly timing: string | undefined },
+): ToldFact | undefined {
+  const there = told.findLast((fact) => fact.event.causationid === causeId && fact.timing === timing);
+  if (there?.isSame === true) return there;
+  const last = told.at(-1);
+  return stands && last?.isSame === true ? last : undefined;
+}
+
+/** The last of them, as what a window said; `from`: the window, and the number of the first. */
+export function lastOf(
+  { told }: Recalled,
+  { startMs, endMs, index }: Pick<Telling, 'endMs' | 'index' | 'startMs'>,
+): Said<JsonValue> | undefined {
+  const last = told.at(-1);
+  if (last === undefined) return undefined;
+  const reason = (last.timing as Telling['reason'] | undefined) ?? 'end';
+  return { startMs, endMs, index: index + last.number, result: last.event.data as JsonValue, reason };
+}
 
 /** By how much the numbers of what windows say are further than those that a step has given, where more was said before than now. */
 export class Retold {

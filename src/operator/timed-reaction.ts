@@ -69,6 +69,8 @@ export interface Saying {
     event: { readonly id: string; readonly data: unknown },
     options: PublishOptions & { readonly id: string },
   ): Promise<{ readonly id: string }>;
+  /** Whether something else may have been said before. */
+  readonly recalls: boolean;
   /** What was said before in place of a fact, where that may have been something else. Undefined: nothing, or it has yet to be looked up. */
   recall(fact: RecallFact): Recalled | undefined;
   /** Does one of the things that come of the key now; what fails an operator may give up by itself. Undefined: he has. */

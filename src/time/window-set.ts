@@ -31,7 +31,7 @@ export interface WindowRules<Value, Accumulator, Result> {
 
 /** That a window says something. */
 export interface Telling extends Span {
-  /** Counted from 0 in its window. */
+  /** Counted from 0 in its window; a session that goes on longer is another one. */
   readonly index: number;
   readonly reason: 'early' | 'end' | 'late';
 }
@@ -250,7 +250,7 @@ function wholeOf<Value, Accumulator, Result>(
   // One that goes on longer is not over, whatever its parts were.
   return whole.startMs === startMs && whole.endMs === endMs
     ? whole
-    : { ...whole, startMs, endMs, ended: false, earlyMs: undefined };
+    : { ...whole, startMs, endMs, firings: 0, ended: false, earlyMs: undefined };
 }
 
 function newWindow<Value, Accumulator, Result>(
