@@ -7,13 +7,11 @@ import type { Firing, Said, Telling, WindowSet } from '../time/window-set.ts';
  * timing; where several have the same, it was told anew in between, and the last of them is what was said there.
  */
 export function toldAgain(
-  { told, stands }: Recalled,
+  { told }: Recalled,
   { causeId, timing }: { readonly causeId: string; readonly timing: string | undefined },
 ): ToldFact | undefined {
   const there = told.findLast((fact) => fact.event.causationid === causeId && fact.timing === timing);
-  if (there?.isSame === true) return there;
-  const last = told.at(-1);
-  return stands && last?.isSame === true ? last : undefined;
+  return there?.isSame === true ? there : undefined;
 }
 
 /** The last of them, as what a window said; `from`: the window, and the number of the first. */
