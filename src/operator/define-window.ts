@@ -266,6 +266,10 @@ class WindowOperator implements Operator<Windows> {
       ? removeFromWindows(rules, windows, { timeMs, value: retractedEvent(event), watermarkMs })
       : { ...addToWindows(rules, windows, { timeMs, value: event, watermarkMs }), withdrawn: [] };
     for (const said of step.withdrawn) this.#takeBack(said, undefined, saying);
+    // Of a session that goes on longer, what stands goes on with it.
+    if (saying.recalls)
+      for (const window of windows)
+        if (!isAmong(step.windows, window)) this.#forget({ ...window, standing: [] }, [], saying);
     for (const firing of step.firings) this.#tell(firing, saying);
     if (step.missed.length > 0) {
       const missed = step.missed.map(({ startMs, endMs }) => ({ start: isoTime(startMs), end: isoTime(endMs) }));
@@ -350,7 +354,7 @@ class WindowOperator implements Operator<Windows> {
 
   /** What the result takes the place of is taken back first, so that who adds up has it once. Answers what is told, under the number that it has. */
   #tell(given: Firing<JsonValue>, saying: Saying): Firing<JsonValue> {
-    const firing = given.result === GIVEN_UP ? given : this.#recalled(this.#retold?.of(given) ?? given, given, saying);
+    const firing = this.#recalled(this.#retold?.of(given) ?? given, given, saying);
     this.#publish(firing, partOf(given), saying);
     return firing;
   }
@@ -392,11 +396,13 @@ class WindowOperator implements Operator<Windows> {
 
   /** A result takes the place of what was said before, unless it is the same. */
   #recalled(firing: Firing<JsonValue>, given: Telling, saying: Saying): Firing<JsonValue> {
-    const recalled = this.#recall(firing, { from: firing.index, said: firing }, saying);
+    const isGivenUp = firing.result === GIVEN_UP;
+    const recalled = this.#recall(firing, { from: firing.index, said: isGivenUp ? undefined : firing }, saying);
     if (recalled === undefined || recalled.told.length === 0) return firing;
     const again = toldAgain(recalled, { causeId: saying.last.id, timing: timingOf(firing.reason) });
     const last = lastOf(recalled, firing);
-    const index = again === undefined ? (last?.index ?? firing.index) + 1 : firing.index + again.number;
+    const next = (last?.index ?? firing.index) + (isGivenUp ? 0 : 1);
+    const index = again === undefined ? next : firing.index + again.number;
     this.#retold ??= new Retold();
     this.#retold.skip(given, index - firing.index);
     const isReplaced = again === undefined && recalled.stands && last !== undefined;
