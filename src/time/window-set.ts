@@ -286,7 +286,7 @@ function merged<Value, Accumulator, Result>(
     latestMs: Math.max(left.latestMs, right.latestMs),
     events: left.events + right.events,
     untold: left.untold + right.untold,
-    firings: Math.max(left.firings, right.firings),
+    firings: 0,
     ended: false,
     earlyMs: undefined,
     standing: [...left.standing, ...right.standing],
