@@ -1,4 +1,4 @@
-import type { Checkpoint, ConsumerForm, KeptStates, MissedEvents, Pause } from './consumer/checkpoint-store.ts';
+import type { Begun, Checkpoint, ConsumerForm, KeptStates, MissedEvents, Pause } from './consumer/checkpoint-store.ts';
 import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
@@ -203,7 +203,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
           left: flag,
         }),
       ),
-      looksFor: optional(mapOf(place)),
+      looksFor: optional(mapOf(orNull(objectOf<Begun>({ after: place, atMs: integer })))),
       began: optional(place),
       missed: optional(listOf(objectOf<MissedEvents>({ type: text, after: place, upTo: place }))),
       replayed: optional(yes),

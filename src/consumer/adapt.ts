@@ -4,7 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { START, position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
-import type { ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
+import type { Begun, ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { assertNothingLost, leftStates } from './left-states.ts';
 import { missedAt } from './missed-events.ts';
@@ -33,7 +33,7 @@ export function formOf(
     indexes,
     keyedBy,
     keeps,
-    looksFor: Object.fromEntries(ids.map((id) => [id, looksFor[id] ?? START])),
+    looksFor: Object.fromEntries(ids.map((id) => [id, looksFor[id] ?? null])),
     began,
     missed,
     replayed,
@@ -43,7 +43,7 @@ export function formOf(
 
 /** Of a consumer that is given all events again. */
 export function fromTheBeginning(looksFor: ConsumerForm['looksFor']): ConsumerForm['looksFor'] {
-  return looksFor && Object.fromEntries(Object.keys(looksFor).map((id) => [id, START]));
+  return looksFor && Object.fromEntries(Object.keys(looksFor).map((id) => [id, null]));
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -71,7 +71,8 @@ export async function adapt(
   const { began, replayed } = before;
   const known = { began, replayed, missed: missed.length === 0 ? undefined : missed };
   const place = await furthest(record, stores);
-  let after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, place) });
+  const begun = { after: place, atMs: environment.clock.now() };
+  let after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, begun) });
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
@@ -104,7 +105,7 @@ export async function adapt(
     const later = await furthest(record, stores);
     if (later > place && stores.cluster !== undefined) {
       // Other nodes went on as before until it was changed.
-      after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, later) });
+      after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, { ...begun, after: later }) });
       adapted = await checkpoints.change(consumer, { form: { ...change.form, looksFor: after.looksFor } }, nowMs());
     }
     if (left !== undefined) {
@@ -131,15 +132,20 @@ function meaningOf({ kind, mode, types, indexes, keyedBy, keeps, looksFor = {} }
   return { kind, mode, types, indexes, keyedBy, keeps, looksFor: Object.keys(looksFor).toSorted() };
 }
 
-/** What it looks for now, and since which event: what it did not look for before begins after `place`. */
+/** What it looks for now, and where it began to: what it did not look for before begins now. */
 function beginningAt(
   { looksFor: before }: Pick<ConsumerForm, 'looksFor'>,
   { time }: Pick<Reaction, 'time'>,
-  place: Position,
+  now: Begun,
 ): ConsumerForm['looksFor'] {
   // Of a store of before it is not known what it looked for.
   if (before === undefined) return undefined;
-  return Object.fromEntries((time?.looksFor ?? []).map((id) => [id, before[id] ?? place]));
+  return Object.fromEntries(
+    (time?.looksFor ?? []).map((id) => [
+      id,
+      before[id] === undefined ? (now.after === START ? null : now) : before[id],
+    ]),
+  );
 }
 
 /** Nothing behind this place was handled by anybody yet. */

@@ -2,13 +2,14 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import type { Watermark } from '../time/watermark.ts';
+import type { Begun } from './checkpoint-store.ts';
 import { isLane } from './told-time.ts';
 
 /** What a consumer has to remember of when time began. */
 export interface BegunMark {
   readonly sinceMs: number | null;
-  /** Of the places after which something was begun that the consumer looks for, how far time was there. Default: none. */
-  readonly began?: readonly (readonly [place: Position, ms: number | null])[];
+  /** Of the places after which something was begun that the consumer looks for, how far time was there, and what told of it next. Default: none. */
+  readonly began?: readonly (readonly [place: Position, upToMs: number | null, nextMs: number])[];
 }
 
 /** That something tells of time, at a place of the log; without a source, how far it has come. */
@@ -18,22 +19,29 @@ interface Told {
   readonly timeMs: number;
 }
 
+/** How far time was at a place, and the first time that was told of behind it. */
+interface KnownPlace {
+  readonly upToMs: number;
+  readonly nextMs: number;
+}
+
 /**
  * When time began, and where it was when something was begun later, at one place of the log.
  *
- * Guarantee Functions of what was observed up to there.
+ * Guarantee Functions of what was observed.
  */
 export class Beginnings {
   readonly #watermark: Pick<Watermark, 'ms'>;
   readonly #disorderMs: number;
   /** In order. */
   readonly #places: readonly Position[];
-  /** NO_TIME: time began later. */
-  readonly #known: Map<Position, number>;
+  readonly #known: Map<Position, KnownPlace>;
   /** The first place of which it is not known. */
   #next: Position | undefined;
-  #wasKnown = false;
   #sinceMs: number;
+  /** How far time was before what is being observed. */
+  #beforeMs = NO_TIME;
+  #wasKnown = false;
 
   constructor(
     watermark: Pick<Watermark, 'ms'>,
@@ -48,7 +56,7 @@ export class Beginnings {
     this.#places = [...new Set(places)].filter((place) => place !== START).sort((left, right) => left - right);
     const wanted = new Set(this.#places);
     const began = (mark?.began ?? []).filter(([place]) => wanted.has(place));
-    this.#known = new Map(began.map(([place, ms]) => [place, ms ?? NO_TIME]));
+    this.#known = new Map(began.map(([place, upToMs, nextMs]) => [place, { upToMs: upToMs ?? NO_TIME, nextMs }]));
     this.#next = this.#unknown();
     this.#sinceMs = mark?.sinceMs ?? NO_TIME;
   }
@@ -58,44 +66,42 @@ export class Beginnings {
     return this.#sinceMs;
   }
 
-  sinceAfter(place: Position): number {
-    const ms = this.#known.get(place);
-    if (ms === undefined) return NO_TIME;
-    return ms === NO_TIME ? this.#sinceMs : ms;
+  /**
+   * Since when what was begun there has looked: since then by the clock, or, of events from before that, since the first of them; but not since before
+   * time was at that place. NO_TIME: that is not known yet.
+   */
+  since({ after, atMs }: Begun): number {
+    const known = this.#known.get(after);
+    return known === undefined ? NO_TIME : Math.max(known.upToMs, Math.min(atMs, known.nextMs));
   }
 
   /** Of something that tells of time, before the watermark knows of it. */
-  before({ position }: Told): void {
-    if (this.#next !== undefined) this.reach((position - 1) as Position);
+  before(): void {
+    this.#beforeMs = this.#latestMs;
     this.#wasKnown = this.#watermark.ms !== NO_TIME;
   }
 
   /** And when it does. */
-  after({ source, timeMs }: Told): void {
-    if (this.#wasKnown) return;
-    // What is missing is missing since something was there, not since what might still come late.
+  after({ position, source, timeMs }: Told): void {
+    if (this.#wasKnown && this.#next === undefined) return;
     const happenedMs = source === undefined || isLane(source) ? NO_TIME : timeMs;
-    for (const ms of [happenedMs, this.#latestMs])
-      if (ms !== NO_TIME && (this.#sinceMs === NO_TIME || ms < this.#sinceMs)) this.#sinceMs = ms;
+    // What is missing is missing since something was there, not since what might still come late.
+    if (!this.#wasKnown)
+      for (const ms of [happenedMs, this.#latestMs])
+        if (ms !== NO_TIME && (this.#sinceMs === NO_TIME || ms < this.#sinceMs)) this.#sinceMs = ms;
+    const nextMs = happenedMs === NO_TIME ? this.#latestMs : happenedMs;
+    if (nextMs === NO_TIME) return;
+    for (; this.#next !== undefined && this.#next < position; this.#next = this.#unknown())
+      this.#known.set(this.#next, { upToMs: this.#beforeMs, nextMs });
   }
 
-  /** All up to a place was observed. Answers whether something is known now that was not. */
-  reach(place: Position): boolean {
-    if (this.#next === undefined || this.#next > place) return false;
-    // Some have told of time there, and others are waited for.
-    if (this.#watermark.ms === NO_TIME && this.#sinceMs !== NO_TIME) return false;
-    for (; this.#next !== undefined && this.#next <= place; this.#next = this.#unknown())
-      this.#known.set(this.#next, this.#latestMs);
-    return true;
+  mark(): BegunMark {
+    const began = [...this.#known].map(([place, { upToMs, nextMs }]) => [place, whole(upToMs), nextMs] as const);
+    return { sinceMs: whole(this.#sinceMs), ...(began.length === 0 ? {} : { began }) };
   }
 
   #unknown(): Position | undefined {
     return this.#places.find((place) => !this.#known.has(place));
-  }
-
-  mark(): BegunMark {
-    const began = [...this.#known].map(([place, ms]) => [place, whole(ms)] as const);
-    return { sinceMs: whole(this.#sinceMs), ...(began.length === 0 ? {} : { began }) };
   }
 
   /** NO_TIME: nothing is known. */

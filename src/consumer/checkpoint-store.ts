@@ -49,6 +49,12 @@ export interface MissedEvents {
   readonly upTo: Position;
 }
 
+/** Where something was begun: after which event, and when. */
+export interface Begun {
+  readonly after: Position;
+  readonly atMs: number;
+}
+
 /** What a consumer was when it last ran: what its stored state means depends on it. */
 export interface ConsumerForm {
   readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
@@ -60,8 +66,8 @@ export interface ConsumerForm {
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
   readonly keeps?: KeptStates | undefined;
-  /** What it looks for, by ids (`ReactionTime.looksFor`), and the event after which it began to; 0: with the consumer. Default: not known, so 0. */
-  readonly looksFor?: Readonly<Record<string, Position>> | undefined;
+  /** What it looks for, by ids (`ReactionTime.looksFor`), and where it began to; null: with the consumer. Default: not known, so with the consumer. */
+  readonly looksFor?: Readonly<Record<string, Begun | null>> | undefined;
   /** The event after which it began: it was given none before that. Default: the beginning. */
   readonly began?: Position | undefined;
   /** What it was not given, because it took other types then. Default: nothing. */

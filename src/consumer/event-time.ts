@@ -9,6 +9,7 @@ import { isoTime } from '../system/clock.ts';
 import { NO_TIME, Watermark } from '../time/watermark.ts';
 import type { SourceTime, WatermarkState } from '../time/watermark.ts';
 import { Beginnings } from './beginnings.ts';
+import type { Begun } from './checkpoint-store.ts';
 import type { BegunMark } from './beginnings.ts';
 import type { ReactionTime } from './reaction.ts';
 import type { NeededTime } from './time-wishes.ts';
@@ -106,9 +107,9 @@ export class EventTime {
     return this.#beginnings.sinceMs;
   }
 
-  /** When what began after the event at one of the `places` can say that something is missing. NO_TIME: that is not known. */
-  beganMs(place: Position): number {
-    return this.#beginnings.sinceAfter(place);
+  /** Since when what was begun at one of the `places` can say that something is missing. NO_TIME: that is not known. */
+  beganMs(begun: Begun): number {
+    return this.#beginnings.since(begun);
   }
 
   /** When the last event was recorded that told of time; NO_TIME: none has. */
@@ -151,10 +152,7 @@ export class EventTime {
 
   /** An event of the log, in its order, and when it happened. Answers whether the watermark moved. */
   observe({ type, position, source, recordedMs }: RecordedEvent, timeMs: number): boolean {
-    if (this.#told.has(type)) {
-      this.#beginnings.reach((position - 1) as Position);
-      return false;
-    }
+    if (this.#told.has(type)) return false;
     return this.#observe({ position, source: this.#time.bySource ? source : ALL, timeMs, recordedMs });
   }
 
@@ -163,12 +161,11 @@ export class EventTime {
     for (; this.#first < this.#observations.length; this.#first += 1) {
       const next = this.#observations[this.#first];
       if (next === undefined || next.position > low) break;
-      this.#beginningsBehind.before(next);
+      this.#beginningsBehind.before();
       apply(this.#behind, next);
       this.#beginningsBehind.after(next);
       this.#mark = undefined;
     }
-    if (this.#beginningsBehind.reach(low)) this.#mark = undefined;
     if (this.#first * 2 > this.#observations.length) {
       this.#observations = this.#observations.slice(this.#first);
       this.#first = 0;
@@ -198,7 +195,7 @@ export class EventTime {
   #observe(observation: Observation): boolean {
     this.#observations.push(observation);
     this.#recordedMs = Math.max(this.#recordedMs, observation.recordedMs);
-    this.#beginnings.before(observation);
+    this.#beginnings.before();
     const moved = apply(this.#ahead, observation);
     this.#beginnings.after(observation);
     return moved;

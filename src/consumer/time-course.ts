@@ -5,6 +5,7 @@ import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { Environment } from '../system/environment.ts';
 import { NO_TIME } from '../time/watermark.ts';
+import type { ConsumerForm } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import type { Delivery } from './delivery-store.ts';
 import { DueKeys } from './due-keys.ts';
@@ -27,8 +28,8 @@ export interface TimeCourseOptions extends Pick<DueKeysOptions, 'ended' | 'hasRo
   readonly mark: JsonValue | undefined;
   /** When the consumer was created. */
   readonly createdMs: number;
-  /** What it looks for, and the event after which it began to (`ConsumerForm.looksFor`). */
-  readonly looksFor: Readonly<Record<string, Position>>;
+  /** As of ConsumerForm. */
+  readonly looksFor: NonNullable<ConsumerForm['looksFor']>;
   readonly states: () => StateCache | undefined;
   readonly isLive: () => boolean;
   /** Something that was set aside is to be attempted again, by itself. */
@@ -61,9 +62,10 @@ export class TimeCourse implements WhatBegan {
       options;
     if (reaction.state === undefined) throw new Error(`${reaction.name} goes by event time and keeps no state`);
     this.#options = options;
-    this.lastBegan = Math.max(START, ...Object.values(looksFor)) as Position;
+    const places = Object.values(looksFor).map((begun) => begun?.after ?? START);
+    this.lastBegan = Math.max(START, ...places) as Position;
     this.#time = time;
-    this.#events = new EventTime(reaction.name, time, { mark, clocks, places: Object.values(looksFor) });
+    this.#events = new EventTime(reaction.name, time, { mark, clocks, places });
     this.due = new DueKeys({
       ...due,
       state: reaction.state,
@@ -147,13 +149,13 @@ export class TimeCourse implements WhatBegan {
   }
 
   beganAfter(id: string): Position {
-    return this.#options.looksFor[id] ?? START;
+    return this.#options.looksFor[id]?.after ?? START;
   }
 
   beganMs(id: string, place: number): number | undefined {
-    const began = this.beganAfter(id);
-    if (began === START) return undefined;
-    return place > began ? this.#events.beganMs(began) : NO_TIME;
+    const begun = this.#options.looksFor[id] ?? undefined;
+    if (begun === undefined) return undefined;
+    return place > begun.after ? this.#events.beganMs(begun) : NO_TIME;
   }
 
   get status(): TimeStatus {

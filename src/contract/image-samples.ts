@@ -79,7 +79,7 @@ export async function holdingEverything(store: Store): Promise<void> {
         indexes: ['i'],
         keyedBy: 'some-digest',
         keeps: { rows: 'state:ü', waitsFor: 'numbers', own: true, left: true },
-        looksFor: { 'a rule': position(0), ü: position(3) },
+        looksFor: { 'a rule': null, ü: { after: position(3), atMs: 7 } },
         began: position(3),
         missed: [{ type: 'order.paid', after: position(0), upTo: position(4) }],
         replayed: true,

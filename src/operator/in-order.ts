@@ -172,7 +172,10 @@ export function inOrder<State, Value>(
     for (const { timeMs, event } of released) {
       if (next.isNew === true) {
         const { isNew: _isNew, ...known } = next;
-        const place = machine.waiting?.placeOf(event) ?? saying.last.position;
+        // What waited goes on to what is looked for now, whenever it came.
+        const { position } = saying.last;
+        const isTaken = machine.waiting === undefined || saying.takes(machine.waiting.placeOf(event));
+        const place = isTaken ? position : Number.MAX_SAFE_INTEGER;
         next = { ...known, of: machine.initial(timeMs, (id) => saying.since(id, place)) };
       }
       next = toldUpTo(next, timeMs, saying);

@@ -66,6 +66,7 @@ async function runChanged(stage: DeliveryStage, from: Shape, to: Shape): Promise
   const test: Test = await stage.start({ events: [Measured], automations });
   await measure(test, 'z', 0, 5);
   await measure(test, 'a', 100, 5);
+  await test.advance('100s');
   await test.settled();
   automations[0] = noticing(to, unasked(10));
   await test.restart();
@@ -82,8 +83,7 @@ async function runChanged(stage: DeliveryStage, from: Shape, to: Shape): Promise
     await (second === 106 ? test.restart() : test.crash());
   }
   await test.settled();
-  // A plain one knows nothing of time: that begins with the first event then.
-  const anew = from === 'plain' ? ['d 116'] : ['c 111', 'a 111', 'd 116'];
+  const anew = ['c 111', 'a 111', 'd 116'];
   assert.deepEqual(noticed(test), anew, `${from} → ${to}`);
   await test.consumers.replay('noticing', 'beginning');
   await test.settled();
@@ -168,6 +168,52 @@ export const beginningCases: ContractSuite = (bench) =>
       await measure(test, 'b', 301, 2);
       await test.settled();
       assert.deepEqual(noticed(test).toSorted(), ["b' 301", 'c 150', "c' 150"]);
+    },
+    async 'CE1 what is begun to be looked for while nothing comes is absent since then by the clock'(stage) {
+      for (const shape of ['alone', 'of a set'] as const) {
+        const idle = { idle: '1m' } as const;
+        const automations = [noticing(shape, another, idle)];
+        const silent = (...expected: readonly string[]) =>
+          defineSilence({
+            name: 'silent',
+            on: Measured,
+            key: ({ data }) => data.sensor,
+            for: '10m',
+            expected,
+            time: idle,
+            publishes: Alarmed,
+            alarm: ({ key: sensor, since }) => ({ sensor, since }),
+          });
+        const monitors = [silent()];
+        const test: Test = await stage.start({ events: [Measured], automations, monitors });
+        await measure(test, 'z', 0, 10);
+        await test.settled();
+        // Nobody looks at these until then.
+        await measure(test, 'a', 3_000, 5);
+        await test.advance('1h');
+        await test.settled();
+        automations[0] = noticing(shape, unasked(600), idle);
+        monitors[0] = silent('c');
+        await test.restart();
+        for (const [sensor, second] of [
+          ['a', 3_660],
+          ['b', 3_720],
+          ['a', 4_260],
+        ] as const) {
+          await test.advance('1m');
+          await measure(test, sensor, second, 1);
+          await test.crash();
+        }
+        await test.advance('1h');
+        await test.settled();
+        assert.deepEqual(noticed(test), ['a 4260'], shape);
+        assert.deepEqual(
+          test
+            .recorded(Alarmed)
+            .flatMap(({ data, time }) => (data.sensor === 'c' ? [seconds(data.since), seconds(time)] : [])),
+          [3_600, 4_200],
+        );
+      }
     },
     async 'CE1 a key that is expected only now is silent since it is expected'(stage) {
       const expecting = (...expected: readonly string[]) =>
