@@ -75,6 +75,11 @@ export class Beginnings {
     return known === undefined ? NO_TIME : Math.max(known.upToMs, Math.min(atMs, known.nextMs));
   }
 
+  /** The watermark there, or now, where nothing behind it told of time. */
+  passed({ after }: Begun): number {
+    return (this.#known.get(after)?.upToMs ?? this.#latestMs) - this.#disorderMs;
+  }
+
   /** Of something that tells of time, before the watermark knows of it. */
   before(): void {
     this.#beforeMs = this.#latestMs;

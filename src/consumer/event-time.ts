@@ -112,6 +112,11 @@ export class EventTime {
     return this.#beginnings.since(begun);
   }
 
+  /** The watermark at one of the `places`, as far as is known. NO_TIME: nothing is. */
+  passedMs(begun: Begun): number {
+    return this.#beginnings.passed(begun);
+  }
+
   /** When the last event was recorded that told of time; NO_TIME: none has. */
   get recordedMs(): number {
     return this.#recordedMs;

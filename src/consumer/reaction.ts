@@ -47,7 +47,9 @@ export interface WhatBegan {
   beganMs(id: string, place: number): number | undefined;
   /** The event after which; 0: it began with the consumer. */
   beganAfter(id: string): Position;
-  /** The last of these. */
+  /** How far event time was there, as far as is known; NO_TIME: nothing is, or with the consumer. */
+  passedMs(id: string): number;
+  /** The last of these events. */
   readonly lastBegan: Position;
 }
 

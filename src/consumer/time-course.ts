@@ -152,6 +152,11 @@ export class TimeCourse implements WhatBegan {
     return this.#options.looksFor[id]?.after ?? START;
   }
 
+  passedMs(id: string): number {
+    const begun = this.#options.looksFor[id] ?? undefined;
+    return begun === undefined ? NO_TIME : this.#events.passedMs(begun);
+  }
+
   beganMs(id: string, place: number): number | undefined {
     const begun = this.#options.looksFor[id] ?? undefined;
     if (begun === undefined) return undefined;

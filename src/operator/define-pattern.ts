@@ -196,15 +196,20 @@ function rolesOf(steps: readonly PatternStep[], order: 'some' | 'next', selectio
   return { beginning: selectionOf(first, 'some'), later };
 }
 
-/** Conditions that are functions are not seen: changed ones are asked about matches that have begun, too. */
+/** Of conditions that are functions nothing is seen: changed ones are asked about matches that have begun, too. */
 function shapeOf(steps: readonly PatternStep[], { every, order }: CompositePattern<StoredEvent>): string {
   const shown = (side: Side): unknown =>
     side instanceof Part
-      ? [side.name, side.definition.type, side.min, side.max]
-      : ['not', side.definition.type, side.forMs ?? null];
+      ? [side.name, side.definition.type, side.min, side.max, whereOf(side)]
+      : ['not', side.definition.type, side.forMs ?? null, whereOf(side)];
   const all = steps.map((step) => (step instanceof Sides ? [step.kind, ...step.sides.map(shown)] : shown(step)));
   const text = JSON.stringify([all, every ?? null, order]);
   return `pattern ${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+}
+
+/** What can be said of a condition. */
+function whereOf({ condition }: Side): unknown {
+  return condition === undefined ? null : (condition.pattern ?? 'a function');
 }
 
 function stepOf(step: PatternStep, place: string): Step<StoredEvent> {

@@ -198,10 +198,14 @@ export function inOrder<State, Value>(
     return after === undefined ? state : after.state;
   }
 
-  function without(state: Kept, ids: ReadonlySet<string>): Kept | undefined {
+  function without(state: Kept, ids: ReadonlySet<string>, passedMs: number): Kept | undefined {
     const of = machine.without?.(state.of, ids);
     if (of !== undefined) return { ...state, of };
-    return heldAnew(state, state.held);
+    // What was to go on before that would have.
+    return heldAnew(
+      state,
+      state.held.filter(({ timeMs }) => timeMs > passedMs),
+    );
   }
 
   /** What waits goes on to another machine, or to one that begins anew. */

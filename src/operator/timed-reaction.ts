@@ -134,8 +134,8 @@ export interface Operator<State> {
   /** As JSON, and back. */
   stored(state: State): JsonValue;
   restored(json: JsonValue): State;
-  /** A state without what it has of some that it looks for. Undefined: nothing is left. */
-  without?(state: State, ids: ReadonlySet<string>): State | undefined;
+  /** A state without what it has of some that it looks for anew, since time was at `passedMs`. Undefined: nothing is left. */
+  without?(state: State, ids: ReadonlySet<string>, passedMs: number): State | undefined;
   /** Of a state of another shape: what waits in it, with all else anew. Undefined: nothing that it could go on with. */
   adopted?(shape: string, json: JsonValue): State | undefined;
 }
@@ -360,7 +360,8 @@ function presentOf<State>(
   if (of === null) return undefined;
   if (began.lastBegan <= since || operator.without === undefined) return { of, last };
   const ids = new Set((operator.looksFor ?? []).filter((id) => began.beganAfter(id) > since));
-  const left = ids.size === 0 ? of : operator.without(of, ids);
+  const passedMs = Math.max(...[...ids].map((id) => began.passedMs(id)));
+  const left = ids.size === 0 ? of : operator.without(of, ids, passedMs);
   return left === undefined ? undefined : { of: left, last };
 }
 
