@@ -85,7 +85,8 @@ export function assertOptions(options: SystemOptions): void {
   if (source !== undefined && (source === '' || !isUriReference(source)))
     throw new InvalidInput({ path: 'source', expected: 'a URI-reference', found: source });
   assertDatabases(options.outboxes ?? []);
-  for (const kind of ['events', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const) {
+  assertLists(options);
+  for (const kind of LISTS) {
     for (const [index, definition] of (options[kind] ?? []).entries()) {
       const expected = kind.slice(0, -1);
       const define =
@@ -129,5 +130,16 @@ function assertDatabases(databases: readonly DatabaseSync[]): void {
         expected: 'each database once',
         found: `outboxes[${databases.indexOf(database)}]`,
       });
+  }
+}
+
+const LISTS = ['events', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const;
+
+/** Errors: InvalidInput names what of a program is no list. */
+export function assertLists(program: Partial<Record<(typeof LISTS)[number], unknown>>): void {
+  for (const kind of LISTS) {
+    const given = program[kind];
+    if (given !== undefined && !Array.isArray(given))
+      throw new InvalidInput({ path: kind, expected: 'a list of definitions', found: given });
   }
 }

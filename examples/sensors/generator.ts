@@ -16,12 +16,12 @@ export function* readings(seed: number): Generator<Taken, never, undefined> {
   const warmth = new Map<string, number>(SENSORS.map((sensor, index) => [sensor, 20 + index * 8]));
   let silent: { sensor: string; left: number } | undefined;
   for (;;) {
-    if (silent === undefined && random() < 0.001)
-      silent = { sensor: SENSORS[Math.floor(random() * SENSORS.length)] ?? 'roof', left: 2_000 };
+    if (silent === undefined && random() < 0.004)
+      silent = { sensor: SENSORS[Math.floor(random() * SENSORS.length)] ?? 'roof', left: 400 };
     for (const sensor of SENSORS) {
       const before = warmth.get(sensor) ?? 20;
       // Drawn to 50 °C, where nothing is too hot, and further away at times.
-      const celsius = Math.round((before + (random() - 0.5) * 4 + (50 - before) * 0.01) * 10) / 10;
+      const celsius = Math.round((before + (random() - 0.5) * 6 + (50 - before) * 0.01) * 10) / 10;
       warmth.set(sensor, celsius);
       if (silent !== undefined && (silent.left -= 1) <= 0) silent = undefined;
       if (silent?.sensor === sensor) continue;

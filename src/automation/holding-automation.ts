@@ -26,7 +26,7 @@ import { timedReaction } from '../operator/timed-reaction.ts';
 import type { Operator, TimedOptions } from '../operator/timed-reaction.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
-import { titleOf } from '../system/known-options.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
 
 type AnyContext = HandlerContext<RecordedEvent, EventDefinition, JsonValue>;
 
@@ -82,6 +82,7 @@ export function inTimeReaction(
 ): Reaction {
   const { inTime, name, on } = options;
   const title = titleOf('automation', options);
+  assertKnown(title, inTime, 'at disorder idle sources late hold'.split(' '), 'inTime.');
   if ((inTime.disorder as unknown) === undefined)
     throw new InvalidDefinition(title, 'inTime.disorder is missing: for how long events wait for earlier ones');
   const late = new LateEvents(title, name, inTime.late ?? 'drop', definitionsOf(on), 'inTime.late');

@@ -2,7 +2,7 @@ import process from 'node:process';
 import { describeFailure, EXIT_FAILED, EXIT_OK } from './failure.ts';
 import { runProgram } from './program.ts';
 import { screenOf } from './terminal.ts';
-import type { Terminal } from './terminal.ts';
+import type { SupervisorMessage, Terminal } from './terminal.ts';
 
 /** npm hands a signal on to a process which the terminal has sent it already: so close together, two are one. */
 const SAME_SIGNAL_MS = 500;
@@ -67,8 +67,16 @@ function processTerminal(stopping: AbortController): Terminal {
     input: () => process.stdin,
     now: Date.now,
     signal: stopping.signal,
-    supervisor: supervised ? (message) => void process.send?.(message) : undefined,
+    supervisor: supervised ? told : undefined,
   };
+}
+
+/** Resolves when the supervisor has it, or is gone. */
+function told(message: SupervisorMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(message, () => resolve());
+  });
 }
 
 function written(stream: NodeJS.WriteStream, text: string): Promise<void> {

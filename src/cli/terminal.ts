@@ -19,12 +19,14 @@ export interface Terminal {
   /** Aborted when the user asks the command to stop (SIGINT, SIGTERM) or nobody reads its results any more. */
   readonly signal: AbortSignal;
   /** Where this process was started by `dev`: tells it how things stand. */
-  readonly supervisor: ((message: SupervisorMessage) => void) | undefined;
+  readonly supervisor: ((message: SupervisorMessage) => Promise<void>) | undefined;
 }
 
 /** What a program tells the process that starts it again when its files change. */
 export type SupervisorMessage =
   | { readonly kind: 'loaded'; readonly files: readonly string[]; readonly ok: boolean }
+  /** What the files say is no program. */
+  | { readonly kind: 'refused' }
   | { readonly kind: 'ready' };
 
 /** What is known of one output. */

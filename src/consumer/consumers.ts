@@ -175,9 +175,13 @@ export class Consumers {
   /**
    * What a consumer holds back until others have come, or time has, by key.
    *
-   * Errors    NotFound.
+   * Errors    NotFound; WrongState where the store knows it, and this program does not define it.
    */
   async held(name: string, { limit = 100 }: { readonly limit?: number } = {}): Promise<readonly HeldKey[]> {
+    if (!this.#consumers.has(name) && (await this.#options.stores.checkpoints.load(name)) !== undefined)
+      throw new WrongState(
+        `consumer ${name} is not defined here, and what it holds back can be read by the program alone that defines it; name its configuration (--config)`,
+      );
     const { reaction } = this.#require(name);
     const { state, time } = reaction;
     if (state?.form === undefined || time === undefined || !state.indexNames.includes(HELD_INDEX)) return [];

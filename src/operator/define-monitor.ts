@@ -197,8 +197,11 @@ export function defineSilence<
   assertKnown(name, options, [...MONITOR_OPTIONS, ...'for expected'.split(' ')]);
   const forMs = wholeMs(name, 'for', options.for);
   const { expected = [] } = options;
-  if (!Array.isArray(expected) || !expected.every((key) => key !== '' && isKey(key)))
+  if (!Array.isArray(expected))
     throw new InvalidDefinition(name, `expected must be a list of keys, found ${describeValue(expected)}`);
+  for (const [index, key] of (expected as readonly unknown[]).entries())
+    if (key === '' || !isKey(key))
+      throw new InvalidDefinition(name, `expected[${index}] must be a key, found ${describeValue(key)}`);
   if (typeof options.alarm !== 'function')
     throw new InvalidDefinition(name, `alarm must be a function, found ${describeValue(options.alarm)}`);
   const published = options.publishes as EventDefinition;
@@ -262,12 +265,12 @@ function readingOf(reading: unknown): number | null {
   throw new InvalidInput({ path: 'value', expected: 'a finite number, or undefined', found: reading });
 }
 
-/** Armed again while it still would fire, it would fire at every reading. */
 /** An alarm, as a part of what comes of a key. */
 function alarmPart(id: string, time: string): () => HandledPart {
   return () => ({ id: `alarm ${id}`, what: `the alarm of ${time}` });
 }
 
+/** Armed again while it still would fire, it would fire at every reading. */
 function assertHysteresis(name: string, fires: Level, rearms: Level | 'always' | undefined): void {
   // What is neither is refused where it is read.
   if (typeof fires !== 'object' || typeof rearms !== 'object' || rearms === null) return;
@@ -279,7 +282,7 @@ function assertHysteresis(name: string, fires: Level, rearms: Level | 'always' |
   const wanted = 'above' in fires ? `{ below: ${fires.above} } or less` : `{ above: ${fires.below} } or more`;
   throw new InvalidDefinition(
     name,
-    `rearms must lie on the other side of fires, ${wanted}, found ${describeValue(JSON.stringify(rearms))}; to fire at every reading say 'always'`,
+    `rearms must lie on the other side of fires, ${wanted}, found ${JSON.stringify(rearms)}; to fire at every reading say 'always'`,
   );
 }
 

@@ -207,7 +207,7 @@ export function inSequence(
         const [source, subject] = JSON.parse(of) as [string, string];
         const [first] = held;
         const to = (first?.number ?? next) - 1;
-        const until = isoTime((first?.atMs ?? 0) + rules.waitMs);
+        const until = isoTime(dueOfSequence(rules, { held }));
         return `${next === to ? next : `${next} to ${to}`} of ${subject} from ${source}, until ${until}`;
       });
       const events = waiting.reduce((sum, [, { held }]) => sum + held.length, 0);

@@ -1,6 +1,7 @@
 import { InvalidInput } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { Config } from '../config.ts';
+import { assertLists } from '../system-options.ts';
 import { isOptions } from '../system/known-options.ts';
 import { seededRandom } from '../system/random.ts';
 import { differenceOf } from './simulation-outcome.ts';
@@ -89,14 +90,19 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
     if (!isTold(event))
       throw new InvalidInput({
         path: `events[${index}]`,
-        expected: 'a CloudEvent, or a list: its definition, its data and maybe options',
+        expected: 'a CloudEvent as decodeJsonEvent gives it, or a list: its definition, its data and maybe options',
         found: event,
       });
   if (!Number.isSafeInteger(runs) || runs < 1)
     throw new InvalidInput({ path: 'runs', expected: 'a whole number from 1', found: runs });
   if (!Number.isSafeInteger(seed)) throw new InvalidInput({ path: 'seed', expected: 'a whole number', found: seed });
+  // Each run has a seed of its own.
+  if (!Number.isSafeInteger(seed + runs))
+    throw new InvalidInput({ path: 'seed', expected: `at most ${Number.MAX_SAFE_INTEGER - runs}`, found: seed });
+  if (typeof progress !== 'function')
+    throw new InvalidInput({ path: 'progress', expected: 'a function', found: progress });
   const shares = faultShares(options.faults === undefined ? {} : options.faults);
-  const startMs = now === undefined ? beginningOf(events) : new Date(now).getTime();
+  const startMs = now === undefined ? beginningOf(events) : new Date(now ?? Number.NaN).getTime();
   if (!Number.isFinite(startMs)) throw new InvalidInput({ path: 'now', expected: 'a time', found: now });
   const theatre = new Theatre(program, events, startMs);
   const all = events.map((_event, index) => index);
@@ -123,7 +129,7 @@ export async function simulate<Events extends EventDefinition = EventDefinition>
 
 function isTold(event: unknown): boolean {
   if (Array.isArray(event)) return (event[0] as { readonly kind?: unknown } | undefined)?.kind === 'event';
-  return typeof event === 'object' && event !== null && 'type' in event;
+  return typeof event === 'object' && event !== null && 'type' in event && 'payload' in event;
 }
 
 /** Event time and the clock then begin together, as they did: what goes by both is not told of a future, nor of a past. */
@@ -196,7 +202,10 @@ class Theatre {
   }
 
   async #play(plan: Plan, seed: number): Promise<Outcome> {
-    const given = typeof this.#program === 'function' ? await this.#program() : this.#program;
+    const given: unknown = typeof this.#program === 'function' ? await this.#program() : this.#program;
+    if (!isOptions(given))
+      throw new InvalidInput({ path: 'program()', expected: 'the options of open() without a store', found: given });
+    assertLists(given);
     const { store: _store, environment: _environment, server: _server, feed: _feed, ...program } = given as Config;
     const holding = (program.automations ?? []).filter(({ reaction }) => reaction.time !== undefined);
     this.timed = new Set([...(program.windows ?? []), ...(program.monitors ?? []), ...holding].map(({ name }) => name));

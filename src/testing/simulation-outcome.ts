@@ -49,7 +49,10 @@ export class Outcomes {
   parked({ consumer, event, error, key, part, editable }: DeadLetter): void {
     // What of several things failed is no event: which one brought it on depends on the order in which they came.
     const isPart = part !== undefined && !editable;
-    const said = canonical({ ...(isPart ? { key } : { type: event?.type, data: event?.data }), error: error?.message });
+    const said = canonical({
+      ...(isPart ? { key } : { type: event?.type, data: event?.data }),
+      error: withoutIds(error?.message),
+    });
     const what = isPart ? 'what came of its events' : (event?.type ?? 'an event');
     add(this.#letters, `${consumer}\n${said}`, { reaction: consumer, what, said });
   }
@@ -57,6 +60,11 @@ export class Outcomes {
   get all(): Outcome {
     return { facts: this.#facts, rows: this.#rows, letters: this.#letters };
   }
+}
+
+/** Of a fact the id follows from what led to it. */
+function withoutIds(message: string | undefined): string | undefined {
+  return message?.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '…');
 }
 
 function add(entries: Map<string, Entry>, key: string, entry: Omit<Entry, 'count'>): void {

@@ -62,6 +62,10 @@ export function faultShares(faults: SimulationFaults): FaultShares {
   const { duplicate = 0.1, reorder = 0.1, delay = 0.05, drop = 0, crash = 0.1 } = faults;
   if (typeof delay !== 'number' && !isOptions(delay))
     throw new InvalidInput({ path: 'faults.delay', expected: 'a share from 0 to 1, or { share, upTo }', found: delay });
+  const unknown =
+    typeof delay === 'number' ? undefined : Object.keys(delay).find((name) => !/^(share|upTo)$/.test(name));
+  if (unknown !== undefined)
+    throw new InvalidInput({ path: 'faults.delay', expected: 'only share, upTo', found: unknown });
   const later = typeof delay === 'number' ? { share: delay, upTo: '1h' as const } : delay;
   const shares = { duplicate, reorder, delay: later.share, drop, crash };
   for (const [name, share] of Object.entries(shares))

@@ -45,7 +45,7 @@ type Known = readonly [number: number, digest: number];
 /**
  * What is noticed of numbers.
  *
- * - `gap`: these are missing; `filled`: they came after all; `lost`: they are waited for no longer;
+ * - `gap`: these are missing; `filled`: they came after all; `lost`: they are waited for no longer, or would not be known for missing;
  * - `duplicate`: the same came before under this number; `stepped-back`: something else did, or it is unknown;
  * - `reset`: the producer counts from the beginning again.
  */
@@ -65,6 +65,7 @@ export interface SequenceStep<Value> {
 }
 
 const RECENT = 64;
+/** So many gaps of a count are known, the last ones. */
 const MAX_MISSING = 1_000;
 
 export function newSequence<Value>(): SequenceState<Value> {
@@ -148,8 +149,11 @@ class Turn<Value> {
     const first = this.#held[0];
     if (first === undefined || this.#next === undefined) return;
     const range: NumberRange = [this.#next, first.number - 1];
-    this.#missing = [...this.#missing, range].slice(-MAX_MISSING);
+    const missing = [...this.#missing, range];
+    this.#missing = missing.slice(-MAX_MISSING);
     if (this.#rules.waitMs > 0) this.#notice('lost', range);
+    // Of what was waited for that was said already.
+    else for (const forgotten of missing.slice(0, -MAX_MISSING)) this.#notice('lost', forgotten);
     this.#next = first.number;
     this.#drain();
   }
@@ -212,7 +216,7 @@ class Turn<Value> {
     const isSame = before?.[1] === digest;
     // Where nobody said which number is the first, those before the one that came first may come still.
     const isEarlier = this.#rules.first === undefined && before === undefined && (this.#next ?? 0) <= RECENT;
-    const isFirst = number <= (this.#rules.first ?? 1);
+    const isFirst = this.#rules.first === undefined ? number <= 1 : number === this.#rules.first;
     if (this.#rules.resets && isFirst && !isSame && !isEarlier) this.#reset(event);
     else this.#again(event, isSame);
   }

@@ -67,8 +67,11 @@ export function consumersCommand(program: Command, terminal: Terminal, exit: (co
     .argument('[name]')
     .action(async (name: string | undefined, options: AccessOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
-        const held = name === undefined ? await heldByAll(api, await consumersOf(api)) : await heldBy(api, name);
-        await showHeld(held, options, terminal, name === undefined);
+        const { held, unknown } =
+          name === undefined
+            ? await heldByAll(api, await consumersOf(api))
+            : { held: await heldBy(api, name), unknown: [] };
+        await showHeld(held, options, terminal, { ofAll: name === undefined, unknown });
       });
       exit(EXIT_OK);
     });
@@ -134,26 +137,32 @@ async function heldBy(api: Connection['api'], consumer: string): Promise<readonl
 async function heldByAll(
   api: Connection['api'],
   consumers: readonly Pick<ConsumerJson, 'name'>[],
-): Promise<readonly HeldJson[]> {
-  const found: HeldJson[] = [];
+): Promise<{ readonly held: readonly HeldJson[]; readonly unknown: readonly string[] }> {
+  const held: HeldJson[] = [];
+  const unknown: string[] = [];
   for (const { name } of consumers) {
     try {
-      found.push(...(await heldBy(api, name)));
+      held.push(...(await heldBy(api, name)));
     } catch (error) {
-      if (!(error instanceof ApiProblem && error.status === 404)) throw error;
+      if (!(error instanceof ApiProblem && (error.status === 404 || error.status === 409))) throw error;
+      unknown.push(name);
     }
   }
-  return found;
+  return { held, unknown };
 }
 
 async function showHeld(
   held: readonly HeldJson[],
   options: AccessOptions,
   terminal: Terminal,
-  ofAll: boolean,
+  { ofAll, unknown }: { readonly ofAll: boolean; readonly unknown: readonly string[] },
 ): Promise<void> {
-  if (options.json === true) return writeJson(terminal, { held });
-  if (held.length === 0) return terminal.note('nothing is held back\n');
+  if (options.json === true) return writeJson(terminal, { held, ...(unknown.length === 0 ? {} : { unknown }) });
+  if (unknown.length > 0)
+    terminal.note(
+      `not known here: what ${unknown.map(printable).join(', ')} may hold back; --config names the configuration that defines them\n`,
+    );
+  if (held.length === 0) return terminal.note(unknown.length === 0 ? 'nothing is held back\n' : '');
   await terminal.write(
     table(
       held,
@@ -220,7 +229,7 @@ async function heldCounts(
   const counts = new Map<string, number>();
   for (const { name, time } of consumers) if (time !== undefined && time.held > 0) counts.set(name, time.held);
   const unknown = consumers.filter(({ kind, time }) => kind !== 'system' && time === undefined);
-  for (const { consumer, events } of await heldByAll(api, unknown))
+  for (const { consumer, events } of (await heldByAll(api, unknown)).held)
     counts.set(consumer, (counts.get(consumer) ?? 0) + events);
   return counts;
 }

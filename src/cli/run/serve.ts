@@ -6,7 +6,7 @@ import { startServer } from '../../server/index.ts';
 import { openProgram } from '../access/open-program.ts';
 import { loadProgram } from '../access/program-file.ts';
 import type { Program } from '../access/program-file.ts';
-import { EXIT_OK, UsageError } from '../failure.ts';
+import { CommandFailed, EXIT_OK, UsageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { banner } from './banner.ts';
 import { consoleLogger } from './console-logger.ts';
@@ -32,14 +32,17 @@ export async function serve(options: ServeOptions, terminal: Terminal): Promise<
   const { config, file } = program;
   const server = serverOptions(options, config, terminal);
   const rate = feedRate(options.feed ?? terminal.env['THEREUPON_FEED'], config);
-  const system = await openProgram(program, {
-    environment: { logger: loggerOf(options, terminal), ...config.environment },
+  const environment = { logger: loggerOf(options, terminal), ...config.environment };
+  const system = await openProgram(program, { environment }).catch(async (error: unknown) => {
+    // What its definitions do wrong is said with the file that they stand in.
+    if (error instanceof CommandFailed) await terminal.supervisor?.({ kind: 'refused' });
+    throw error;
   });
   try {
     const running = await startServer(system, server);
     try {
       await banner({ system, config, file, url: running.url, rate, apiKey: server.apiKeys?.[0] }, terminal);
-      terminal.supervisor?.({ kind: 'ready' });
+      await terminal.supervisor?.({ kind: 'ready' });
       await untilStopped(system, { config, rate, live: options.live === true }, terminal);
       terminal.note('\nclosing …\n');
     } finally {
@@ -71,7 +74,7 @@ async function loadWatched(options: ServeOptions, terminal: Terminal): Promise<P
     return program;
   } finally {
     hooks.deregister();
-    supervisor({ kind: 'loaded', files: [...files], ok: loaded });
+    await supervisor({ kind: 'loaded', files: [...files], ok: loaded });
   }
 }
 

@@ -60,6 +60,7 @@ export class Supervisor {
     let ready = false;
     child.on('message', (message: SupervisorMessage) => {
       if (message.kind === 'ready') ready = true;
+      else if (message.kind === 'refused') loaded = false;
       else {
         loaded = message.ok;
         this.#watch(message.files);
