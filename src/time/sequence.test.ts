@@ -144,6 +144,30 @@ describe('a producer’s sequence (G8)', () => {
     );
   });
 
+  test('what is below the number that was said to be the first steps back, and the first one begins the count again', () => {
+    const counted = { ...HOLD, first: 7, stepsBack: 'drop' as const };
+    expect(tell(counted, each('7', '8', '9', '3', '10', '7b', '8b'))).toEqual({
+      released: ['7', '8', '9', '10', '7b', '8b'],
+      notices: ['stepped-back 3', 'reset 7'],
+    });
+  });
+
+  test('of more gaps than are known the oldest are lost, and what comes of the others still fills them', () => {
+    const numbers = Array.from({ length: 1_003 }, (_, index) => [String(2 * index + 1), index] as const);
+    const { released, notices } = tell({ ...HOLD, waitMs: 0, stepsBack: 'drop' }, [
+      ...numbers,
+      ['2', 2_000],
+      ['6', 2_001],
+    ]);
+    expect(released.slice(-2)).toEqual(['2005', '6']);
+    expect(notices.filter((notice) => !notice.startsWith('gap'))).toEqual([
+      'lost 2',
+      'lost 4',
+      'stepped-back 2',
+      'filled 6',
+    ]);
+  });
+
   test('nothing is due when nothing waits, and what waits is due when it has waited long enough', () => {
     expect(dueOfSequence(HOLD, newSequence())).toBe(Number.POSITIVE_INFINITY);
     const { state } = takeNumbered({ ...HOLD, first: 1 }, newSequence<string>(), { ...numbered(3), atMs: 5 });

@@ -45,6 +45,20 @@ describe('dev', () => {
     expect(notes).toMatch(/closed\n$/);
   });
 
+  it('waits for a change when what the files say is no program, at the start too', async () => {
+    using folder = programFolder(SHOP.replace('automations:', 'automation: [], automations:'));
+    const dev = startCli(['dev', '--port', '0', '--feed', 'off'], { cwd: folder.path });
+    let notes = '';
+    dev.stderr.on('data', (chunk: Buffer) => (notes += chunk.toString()));
+    await untilOutput(dev.stderr, /waiting for a change/);
+    expect(notes).toMatch(/error: configuration .*thereupon\.config\.ts: .*found "automation"/);
+    const mended = untilOutput(dev.stdout, /open\s+http/);
+    writeFileSync(folder.file('thereupon.config.ts'), SHOP);
+    await mended;
+    dev.kill('SIGTERM');
+    expect(await once(dev, 'close')).toEqual([0, null]);
+  });
+
   it('ends with the reason when a program cannot start for reasons outside its files', async () => {
     using folder = programFolder(SHOP);
     const { code, stderr } = await runCli(['dev', '--host', '0.0.0.0', '--feed', 'off'], { cwd: folder.path });

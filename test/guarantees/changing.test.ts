@@ -309,6 +309,10 @@ it('refuses options that it does not know, by name, wherever they are', () => {
       /sequence must be its options or what defineSequence gives, found a "window"/,
     ],
     [() => defineAutomation({ name: 'a', on: Happened, inTime: {} as never, run() {} }), /inTime\.disorder is missing/],
+    [
+      () => defineAutomation({ name: 'a', on: Happened, inTime: { disordr: '1s' } as never, run() {} }),
+      /no option inTime\.disordr; inTime has at, disorder/,
+    ],
     [() => defineWindow({ ...window, windows: byCount(2), late: { correct: '1m' } }), /late\.correct has no meaning/],
     [
       () =>
