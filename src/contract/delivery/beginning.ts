@@ -130,6 +130,64 @@ export const beginningCases: ContractSuite = (bench) =>
       await test.settled();
       assert.deepEqual(noticed(test), ['a 12']);
     },
+    async 'CE1 what a pattern did not look for before its condition was changed is not taken for absent'(stage) {
+      for (const shape of ['alone', 'of a set'] as const) {
+        const other = unasked(10);
+        const automations = [noticing(shape, other)];
+        const test: Test = await stage.start({ events: [Measured], automations });
+        await measure(test, 'z', 0, 5);
+        // Nobody looks for a 6 yet.
+        await measure(test, 'a', 100, 6);
+        await measure(test, 'z', 101, 5);
+        await test.advance('102s');
+        await test.settled();
+        automations[0] = noticing(shape, {
+          sequence: [every(not(Measured, value(6)).within('10s'), of('last', 1))],
+        });
+        await test.restart();
+        for (const second of [105, 113]) {
+          await measure(test, 'a', second, 1);
+          await test.crash();
+        }
+        await test.settled();
+        assert.deepEqual(noticed(test), ['a 113'], shape);
+      }
+    },
+    async 'G6 what was to go on while a pattern was another one does not come back with it'(stage) {
+      for (const shape of ['alone', 'of a set'] as const) {
+        const time = { disorder: '10s', idle: 'never' } as const;
+        const strict: PatternRule = { order: 'next', sequence: [every(of('first', 3), of('last', 2))] };
+        const loose: PatternRule = { sequence: [every(of('first', 1), of('last', 4))] };
+        const only = (rule: PatternRule) =>
+          shape === 'alone'
+            ? noticing('alone', rule, time)
+            : defineAutomation({
+                name: 'noticing',
+                on: definePatterns({ key, time, patterns: { rule } }),
+                publishes: [Noticed],
+                async run({ key: sensor, time: at, publish }) {
+                  await publish(Noticed, { sensor, at: seconds(at) });
+                },
+              });
+        const automations = [only(strict)];
+        const test: Test = await stage.start({ events: [Measured], automations });
+        await measure(test, 'a', 100, 3);
+        await test.settled();
+        automations[0] = only(loose);
+        await test.restart();
+        await measure(test, 'z', 200, 1);
+        await measure(test, 'a', 195, 0);
+        await test.settled();
+        automations[0] = only(strict);
+        await test.restart();
+        await measure(test, 'a', 205, 2);
+        await measure(test, 'b', 210, 3);
+        await measure(test, 'b', 211, 2);
+        await measure(test, 'z', 300, 2);
+        await test.settled();
+        assert.deepEqual(noticed(test), ['b 211'], shape);
+      }
+    },
     async 'CE1 G6 a pattern that is brought back has forgotten what was under way: in between nobody looked'(stage) {
       const first: PatternRule = { sequence: [of('asked', 1), not(Measured, value(5)).within('100s')] };
       const second: PatternRule = { sequence: [of('asked', 1), of('again', 2)] };
