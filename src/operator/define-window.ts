@@ -413,18 +413,20 @@ class WindowOperator implements Operator<Windows> {
   #forget(window: Windows[number], told: readonly Firing<JsonValue>[], saying: Saying): void {
     const now = told.findLast((firing) => isAmong([firing], window));
     const said = now ?? window.standing.at(-1);
-    const from = now === undefined ? window.firings : now.result === GIVEN_UP ? now.index : now.index + 1;
     const standing = said === undefined || said.result === GIVEN_UP ? undefined : said;
+    const from = standing?.index ?? now?.index ?? window.firings;
     const recalled = this.#recall(window, { from, said: standing }, saying);
     const last = recalled && lastOf(recalled, { ...window, index: from });
-    if (recalled?.stands !== true || last === undefined || recalled.told.at(-1)?.isSame === true) return;
+    if (recalled === undefined || last === undefined) return;
+    const { told: before, stands } = recalled;
     if (standing === undefined) {
-      this.#takeBack(last, undefined, saying);
-      return;
+      if (stands) this.#takeBack(last, undefined, saying);
+    } else if (!stands || before.at(-1)?.isSame !== true) {
+      const { earliestMs, latestMs, events } = window;
+      const replaces = stands ? [last] : [];
+      const again = { ...standing, index: last.index + 1, replaces, events, earliestMs, latestMs };
+      this.#publish(again, partOf(again), saying);
     }
-    const { earliestMs, latestMs, events } = window;
-    const again = { ...standing, index: last.index + 1, replaces: [last], events, earliestMs, latestMs };
-    this.#publish(again, partOf(again), saying);
   }
 
   /** Answers the id of what is taken back. */
