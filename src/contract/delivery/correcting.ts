@@ -329,8 +329,7 @@ interface Telling {
 const TELLINGS: readonly Telling[] = [
   { factor: 1, every: 1 },
   { factor: 1, early: { events: 2 }, every: 1 },
-  { factor: 2, every: 2 },
-  { factor: 2, early: { every: '20s' }, every: 1 },
+  { factor: 2, early: { every: '20s' }, every: 2 },
 ];
 
 /** A window is told otherwise than before, and from the beginning; those who read its results have what it says now. */
@@ -429,6 +428,15 @@ async function runRetold(
   assert.equal(test.recorded().length, recorded, name);
 }
 
+async function runAllRetold(stage: DeliveryStage, windowing: Windowing): Promise<void> {
+  for (const [index, before] of TELLINGS.entries())
+    for (const [other, after] of TELLINGS.entries()) {
+      const how = (index + other) % 2 === 0 ? 'replayed' : 'removed';
+      await runRetold(stage, [before, after], { how, windowing });
+      if (before !== after) await runRetold(stage, [before, after, before], { how, windowing });
+    }
+}
+
 interface Seen {
   readonly measured: number;
   readonly sum: number;
@@ -445,16 +453,9 @@ export const correctingCases: ContractSuite = (bench) =>
     'G6 G8 what is from before a consumer took its type is not taken out again when it is taken back; after a replay it is':
       runOfTypeAddedLater,
     'G2 G8 a replay that comes to something else takes back what was told': runReplayed,
-    async 'G2 G8 windows that are told otherwise are, once they are told anew, as if they had never been told in another way'(
-      stage,
-    ) {
-      for (const windowing of [tumbling('1m'), session('25s')])
-        for (const [index, before] of TELLINGS.entries())
-          for (const [other, after] of TELLINGS.entries()) {
-            const how = (index + other) % 2 === 0 ? 'replayed' : 'removed';
-            await runRetold(stage, [before, after], { how, windowing });
-            if (before !== after) await runRetold(stage, [before, after, before], { how, windowing });
-          }
-    },
+    'G2 G8 windows that are told otherwise are, once they are told anew, as if they had never been told in another way':
+      (stage) => runAllRetold(stage, tumbling('1m')),
+    'G2 G8 sessions that are told otherwise are, once they are told anew, as if they had never been told in another way':
+      (stage) => runAllRetold(stage, session('25s')),
     'G6 G8 what is from before a consumer began is not taken out again when it is taken back': runFromTheMiddle,
   });
