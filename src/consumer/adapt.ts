@@ -1,7 +1,7 @@
 import type { CompiledSelection } from '../channel/selection.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
-import { START, position } from '../event/position.ts';
+import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Begun, ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
@@ -140,12 +140,7 @@ function beginningAt(
 ): ConsumerForm['looksFor'] {
   // Of a store of before it is not known what it looked for.
   if (before === undefined) return undefined;
-  return Object.fromEntries(
-    (time?.looksFor ?? []).map((id) => [
-      id,
-      before[id] === undefined ? (now.after === START ? null : now) : before[id],
-    ]),
-  );
+  return Object.fromEntries((time?.looksFor ?? []).map((id) => [id, before[id] === undefined ? now : before[id]]));
 }
 
 /** Nothing behind this place was handled by anybody yet. */

@@ -9,7 +9,7 @@ import { isLane } from './told-time.ts';
 export interface BegunMark {
   readonly sinceMs: number | null;
   /** Of the places after which something was begun that the consumer looks for, how far time was there, and what told of it next. Default: none. */
-  readonly began?: readonly (readonly [place: Position, upToMs: number | null, nextMs: number])[];
+  readonly began?: readonly (readonly [place: Position, upToMs: number | null, nextMs: number | null])[];
 }
 
 /** That something tells of time, at a place of the log; without a source, how far it has come. */
@@ -19,7 +19,7 @@ interface Told {
   readonly timeMs: number;
 }
 
-/** How far time was at a place, and the first time that was told of behind it. */
+/** How far time was at a place, and when the first event behind it happened; infinite: others tell of time, and say nothing of that. */
 interface KnownPlace {
   readonly upToMs: number;
   readonly nextMs: number;
@@ -56,7 +56,12 @@ export class Beginnings {
     this.#places = [...new Set(places)].filter((place) => place !== START).sort((left, right) => left - right);
     const wanted = new Set(this.#places);
     const began = (mark?.began ?? []).filter(([place]) => wanted.has(place));
-    this.#known = new Map(began.map(([place, upToMs, nextMs]) => [place, { upToMs: upToMs ?? NO_TIME, nextMs }]));
+    this.#known = new Map(
+      began.map(([place, upToMs, nextMs]) => [
+        place,
+        { upToMs: upToMs ?? NO_TIME, nextMs: nextMs ?? Number.POSITIVE_INFINITY },
+      ]),
+    );
     this.#next = this.#unknown();
     this.#sinceMs = mark?.sinceMs ?? NO_TIME;
   }
@@ -71,6 +76,7 @@ export class Beginnings {
    * time was at that place. NO_TIME: that is not known yet.
    */
   since({ after, atMs }: Begun): number {
+    if (after === START) return this.#sinceMs === NO_TIME ? NO_TIME : Math.min(atMs, this.#sinceMs);
     const known = this.#known.get(after);
     return known === undefined ? NO_TIME : Math.max(known.upToMs, Math.min(atMs, known.nextMs));
   }
@@ -94,15 +100,18 @@ export class Beginnings {
     if (!this.#wasKnown)
       for (const ms of [happenedMs, this.#latestMs])
         if (ms !== NO_TIME && (this.#sinceMs === NO_TIME || ms < this.#sinceMs)) this.#sinceMs = ms;
-    const nextMs = happenedMs === NO_TIME ? this.#latestMs : happenedMs;
+    const isOthers = source !== undefined && isLane(source);
+    const nextMs = isOthers ? Number.POSITIVE_INFINITY : happenedMs === NO_TIME ? this.#latestMs : happenedMs;
     if (nextMs === NO_TIME) return;
     for (; this.#next !== undefined && this.#next < position; this.#next = this.#unknown())
       this.#known.set(this.#next, { upToMs: this.#beforeMs, nextMs });
   }
 
   mark(): BegunMark {
-    const began = [...this.#known].map(([place, { upToMs, nextMs }]) => [place, whole(upToMs), nextMs] as const);
-    return { sinceMs: whole(this.#sinceMs), ...(began.length === 0 ? {} : { began }) };
+    const began = [...this.#known].map(
+      ([place, { upToMs, nextMs }]) => [place, finite(upToMs), finite(nextMs)] as const,
+    );
+    return { sinceMs: finite(this.#sinceMs), ...(began.length === 0 ? {} : { began }) };
   }
 
   #unknown(): Position | undefined {
@@ -115,6 +124,6 @@ export class Beginnings {
   }
 }
 
-function whole(ms: number): number | null {
-  return ms === NO_TIME ? null : ms;
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null;
 }

@@ -47,7 +47,7 @@ export class OwnFacts {
       if (event !== undefined) events.push({ number, event });
     }
     const last = events.at(-1);
-    if (last === undefined) return { told: [], stands: false };
+    if (last === undefined) return { told: [], retraction: undefined };
     const said = await recordedData(fact);
     const told = events.map(({ number, event }): ToldFact => {
       const known = timingOf(event);
@@ -55,7 +55,7 @@ export class OwnFacts {
       return { number, event, timing: known, isSame };
     });
     const retraction = await this.recorded(retractionOf(definition), retractionId(last.event.id));
-    return { told, stands: retraction === undefined };
+    return { told, retraction };
   }
 }
 

@@ -144,10 +144,10 @@ export interface ToldFact {
   readonly isSame: boolean;
 }
 
-/** Facts under ids that follow one another, in their order, and whether the last one stands: it was not taken back. */
+/** Facts under ids that follow one another, in their order, and what takes back the last one; undefined: it stands. */
 export interface Recalled {
   readonly told: readonly ToldFact[];
-  readonly stands: boolean;
+  readonly retraction: RecordedEvent | undefined;
 }
 
 /** How a reaction goes by event time: it is told when time alone brings something on for a key. */

@@ -204,17 +204,20 @@ export function defineSilence<
       throw new InvalidDefinition(name, `expected[${index}] must be a key, found ${describeValue(key)}`);
   if (typeof options.alarm !== 'function')
     throw new InvalidDefinition(name, `alarm must be a function, found ${describeValue(options.alarm)}`);
+  const awaited = new Set<string>(expected);
   const published = options.publishes as EventDefinition;
   const alarm = options.alarm as (alarm: SilenceAlarm) => unknown;
   const machine: Machine<HeardState, null> = {
     shape: 'silence',
     // Keys that were not expected before are silent since they are.
-    looksFor: expected.length === 0 ? [] : [`keys ${digestOf([...new Set<string>(expected)].toSorted())}`],
+    looksFor: expected.length === 0 ? [] : [`keys ${digestOf([...awaited].toSorted())}`],
     needsAsMuch: (shape) => shape.startsWith('monitor '),
     valueOf: () => null,
     initial: (timeMs) => ({ ...expectedSince(timeMs), heard: false }),
     next: (state, _value, timeMs) => ({ ...hearOf(state, timeMs), heard: true }),
     pass(state, toMs, saying) {
+      // It was expected once, and is no longer.
+      if (!state.heard && !awaited.has(saying.key)) return { ...state, told: true, isOver: true };
       const step = passAbsence(forMs, state, toMs);
       if (step.silence !== undefined) {
         const { key } = saying;
@@ -229,13 +232,15 @@ export function defineSilence<
       return { ...step.state, heard: state.heard };
     },
     dueMs: (state) => dueOfAbsence(forMs, state),
-    isOver: () => false,
+    isOver: (state) => state.isOver === true,
   };
-  return monitorOf(name, options as never, machine, expected as readonly string[]);
+  return monitorOf(name, options as never, machine, [...awaited]);
 }
 
 interface HeardState extends AbsenceState {
   readonly heard: boolean;
+  /** Nothing is to be known of it any more. */
+  readonly isOver?: true;
 }
 
 function monitorOf<State, Value>(

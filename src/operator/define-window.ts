@@ -405,7 +405,7 @@ class WindowOperator implements Operator<Windows> {
     const index = again === undefined ? next : firing.index + again.number;
     this.#retold ??= new Retold();
     this.#retold.skip(given, index - firing.index);
-    const isReplaced = again === undefined && recalled.stands && last !== undefined;
+    const isReplaced = again === undefined && recalled.retraction === undefined && last !== undefined;
     return { ...firing, index, replaces: isReplaced ? [...firing.replaces, last] : firing.replaces };
   }
 
@@ -418,7 +418,8 @@ class WindowOperator implements Operator<Windows> {
     const recalled = this.#recall(window, { from, said: standing }, saying);
     const last = recalled && lastOf(recalled, { ...window, index: from });
     if (recalled === undefined || last === undefined) return;
-    const { told: before, stands } = recalled;
+    const { told: before, retraction } = recalled;
+    const stands = retraction === undefined;
     if (standing === undefined) {
       if (stands) this.#takeBack(last, undefined, saying);
     } else if (!stands || before.at(-1)?.isSame !== true) {

@@ -7,11 +7,13 @@ import type { Firing, Said, Telling, WindowSet } from '../time/window-set.ts';
  * timing; where several have the same, it was told anew in between, and the last of them is what was said there.
  */
 export function toldAgain(
-  { told }: Recalled,
+  { told, retraction }: Recalled,
   { causeId, timing }: { readonly causeId: string; readonly timing: string | undefined },
 ): ToldFact | undefined {
   const there = told.findLast((fact) => fact.event.causationid === causeId && fact.timing === timing);
-  return there?.isSame === true ? there : undefined;
+  // What was taken back there, and nothing took its place, is not said there any more.
+  const isGone = there === told.at(-1) && retraction?.causationid === causeId;
+  return there?.isSame === true && !isGone ? there : undefined;
 }
 
 /** The last of them, as what a window said; `from`: the window, and the number of the first. */
