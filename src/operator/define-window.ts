@@ -221,6 +221,8 @@ type StoredWindow = readonly [
     index: number,
     result: JsonValue,
     reason?: 'early' | 'end' | 'late',
+    until?: string,
+    isPast?: boolean,
   ])[],
 ];
 
@@ -262,13 +264,14 @@ class WindowOperator implements Operator<Windows> {
     const { late, retracted } = this.#parts;
     const rules = this.#rules;
     this.#begin(saying);
+    const before = saying.recalls ? windows.map((window) => this.#overdue(window, saying)) : windows;
     const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
-      ? removeFromWindows(rules, windows, { timeMs, value: retractedEvent(event), watermarkMs })
-      : { ...addToWindows(rules, windows, { timeMs, value: event, watermarkMs }), withdrawn: [] };
+      ? removeFromWindows(rules, before, { timeMs, value: retractedEvent(event), watermarkMs })
+      : { ...addToWindows(rules, before, { timeMs, value: event, watermarkMs }), withdrawn: [] };
     for (const said of step.withdrawn) this.#takeBack(said, undefined, saying);
     // Of a session that goes on longer, what stands goes on with it.
     if (saying.recalls)
-      for (const window of windows)
+      for (const window of before)
         if (!isAmong(step.windows, window)) this.#forget({ ...window, standing: [] }, [], saying);
     for (const firing of step.firings) this.#tell(firing, saying);
     if (step.missed.length > 0) {
@@ -297,7 +300,8 @@ class WindowOperator implements Operator<Windows> {
 
   /** What was given up was not said, and what was said before has the number that it had. */
   #standing(windows: Windows): Windows {
-    const known = this.#retold?.numbered(windows) ?? windows;
+    const numbered = this.#retold?.numbered(windows) ?? windows;
+    const known = this.#saying?.recalls === true ? passed(numbered, this.#saying.last.id) : numbered;
     if (!this.#gaveUp) return known;
     return known.map((window) => ({
       ...window,
@@ -326,7 +330,8 @@ class WindowOperator implements Operator<Windows> {
       window.firings,
       window.ended ? 1 : 0,
       window.earlyMs ?? null,
-      window.standing.map(({ startMs, endMs, index, result, reason }): JsonValue => {
+      window.standing.map(({ startMs, endMs, index, result, reason, until }): JsonValue => {
+        if (until !== undefined) return [startMs, endMs, index, result, reason, until.eventId, until.isPast];
         return reason === 'end' ? [startMs, endMs, index, result] : [startMs, endMs, index, result, reason];
       }),
     ]);
@@ -345,8 +350,9 @@ class WindowOperator implements Operator<Windows> {
         firings,
         ended: ended === 1,
         earlyMs: earlyMs ?? undefined,
-        standing: standing.map(([start, end, index, result, reason = 'end']) => {
-          return { startMs: start, endMs: end, index, result, reason };
+        standing: standing.map(([start, end, index, result, reason = 'end', eventId, isPast = false]) => {
+          const said = { startMs: start, endMs: end, index, result, reason };
+          return eventId === undefined ? said : { ...said, until: { eventId, isPast } };
         }),
       }),
     );
@@ -404,7 +410,8 @@ class WindowOperator implements Operator<Windows> {
     const next = (last?.index ?? firing.index) + (isGivenUp ? 0 : 1);
     const index = again === undefined ? next : firing.index + again.number;
     this.#retold ??= new Retold();
-    this.#retold.skip(given, index - firing.index);
+    const until = again === undefined ? undefined : recalled.told.at(-1);
+    this.#retold.skip(given, index - firing.index, until === again ? undefined : until?.event.causationid);
     const isReplaced = again === undefined && recalled.retraction === undefined && last !== undefined;
     return { ...firing, index, replaces: isReplaced ? [...firing.replaces, last] : firing.replaces };
   }
@@ -414,20 +421,39 @@ class WindowOperator implements Operator<Windows> {
     const now = told.findLast((firing) => isAmong([firing], window));
     const said = now ?? window.standing.at(-1);
     const standing = said === undefined || said.result === GIVEN_UP ? undefined : said;
-    const from = standing?.index ?? now?.index ?? window.firings;
+    this.#settle(window, { standing, from: standing?.index ?? now?.index ?? window.firings }, saying);
+  }
+
+  /** What took the place of what a window says has not come again, and its turn is over. */
+  #overdue(window: Windows[number], saying: Saying): Windows[number] {
+    const [said, ...others] = window.standing;
+    if (said?.until?.isPast !== true || said.until.eventId === saying.last.id) return window;
+    if (others.length > 0 || !isAmong([said], window)) return window;
+    const { until: _until, ...standing } = said;
+    const settled = this.#settle(window, { standing, from: said.index }, saying) ?? standing;
+    return { ...window, firings: settled.index + 1, standing: [settled] };
+  }
+
+  /** What was said of a window holds no longer but for what stands; answers that, under the number that it has then. */
+  #settle(
+    window: Windows[number],
+    { standing, from }: { readonly standing: Said<JsonValue> | undefined; readonly from: number },
+    saying: Saying,
+  ): Said<JsonValue> | undefined {
     const recalled = this.#recall(window, { from, said: standing }, saying);
     const last = recalled && lastOf(recalled, { ...window, index: from });
-    if (recalled === undefined || last === undefined) return;
-    const { told: before, retraction } = recalled;
-    const stands = retraction === undefined;
+    if (recalled === undefined || last === undefined) return standing;
+    const stands = recalled.retraction === undefined;
     if (standing === undefined) {
       if (stands) this.#takeBack(last, undefined, saying);
-    } else if (!stands || before.at(-1)?.isSame !== true) {
-      const { earliestMs, latestMs, events } = window;
-      const replaces = stands ? [last] : [];
-      const again = { ...standing, index: last.index + 1, replaces, events, earliestMs, latestMs };
-      this.#publish(again, partOf(again), saying);
+      return undefined;
     }
+    if (stands && recalled.told.at(-1)?.isSame === true) return { ...standing, index: last.index };
+    const { earliestMs, latestMs, events } = window;
+    const again = { ...standing, index: last.index + 1 };
+    const replaces = stands ? [last] : [];
+    this.#publish({ ...again, replaces, events, earliestMs, latestMs }, partOf(again), saying);
+    return again;
   }
 
   /** Answers the id of what is taken back. */
@@ -456,6 +482,17 @@ class WindowOperator implements Operator<Windows> {
     const last = this.#parts.rules.windowing.kind === 'count' ? saying.last.position : '';
     return deterministicId(['window', this.#name, saying.key, startMs, endMs, index, last]);
   }
+}
+
+/** Of what something else took the place of after an event, now that this one is being handled. */
+function passed(windows: Windows, eventId: string): Windows {
+  if (!windows.some(({ standing }) => standing.some(({ until }) => until?.eventId === eventId))) return windows;
+  return windows.map((window) => ({
+    ...window,
+    standing: window.standing.map((said) =>
+      said.until?.eventId === eventId ? { ...said, until: { eventId, isPast: true } } : said,
+    ),
+  }));
 }
 
 function isAmong(windows: readonly Span[], { startMs, endMs }: Span): boolean {

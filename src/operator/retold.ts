@@ -32,10 +32,13 @@ export class Retold {
   /** Of a window, from a number on. */
   readonly #skipped = new Map<string, readonly { readonly from: number; readonly by: number }[]>();
 
-  /** What the window says from this on has higher numbers. */
-  skip(telling: Telling, by: number): void {
+  readonly #until = new Map<string, string>();
+
+  /** What the window says from this on has higher numbers; `until`: the event after which something else took its place. */
+  skip(telling: Telling, by: number, until: string | undefined): void {
     const before = this.#of(telling);
     this.#skipped.set(nameOf(telling), [...before, { from: telling.index, by }]);
+    if (until !== undefined) this.#until.set(`${nameOf(telling)} ${telling.index}`, until);
   }
 
   /** With the numbers that it and what it takes the place of have. */
@@ -53,6 +56,8 @@ export class Retold {
 
   #said<S extends Said<JsonValue>>(said: S): S {
     const index = this.#numberOf(said);
+    const eventId = this.#until.get(`${nameOf(said)} ${said.index}`);
+    if (eventId !== undefined) return { ...said, index, until: { eventId, isPast: false } };
     return index === said.index ? said : { ...said, index };
   }
 

@@ -39,6 +39,11 @@ export interface Telling extends Span {
 /** What a window has said. */
 export interface Said<Result> extends Telling {
   readonly result: Result;
+  /**
+   * It was said in a history in which something else took its place later: after which event, and whether that has been handled again. If the
+   * window has nothing else to say then, it is this that stands.
+   */
+  readonly until?: { readonly eventId: string; readonly isPast: boolean } | undefined;
 }
 
 export interface OpenWindow<Accumulator, Result> extends Span {
