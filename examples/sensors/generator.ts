@@ -20,8 +20,8 @@ export function* readings(seed: number): Generator<Taken, never, undefined> {
       silent = { sensor: SENSORS[Math.floor(random() * SENSORS.length)] ?? 'roof', left: 400 };
     for (const sensor of SENSORS) {
       const before = warmth.get(sensor) ?? 20;
-      // Drawn to 50 °C, where nothing is too hot, and further away at times.
-      const celsius = Math.round((before + (random() - 0.5) * 6 + (50 - before) * 0.01) * 10) / 10;
+      // Drawn to 58 °C, where nothing is too hot, and further away at times.
+      const celsius = Math.round((before + (random() - 0.5) * 6 + (58 - before) * 0.01) * 10) / 10;
       warmth.set(sensor, celsius);
       if (silent !== undefined && (silent.left -= 1) <= 0) silent = undefined;
       if (silent?.sensor === sensor) continue;

@@ -33,8 +33,14 @@ export const houseByHour = defineProjection({
   on: [
     [
       HourMeasured,
-      (row, { data }) => ({ sum: row.sum + data.mean * data.readings, readings: row.readings + data.readings }),
-      (row, { data }) => ({ sum: row.sum - data.mean * data.readings, readings: row.readings - data.readings }),
+      (row, { data }) => ({
+        sum: rounded(row.sum + data.mean * data.readings),
+        readings: row.readings + data.readings,
+      }),
+      (row, { data }) => ({
+        sum: rounded(row.sum - data.mean * data.readings),
+        readings: row.readings - data.readings,
+      }),
     ],
   ],
   indexes: { mean: (row) => (row.readings === 0 ? null : row.sum / row.readings) },
@@ -58,3 +64,8 @@ export const noteHotHours = defineAutomation({
     }
   },
 });
+
+/** Hundredths are added up in whatever order they come: the same comes out. */
+function rounded(sum: number): number {
+  return Math.round(sum * 100) / 100;
+}

@@ -316,7 +316,9 @@ export function patternMachine(
   const forgets = withinMs > 0 && !steps.some(hasAbsence);
   const told = (step: MatchStep<StoredEvent>, saying: Saying): MatcherState<StoredEvent> => {
     for (const match of step.matches) found(match, saying);
-    const tooMany = step.state.runs.length - MAX_RUNS;
+    const { runs } = step.state;
+    // What has no event yet is none under way.
+    const tooMany = runs.length <= MAX_RUNS ? 0 : runs.filter(({ firstMs }) => firstMs !== undefined).length - MAX_RUNS;
     if (tooMany <= 0) return step.state;
     const given = step.state.runs.slice(0, tooMany);
     const first = given[0]?.firstMs;

@@ -16,8 +16,10 @@ import { paintFor, plural, printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 import { shellWord } from './streams.ts';
 
+const LAST_EVENTS = 200;
+
 interface SimulateOptions extends ProgramOptions {
-  readonly last: number;
+  readonly last?: number;
   readonly runs: number;
   readonly seed: number;
   readonly fault?: readonly string[];
@@ -39,9 +41,8 @@ export function simulateCommand(program: Command, terminal: Terminal, exit: (cod
     .argument('[file]', 'events as export writes them, - for standard input (default: the last ones in the store)')
     .option(
       '--last <count>',
-      'of the store, so many events that came from outside',
+      'of the store, so many events that came from outside (default: 200)',
       wholeNumber('--last', 1, 100_000),
-      200,
     )
     .option('--runs <count>', 'how often', wholeNumber('--runs', 1), 100)
     .option('--seed <number>', 'the same one does the same', wholeNumber('--seed', 0), 1)
@@ -64,7 +65,10 @@ async function runSimulation(file: string | undefined, options: SimulateOptions,
   const faults = faultsOf(options.fault ?? []);
   const { config, file: program } = await loadProgram(options, terminal);
   if (program === undefined) throw new UsageError('simulate needs a program: name its configuration with --config');
-  const events = file === undefined ? await lastOfStore(options, terminal) : await eventsOfFile(file, terminal);
+  if (file !== undefined && options.last !== undefined)
+    throw new UsageError('--last is of the store; of a file all events are told');
+  const last = options.last ?? LAST_EVENTS;
+  const events = file === undefined ? await lastOfStore(options, last, terminal) : await eventsOfFile(file, terminal);
   const { simulate } = await import('../../testing/index.ts');
   const progress = new Progress(terminal);
   let smaller = 0;
@@ -94,7 +98,7 @@ async function runSimulation(file: string | undefined, options: SimulateOptions,
     if (divergence !== undefined) {
       const again = [
         'thereupon simulate',
-        ...(file === undefined ? [`--last ${options.last}`] : [shellWord(file)]),
+        ...(file === undefined ? [`--last ${last}`] : [shellWord(file)]),
         ...(options.config === undefined ? [] : [`--config ${shellWord(options.config)}`]),
         ...(file === undefined && options.store !== undefined ? [`--store ${shellWord(options.store)}`] : []),
         ...(options.fault ?? []).map((fault) => `--fault ${fault}`),
@@ -120,11 +124,15 @@ function faultsOf(given: readonly string[]): SimulationFaults {
 }
 
 /** What came from outside, oldest first: what reactions published they publish again. */
-async function lastOfStore(options: SimulateOptions, terminal: Terminal): Promise<readonly IncomingEvent[]> {
+async function lastOfStore(
+  options: SimulateOptions,
+  last: number,
+  terminal: Terminal,
+): Promise<readonly IncomingEvent[]> {
   const connection = await connect(options, terminal, 'read');
   const found: EventJson[] = [];
   try {
-    for (let before: number | undefined; found.length < options.last;) {
+    for (let before: number | undefined; found.length < last;) {
       const page = await connection.api.get<{ events: readonly EventJson[]; next?: number }>('/events', {
         direction: 'backward',
         limit: PAGE,
@@ -139,7 +147,7 @@ async function lastOfStore(options: SimulateOptions, terminal: Terminal): Promis
   }
   if (found.length === 0)
     throw new CommandFailed('there are no events in the store to tell; publish some, or name a file of events');
-  return found.slice(0, options.last).reverse().map(decodeJsonEvent);
+  return found.slice(0, last).reverse().map(decodeJsonEvent);
 }
 
 async function eventsOfFile(file: string, terminal: Terminal): Promise<readonly IncomingEvent[]> {

@@ -10,6 +10,8 @@ import type { SupervisorMessage, Terminal } from '../terminal.ts';
 
 /** Editors write a file in several steps. */
 const SETTLE_MS = 120;
+/** A program has so long to close. */
+const STOP_MS = 15_000;
 
 /**
  * Runs a program in a process of its own, and again whenever one of the files that it was made from changes.
@@ -105,9 +107,12 @@ export class Supervisor {
   }
 }
 
+/** What does not end by itself, because it never comes to that, is ended. */
 async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
   child.kill('SIGTERM');
+  const patience = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
   await exited;
+  clearTimeout(patience);
 }
 
 function stampOf(file: string): number | undefined {
