@@ -42,7 +42,7 @@ export function retractedType(type: string): string | undefined {
 /** What a fact of `retractionOf` takes back, as it was, but for its place. */
 export function retractedEvent(event: RecordedEvent): RecordedEvent {
   const { stored } = event;
-  const { retracts, replacedby: _by, ...attributes } = stored.attributes ?? {};
+  const { retracts, replacedby: _by, unsaid: _why, ...attributes } = stored.attributes ?? {};
   return recordedEvent({
     ...stored,
     type: stored.type.slice(0, -RETRACTED.length),

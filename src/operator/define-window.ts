@@ -268,7 +268,7 @@ class WindowOperator implements Operator<Windows> {
     const step: RemoveStep<JsonValue, JsonValue> = retracted.has(event.type)
       ? removeFromWindows(rules, before, { timeMs, value: retractedEvent(event), watermarkMs })
       : { ...addToWindows(rules, before, { timeMs, value: event, watermarkMs }), withdrawn: [] };
-    for (const said of step.withdrawn) this.#takeBack(said, undefined, saying);
+    for (const said of step.withdrawn) this.#takeBack(said, 'emptied', saying);
     // Of a session that goes on longer, what stands goes on with it.
     if (saying.recalls)
       for (const window of before)
@@ -368,13 +368,13 @@ class WindowOperator implements Operator<Windows> {
   #publish(firing: Firing<JsonValue>, part: () => HandledPart, saying: Saying): void {
     const { published } = this.#parts;
     if (firing.result === GIVEN_UP) {
-      for (const said of firing.replaces) if (said.result !== GIVEN_UP) this.#takeBack(said, undefined, saying);
+      for (const said of firing.replaces) if (said.result !== GIVEN_UP) this.#takeBack(said, 'unsaid', saying);
       return;
     }
     const time = isoTime(firing.endMs - 1);
     const id = this.#idOf(firing, saying);
     const standing = firing.replaces.filter(({ result }) => result !== GIVEN_UP);
-    const replaced = standing.map((said) => this.#takeBack(said, id, saying));
+    const replaced = standing.map((said) => this.#takeBack(said, { by: id }, saying));
     const isPlain = replaced.length === 0 && firing.reason === 'end';
     const extensions = {
       ...(replaced.length === 0 ? {} : { replaces: replaced.join(' ') }),
@@ -445,7 +445,7 @@ class WindowOperator implements Operator<Windows> {
     if (recalled === undefined || last === undefined) return standing;
     const stands = recalled.retraction === undefined;
     if (standing === undefined) {
-      if (stands) this.#takeBack(last, undefined, saying);
+      if (stands) this.#takeBack(last, 'unsaid', saying);
       return undefined;
     }
     if (stands && recalled.told.at(-1)?.isSame === true) return { ...standing, index: last.index };
@@ -457,7 +457,7 @@ class WindowOperator implements Operator<Windows> {
   }
 
   /** Answers the id of what is taken back. */
-  #takeBack(said: Said<JsonValue>, replacedBy: string | undefined, saying: Saying): string {
+  #takeBack(said: Said<JsonValue>, why: 'emptied' | 'unsaid' | { readonly by: string }, saying: Saying): string {
     const id = this.#idOf(said, saying);
     const holdsNoLonger = retractionOf(this.#parts.published);
     void saying.takeBack(
@@ -469,7 +469,9 @@ class WindowOperator implements Operator<Windows> {
         // As it was, so that who did not let it in does not let this in.
         extensions: {
           retracts: id,
-          ...(replacedBy === undefined ? {} : { replacedby: replacedBy }),
+          ...(typeof why === 'object' ? { replacedby: why.by } : {}),
+          // Nothing that came took it back: if it is to be said again, it is.
+          ...(why === 'unsaid' ? { unsaid: true } : {}),
           ...timed(said.reason),
         },
       },

@@ -11,8 +11,8 @@ export function toldAgain(
   { causeId, timing }: { readonly causeId: string; readonly timing: string | undefined },
 ): ToldFact | undefined {
   const there = told.findLast((fact) => fact.event.causationid === causeId && fact.timing === timing);
-  // What was taken back there, and nothing took its place, is not said there any more.
-  const isGone = there === told.at(-1) && retraction?.causationid === causeId;
+  // What was taken back because it was given up, or said no more, and nothing took its place, is said again.
+  const isGone = there === told.at(-1) && retraction?.attribute('unsaid') === true;
   return there?.isSame === true && !isGone ? there : undefined;
 }
 

@@ -7,13 +7,15 @@ import { defineSilence } from '../../operator/define-monitor.ts';
 import { definePattern } from '../../operator/define-pattern.ts';
 import type { PatternRule } from '../../operator/define-pattern.ts';
 import { definePatterns } from '../../operator/define-patterns.ts';
+import { defineWindow } from '../../operator/define-window.ts';
 import type { EventTimeOptions } from '../../operator/event-time-options.ts';
 import { every, not, one } from '../../operator/pattern.ts';
+import { tumbling } from '../../time/windowing.ts';
 import { DEFAULT_START_MS } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { deliveryCases } from './delivery-case.ts';
 import type { DeliveryStage } from './delivery-case.ts';
-import { Alarmed, measure, Measured, seconds } from './readings.ts';
+import { Alarmed, measure, Measured, seconds, Totalled } from './readings.ts';
 import type { Test } from './readings.ts';
 
 const Noticed = defineEvent({
@@ -272,6 +274,89 @@ export const beginningCases: ContractSuite = (bench) =>
           [3_600, 4_200],
         );
       }
+    },
+    async 'CE1 what is begun before anything has come is absent since then, and who is expected no longer is not missed'(
+      stage,
+    ) {
+      const idle = { idle: '1m' } as const;
+      const automations = [noticing('alone', unasked(3_000), idle)];
+      const silent = (...expected: readonly string[]) =>
+        defineSilence({
+          name: 'silent',
+          on: Measured,
+          key: ({ data }) => data.sensor,
+          for: '55m',
+          expected,
+          time: idle,
+          publishes: Alarmed,
+          alarm: ({ key: sensor, since }) => ({ sensor, since }),
+        });
+      const monitors = [silent('x', 'y')];
+      const test: Test = await stage.start({ events: [Measured], automations, monitors });
+      await test.advance('50m');
+      automations[0] = noticing('alone', unasked(300), idle);
+      await test.restart();
+      await measure(test, 'a', 3_120, 1);
+      await test.settled();
+      monitors[0] = silent('y');
+      await test.restart();
+      await measure(test, 'b', 3_420, 1);
+      await test.crash();
+      await measure(test, 'b', 5_000, 7);
+      await test.settled();
+      assert.deepEqual(noticed(test), ['b 3420']);
+      const missed = new Set(test.recorded(Alarmed).map(({ data }) => data.sensor));
+      assert.deepEqual([missed.has('x'), missed.has('y')], [false, true]);
+    },
+    async 'CE1 a pattern over results that is changed knows nothing of those from before, whatever time is told again'(
+      stage,
+    ) {
+      const minutes = defineWindow({
+        name: 'minutes',
+        on: Measured,
+        key: ({ data }) => data.sensor,
+        windows: tumbling('1m'),
+        aggregate: {
+          initial: () => ({ count: 0, sum: 0 }),
+          add: (total, { data }) => ({ count: total.count + 1, sum: total.sum + data.value }),
+          result: (total, { key: sensor, start }) => ({ sensor, start, ...total }),
+        },
+        publishes: Totalled,
+      });
+      const unlike = (sum: number) =>
+        defineAutomation({
+          name: 'noticing',
+          on: definePattern({
+            key: ({ data }) => data.sensor,
+            sequence: [
+              not(Totalled, { data: { sum: [sum] } }).within('5m'),
+              one('last', Totalled).where({ data: { sum: [2] } }),
+            ],
+          }),
+          publishes: [Noticed],
+          async run({ key: sensor, time: at, publish }) {
+            await publish(Noticed, { sensor, at: seconds(at) });
+          },
+        });
+      const automations = [unlike(7)];
+      const test: Test = await stage.start({ events: [Measured], windows: [minutes], automations });
+      await measure(test, 'a', 0, 1);
+      await test.settled();
+      await test.advance('1h');
+      await test.settled();
+      automations[0] = unlike(1);
+      await test.restart();
+      await test.settled();
+      await test.advance('2m');
+      await measure(test, 'a', 3_720, 2);
+      await test.advance('3m');
+      await test.settled();
+      assert.deepEqual(noticed(test), []);
+      await test.advance('10m');
+      await measure(test, 'a', 4_500, 2);
+      await test.advance('10m');
+      await test.settled();
+      assert.equal(noticed(test).length, 1);
     },
     async 'CE1 a key that is expected only now is silent since it is expected'(stage) {
       const expecting = (...expected: readonly string[]) =>
