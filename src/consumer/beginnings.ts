@@ -88,6 +88,8 @@ export class Beginnings {
 
   /** Of something that tells of time, before the watermark knows of it. */
   before(): void {
+    // Mostly all is known.
+    if (this.#wasKnown && this.#next === undefined) return;
     this.#beforeMs = this.#latestMs;
     this.#wasKnown = this.#watermark.ms !== NO_TIME;
   }

@@ -281,7 +281,7 @@ export function timedReaction<State, Given extends On>(
             return handled && (() => handled.keep(handled.state));
           });
         const found: Found[] = [];
-        const handled = handle(operator, handling, found, (...given) => new KeySaying(handling, ...given));
+        const handled = handle(operator, handling, found);
         if (handled === undefined) return undefined;
         handled.keep(handled.state);
         return found.length === 0 ? undefined : parts.act?.(handling, found, handled.keep, handled.state);
@@ -298,7 +298,7 @@ function handle<State>(
   operator: Operator<State>,
   handling: Handling,
   found: Found[],
-  sayingOf: SayingOf,
+  given?: SayingOf,
 ): { readonly keep: Keep<State>; readonly state: State } | undefined {
   const kept = handling.state as unknown as Kept<State> | undefined;
   const { event, time } = handling;
@@ -316,7 +316,7 @@ function handle<State>(
   if (before !== undefined && isPassage(handling, before.last[4])) {
     // What failed is brought on again, and no more: what waits behind it was in time for the rest.
     atMs = Math.max(knownMs, time.due?.upToMs ?? finite(operator.dueMs(before.of)) ?? knownMs);
-    state = operator.pass(before.of, atMs, sayingOf(before.last, found));
+    state = operator.pass(before.of, atMs, sayingOf(given, handling, before.last, found));
     last = before.last;
   } else if (time.expectedSinceMs !== undefined) {
     if (before !== undefined) return undefined;
@@ -331,8 +331,9 @@ function handle<State>(
     const { watermarkMs, afterMs } = time.taken ?? { watermarkMs: set, afterMs: set };
     const nowMs = Math.max(knownMs, watermarkMs);
     atMs = Math.max(nowMs, afterMs);
-    let passed = before === undefined ? undefined : operator.pass(before.of, nowMs, sayingOf(before.last, found));
-    const say = sayingOf(event, found, nowMs);
+    let passed =
+      before === undefined ? undefined : operator.pass(before.of, nowMs, sayingOf(given, handling, before.last, found));
+    const say = sayingOf(given, handling, event, found, nowMs);
     // What time left nothing of is forgotten, as where time alone was brought on before.
     if (passed === undefined) passed = operator.initial(timeMs, (id) => say.since(id, event.position));
     else if (operator.isOver(passed)) passed = operator.initial(timeMs);
@@ -349,6 +350,17 @@ function handle<State>(
     handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last, since } as unknown as JsonValue));
   };
   return { keep, state };
+}
+
+/** Written out, and without a function for each event. */
+function sayingOf(
+  given: SayingOf | undefined,
+  handling: Handling,
+  last: RecordedEvent | LastEvent,
+  found: Found[],
+  watermarkMs?: number,
+): KeySaying {
+  return given === undefined ? new KeySaying(handling, last, found, watermarkMs) : given(last, found, watermarkMs);
 }
 
 /** What is kept of a key, without what was kept for something that was looked for before, and is again: between the two nobody looked. */
