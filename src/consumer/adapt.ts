@@ -70,8 +70,11 @@ export async function adapt(
   const missed = missedAt(before.missed ?? [], record.checkpoint, before.types, reaction.consumes);
   const { began, replayed } = before;
   const known = { began, replayed, missed: missed.length === 0 ? undefined : missed };
-  const place = await furthest(record, stores);
-  const begun = { after: place, atMs: environment.clock.now() };
+  const begins = (reaction.time?.looksFor ?? []).some((id) => before.looksFor?.[id] === undefined);
+  const begun = {
+    after: begins ? await furthest(record, stores) : record.checkpoint.low,
+    atMs: environment.clock.now(),
+  };
   let after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, begun) });
   if (before.kind !== after.kind) {
     throw new InvalidDefinition(
@@ -102,9 +105,9 @@ export async function adapt(
         throw again instanceof WrongState ? apart(record, after) : again;
       });
     });
-    const later = await furthest(record, stores);
-    if (later > place && stores.cluster !== undefined) {
-      // Other nodes went on as before until it was changed.
+    // Other nodes went on as before until it was changed.
+    const later = begins && stores.cluster !== undefined ? await furthest(record, stores) : begun.after;
+    if (later > begun.after) {
       after = formOf(reaction, { ...known, looksFor: beginningAt(before, reaction, { ...begun, after: later }) });
       adapted = await checkpoints.change(consumer, { form: { ...change.form, looksFor: after.looksFor } }, nowMs());
     }

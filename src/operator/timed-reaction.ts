@@ -240,7 +240,7 @@ export function timedReaction<State, Given extends On>(
                 ? operator.restored(of)
                 : (operator.adopted?.(shape, of) ?? null);
           if (state === null && shape !== operator.shape) return undefined;
-          return { of: state, atMs, last, since } as unknown as JsonValue;
+          return { of: state, atMs, last, ...(since === undefined ? {} : { since }) } as unknown as JsonValue;
         },
       },
       indexNames: operator.heldIn === undefined ? [] : [HELD_INDEX],
@@ -346,8 +346,9 @@ function handle<State>(
   const keep: Keep<State> = (of) => {
     const isOver = operator.isOver(of);
     if (isOver && kept === undefined && handling.state === undefined) return;
-    const since = time.began.lastBegan === START ? undefined : time.began.lastBegan;
-    handling.keepState(isOver ? undefined : ({ of, atMs: finite(atMs), last, since } as unknown as JsonValue));
+    const { lastBegan } = time.began;
+    const present = { of, atMs: finite(atMs), last, ...(lastBegan === START ? {} : { since: lastBegan }) };
+    handling.keepState(isOver ? undefined : (present as unknown as JsonValue));
   };
   return { keep, state };
 }
