@@ -276,8 +276,8 @@ export function timedReaction<State, Given extends On>(
     handle(handling) {
       const act = (): void | Promise<void> => {
         if (operator.recalls === true && handling.mayHaveSaidOtherwise)
-          return recalling(handling, (sayingOf) => {
-            const handled = handle(operator, handling, [], sayingOf);
+          return recalling(handling, (given) => {
+            const handled = handle(operator, handling, [], given);
             return handled && (() => handled.keep(handled.state));
           });
         const found: Found[] = [];
