@@ -126,13 +126,8 @@ export type {
 export type { SequenceGap, SequenceOptions } from './operator/in-sequence.ts';
 export type { HoldOptions } from './operator/in-order.ts';
 export type { LateWay } from './operator/late-events.ts';
-export type {
-  LatePolicy,
-  WindowAggregate,
-  WindowDefinition,
-  WindowOf,
-  WindowOptions,
-} from './operator/define-window.ts';
+export type { LatePolicy, WindowAggregate, WindowDefinition, WindowOptions } from './operator/define-window.ts';
+export type { WindowOf } from './operator/window-operator.ts';
 export type { Windowing } from './time/windowing.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
 export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';

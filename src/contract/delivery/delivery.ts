@@ -16,6 +16,7 @@ import { parkingCases } from './parking.ts';
 import { queueingCases } from './queueing.ts';
 import { quietingCases } from './quieting.ts';
 import { retainingCases } from './retaining.ts';
+import { retellingCases } from './retelling.ts';
 import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
 import { startingCases } from './starting.ts';
@@ -40,6 +41,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...timingCases(bench),
   ...chainingCases(bench),
   ...correctingCases(bench),
+  ...retellingCases(bench),
   ...quietingCases(bench),
   ...matchingCases(bench),
   ...holdingCases(bench),
