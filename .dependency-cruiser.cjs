@@ -7,12 +7,14 @@ const LAYERS = [
   [['schema'], ['time']],
   [['channel']],
   [['producer'], ['consumer']],
-  [['projection'], ['operator'], ['workflow']],
+  [['projection'], ['operator'], ['workflow'], ['decider']],
   [['automation']],
   [
     [
       'open\\.ts',
       'reader\\.ts',
+      'store-address\\.ts',
+      'system-definitions\\.ts',
       'catalog\\.ts',
       'config\\.ts',
       'index\\.ts',
@@ -27,7 +29,7 @@ const LAYERS = [
 ];
 
 const PORTS =
-  '^src/(channel/(event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
+  '^src/(channel/(append-conditions|event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 
@@ -72,7 +74,7 @@ module.exports = {
     {
       name: 'only-open-loads-backends',
       severity: 'error',
-      from: { path: '^src/', pathNot: [TEST, '^src/(backends|bench|cli|testing)/', '^src/open\\.ts$'] },
+      from: { path: '^src/', pathNot: [TEST, '^src/(backends|bench|cli|testing)/', '^src/store-address\\.ts$', '^src/open\\.ts$'] },
       to: { path: '^src/backends/' },
     },
     {

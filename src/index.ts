@@ -3,6 +3,10 @@ export { defineConfig } from './config.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
+export { fact, refuse } from './decider/decision.ts';
+export { defineCommand } from './decider/define-command.ts';
+export { defineDecider } from './decider/define-decider.ts';
+export { ofQuery, ofStream } from './decider/parts.ts';
 export { defineMonitor, defineSilence } from './operator/define-monitor.ts';
 export { definePattern } from './operator/define-pattern.ts';
 export { definePatterns } from './operator/define-patterns.ts';
@@ -35,8 +39,13 @@ export {
   CapabilityMissing,
   ClaimLost,
   Closed,
+  CommandContentConflict,
+  CommandContested,
+  CommandDataInvalid,
+  ConditionFailed,
   EventContentConflict,
   EventDataInvalid,
+  HistoryIncomplete,
   InvalidDefinition,
   InvalidEvent,
   InvalidInput,
@@ -53,6 +62,7 @@ export {
   SystemFull,
   TerminalError,
   ThereuponError,
+  UnknownCommand,
   UnknownEventType,
   WrongState,
 } from './errors.ts';
@@ -74,6 +84,14 @@ export type { ConsumerDefinition, ConsumerOptions } from './consumer/define-cons
 export type { ConsumerStart } from './consumer/reaction.ts';
 export type { RetryOptions } from './consumer/retry-policy.ts';
 export type { IndexCondition, IndexValue } from './consumer/row-store.ts';
+export type { AsOf, StateAt } from './decider/as-of.ts';
+export type { CommandAccepted, CommandOutcome, CommandRefused } from './decider/command-outcome.ts';
+export type { Command, Decision, Refusal } from './decider/decision.ts';
+export type { ExecuteOptions } from './decider/deciders.ts';
+export type { CommandDataOf, CommandDefinition, CommandInputOf, CommandOptions } from './decider/define-command.ts';
+export type { AcrossOptions, DeciderDefinition, DeciderOptions, SnapshotOptions } from './decider/define-decider.ts';
+export type { PartDefinition, QueryOptions } from './decider/parts.ts';
+export type { JsonDifference } from './event/json-difference.ts';
 export type { Fault, Retry, SchemaIssue } from './errors.ts';
 export type { HttpEvents, HttpMessage } from './event/cloudevents-http.ts';
 export type { IncomingEvent, Payload } from './event/cloudevents-incoming.ts';

@@ -3,6 +3,7 @@ import { assertRetentionRules } from './channel/retention.ts';
 import type { RetentionRule } from './channel/retention.ts';
 import type { AutomationDefinition } from './automation/define-automation.ts';
 import type { ConsumerDefinition } from './consumer/define-consumer.ts';
+import type { DeciderDefinition } from './decider/define-decider.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from './errors.ts';
 import { isUriReference } from './event/cloudevents-uri.ts';
 import type { EventDefinition } from './event/define-event.ts';
@@ -22,6 +23,7 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   readonly store: StoreFactory | string;
   /** The facts that the program itself publishes. Those that reactions name are known without being listed. */
   readonly events?: readonly Events[];
+  readonly deciders?: readonly DeciderDefinition[];
   readonly consumers?: readonly ConsumerDefinition[];
   readonly projections?: readonly ProjectionDefinition[];
   readonly windows?: readonly WindowDefinition[];
@@ -57,7 +59,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events consumers projections windows monitors automations source unknownTypes retention clocks outboxes limits consume closeGrace environment server feed'.split(
+  'store events deciders consumers projections windows monitors automations source unknownTypes retention clocks outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -133,7 +135,7 @@ function assertDatabases(databases: readonly DatabaseSync[]): void {
   }
 }
 
-const LISTS = ['events', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const;
+const LISTS = ['events', 'deciders', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const;
 
 /** Errors: InvalidInput names what of a program is no list. */
 export function assertLists(program: Partial<Record<(typeof LISTS)[number], unknown>>): void {

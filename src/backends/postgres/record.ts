@@ -76,11 +76,12 @@ export class OneStatement {
     const whole = new OneStatement(writes);
     const identities = new Set<string>();
     for (const { requests } of writes)
-      for (const { events, expected = [] } of requests) {
+      for (const { events, expected = [], unless, command } of requests) {
+        if (unless !== undefined || command !== undefined) return undefined;
         if (!expected.every((claim) => whole.#claim(claim))) return undefined;
         for (const event of events) {
           const identity = identityOf(event);
-          if (identities.has(identity)) return undefined;
+          if (identities.has(identity) || event.attributes?.['tags'] !== undefined) return undefined;
           identities.add(identity);
           whole.#add(event);
         }
