@@ -91,7 +91,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/contract/',
-          '^src/(system|event|channel|consumer|projection|operator|time|automation|producer|schema|testing)/',
+          '^src/(system|event|channel|consumer|decider|projection|operator|time|automation|producer|schema|testing)/',
           '^src/(errors|index|open|store)\\.ts$',
         ],
       },

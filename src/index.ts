@@ -71,6 +71,7 @@ export type { AutomationDefinition, AutomationOptions, RunContext, Trigger } fro
 export type { InTimeOptions } from './automation/holding-automation.ts';
 export type { MatchContext, MatchContexts } from './automation/pattern-automation.ts';
 export type { Catalog, CatalogEvent, CatalogReaction } from './catalog.ts';
+export type { Condition, Query } from './channel/condition.ts';
 export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
 export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
 export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { applyRetention, assertRetentionRules } from './channel/retention.ts';
 import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
+import type { Condition } from './channel/condition.ts';
 import type { ExpectedVersion } from './channel/event-log.ts';
 import { Feed } from './channel/feed.ts';
 import { catalogOf } from './catalog.ts';
@@ -221,12 +222,13 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return this.#publisher.publish(definition, data, options);
   }
 
-  /** Records several facts, all or none (G3). */
+  /** Records several facts, all or none (G3); with `unless`, only if no event of these queries was recorded meanwhile. */
   publishAll(
     publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
+    options?: { readonly unless?: readonly Condition[] },
   ): Promise<readonly Published[]> {
     this.#assertWritable();
-    return this.#publisher.publishAll(publications);
+    return this.#publisher.publishAll(publications, options);
   }
 
   /** Appends facts to one stream if its version is as expected (G4). */

@@ -12,7 +12,9 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
   Closed: new face.Closed('the system'),
   CommandContentConflict: new face.CommandContentConflict('17', 'shop.place-order', 'shop.cancel-order'),
   CommandContested: new face.CommandContested('shop.place-order', 10, undefined),
-  CommandDataInvalid: new face.CommandDataInvalid('shop.place-order', [{ path: 'data.total', message: 'expected number' }]),
+  CommandDataInvalid: new face.CommandDataInvalid('shop.place-order', [
+    { path: 'data.total', message: 'expected number' },
+  ]),
   ConditionFailed: new face.ConditionFailed({ claim: 0, position: 17 }),
   EventContentConflict: new face.EventContentConflict({ source: '/shop', id: '17', position: 3, differs: ['data'] }),
   EventDataInvalid: new face.EventDataInvalid('shop.order.placed', 1, [

@@ -136,7 +136,7 @@ export class Execution {
       const known = await this.#knownOrThrow(asked, outcome);
       if (known !== undefined) return known;
       refused = outcome;
-      await this.#pause(attempt);
+      if (attempt < decider.attempts) await this.#pause(attempt);
     }
   }
 

@@ -1,10 +1,8 @@
 import type { EventQuery } from '../channel/append-conditions.ts';
-import { compilePattern } from '../channel/filter/compile.ts';
-import { matches } from '../channel/filter/matches.ts';
+import { queryOf } from '../channel/condition.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
 import { InvalidDefinition } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
-import { assertTags } from '../event/tags.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';
 import type { DeciderDefinition, OwnStreams } from './define-decider.ts';
 import { foldOf } from './fold.ts';
@@ -94,16 +92,13 @@ export function ofQuery<const Definitions extends readonly EventDefinition[], St
     on,
     of(data) {
       const tags = options.tags?.(data as Data);
-      if (tags !== undefined) assertTags(tags, `${title}: tags`);
       const where = options.where?.(data as Data);
-      const pattern = where === undefined ? undefined : compilePattern(where);
       return {
         fold,
-        query: {
-          types,
-          ...(tags === undefined ? {} : { tags }),
-          ...(pattern === undefined ? {} : { matches: (event) => matches(pattern, (name) => event.attribute(name)) }),
-        },
+        query: queryOf(
+          { types, ...(tags === undefined ? {} : { tags }), ...(where === undefined ? {} : { where }) },
+          title,
+        ),
         turn: JSON.stringify([types, tags ?? []]),
       };
     },

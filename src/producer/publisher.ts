@@ -1,3 +1,6 @@
+import type { QueryClaim } from '../channel/append-conditions.ts';
+import { claimOf } from '../channel/condition.ts';
+import type { Condition } from '../channel/condition.ts';
 import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import {
   ConditionFailed,
@@ -91,8 +94,12 @@ export class Publisher {
   }
 
   /** Records all or none, and readers see them together (G3). */
-  async publishAll(publications: readonly Publication[]): Promise<readonly Published[]> {
-    return this.record(await this.#admitAll(publications, undefined));
+  async publishAll(
+    publications: readonly Publication[],
+    { unless }: { readonly unless?: readonly Condition[] } = {},
+  ): Promise<readonly Published[]> {
+    const claims = unless?.map(claimOf);
+    return this.record(await this.#admitAll(publications, undefined), undefined, claims);
   }
 
   /** Appends events to one stream if its version is as claimed (G4). A claim of no events is checked against the stream as it is at this moment. */
@@ -124,6 +131,7 @@ export class Publisher {
   async record(
     admitted: readonly Admitted[],
     expected?: readonly { stream: string; version: ExpectedVersion }[],
+    unless?: readonly QueryClaim[],
   ): Promise<readonly Published[]> {
     assertCount(admitted.length, this.#options.limits);
     if (admitted.length === 0) return [];
@@ -132,6 +140,7 @@ export class Publisher {
       events,
       onDuplicate: 'verify',
       ...(expected === undefined ? {} : { expected }),
+      ...(unless === undefined ? {} : { unless }),
     });
     const appended = appendedOf(outcome);
     let index = 0;

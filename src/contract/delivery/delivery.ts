@@ -4,6 +4,8 @@ import { blamingCases } from './blaming.ts';
 import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
 import { correctingCases } from './correcting.ts';
+import { decidingAcrossCases } from './deciding-across.ts';
+import { decidingCases } from './deciding.ts';
 import { enduringCases } from './enduring.ts';
 import { givingUpCases } from './giving-up.ts';
 import { holdingCases } from './holding.ts';
@@ -49,5 +51,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...beginningCases(bench),
   ...blamingCases(bench),
   ...mendingCases(bench),
+  ...decidingCases(bench),
+  ...decidingAcrossCases(bench),
   ...modellingCases(bench),
 ];
