@@ -150,7 +150,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       sourceOf: (reaction) => `${source}/${encodeURIComponent(reaction.name)}`,
     });
     this.deadLetters = this.consumers.deadLetters;
-    this.views = new Views(store.rows, options.projections ?? []);
+    this.views = new Views(store.log, store.rows, options.projections ?? []);
     this.deciders = new Deciders({
       log: store.log,
       rows: store.rows,

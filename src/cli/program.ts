@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './commands/bench.ts';
 import { catalogCommand } from './commands/catalog.ts';
+import { commandCommand } from './commands/command.ts';
 import { consumersCommand } from './commands/consumers.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -70,6 +71,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     devCommand,
     startCommand,
     publishCommand,
+    commandCommand,
     tailCommand,
     importCommand,
     exportCommand,

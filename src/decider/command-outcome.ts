@@ -3,11 +3,16 @@ import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import type { Published } from '../producer/publisher.ts';
 
+/** A fact that a command led to. */
+export interface DecidedFact extends Published {
+  readonly type: string;
+}
+
 interface CommonOutcome {
   readonly id: string;
   readonly command: string;
   /** The facts that were recorded, in their order. Of a repetition those that retention has left. */
-  readonly events: readonly Published[];
+  readonly events: readonly DecidedFact[];
   /** Of a decider of one stream: that stream, and its version with these facts. */
   readonly stream: string | undefined;
   readonly version: number | undefined;
@@ -41,7 +46,7 @@ export interface KeptOutcome {
 }
 
 /** What came of a command that was executed before, with the facts of it that are still there. */
-export function repeatedOutcome(command: RecordedCommand, events: readonly Published[]): CommandOutcome {
+export function repeatedOutcome(command: RecordedCommand, events: readonly DecidedFact[]): CommandOutcome {
   const { stream, version, refused } = (command.outcome ?? {}) as KeptOutcome;
   const common: CommonOutcome = {
     id: command.id,

@@ -18,8 +18,8 @@ import { issuesOf } from '../schema/registry.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';
-import { spanOf } from './as-of.ts';
-import type { AsOf, StateAt } from './as-of.ts';
+import { spanOf } from '../time/as-of.ts';
+import type { AsOf } from '../time/as-of.ts';
 import { commandDigest } from './command-digest.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 import type { CommandDefinition, CommandInputOf } from './define-command.ts';
@@ -30,6 +30,18 @@ import type { JsonDifference } from '../event/json-difference.ts';
 import { Snapshots } from './snapshots.ts';
 import { StreamStates } from './stream-states.ts';
 import type { StreamOf } from './stream-states.ts';
+
+/** A state, and the last event that it is made of. */
+export interface StateAt<State = unknown> {
+  readonly decider: string;
+  readonly stream: string;
+  /** Of that event; 0: of none. */
+  readonly version: number;
+  readonly state: State;
+  readonly position?: number;
+  readonly time?: string;
+  readonly recordedtime?: string;
+}
 
 /** What may be said of a command beyond its data. */
 export interface ExecuteOptions {
@@ -103,10 +115,11 @@ export class Deciders {
   ): Promise<CommandOutcome> {
     const { decider, given } = this.#require(definition);
     assertOptions(options);
-    assertJson(data, 'data', 0);
     const validation = given.schema['~standard'].validate(data);
     const result = validation instanceof Promise ? await validation : validation;
     if (result.issues !== undefined) throw new CommandDataInvalid(given.name, issuesOf(result.issues));
+    const said: unknown = data ?? null;
+    assertJson(said, 'data', 0);
     const id = options.id ?? this.#environment.ids.next();
     const cause = currentCause();
     return this.#execution.run({
@@ -117,7 +130,7 @@ export class Deciders {
         data: result.value,
         time: isoTime(this.#environment.clock.now()),
       },
-      digest: commandDigest(given.name, data as JsonValue),
+      digest: commandDigest(given.name, said as JsonValue),
       stream: given.streamOf(result.value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
       expectedVersion: options.expectedVersion ?? 'any',

@@ -8,12 +8,12 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { appendedOf } from '../producer/publisher.ts';
-import type { Published, Publication, Publisher } from '../producer/publisher.ts';
+import type { Publication, Publisher } from '../producer/publisher.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { isoTime, waitFor } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { repeatedOutcome } from './command-outcome.ts';
-import type { CommandOutcome, KeptOutcome } from './command-outcome.ts';
+import type { CommandOutcome, DecidedFact, KeptOutcome } from './command-outcome.ts';
 import { decided } from './decision.ts';
 import type { Command, Refusal } from './decision.ts';
 import type { DeciderDefinition } from './define-decider.ts';
@@ -359,7 +359,8 @@ function outcomeOf(
   appended: AppendOutcome & { readonly ok: true },
   { stream, version, state }: { stream?: string; version?: number; state: unknown },
 ): CommandOutcome {
-  const published = appended.events.map((place, index): Published => ({
+  const published = appended.events.map((place, index): DecidedFact => ({
+    type: events[index]?.type ?? '',
     id: events[index]?.id ?? '',
     source: events[index]?.source ?? '',
     stream: place.stream,
@@ -403,7 +404,7 @@ function statesAfter(
 async function eventsOf(
   log: EventLog,
   { position, events }: { readonly position: Position; readonly events: number },
-): Promise<readonly Published[]> {
+): Promise<readonly DecidedFact[]> {
   if (events === 0) return [];
   const last = position + events - 1;
   const found: RecordedEvent[] = [];
@@ -416,6 +417,7 @@ async function eventsOf(
     after = end.position;
   }
   return found.map((event) => ({
+    type: event.type,
     id: event.id,
     source: event.source,
     stream: event.stream,

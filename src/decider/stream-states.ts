@@ -4,6 +4,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import { roughJsonBytes } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
+import type { Span } from '../time/as-of.ts';
 import type { OwnStreams } from './define-decider.ts';
 import { evolved, initialState } from './fold.ts';
 import type { Snapshot, Snapshots } from './snapshots.ts';
@@ -13,13 +14,6 @@ export interface StreamOf {
   readonly decider: string;
   readonly own: OwnStreams;
   readonly stream: string;
-}
-
-/** Which events of a stream, whose order is that of their versions. */
-export interface Span {
-  has(event: RecordedEvent): boolean;
-  /** Neither it nor any later one is one of them. */
-  isPast(event: RecordedEvent): boolean;
 }
 
 export interface PastState {

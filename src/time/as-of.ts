@@ -2,11 +2,10 @@ import { InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import { assertKnown } from '../system/known-options.ts';
-import type { Span } from './stream-states.ts';
 
 /** A point of history. At most one of the three; none: now. */
 export interface AsOf {
-  /** After this version of the stream. */
+  /** After this version of the stream. Not of what several streams make. */
   readonly version?: number;
   /** After this place in the log. */
   readonly position?: number;
@@ -16,21 +15,16 @@ export interface AsOf {
   readonly by?: 'event' | 'recorded';
 }
 
-/** A state, and the last event that it is made of. */
-export interface StateAt<State = unknown> {
-  readonly decider: string;
-  readonly stream: string;
-  /** Of that event; 0: of none. */
-  readonly version: number;
-  readonly state: State;
-  readonly position?: number;
-  readonly time?: string;
-  readonly recordedtime?: string;
+/** Which events are before a point, of a sequence in the order of the log. */
+export interface Span {
+  has(event: RecordedEvent): boolean;
+  /** Neither it nor any later one is one of them. */
+  isPast(event: RecordedEvent): boolean;
 }
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
-/** Which events of a stream are before a point. Undefined: all. Errors: InvalidInput. */
+/** Which events are before a point. Undefined: all. Errors: InvalidInput. */
 export function spanOf(asOf: AsOf): Span | undefined {
   assertKnown('as of', asOf, ['version', 'position', 'at', 'by']);
   const { version, position, at, by } = asOf;
@@ -50,7 +44,7 @@ export function spanOf(asOf: AsOf): Span | undefined {
   if (at === undefined) return undefined;
   const atMs = instantMs(at);
   if (by === 'recorded') return upTo((event) => event.recordedMs > atMs);
-  // Of a stream any event may tell of an earlier time than the one before it.
+  // Any event may tell of an earlier time than the one before it.
   return { has: (event) => (timestampMs(event.time) ?? event.recordedMs) <= atMs, isPast: () => false };
 }
 
