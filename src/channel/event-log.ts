@@ -8,6 +8,11 @@ export type ExpectedVersion = number | 'none' | 'exists' | 'any';
 export interface StreamClaim {
   readonly stream: string;
   readonly version: ExpectedVersion;
+  /**
+   * The last event of the stream is this one, and not another of the same version: for a writer that goes on from what it has handed in and
+   * that is not recorded yet.
+   */
+  readonly last?: Pick<EncodedEvent, 'source' | 'id'>;
 }
 
 /**

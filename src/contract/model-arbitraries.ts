@@ -99,7 +99,14 @@ function appendArbitrary(fc: FastCheck): fastCheck.Arbitrary<AppendSketch> {
     fc.integer({ min: 0, max: 4 }),
     fc.constantFrom('none' as const, 'exists' as const, 'any' as const),
   );
-  const claim = fc.record({ stream: fc.constantFrom(...STREAMS), version });
+  const identity = fc.record({
+    source: fc.constantFrom(...SOURCES),
+    id: fc.integer({ min: 0, max: EVENT_IDS - 1 }).map((number) => `e${number}`),
+  });
+  const claim = fc.record(
+    { stream: fc.constantFrom(...STREAMS), version, last: identity },
+    { requiredKeys: ['stream', 'version'] },
+  );
   const query = fc.record(
     {
       types: fc.array(fc.constantFrom(...TYPES), { maxLength: 2 }),

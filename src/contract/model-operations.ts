@@ -1,5 +1,5 @@
 import type { CommandEntry } from '../channel/append-conditions.ts';
-import type { ExpectedVersion, ListStreamsOptions, ReadOptions, ReadStreamOptions } from '../channel/event-log.ts';
+import type { ListStreamsOptions, ReadOptions, ReadStreamOptions, StreamClaim } from '../channel/event-log.ts';
 import type { Checkpoint } from '../consumer/checkpoint-store.ts';
 import type { Delivery, ListDeliveriesOptions } from '../consumer/delivery-store.ts';
 import type { IndexValue, RowQuery, RowWrite } from '../consumer/row-store.ts';
@@ -8,7 +8,7 @@ import type { Ordinal } from './model-ordinals.ts';
 
 export interface AppendSketch {
   readonly events: readonly EncodedEvent[];
-  readonly expected: readonly { readonly stream: string; readonly version: ExpectedVersion }[];
+  readonly expected: readonly StreamClaim[];
   readonly unless: readonly {
     readonly types?: readonly string[];
     readonly tags?: readonly string[];

@@ -43,7 +43,8 @@ export interface ExecutionParts {
   readonly environment: Environment;
 }
 
-/** The second try comes at once: what it is decided on is read anew. */
+/** So many tries follow each other at once, since what they are decided on is read anew; then others, maybe on other machines, are given way. */
+const AT_ONCE = 4;
 const RETRY = { minDelayMs: 2, maxDelayMs: 100, factor: 2, jitter: 1 };
 const PAGE = 1_000;
 const PAGE_BYTES = 16 * 1_024 * 1_024;
@@ -119,20 +120,19 @@ export class Execution {
       const { fold } = of.own;
       const recorded = made.events.map((event, index) => unrecorded(fold, event, before + index + 1));
       const state = recorded.length === 0 ? entry.state : evolved(fold, entry.state, recorded);
-      states.advance(of, entry, { version, state });
+      // What it goes on from may be refused, and what others write may have its version.
+      const last = entry.underWay === 0 ? undefined : entry.last;
+      states.advance(of, entry, { version, state, last: made.events.at(-1) });
       const outcome = await this.#append(of, entry, {
         events: made.events,
-        expected: [{ stream: of.stream, version: before }],
+        expected: [{ stream: of.stream, version: before, ...(last === undefined ? {} : { last }) }],
         command: entryOf(asked, made, { stream: of.stream, version }),
         onDuplicate: 'verify',
       });
       if (outcome.ok) {
-        // A fact that was known adds nothing to the stream.
-        if (outcome.events.some(({ duplicate }) => duplicate)) states.forget(of, entry);
         this.#maySnapshot(of, entry, { version, state });
         return outcomeOf(asked, made, outcome, { stream: of.stream, version, state });
       }
-      states.forget(of, entry);
       const known = await this.#knownOrThrow(asked, outcome);
       if (known !== undefined) return known;
       refused = outcome;
@@ -143,7 +143,10 @@ export class Execution {
   async #append(of: StreamPart, entry: KeptState, request: Parameters<EventLog['append']>[0]): Promise<AppendOutcome> {
     entry.underWay += 1;
     try {
-      return await this.#parts.log.append(request);
+      const outcome = await this.#parts.log.append(request);
+      // A fact that was known adds nothing to the stream. In the same step in which nothing is under way any more: nobody decides in between.
+      if (!outcome.ok || outcome.events.some(({ duplicate }) => duplicate)) this.#parts.states.forget(of, entry);
+      return outcome;
     } catch (error) {
       this.#parts.states.forget(of, entry);
       throw error;
@@ -270,10 +273,10 @@ export class Execution {
     return repeatedOutcome(known, await eventsOf(this.#parts.log, known));
   }
 
-  /** At once the first time, then later and later, not all at the same time. */
+  /** At once at first, then later and later, not all at the same time. */
   async #pause(attempt: number): Promise<void> {
     const { clock, random } = this.#parts.environment;
-    if (attempt > 1) await waitFor(clock, backoffMs(RETRY, attempt - 1, random));
+    if (attempt >= AT_ONCE) await waitFor(clock, backoffMs(RETRY, attempt - AT_ONCE + 1, random));
   }
 
   /** Behind the commands: who asked does not wait for it. */

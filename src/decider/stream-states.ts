@@ -1,6 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import { HistoryIncomplete, StreamDeleted } from '../errors.ts';
-import type { RecordedEvent } from '../event/event.ts';
+import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import { roughJsonBytes } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -38,6 +38,8 @@ export interface KeptState {
   version: number;
   state: JsonValue;
   underWay: number;
+  /** The last fact that was decided here; undefined: none was. */
+  last: Pick<EncodedEvent, 'source' | 'id'> | undefined;
   isBroken: boolean;
   /** Of the last snapshot; 0: there is none. */
   snapshotVersion: number;
@@ -50,7 +52,7 @@ export interface KeptState {
  *
  * Invariants 1. Only the log says whether a state was the present one: every decision claims the version that it was made on.
  *            2. Decisions of this process on one stream follow each other in memory without waiting for the log, which takes them in that
- *               order; when one is refused, so are those made on top of it, by their claims.
+ *               order. Each of them claims the fact that it goes on from, too: when that was refused, another writer's may have its version.
  *            3. Entries hold at most `maxBytes`, as estimated; those asked for longest ago go first (G10).
  */
 export class StreamStates {
@@ -119,7 +121,12 @@ export class StreamStates {
   }
 
   /** A decision was made on an entry: it is that much further, as soon as it is recorded. */
-  advance(of: StreamOf, entry: KeptState, next: { readonly version: number; readonly state: JsonValue }): void {
+  advance(
+    of: StreamOf,
+    entry: KeptState,
+    next: { readonly version: number; readonly state: JsonValue; readonly last: EncodedEvent | undefined },
+  ): void {
+    entry.last = next.last ?? entry.last;
     entry.version = next.version;
     entry.state = next.state;
     const bytes = bytesOf(of, next.state);
@@ -146,6 +153,7 @@ export class StreamStates {
       version,
       state,
       underWay: 0,
+      last: undefined,
       isBroken: false,
       snapshotVersion: snapshot?.version ?? 0,
       snapshotMs: snapshot?.atMs ?? 0,
@@ -188,8 +196,8 @@ export class StreamStates {
       const page = await this.#log.readStream(stream, { fromVersion: version + 1, limit: PAGE, maxBytes: PAGE_BYTES });
       const [first] = page;
       if (first === undefined) {
-        if (version === after && isSure) await this.#assertReaches(stream, after);
-        return;
+        if (version > after || !isSure || !(await this.#mayGoOn(stream, after))) return;
+        continue;
       }
       if (first.version !== version + 1) throw new HistoryIncomplete(stream, first.version);
       yield page;
@@ -198,11 +206,13 @@ export class StreamStates {
     }
   }
 
-  /** There is nothing after it: because it is the end, and not because all of that was removed. */
-  async #assertReaches(stream: string, version: number): Promise<void> {
+  /** Nothing was found after it: because that was its end, and not because all of that was removed. Answers whether there is more by now. */
+  async #mayGoOn(stream: string, version: number): Promise<boolean> {
     const state = await this.#log.streamState(stream);
     if (state.deleted) throw new StreamDeleted(stream);
-    if (state.version > version) throw new HistoryIncomplete(stream, state.firstVersion);
+    if (state.version > version && state.firstVersion > version + 1)
+      throw new HistoryIncomplete(stream, state.firstVersion);
+    return state.version > version;
   }
 
   #put(key: string, entry: KeptState): void {

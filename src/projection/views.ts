@@ -76,7 +76,7 @@ export class Views {
         found: asOf.version,
       });
     const span = spanOf(asOf);
-    if (span === undefined) return this.get(view, key) as Promise<RowShape | undefined>;
+    if (span === undefined) return this.get(view, key);
     return (await pastRow(this.#log, projection, { key, span, signal })) as RowShape | undefined;
   }
 

@@ -1,6 +1,6 @@
 import { isOfQuery } from '../../channel/append-conditions.ts';
 import type { CommandEntry, QueryClaim, RecordedCommand } from '../../channel/append-conditions.ts';
-import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
@@ -104,6 +104,12 @@ export class AppendPlan {
     return planned;
   }
 
+  #isAt({ source, id }: Pick<EncodedEvent, 'source' | 'id'>, stream: string, version: number): boolean {
+    const known =
+      this.#content.identities.get(source)?.get(id) ?? this.#byIdentity.get(identityOf({ source, id }))?.entry;
+    return known?.stream === stream && known.version === version;
+  }
+
   #planCommand({ id, name, digest, outcome }: CommandEntry, planned: readonly Planned[]): void {
     this.#commands.set(id, {
       ...structuredClone({ id, name, digest, outcome }),
@@ -126,17 +132,19 @@ export class AppendPlan {
   }
 
   #refuseClaim(claim: StreamClaim, versionsBefore: ReadonlyMap<string, number>): Refused | undefined {
-    const { stream, version: expected } = claim;
-    if (expected === 'any') return undefined;
+    const { stream, version: expected, last } = claim;
+    if (expected === 'any' && last === undefined) return undefined;
     if (this.#content.streams.get(stream)?.deleted) return { ok: false, reason: 'stream-deleted', stream };
     const actual = versionsBefore.get(stream) ?? streamVersion(this.#content, stream);
-    if (holds(expected, actual)) return undefined;
+    if (holds(expected, actual) && (last === undefined || this.#isAt(last, stream, actual))) return undefined;
     return { ok: false, reason: 'version-conflict', stream, expected, actual };
   }
 }
 
-function holds(expected: number | 'none' | 'exists', actual: number): boolean {
+function holds(expected: ExpectedVersion, actual: number): boolean {
   switch (expected) {
+    case 'any':
+      return true;
     case 'none':
       return actual === 0;
     case 'exists':
@@ -160,6 +168,6 @@ function placeOf(entry: LogEntry, duplicate: boolean): Appended {
   return { stream, version, position: place, recordedMs, duplicate };
 }
 
-function identityOf(event: EncodedEvent): string {
+function identityOf(event: Pick<EncodedEvent, 'source' | 'id'>): string {
   return JSON.stringify([event.source, event.id]);
 }

@@ -1,6 +1,6 @@
 import { isOfQuery } from '../../channel/append-conditions.ts';
 import type { CommandEntry, QueryClaim, RecordedCommand } from '../../channel/append-conditions.ts';
-import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
@@ -169,6 +169,13 @@ export class AppendPlan {
     return index >= mark ? START : position(this.#excerpt.head + index + 1);
   }
 
+  #isAt(last: Pick<EncodedEvent, 'source' | 'id'>, stream: string, version: number): boolean {
+    const identity = identityOf(last);
+    const planned = this.#byIdentity.get(identity);
+    const known = planned === undefined ? this.#excerpt.known.get(identity) : this.#asKnown(planned);
+    return known?.place.stream === stream && known.place.version === version;
+  }
+
   #plan(event: EncodedEvent, identity: string): Planned {
     const version = this.#versionOf(event.stream) + 1;
     const planned = { event, identity, version, position: this.#excerpt.head + this.#planned.length + 1 };
@@ -187,13 +194,18 @@ export class AppendPlan {
     return this.#versions.get(stream) ?? this.#excerpt.streams.get(stream)?.version ?? 0;
   }
 
-  #refused({ stream, version: expected }: StreamClaim, before: ReadonlyMap<string, number>): Refused | undefined {
-    if (expected === 'any') return undefined;
+  #refused({ stream, version: expected, last }: StreamClaim, before: ReadonlyMap<string, number>): Refused | undefined {
+    if (expected === 'any' && last === undefined) return undefined;
     if (this.#excerpt.streams.get(stream)?.deleted === true) return { ok: false, reason: 'stream-deleted', stream };
     const actual = before.get(stream) ?? 0;
-    const holds = expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
-    return holds ? undefined : { ok: false, reason: 'version-conflict', stream, expected, actual };
+    const isSo = holds(expected, actual) && (last === undefined || this.#isAt(last, stream, actual));
+    return isSo ? undefined : { ok: false, reason: 'version-conflict', stream, expected, actual };
   }
+}
+
+function holds(expected: ExpectedVersion, actual: number): boolean {
+  if (expected === 'any') return true;
+  return expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
 }
 
 function contentConflict({ content }: Known, event: EncodedEvent, place: Appended['position']): Refused | undefined {

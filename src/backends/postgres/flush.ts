@@ -228,7 +228,12 @@ async function excerpt(queries: Queries, requests: readonly AppendRequest[]): Pr
   const ids: string[] = [];
   const sources: string[] = [];
   for (const { events, expected = [] } of requests) {
-    for (const { stream } of expected) names.add(stream);
+    for (const { stream, last } of expected) {
+      names.add(stream);
+      if (last === undefined) continue;
+      ids.push(toText(last.id));
+      sources.push(toText(last.source));
+    }
     for (const { stream, id, source } of events) {
       names.add(stream);
       ids.push(toText(id));

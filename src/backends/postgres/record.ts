@@ -258,7 +258,8 @@ export class OneStatement {
   }
 
   /** What the version of the stream must be before everything, for the claim to hold after the events so far. False: it cannot hold. */
-  #claim({ stream, version }: StreamClaim): boolean {
+  #claim({ stream, version, last }: StreamClaim): boolean {
+    if (last !== undefined) return false;
     if (version === 'any') return true;
     const part = this.#part(stream);
     if (version === 'exists') part.least = Math.max(part.least, part.events > 0 ? 0 : 1);

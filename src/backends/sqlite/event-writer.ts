@@ -1,12 +1,12 @@
 import type { CommandEntry, QueryClaim } from '../../channel/append-conditions.ts';
-import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent, StoredEvent } from '../../event/event.ts';
 import { position, START } from '../../event/position.ts';
 import { tagsOf } from '../../event/tags.ts';
 import { CommandTable } from './command-table.ts';
-import type { Change, Database } from './database.ts';
+import type { Change, Database, Query } from './database.ts';
 import { attributesColumn, subjectColumn, writtenEvent } from './event-rows.ts';
 import type { InternedNames } from './interned-names.ts';
 import type { LogReader } from './log-reader.ts';
@@ -57,6 +57,7 @@ export class EventWriter {
   readonly #insertUnlessRetired: Change;
   readonly #mark: Change;
   readonly #tag: Change;
+  readonly #placeOf: Query<[number]>;
   readonly #commands: CommandTable;
   #head = 0;
   #headMs = 0;
@@ -78,6 +79,7 @@ export class EventWriter {
     this.#insertUnlessRetired = database.change(INSERT_UNLESS_RETIRED);
     this.#mark = database.change('INSERT INTO stream_marks VALUES (?, ?, ?)');
     this.#tag = database.change('INSERT INTO event_tags VALUES (?, ?)');
+    this.#placeOf = database.query('SELECT position FROM events WHERE id = ? AND source = ?');
     this.#commands = new CommandTable(database);
   }
 
@@ -261,12 +263,13 @@ export class EventWriter {
   }
 
   #refusedClaim(claims: readonly StreamClaim[], lifted?: ReadonlySet<string>): Refused | undefined {
-    for (const { stream, version: expected } of claims) {
-      if (expected === 'any' || lifted?.has(stream)) continue;
-      const { deleted, version: actual } = this.#index.head(stream);
+    for (const { stream, version: expected, last } of claims) {
+      if ((expected === 'any' && last === undefined) || lifted?.has(stream)) continue;
+      const head = this.#index.head(stream);
+      const { deleted, version: actual } = head;
       if (deleted) return { ok: false, reason: 'stream-deleted', stream };
-      const holds = expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
-      if (!holds) return { ok: false, reason: 'version-conflict', stream, expected, actual };
+      if (!holds(expected, actual) || (last !== undefined && !this.#isAt(last, head.position)))
+        return { ok: false, reason: 'version-conflict', stream, expected, actual };
     }
     return undefined;
   }
@@ -299,6 +302,12 @@ export class EventWriter {
     if (!this.#commands.add(command, place)) return false;
     this.#commandsWritten.push(command.id);
     return true;
+  }
+
+  #isAt({ source, id }: Pick<EncodedEvent, 'source' | 'id'>, place: number): boolean {
+    const number = this.#names.findSource(source);
+    const row = number === undefined ? undefined : this.#placeOf.get(id, number);
+    return row?.[0] === place;
   }
 
   #find(event: EncodedEvent): Known | undefined {
@@ -334,6 +343,11 @@ export class EventWriter {
     this.#anyRetired = this.#database.query('SELECT 1 FROM retired LIMIT 1').get() !== undefined;
     this.#stale = false;
   }
+}
+
+function holds(expected: ExpectedVersion, actual: number): boolean {
+  if (expected === 'any') return true;
+  return expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
 }
 
 function contentConflict(known: Known, event: EncodedEvent, writeStart: number): Refused | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { QueryClaim } from '../../channel/append-conditions.ts';
+import type { AppendRequest } from '../../channel/event-log.ts';
 import type { EncodedEvent } from '../../event/event.ts';
 import { position, START } from '../../event/position.ts';
 import type { Store } from '../../store.ts';
@@ -13,6 +14,10 @@ function tagged(id: string, tags: string, overrides: Partial<EncodedEvent> = {})
 
 function unless(store: Store, event: EncodedEvent, ...claims: readonly QueryClaim[]) {
   return store.log.append({ events: [event], unless: claims, onDuplicate: 'verify' });
+}
+
+function claimedAt(id: string, version: number): AppendRequest {
+  return { events: [sampleEvent(id)], expected: [{ stream: 'order-1', version }], onDuplicate: 'verify' };
 }
 
 async function idsBy(store: Store, options: Omit<Parameters<Store['log']['read']>[0], 'limit'>) {
@@ -157,6 +162,41 @@ export const conditionCases: ContractSuite = (bench) => [
         );
         assert.equal((await idsBy(store, { tags: [OPEN] })).length, 1);
       },
+
+    'a claim about the last event of a stream tells it from another one of the same version (G4)': async (store) => {
+      const first = await recordOne(store, sampleEvent('mine'));
+      const going = (id: string, version: number, last: string, source = '/contract') =>
+        store.log.append({
+          events: [sampleEvent(id)],
+          expected: [{ stream: 'order-1', version, last: { source, id: last } }],
+          onDuplicate: 'verify',
+        });
+      for (const [last, source] of [['theirs'], ['mine', '/other']] as const)
+        assert.deepEqual(await going('next', 1, last, source), {
+          ok: false,
+          reason: 'version-conflict',
+          stream: 'order-1',
+          expected: 1,
+          actual: 1,
+        });
+      assert.equal(first.version, 1);
+      accepted(await going('next', 1, 'mine'));
+      assert.equal(refused(await going('late', 2, 'mine')).reason, 'version-conflict');
+      assert.equal(refused(await going('late', 1, 'mine')).reason, 'version-conflict');
+      // Handed in together: the second goes on from the first, the third from one that is refused.
+      const outcomes = await Promise.all([
+        going('third', 2, 'next'),
+        going('fourth', 3, 'third'),
+        store.log.append(claimedAt('lost', 7)),
+        store.log.append({ events: [sampleEvent('theirs')], onDuplicate: 'verify' }),
+        going('fifth', 5, 'lost'),
+      ]);
+      assert.deepEqual(
+        outcomes.map(({ ok }) => ok),
+        [true, true, false, true, false],
+      );
+      assert.deepEqual(await idsBy(store, {}), ['mine', 'next', 'third', 'fourth', 'theirs']);
+    },
 
     'a claim beyond the end of the log holds (ES25)': async (store) => {
       await recordOne(store, tagged('a', OPEN));
