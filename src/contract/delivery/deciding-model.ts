@@ -56,7 +56,7 @@ export const decidingModelCases: ContractSuite = (bench) =>
     async 'of random commands at once each outcome is the one that the history before it demands, whatever fails (G2, G4)'(
       stage,
     ) {
-      for (const seed of [1, 2, 3]) {
+      for (const seed of [1, 2]) {
         const random = seededRandom(seed);
         let isFaulty = false;
         const interceptor = faulty(() => (isFaulty ? random.next() : 1));
@@ -89,6 +89,7 @@ export const decidingModelCases: ContractSuite = (bench) =>
         // Who got no answer asks again.
         for (const sketch of issued) keep(outcomes, sketch, await execute(test.system, sketch));
         await verify(test.system, outcomes);
+        await test.close();
       }
     },
   });
