@@ -77,7 +77,7 @@ export const loadStates: Workload = {
           Array.from({ length: Math.min(500, streams - from) }, (_, index) => ({
             event: BenchOrderPlaced,
             data: { ...orderNumber(from + index), orderId: `order-s${from + index}` },
-          })) as never,
+          })),
         );
     const ofLong = Math.ceil(10_000 * scale);
     await Promise.all(

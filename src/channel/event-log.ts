@@ -170,6 +170,8 @@ export interface EventLog {
   listStreams(options: ListStreamsOptions): Promise<readonly StreamState[]>;
   /** By identity. Undefined when unknown or trimmed. */
   find(source: string, id: string): Promise<RecordedEvent | undefined>;
+  /** Every event with this id, whatever its source, in the order of the log. */
+  findById(id: string): Promise<readonly RecordedEvent[]>;
   /** A command that was recorded, by its id. */
   findCommand(id: string): Promise<RecordedCommand | undefined>;
   /** Position of the last event, START when there was none. Trimming does not lower it. */

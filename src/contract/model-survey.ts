@@ -72,6 +72,10 @@ async function surveyLog(log: EventLog, ordinals: Ordinals): Promise<Readonly<Re
       const event = await log.find(source, id);
       return event === undefined ? undefined : ordinals.worded([event]);
     }),
+    foundById: await each(
+      Array.from({ length: EVENT_IDS }, (_, number) => `e${number}`),
+      async (id) => ordinals.worded(await log.findById(id)),
+    ),
     count: await each(places, (after) => log.count(after, head, EVERYTHING)),
     // Several positions are right: what counts is what comes after.
     since: await each(instants, async (recordedMs) =>

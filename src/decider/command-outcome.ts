@@ -40,6 +40,8 @@ export type CommandOutcome<State = unknown> = CommandAccepted<State> | CommandRe
 
 /** What is kept of an outcome beside its events. */
 export interface KeptOutcome {
+  /** Of a command that a reaction executed: the id of the event it reacted to. */
+  readonly cause?: string;
   readonly stream?: string;
   readonly version?: number;
   readonly refused?: { readonly reason: string; readonly message: string; readonly details?: JsonValue };

@@ -133,6 +133,7 @@ export class Deciders {
       digest: commandDigest(given.name, said as JsonValue),
       stream: given.streamOf(result.value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
+      cause: cause?.id,
       expectedVersion: options.expectedVersion ?? 'any',
     });
   }

@@ -31,6 +31,8 @@ export interface Asked {
   /** The stream that its definition names. */
   readonly stream: string | undefined;
   readonly correlationid: string;
+  /** The id of the event being reacted to; undefined: none is. */
+  readonly cause: string | undefined;
   /** What whoever asks claims of the stream. */
   readonly expectedVersion: ExpectedVersion;
 }
@@ -83,9 +85,9 @@ export class Execution {
 
   async run(asked: Asked): Promise<CommandOutcome> {
     const { decider } = asked;
-    if (decider.own !== undefined) return this.#onStream(asked, streamOf(asked));
+    if (decider.own !== undefined) return this.#inTurn(asked, streamOf(asked));
     const parts = decider.parts.map((part) => ({ name: part.name, part: part.of(asked.command.data) }));
-    const names = parts.map(({ part }) => ('stream' in part ? `stream ${part.stream}` : `query ${part.turn}`));
+    const names = parts.map(({ part }) => ('stream' in part ? turnOf(part) : `query ${part.turn}`));
     const end = await this.#turns.take([...new Set(names)]);
     try {
       return await this.#across(asked, parts);
@@ -99,7 +101,21 @@ export class Execution {
     await Promise.all(this.#snapshots);
   }
 
-  async #onStream(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
+  /** Those who decide across streams read these first: without a turn of theirs, others would always be quicker. */
+  async #inTurn(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
+    const turn = turnOf(of);
+    for (let busy = this.#turns.busy(turn); busy !== undefined; busy = this.#turns.busy(turn)) await busy;
+    const taken: { end?: () => void } = {};
+    try {
+      return await this.#onStream(asked, of, async () => {
+        taken.end ??= await this.#turns.take([turn]);
+      });
+    } finally {
+      taken.end?.();
+    }
+  }
+
+  async #onStream(asked: Asked, of: StreamPart, takeTurn: () => Promise<void>): Promise<CommandOutcome> {
     const { states } = this.#parts;
     const { decider, command } = asked;
     let refused: AppendOutcome | undefined;
@@ -114,8 +130,11 @@ export class Execution {
       }
       const making = this.#make(asked, entry.state, [of.stream]);
       const made = making instanceof Promise ? await making : making;
-      // While a schema took its time others were first: the claim would not hold.
-      if (entry.isBroken || entry.version !== before) continue;
+      if (entry.isBroken || entry.version !== before) {
+        // While a schema took its time others were first. From now on they wait.
+        await takeTurn();
+        continue;
+      }
       const version = before + made.events.length;
       const { fold } = of.own;
       const recorded = made.events.map((event, index) => unrecorded(fold, event, before + index + 1));
@@ -247,6 +266,12 @@ export class Execution {
     fact: Publication,
     streams: readonly string[] | undefined,
   ): EncodedEvent | Promise<EncodedEvent> {
+    // What makes a repetition harmless is the id of the command. A fact that was known would leave a gap where others count on it.
+    if (fact.options?.id !== undefined)
+      throw new InvalidDefinition(
+        `decider ${decider.name}`,
+        `decided a fact ${fact.event.type} with an id of its own, ${fact.options.id}; leave it out: it is the command that has the id`,
+      );
     const stream = decider.own === undefined ? undefined : streams?.[0];
     const event = this.#parts.publisher.admitDecided(fact, { commandId: command.id, correlationid, stream });
     if (event instanceof Promise) return event.then((done) => assertWithin(decider, done, streams));
@@ -307,6 +332,10 @@ interface Made0 {
   readonly streams: readonly string[] | undefined;
 }
 
+function turnOf({ stream }: StreamPart): string {
+  return `stream ${stream}`;
+}
+
 function streamOf({ decider, command, stream }: Asked): StreamPart {
   const title = `decider ${decider.name}`;
   if (decider.own === undefined) throw new InvalidDefinition(title, 'decides no streams of its own');
@@ -339,7 +368,7 @@ function holds(expected: ExpectedVersion, version: number): boolean {
   return expected === 'none' ? version === 0 : expected === 'exists' ? version > 0 : version === expected;
 }
 
-function entryOf({ command, digest }: Asked, { refusal }: Made, place: KeptOutcome): CommandEntry {
+function entryOf({ command, digest, cause }: Asked, { refusal }: Made, place: KeptOutcome): CommandEntry {
   const refused = refusal && {
     refused: {
       reason: refusal.reason,
@@ -347,7 +376,7 @@ function entryOf({ command, digest }: Asked, { refusal }: Made, place: KeptOutco
       ...(refusal.details === undefined ? {} : { details: refusal.details }),
     },
   };
-  const outcome = { ...place, ...refused };
+  const outcome = { ...place, ...refused, ...(cause === undefined ? {} : { cause }) };
   return {
     id: command.id,
     name: command.name,
@@ -412,11 +441,10 @@ async function eventsOf(
   const last = position + events - 1;
   const found: RecordedEvent[] = [];
   for (let after = (position - 1) as Position; ;) {
-    const page = await log.read({ after, limit: PAGE, maxBytes: PAGE_BYTES });
-    const own = page.filter((event) => event.position <= last);
-    found.push(...own);
+    const page = await log.read({ after, limit: Math.min(PAGE, last - after), maxBytes: PAGE_BYTES });
+    found.push(...page.filter((event) => event.position <= last));
     const end = page.at(-1);
-    if (end === undefined || own.length < page.length || end.position >= last) break;
+    if (end === undefined || end.position >= last) break;
     after = end.position;
   }
   return found.map((event) => ({

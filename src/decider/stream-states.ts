@@ -100,7 +100,8 @@ export class StreamStates {
     const { version, deleted } = await this.#log.streamState(of.stream);
     if (deleted) throw new StreamDeleted(of.stream);
     const entry = this.#entries.get(keyOf(of));
-    if (entry?.version === version && entry.underWay === 0) return entry;
+    // Not the entry itself: it goes on with the next decision.
+    if (entry?.version === version && entry.underWay === 0) return { version, state: entry.state };
     return this.#fromLog(of, await this.#snapshot(of), true);
   }
 

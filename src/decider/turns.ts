@@ -2,6 +2,11 @@
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 
+  /** Resolves when whoever has or awaits the turn of a name at this moment has ended; undefined: nobody does. */
+  busy(name: string): Promise<void> | undefined {
+    return this.#last.get(name);
+  }
+
   /** Resolves when everybody has ended who came before and named one of these. To be ended by the answered function. */
   async take(names: readonly string[]): Promise<() => void> {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -97,6 +97,16 @@ export class MemoryEventLog implements EventLog {
     return this.#content.identities.get(source)?.get(id)?.kept.event;
   }
 
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    this.#session.assertOpen();
+    const found: RecordedEvent[] = [];
+    for (const ofSource of this.#content.identities.values()) {
+      const event = ofSource.get(id)?.kept.event;
+      if (event !== undefined) found.push(event);
+    }
+    return found.sort((left, right) => left.position - right.position);
+  }
+
   async findCommand(id: string): Promise<RecordedCommand | undefined> {
     this.#session.assertOpen();
     return structuredClone(this.#content.commands.get(id));

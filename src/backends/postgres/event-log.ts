@@ -85,6 +85,11 @@ export class PostgresEventLog implements EventLog {
     return this.#reader.find(source, id);
   }
 
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    this.#parts.session.assertOpen();
+    return this.#reader.findById(id);
+  }
+
   async findCommand(id: string): Promise<RecordedCommand | undefined> {
     this.#parts.session.assertOpen();
     return (await findCommands(this.#parts.database, [id]))[0];

@@ -104,6 +104,14 @@ export class LogReader {
     return event;
   }
 
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    return this.#queries.items(
+      `SELECT ${EVENT_COLUMNS} FROM identities AS i JOIN events AS e ON e.position = i.position WHERE i.id = $1 ORDER BY e.position`,
+      [toText(id)],
+      (row) => eventOf(row),
+    );
+  }
+
   async head(): Promise<readonly [position: number, recordedMs: number]> {
     const [row] = await this.#queries.query<[number, number]>('SELECT position, recorded_ms FROM log_head');
     return row ?? [0, 0];

@@ -76,6 +76,10 @@ export class SqliteEventLog implements EventLog {
     return this.#parts.session.read(() => this.#parts.reader.find({ source, id }));
   }
 
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    return this.#parts.session.read(() => this.#parts.reader.findById(id));
+  }
+
   async findCommand(id: string): Promise<RecordedCommand | undefined> {
     return this.#parts.session.read(() => this.#parts.commands.find(id));
   }

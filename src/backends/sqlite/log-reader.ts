@@ -70,6 +70,11 @@ export class LogReader {
     return row === undefined ? undefined : recordedEvents([row], this.#names)[0];
   }
 
+  findById(id: string): RecordedEvent[] {
+    const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.id = ? ORDER BY e.position`;
+    return recordedEvents(this.#database.query<EventRow>(sql).all(id), this.#names);
+  }
+
   /** The last position that was given, and its recorded time. */
   head(): [position: number, recordedMs: number] {
     const last = this.#database

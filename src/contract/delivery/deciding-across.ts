@@ -75,6 +75,18 @@ export const decidingAcrossCases: ContractSuite = (bench) =>
       assert.equal(sum, 30 - withdrawn);
     },
 
+    async 'a command across streams is not overtaken for ever by those on one of them'(stage) {
+      const { system } = await stage.start(program);
+      await system.execute(Deposit, { account: 'a', amount: 1_000 });
+      let isOver = false;
+      const busy = Array.from({ length: 4 }, async () => {
+        while (!isOver) await system.execute(Deposit, { account: 'a', amount: 1 });
+      });
+      for (let n = 0; n < 10; n += 1) accepted(await system.execute(Transfer, { from: 'a', to: 'b', amount: 1 }));
+      isOver = true;
+      await Promise.all(busy);
+    },
+
     async 'no two commands are accepted that would not be, one after the other, by a query over tags (ES24, G4)'(
       stage,
     ) {

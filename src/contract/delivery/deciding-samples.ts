@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { CommandAccepted, CommandOutcome, CommandRefused } from '../../decider/command-outcome.ts';
 import { fact, refuse } from '../../decider/decision.ts';
@@ -112,6 +113,36 @@ export const grants = defineDecider({
       Grant,
       ({ held }, { data: { most, ...data } }) =>
         held + data.amount <= most ? fact(Deposited, data) : refuse('enough'),
+    ],
+  ],
+});
+
+const Dawdled = defineEvent({
+  type: 'contract.time.dawdled',
+  schema: z.object({ n: z.number() }).refine(async () => {
+    await nextTurn();
+    return true;
+  }),
+  stream: () => 'slow-1',
+});
+export const Dawdle = defineCommand({
+  name: 'contract.dawdle',
+  schema: z.object({ n: z.number() }),
+  stream: () => 'slow-1',
+});
+
+/** Its facts are checked by a schema that takes its time. At most thirty. */
+export const slowly = defineDecider({
+  name: 'slow',
+  initial: () => ({ n: 0 }),
+  evolve: [[Dawdled, (state, { data }) => ({ n: state.n + data.n })]],
+  decide: [
+    [
+      Dawdle,
+      (state, { data }) => {
+        if (state.n >= 30) return refuse('enough');
+        return fact(Dawdled, data, data.n === 7 ? { id: 'seven' } : {});
+      },
     ],
   ],
 });

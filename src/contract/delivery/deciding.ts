@@ -18,12 +18,14 @@ import type { ContractSuite } from '../contract-case.ts';
 import {
   accepted,
   accounts,
+  Dawdle,
   Deposit,
   Deposited,
   Empty,
   Look,
   Overdrawn,
   refusedFor,
+  slowly,
   Withdraw,
   Withdrawn,
 } from './deciding-samples.ts';
@@ -235,6 +237,18 @@ export const decidingCases: ContractSuite = (bench) =>
       assert.equal((await system.execute(Deposit, of(8), { id: 'c4' })).duplicate, true);
       assert.equal((await system.execute(Deposit, of(2), { id: 'c2' })).duplicate, false);
       assert.deepEqual((await system.deciders.state('account', STREAM)).state, { balance: 15, moves: 4 });
+    },
+
+    async 'a schema that takes its time holds up no invariant, and lets nobody be the last for ever (G4)'(stage) {
+      const { system } = await stage.start({ deciders: [slowly] });
+      const outcomes = await Promise.all(Array.from({ length: 40 }, () => system.execute(Dawdle, { n: 1 })));
+      assert.equal(outcomes.filter((outcome) => outcome.accepted).length, 30);
+      assert.deepEqual((await system.deciders.state(slowly, 'slow-1')).state, { n: 30 });
+    },
+
+    async 'a decided fact has no id of its own'(stage) {
+      const { system } = await stage.start({ deciders: [slowly] });
+      await assert.rejects(system.execute(Dawdle, { n: 7 }), /with an id of its own, seven; leave it out/);
     },
 
     async 'what is on its way to the log is shown to nobody'(stage) {
