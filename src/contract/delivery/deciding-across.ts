@@ -78,12 +78,12 @@ export const decidingAcrossCases: ContractSuite = (bench) =>
     async 'a command across streams is not overtaken for ever by those on one of them'(stage) {
       const { system } = await stage.start(program);
       await system.execute(Deposit, { account: 'a', amount: 1_000 });
-      let isOver = false;
+      const over = new AbortController();
       const busy = Array.from({ length: 4 }, async () => {
-        while (!isOver) await system.execute(Deposit, { account: 'a', amount: 1 });
+        while (!over.signal.aborted) await system.execute(Deposit, { account: 'a', amount: 1 });
       });
       for (let n = 0; n < 10; n += 1) accepted(await system.execute(Transfer, { from: 'a', to: 'b', amount: 1 }));
-      isOver = true;
+      over.abort();
       await Promise.all(busy);
     },
 

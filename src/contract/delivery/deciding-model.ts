@@ -99,11 +99,9 @@ async function inTime(
   { clock }: Pick<TestSystem, 'clock'>,
   pending: readonly Promise<unknown>[],
 ): Promise<readonly PromiseSettledResult<unknown>[]> {
-  let isOver = false;
-  const results = Promise.allSettled(pending).finally(() => {
-    isOver = true;
-  });
-  while (!isOver) {
+  const over = new AbortController();
+  const results = Promise.allSettled(pending).finally(() => over.abort());
+  while (!over.signal.aborted) {
     await nextTurn();
     await clock.advance('50ms');
   }
