@@ -30,6 +30,8 @@ export {
 } from './event/cloudevents-http.ts';
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
 export { BatchRefused } from './producer/ingest.ts';
+export { COMPATIBILITY_MODES, compareSchemas, incompatibilities } from './schema/compatibility/compare.ts';
+export { checkDesign } from './schema/design/lint.ts';
 export { keepAlive } from './system/keep-alive.ts';
 export { createLogger, silentLogger } from './system/logger.ts';
 export { durationMs } from './system/duration.ts';
@@ -152,6 +154,23 @@ export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './proj
 export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
 export type { ReplayFrom } from './consumer/replay.ts';
+export type {
+  CompatibilityDirection,
+  CompatibilityFinding,
+  CompatibilityMode,
+  SchemaVersion,
+  UndeclaredProperties,
+  VersionFinding,
+} from './schema/compatibility/compare.ts';
+export type { CompatibilityRule } from './schema/compatibility/rules.ts';
+export type {
+  DesignedEvent,
+  DesignFinding,
+  DesignOptions,
+  DesignRuleCode,
+  DesignSeverities,
+  DesignSeverity,
+} from './schema/design/lint.ts';
 export type { ClockOptions } from './schema/clock-trust.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';

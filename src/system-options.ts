@@ -10,6 +10,10 @@ import type { EventDefinition } from './event/define-event.ts';
 import type { MonitorDefinition } from './operator/define-monitor.ts';
 import type { WindowDefinition } from './operator/define-window.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
+import { assertMode } from './schema/compatibility/compare.ts';
+import type { CompatibilityMode } from './schema/compatibility/compare.ts';
+import { assertDesignOptions } from './schema/design/lint.ts';
+import type { DesignOptions } from './schema/design/lint.ts';
 import type { ClockOptions } from './schema/clock-trust.ts';
 import type { EventLimits } from './schema/event-limits.ts';
 import type { UnknownTypePolicy } from './schema/registry.ts';
@@ -34,6 +38,10 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** Events of types that nobody defined: default `'reject'`. */
   readonly unknownTypes?: UnknownTypePolicy;
   readonly retention?: readonly RetentionRule[];
+  /** What is demanded of a new version of an event's schema by `thereupon check`, default `'backward'`; docs/guides/schemas.md. */
+  readonly compatibility?: CompatibilityMode;
+  /** Which rules of design `thereupon check --design` goes by. Default: all, as errors, and `generic-change` as a warning. */
+  readonly design?: DesignOptions;
   /** How far clocks may be ahead: events from further in the future are quarantined, as what does not fit its schema. Default: all are taken. */
   readonly clocks?: ClockOptions;
   /**
@@ -59,7 +67,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events deciders consumers projections windows monitors automations source unknownTypes retention clocks outboxes limits consume closeGrace environment server feed'.split(
+  'store events deciders consumers projections windows monitors automations source unknownTypes retention compatibility design clocks outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -74,6 +82,8 @@ export function assertOptions(options: SystemOptions): void {
     throw new InvalidInput({ path: `options.${name}`, expected, found: name });
   }
   assertRetentionRules(options.retention ?? []);
+  if (options.compatibility !== undefined) assertMode(options.compatibility, 'compatibility');
+  if (options.design !== undefined) assertDesignOptions(options.design, 'design');
   if (options.closeGrace !== undefined) durationMs(options.closeGrace, 'closeGrace');
   const { source, store, unknownTypes } = options;
   if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))

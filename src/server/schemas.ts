@@ -261,6 +261,7 @@ named(
         version: z.int().min(1),
         summary: z.string().optional(),
         onInvalid: z.string(),
+        vendor: z.string(),
         jsonSchema: z.unknown().optional(),
         defined: z.boolean(),
         publishedBy: z.array(z.string()),

@@ -66,6 +66,7 @@ export interface CompatibilityFinding {
  * Compares two versions of a schema: does every instance that is valid under the one validate under the other?
  *
  * Shape     JSON Schema 2020-12, and the forms of draft 4 to 7 (lists as `items`, `dependencies`, boolean `exclusiveMinimum`). `mode` default `full`: both directions.
+ *           `undeclared` default `possible`, for both.
  * Guarantee Without findings of a direction it holds for every instance. What cannot be shown is a finding, `cannot-be-shown` where nothing more is known. Patterns,
  *           formats and encodings are compared as texts; conditions (`if`) too, by what they ask; annotations say nothing.
  */
@@ -73,13 +74,13 @@ export function compareSchemas(
   older: JsonValue,
   newer: JsonValue,
   mode: CompatibilityMode = 'full',
-  options: { readonly undeclared?: UndeclaredProperties } = {},
+  undeclared: { readonly older?: UndeclaredProperties; readonly newer?: UndeclaredProperties } = {},
 ): readonly CompatibilityFinding[] {
-  const { undeclared = 'possible' } = options;
   return directionsOf(mode).flatMap((direction) => {
     const [one, other] = [new SchemaDocument(older), new SchemaDocument(newer)];
     const [writer, reader] = direction === 'backward' ? [one, other] : [other, one];
-    const gaps = new Prover(writer, undeclared).check(conjunction([writer.root]), reader.root);
+    const written = (direction === 'backward' ? undeclared.older : undeclared.newer) ?? 'possible';
+    const gaps = new Prover(writer, written).check(conjunction([writer.root]), reader.root);
     return gaps.map((found) => findingOf(found, direction));
   });
 }
@@ -133,6 +134,8 @@ function placeText(place: readonly string[]): string {
 export interface SchemaVersion {
   readonly version: number;
   readonly jsonSchema: JsonValue;
+  /** Default `possible`. */
+  readonly undeclared?: UndeclaredProperties;
 }
 
 /** A finding between two versions. */
@@ -144,25 +147,28 @@ export interface VersionFinding extends CompatibilityFinding {
 /**
  * What is wrong in the history of an event's schemas under a mode.
  *
- * Shape     In any order; compared by version.
+ * Shape     In any order; compared by version. Of two with one number, the first is the older one: a schema that was changed in place.
  * Errors    InvalidInput names the mode.
  */
 export function incompatibilities(
   history: readonly SchemaVersion[],
   mode: CompatibilityMode,
-  options: { readonly undeclared?: UndeclaredProperties } = {},
 ): readonly VersionFinding[] {
   assertMode(mode, 'mode');
   const versions = history.toSorted((left, right) => left.version - right.version);
   return versions.flatMap((newer, index) =>
     versions.slice(mode.endsWith('-transitive') ? 0 : Math.max(0, index - 1), index).flatMap((older) =>
-      compareSchemas(older.jsonSchema, newer.jsonSchema, mode, options).map((finding) => ({
+      compareSchemas(older.jsonSchema, newer.jsonSchema, mode, undeclaredIn(older, newer)).map((finding) => ({
         ...finding,
         olderVersion: older.version,
         newerVersion: newer.version,
       })),
     ),
   );
+}
+
+function undeclaredIn(older: SchemaVersion, newer: SchemaVersion): Parameters<typeof compareSchemas>[3] {
+  return { older: older.undeclared ?? 'possible', newer: newer.undeclared ?? 'possible' };
 }
 
 /** Errors: InvalidInput names the place. */

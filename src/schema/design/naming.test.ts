@@ -8,7 +8,7 @@ shop.order.placed shop.payment.received shop.stock.reserved retail.large-order.n
 lead-score-changed employee.hired employee.promoted employee.left order.paid email.sent email.bounced meeting.begun message.read password.reset order.split invoice.written-off user.signed-up
 user.logged-in parcel.picked-up device.went-offline invoice.became-overdue stock.fell-below-minimum vehicle.entered-zone ticket.won bid.outbid contract.rebound account.overdrawn payment.withheld
 crm.contact.created analytics.report.published OrderPlaced order_placed com.example.orders.order-shipped.v2 order.placed.2 refund.requested price.set song.sung file.overwritten order.resent house.built
-customer.address-changed request.approved job.finished task.completed process.started check.passed container.unsealed goods.sold-out train.departed-late export.finished orders/order/cancelled
+customer.address-changed request.approved job.finished task.completed process.started check.passed container.unsealed goods.sold-out patient.admitted-to-ward parcel.returned-to-sender temperature.rose-above-limit train.departed-late export.finished orders/order/cancelled
 `
   .trim()
   .split(/\s+/);
@@ -35,6 +35,7 @@ const BAD: readonly (readonly [type: string, rules: readonly DesignRuleCode[], e
   ['stock.low', ['past-tense'], 'stock.became-low'],
   ['sensor.reading', ['past-tense'], 'sensor.reading.taken'],
   ['employee.need', ['past-tense'], 'employee.need-changed'],
+  ['shipment.out-for-delivery', ['past-tense'], 'shipment.delivered'],
   ['news.feed', ['past-tense'], 'news.fed'],
   ['order.completing', ['past-tense'], 'order.completed'],
   ['crm.sync', ['past-tense', 'business-fact', 'consumer-name'], 'which crm listens to'],

@@ -15,6 +15,13 @@ const BECAME = new Set(
   ),
 );
 
+/** What ties the words behind a verb to it: `admitted-to-ward`. Not `for`, which names who is to act. */
+function isLink(word: string | undefined): boolean {
+  return /^(?:to|from|into|onto|at|by|with|without|in|on|below|above|before|after|within|under|over|as)$/.test(
+    word ?? '',
+  );
+}
+
 /** The words of a type that say what happened: what is behind the last dot. */
 function saying({ segments }: Design): readonly string[] {
   return segments.at(-1) ?? [];
@@ -23,7 +30,8 @@ function saying({ segments }: Design): readonly string[] {
 /** Whether a type says that something has happened. */
 export function isFact(design: Design): boolean {
   const words = [...saying(design)];
-  if (words.slice(0, -1).some((word) => BECAME.has(word))) return true;
+  if (words.slice(0, -1).some((word, index) => BECAME.has(word) || (isPast(word) && isLink(words[index + 1]))))
+    return true;
   while (words.length > 1 && PARTICLES.has(words.at(-1) ?? '')) words.pop();
   return isPast(words.at(-1) ?? '');
 }
@@ -31,7 +39,8 @@ export function isFact(design: Design): boolean {
 /** What an event is about: the nouns in front of its verb. */
 export function entityOf(design: Design): readonly string[] {
   const own = saying(design);
-  const nouns = own.filter((word) => !isPast(word) && !PARTICLES.has(word) && !isCommand(word));
+  const verb = isFact(design) ? undefined : commandOf(own);
+  const nouns = own.filter((word) => word !== verb && !isPast(word) && !PARTICLES.has(word));
   if (nouns.length > 0) return nouns;
   const earlier = design.segments.slice(0, -1).toReversed();
   const found = earlier.map((words) => words.filter((word) => !isCommand(word))).find((words) => words.length > 0);
@@ -56,7 +65,9 @@ export function betterType(design: Design): string {
   if (done === undefined) return asState(plain, last);
   const isDropped = (word: string): boolean =>
     word === verb || isPast(word) || (word === last && (verb === undefined ? !KEPT.has(last) : verbIn(last) === verb));
-  const kept = plain.segments.map((own) => own.filter((word) => !isDropped(word))).filter((own) => own.length > 0);
+  const kept = plain.segments
+    .map((own) => own.filter((word) => !isDropped(word) && !PARTICLES.has(word)))
+    .filter((own) => own.length > 0);
   const isAddressee = kept.flat().every((word) => isSystem(word)) && verb !== 'send';
   return typeOf([...(isAddressee ? [[thingOf(design)]] : kept), [done]]);
 }
