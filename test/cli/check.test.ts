@@ -177,6 +177,10 @@ describe('the design of events', () => {
     writeFileSync(folder.file('warned.config.ts'), program(all).replace('shop.order.placed', 'shop.order.updated'));
     const off = "design: { rules: { identity: 'off' }, types: { 'shop.order.placed': { units: 'warn' } } }";
     writeFileSync(folder.file('switched.config.ts'), program('z.object({ weight: z.number() })', { more: off }));
+    writeFileSync(
+      folder.file('gone.config.ts'),
+      program(FIRST, { more: "design: { types: { 'shop.order.gone': {} } }" }),
+    );
     writeFileSync(folder.file('wrong.config.ts'), program(FIRST, { more: "design: { rules: { unit: 'off' } }" }));
   });
   afterAll(() => folder[Symbol.dispose]());
@@ -213,6 +217,8 @@ describe('the design of events', () => {
     const switched = await cli('check', '--design', '-c', 'switched.config.ts');
     expect(switched).toMatchObject({ code: 0, stdout: expect.stringContaining('! units  data.weight') as string });
     expect(switched.stdout).not.toContain('identity');
+    const gone = await cli('check', '--design', '-c', 'gone.config.ts');
+    expect(gone.stderr).toBe('design.types names what this program does not define: shop.order.gone\n');
   });
 
   it('refuses by name a rule that there is not', async () => {

@@ -204,6 +204,18 @@ describe('names the rule, the place, what was and what is', () => {
     ]);
   });
 
+  test('a number that has to be whole, and safe as zod makes it, is one finding', () => {
+    const safe = { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
+    expect(compareSchemas(order({}), order({ total: { ...safe, minimum: 0 } }), 'backward')).toMatchObject([
+      { rule: 'type-narrowed' },
+    ]);
+    expect(compareSchemas(order({}), order({ total: { ...safe, maximum: 9 } }), 'backward')).toMatchObject([
+      { rule: 'type-narrowed' },
+      { rule: 'bound-tightened', is: '9' },
+    ]);
+    expect(compareSchemas({ type: 'integer' }, safe, 'backward')).toHaveLength(2);
+  });
+
   test('the same change has another name forward', () => {
     const [finding] = compareSchemas(order({}), order({}, []), 'forward');
     expect(finding).toMatchObject({ rule: 'property-became-optional', direction: 'forward', place: 'data.orderId' });

@@ -10,6 +10,7 @@ import { compareHistories } from '../check/histories.ts';
 import { showComparison, showDesign } from '../check/show.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_INCOMPATIBLE, EXIT_OK, UsageError } from '../failure.ts';
+import { printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface CheckOptions extends AccessOptions {
@@ -76,7 +77,11 @@ async function design(options: CheckOptions, terminal: Terminal): Promise<boolea
     consumers: consumedBy,
     publishers: publishedBy,
   }));
-  const findings = checkDesign(designed, program?.config.design ?? {});
+  const rules = program?.config.design ?? {};
+  const findings = checkDesign(designed, rules);
+  const unknown = Object.keys(rules.types ?? {}).filter((type) => !designed.some((event) => event.type === type));
+  if (unknown.length > 0)
+    terminal.note(`design.types names what this program does not define: ${unknown.map(printable).join(', ')}\n`);
   const ok = findings.every(({ severity }) => severity !== 'error');
   await (options.json === true
     ? writeJson(terminal, { ok, events: designed.length, findings })

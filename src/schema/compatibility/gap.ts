@@ -100,6 +100,21 @@ export function unique(gaps: readonly Gap[]): readonly Gap[] {
   });
 }
 
+/** That whole numbers have to be safe ones, as zod's do, goes without saying where numbers have to be whole. */
+export function withoutSafeBounds(gaps: readonly Gap[]): readonly Gap[] {
+  const narrowed = new Set(
+    gaps.filter(({ difference, read }) => difference === 'type' && read.value === 'integer').map(schemaOf),
+  );
+  if (narrowed.size === 0) return gaps;
+  const isSafeBound = (found: Gap): boolean =>
+    found.difference === 'bound' && Math.abs(Number(found.read.value)) === Number.MAX_SAFE_INTEGER;
+  return gaps.filter((found) => !isSafeBound(found) || !narrowed.has(schemaOf(found)));
+}
+
+function schemaOf({ place, read: { pointer } }: Gap): string {
+  return `${place.join('/')} ${pointer.slice(0, pointer.lastIndexOf('/'))}`;
+}
+
 /** The start of a value's JSON text. */
 export function textOf(value: JsonValue | undefined, most = 80): string {
   if (value === undefined) return 'not given';

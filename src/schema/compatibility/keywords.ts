@@ -124,3 +124,9 @@ export function kindOf(value: JsonValue): Kind {
 export function notOf({ document, pointer, node, resource }: Located): Located | undefined {
   return isNode(node) && node.not !== undefined ? childOf({ document, pointer, node, resource }, 'not') : undefined;
 }
+
+/** Whether no number is within both limits. */
+export function areCrossed(lower: Limit | undefined, upper: Limit | undefined): boolean {
+  if (lower === undefined || upper === undefined) return false;
+  return lower.value > upper.value || (lower.value === upper.value && (lower.exclusive || upper.exclusive));
+}

@@ -3,9 +3,9 @@ import { ARRAY_RULES } from './arrays.ts';
 import { followed, identityOf, isNode, sameMeaning } from './document.ts';
 import type { Located, SchemaDocument } from './document.ts';
 import { evaluate } from './evaluate.ts';
-import { gap, sayingOf, unique } from './gap.ts';
+import { gap, sayingOf, unique, withoutSafeBounds } from './gap.ts';
 import type { Gap, KeywordRule, Proving, Question } from './gap.ts';
-import { kindsOf, kindOf, tighter, valuesOf } from './keywords.ts';
+import { areCrossed, kindOf, kindsOf, valuesOf } from './keywords.ts';
 import type { Kind } from './keywords.ts';
 import { memberOf, sizeOf } from './members.ts';
 import { OBJECT_RULES } from './objects.ts';
@@ -90,7 +90,10 @@ export class Prover implements Proving {
     this.#restsOn = Number.POSITIVE_INFINITY;
     this.#underWay.set(key, { depth: this.#depth, order });
     const place = sayingOf(this.shapeOf(whole), this.writer, []);
-    const gaps = unique(this.#ask(whole, target)).map((found) => ({ ...found, written: found.written ?? place }));
+    const gaps = unique(withoutSafeBounds(this.#ask(whole, target))).map((found) => ({
+      ...found,
+      written: found.written ?? place,
+    }));
     this.#underWay.delete(key);
     if (this.#restsOn >= order) (this.#isHurried && gaps.length > 0 ? this.#firstGaps : this.#answers).set(key, gaps);
     this.#restsOn = Math.min(before, this.#restsOn >= order ? Number.POSITIVE_INFINITY : this.#restsOn);
@@ -259,7 +262,7 @@ export class Prover implements Proving {
         return false;
       case 'integer':
       case 'fraction':
-        return areLimitsCrossed(shape);
+        return areCrossed(shape.lower, shape.upper);
       case 'string':
         return isCrossed(size('minLength'), size('maxLength'));
       case 'array':
@@ -269,12 +272,6 @@ export class Prover implements Proving {
         return [...shape.required].some((name) => this.isEmpty(conjunction(memberOf(shape, this, name))));
     }
   }
-}
-
-function areLimitsCrossed({ lower, upper }: Shape): boolean {
-  if (lower === undefined || upper === undefined) return false;
-  if (lower.value === upper.value) return lower.exclusive || upper.exclusive;
-  return tighter(lower, { value: upper.value, exclusive: false }, 1);
 }
 
 /** Whether values that are known one by one are seen to be valid under the keywords of a rule. */

@@ -246,15 +246,19 @@ function settleValues(shape: Gathering, whole: Conjunction): void {
   shape.kinds = new Set(shape.values.map(kindOf));
   const numbers = shape.values.filter((value) => typeof value === 'number');
   if (numbers.length > 0) {
-    shape.lower = { value: Math.min(...numbers), exclusive: false };
-    shape.upper = { value: Math.max(...numbers), exclusive: false };
+    shape.lower = { value: least(numbers), exclusive: false };
+    shape.upper = { value: most(numbers), exclusive: false };
   }
   const lengths = shape.values.filter((value) => typeof value === 'string').map((text) => Array.from(text).length);
   if (lengths.length > 0) {
-    shape.sizes.minLength = Math.min(...lengths);
-    shape.sizes.maxLength = Math.max(...lengths);
+    shape.sizes.minLength = least(lengths);
+    shape.sizes.maxLength = most(lengths);
   }
 }
+
+/** Of lists that may be longer than what a call takes as arguments. */
+const least = (numbers: readonly number[]): number => numbers.reduce((one, other) => Math.min(one, other));
+const most = (numbers: readonly number[]): number => numbers.reduce((one, other) => Math.max(one, other));
 
 const MOST_VALUES = 200;
 

@@ -17,7 +17,7 @@ run ran run|say said|see saw seen|seek sought|sell sold|send sent|set set|shake 
 sing sang sung|sink sank sunk|sit sat|sleep slept|slide slid|speak spoke spoken|speed sped|spend spent|spill spilt|spin spun|split split|spoil spoilt|spread spread|spring sprang sprung
 stand stood|steal stole stolen|stick stuck|sting stung|strike struck stricken|strike struck|swear swore sworn|sweep swept|swell swelled swollen|swim swam swum|swing swung
 take took taken|teach taught|tear tore torn|tell told|think thought|throw threw thrown|undergo underwent undergone|understand understood|undertake undertook undertaken|undo undid undone
-unbind unbound|unfreeze unfroze unfrozen|upset upset|wake woke woken|wear wore worn|weave wove woven|win won|wind wound|withdraw withdrew withdrawn|withhold withheld|withstand withstood|write wrote written
+unbind unbound|unfreeze unfroze unfrozen|upset upset|wake woke woken|wear wore worn|grind ground|kneel knelt|creep crept|weep wept|dwell dwelt|sew sewed sewn|sow sowed sown|cling clung|wring wrung|slay slew slain|dream dreamt|smell smelt|saw sawed sawn|swing swung|weave wove woven|win won|wind wound|withdraw withdrew withdrawn|withhold withheld|withstand withstood|write wrote written
 `
   .trim()
   .split(/[|\n]/)
