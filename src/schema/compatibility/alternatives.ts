@@ -6,7 +6,7 @@ import { KINDS } from './keywords.ts';
 import type { Kind } from './keywords.ts';
 import { memberOf } from './members.ts';
 import { ofKind } from './scalars.ts';
-import { and, conjunction } from './shape.ts';
+import { and, conjunction, hasObjectsOnly } from './shape.ts';
 import type { Conjunction, Shape } from './shape.ts';
 
 const allOf: KeywordRule = {
@@ -30,30 +30,28 @@ function ofOneOrMore(question: Question, keyword: 'anyOf' | 'oneOf'): readonly G
   const [only] = of;
   if (of.length === 1 && only !== undefined) return prover.check(whole, only);
   const open = uncovered(prover, whole, { of, exactlyOne: keyword === 'oneOf' });
-  if (open === undefined) return [];
-  const written = [keyword, 'oneOf', 'anyOf'];
-  if (prover.isExhausted) {
+  if (open.length > 0 && prover.isExhausted) {
     const reason = `the alternatives are too many and too intricate to be told apart`;
-    return [gap(question, { difference: 'unshown', keyword, written, reason })];
+    return [gap(question, { difference: 'unshown', keyword, written: [keyword, ...WRITTEN], reason })];
   }
-  if (keyword === 'oneOf' && uncovered(prover, open, { of, exactlyOne: false }) === undefined) {
+  return open.flatMap((part) => ofUncovered({ ...question, whole: part, shape: prover.shapeOf(part) }, keyword, of));
+}
+
+const WRITTEN = ['oneOf', 'anyOf'];
+
+function ofUncovered(question: Question, keyword: 'anyOf' | 'oneOf', of: readonly Located[]): readonly Gap[] {
+  const { whole, prover } = question;
+  const written = [keyword, ...WRITTEN];
+  if (keyword === 'oneOf' && uncovered(prover, whole, { of, exactlyOne: false }).length === 0) {
     const reason = `it cannot be ruled out that more than one of the alternatives of {reader} holds, and then it refuses`;
     return [gap(question, { difference: 'overlap', keyword, written, reason })];
   }
-  // Of very many the nearest one takes long to find, and says little.
-  const few = of.length <= MOST_COMPARED ? of : [];
-  const [nearest] = few.map((alternative) => prover.check(open, alternative)).toSorted(byLength);
-  const [first] = nearest ?? [];
-  const where = first === undefined || first.place.length === 0 ? '' : ` at ${first.place.join('.')}`;
-  const because = first === undefined ? '' : `; the nearest one fails${where}: ${first.reason}`;
-  const reason = `{writer} allows something that none of the ${of.length} alternatives of {reader} allows${because}`;
-  return [gap({ ...question, shape: prover.shapeOf(open) }, { difference: 'alternative', keyword, written, reason })];
-}
-
-const MOST_COMPARED = 12;
-
-function byLength(left: readonly unknown[], right: readonly unknown[]): number {
-  return left.length - right.length;
+  // Where only one alternative has anything in common with the instances, they are meant for it.
+  const [meant, ...others] = of.filter((alternative) => !prover.isEmpty(and(whole, alternative)));
+  const gaps = meant !== undefined && others.length === 0 ? prover.check(whole, meant) : [];
+  if (gaps.length > 0) return gaps;
+  const reason = `{writer} allows something that none of the ${of.length} alternatives of {reader} allows`;
+  return [gap(question, { difference: 'alternative', keyword, written, reason })];
 }
 
 interface Cover {
@@ -61,16 +59,20 @@ interface Cover {
   readonly exactlyOne: boolean;
 }
 
-/** A part of the instances that no alternative is known to hold for; undefined: there is none. */
-function uncovered(prover: Proving, whole: Conjunction, cover: Cover): Conjunction | undefined {
-  if (prover.isEmpty(whole) || isCovered(prover, whole, cover)) return undefined;
+/** More than these say nothing new. */
+const MOST_PARTS = 10;
+
+/** Parts of the instances that no alternative is known to hold for. */
+function uncovered(prover: Proving, whole: Conjunction, cover: Cover): readonly Conjunction[] {
+  if (prover.isEmpty(whole) || isCovered(prover, whole, cover)) return [];
   const parts = split(prover, whole, cover.of);
-  if (parts === undefined) return whole;
+  if (parts === undefined) return [whole];
+  const open: Conjunction[] = [];
   for (const part of parts) {
-    const open = uncovered(prover, part, cover);
-    if (open !== undefined) return open;
+    open.push(...uncovered(prover, part, cover));
+    if (open.length >= MOST_PARTS || (open.length > 0 && prover.isHurried)) break;
   }
-  return undefined;
+  return open;
 }
 
 function isCovered(prover: Proving, whole: Conjunction, { of, exactlyOne }: Cover): boolean {
@@ -131,7 +133,7 @@ function byProperty(
   shape: Shape,
   of: readonly Located[],
 ): readonly Conjunction[] | undefined {
-  if (shape.kinds.size !== 1 || !shape.kinds.has('object')) return undefined;
+  if (!hasObjectsOnly(shape)) return undefined;
   const names = of.flatMap((alternative) =>
     prover.shapeOf(conjunction([alternative])).groups.flatMap(({ properties }) => [...properties.keys()]),
   );

@@ -37,6 +37,8 @@ export interface Proving {
   readonly writer: SchemaDocument;
   /** What an object that says nothing about other properties means for them where it writes. */
   readonly undeclared: 'possible' | 'absent';
+  /** While nobody wants to know more than whether there is a gap. */
+  readonly isHurried: boolean;
   /** Whether so much was asked that what is left counts as not shown. */
   readonly isExhausted: boolean;
   check(whole: Conjunction, target: Located): readonly Gap[];

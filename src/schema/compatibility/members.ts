@@ -3,7 +3,7 @@ import type { Located } from './document.ts';
 import { evaluate, matches } from './evaluate.ts';
 import type { Proving, Question } from './gap.ts';
 import type { PropertyGroup } from './keywords.ts';
-import { conjunction } from './shape.ts';
+import { conjunction, hasObjectsOnly } from './shape.ts';
 import type { Shape } from './shape.ts';
 import type { SizeKeyword } from './scalars.ts';
 
@@ -42,7 +42,7 @@ export function declaredNames(shape: Shape): readonly string[] {
 export function isClosedByDeclaration(shape: Shape, prover: Knowing): boolean {
   if (prover.undeclared === 'possible' || shape.groups.length === 0) return false;
   if (shape.alternatives.length > 0 || shape.groups.some((group) => group.additional !== undefined)) return false;
-  if (shape.dependents.some(([name]) => !shape.required.has(name))) return false;
+  if (shape.dependents.some(([name]) => !hasObjectsOnly(shape) || !shape.required.has(name))) return false;
   return shape.sources.every((source) => declaresAll(source));
 }
 

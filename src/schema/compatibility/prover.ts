@@ -47,8 +47,7 @@ export class Prover implements Proving {
   readonly #underWay = new Map<string, UnderWay>();
   readonly #emptiness = new Map<string, boolean | 'under way'>();
   #depth = 0;
-  /** While nobody wants to know more than whether there is a gap. */
-  #isHurried = false;
+  isHurried = false;
   #questions = 0;
   /** The earliest question under way that the present answer rests on. */
   #restsOn = Number.POSITIVE_INFINITY;
@@ -65,7 +64,7 @@ export class Prover implements Proving {
     if (node !== false && !isNode(node)) return [];
     if (whole.parts.some((part) => sameMeaning(part, target))) return [];
     const key = `${keyOf(whole)} | ${identityOf(target)}`;
-    const known = this.#answers.get(key) ?? (this.#isHurried ? this.#firstGaps.get(key) : undefined);
+    const known = this.#answers.get(key) ?? (this.isHurried ? this.#firstGaps.get(key) : undefined);
     if (known !== undefined) return known;
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) {
@@ -95,7 +94,7 @@ export class Prover implements Proving {
       written: found.written ?? place,
     }));
     this.#underWay.delete(key);
-    if (this.#restsOn >= order) (this.#isHurried && gaps.length > 0 ? this.#firstGaps : this.#answers).set(key, gaps);
+    if (this.#restsOn >= order) (this.isHurried && gaps.length > 0 ? this.#firstGaps : this.#answers).set(key, gaps);
     this.#restsOn = Math.min(before, this.#restsOn >= order ? Number.POSITIVE_INFINITY : this.#restsOn);
     return gaps;
   }
@@ -121,7 +120,7 @@ export class Prover implements Proving {
     if (shape.values?.every((value) => evaluate(value, target) === true)) return gaps;
     const question: Question = { whole, shape, target, node, prover: this };
     for (const rule of RULES) {
-      if (this.#isHurried && gaps.length > 0) return gaps;
+      if (this.isHurried && gaps.length > 0) return gaps;
       gaps.push(...this.#gapsOf(rule, question));
     }
     for (const rule of SPLITTING_RULES) {
@@ -182,10 +181,10 @@ export class Prover implements Proving {
   }
 
   shows(whole: Conjunction, target: Located): boolean {
-    const before = this.#isHurried;
-    this.#isHurried = true;
+    const before = this.isHurried;
+    this.isHurried = true;
     const gaps = this.check(whole, target);
-    this.#isHurried = before;
+    this.isHurried = before;
     return gaps.length === 0;
   }
 

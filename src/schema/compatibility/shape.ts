@@ -227,11 +227,17 @@ function closeRequired(shape: Gathering, progress: Progress): void {
   let before: number;
   do {
     before = shape.required.size;
-    for (const [name, dependent] of shape.dependents) if (shape.required.has(name)) gather(shape, dependent, progress);
+    // What is no object has no properties, and so nothing that depends on them.
+    const dependents = hasObjectsOnly(shape) ? [...shape.dependents] : [];
+    for (const [name, dependent] of dependents) if (shape.required.has(name)) gather(shape, dependent, progress);
     for (const [name, needed] of shape.needs) {
       if (shape.required.has(name)) for (const other of needed) shape.required.add(other);
     }
   } while (shape.required.size > before);
+}
+
+export function hasObjectsOnly({ kinds }: Pick<Shape, 'kinds'>): boolean {
+  return kinds.size === 1 && kinds.has('object');
 }
 
 /** Where the values are known one by one, everything else follows from them. */
