@@ -25,6 +25,13 @@ it('shows in the guide of simulation exactly the test of the shop', async () => 
   expect(guide).toContain(`\`\`\`ts\n${test}\`\`\``);
 });
 
+it('shows in the README of people exactly one of its tests', async () => {
+  const readme = await readFile(path.join(root, 'examples/people/README.md'), 'utf8');
+  const shown = /```ts\n(.+?)\n```/s.exec(readme)?.[1] ?? '';
+  const indented = shown.replaceAll(/^(?=.)/gm, '  ');
+  expect(await readFile(path.join(root, 'examples/people/people.test.ts'), 'utf8')).toContain(`\n${indented}\n`);
+});
+
 it.each([
   ['the README', 'examples/readme/program.ts', '{ orders: 1, total: 120 }'],
   ['the guide of deciding', 'examples/deciding/program.ts', 'enrolled\nfull\n0'],
