@@ -181,6 +181,9 @@ describe('the program', () => {
         [AccessGranted, { employeeId: 'ada', area: 'budgets' }],
         [AccessGranted, { employeeId: 'ada', area: 'contracts' }],
       );
+    await office
+      .when(Promoted, { employeeId: 'ada', fromGrade: 6, grade: 7, fromSalaryCents: 9_000_000, salaryCents: 9_900_000 })
+      .thereupon([AccessGranted, { employeeId: 'ada', area: 'salaries' }]);
     await office.when(...adaLeft).thereupon([AccessRevoked, { employeeId: 'ada' }]);
   });
 

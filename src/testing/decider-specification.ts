@@ -150,7 +150,7 @@ export class CommandSpecification<State = unknown> {
   }
 
   /**
-   * It is accepted, and this is the state with its facts: of its stream, or across, by the names of the parts.
+   * It is accepted, and this is the state with its facts: of its stream, or across, by the names of the parts (of a query as it was before).
    *
    * Errors    AssertionError
    */
