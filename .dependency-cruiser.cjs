@@ -24,6 +24,7 @@ const LAYERS = [
       'image-record\\.ts',
       'move\\.ts',
       'system-options\\.ts',
+      'upcast-store\\.ts',
     ],
   ],
 ];

@@ -112,6 +112,31 @@ function listedIssues(issues: readonly SchemaIssue[]): string {
   return `${listed.join('; ')}${issues.length > 5 ? `; and ${issues.length - 5} more` : ''}`;
 }
 
+/** Recorded data of an older schema version cannot be brought to the version that the program reads: an upcaster threw, or gave what does not fit. */
+export class UpcastFailed extends ThereuponError {
+  readonly type: string;
+  readonly from: number;
+  readonly to: number;
+  readonly position: number;
+
+  constructor(
+    { type, from, to, position }: { type: string; from: number; to: number; position: number },
+    options: { cause: unknown },
+  ) {
+    const { cause } = options;
+    const reason = cause instanceof Error ? cause.message : describeValue(cause);
+    super(
+      { code: 'upcast-failed', retry: 'never', fault: 'caller' },
+      `${type} at position ${position}: its data cannot be brought from schema version ${from} to ${to}: ${reason}; mend the upcaster`,
+      options,
+    );
+    this.type = type;
+    this.from = from;
+    this.to = to;
+    this.position = position;
+  }
+}
+
 /** No definition is known for this event type, and unknown types are not accepted. */
 export class UnknownEventType extends ThereuponError {
   readonly type: string;

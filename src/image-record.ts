@@ -134,11 +134,13 @@ const storedError: Read<StoredError> = sparse<StoredError>(
 const taken = sparse<TakenAt>({ watermarkMs: orNull(integer), afterMs: orNull(integer), due: optional(yes) });
 const edited = sparse<Edited>({
   data: optional(json),
+  dataVersion: optional(count),
   without: optional(listOf(text)),
   instead: optional((value, path) => {
     assertObject(value, path);
     return value as Readonly<Record<string, JsonValue>>;
   }),
+  insteadVersions: optional(mapOf(count)),
 });
 const encoded: { readonly [Name in keyof EncodedEvent]-?: Read<EncodedEvent[Name]> } = {
   id: text,

@@ -14,6 +14,7 @@ export { defineSequence } from './operator/define-sequence.ts';
 export { and, every, not, one, or } from './operator/pattern.ts';
 export { defineWindow } from './operator/define-window.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
+export { asStored } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
 export { open, pendingMigrations, runningNodes, System } from './open.ts';
@@ -66,6 +67,7 @@ export {
   ThereuponError,
   UnknownCommand,
   UnknownEventType,
+  UpcastFailed,
   WrongState,
 } from './errors.ts';
 
@@ -105,6 +107,7 @@ export type {
   InputOf,
   InvalidDataPolicy,
 } from './event/define-event.ts';
+export type { Upcaster, Upcasters, Upcasting } from './event/upcasters.ts';
 export type { AttributeValue, RecordedEvent } from './event/event.ts';
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';

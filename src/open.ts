@@ -14,6 +14,7 @@ import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
 import { START } from './event/position.ts';
+import { upcastingTypes } from './event/upcast-event.ts';
 import type { Position } from './event/position.ts';
 import { SYSTEM_CATEGORY, assertStreamName, categoryOf } from './event/stream-name.ts';
 import { SYSTEM_EVENTS, systemEvent } from './event/system-events.ts';
@@ -33,12 +34,14 @@ import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
 import { DEFAULT_LIMITS } from './schema/event-limits.ts';
 import { SchemaRegistry } from './schema/registry.ts';
+import { assertReactsToCurrent, assertWaysUp } from './schema/ways-up.ts';
+import { upcastStore } from './upcast-store.ts';
 import type { PendingMigrations, Store, StoreFactory, StoreNode, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
 import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
 import type { Environment } from './system/environment.ts';
-import { definitionsOf, quarantineReaction, reactionsOf } from './system-definitions.ts';
+import { definitionsOf, quarantineReaction, reactingOf, reactionsOf } from './system-definitions.ts';
 import { factoryOf } from './store-address.ts';
 import { assertOptions, isStoreFactory } from './system-options.ts';
 import { ClockTrust } from './schema/clock-trust.ts';
@@ -182,14 +185,18 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const environment = createEnvironment(options.environment);
     const reactions = withUpstreams(reactionsOf(options));
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
+    const types = upcastingTypes(registry.definitions());
+    assertReactsToCurrent(types, reactingOf(options));
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
     const clocks = new ClockTrust(options.clocks === undefined ? {} : options.clocks);
     const { outboxes = [] } = options;
     const sqlite = outboxes.length === 0 ? undefined : await import('./backends/sqlite/outbox.ts');
     sqlite?.assertOutboxes(outboxes, factory);
-    const store = await factory.open(environment);
+    const stored = await factory.open(environment);
+    const store = upcastStore(stored, types);
     let system: System<Events> | undefined;
     try {
+      if (types.size > 0) assertWaysUp(types, registry.definitions(), await store.schemas.list());
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       const feed = await Feed.open(store.log, environment);
       system = new System<Events>({
@@ -200,7 +207,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
         feed,
         registry,
         clocks,
-        outboxes: store.readOnly ? [] : (sqlite?.openOutboxes(outboxes, store.log, environment) ?? []),
+        outboxes: store.readOnly ? [] : (sqlite?.openOutboxes(outboxes, stored.log, environment) ?? []),
         reactions: [...reactions, quarantineReaction(registry, clocks, environment)],
       });
       if (options.consume !== false && !store.readOnly) await system.#start();

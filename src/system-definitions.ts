@@ -5,6 +5,7 @@ import { SYSTEM_EVENTS } from './event/system-events.ts';
 import { QUARANTINE, quarantineSelection, releaseFromQuarantine } from './producer/quarantine.ts';
 import type { ClockTrust } from './schema/clock-trust.ts';
 import type { SchemaRegistry } from './schema/registry.ts';
+import type { Reacting } from './schema/ways-up.ts';
 import type { Environment } from './system/environment.ts';
 import type { SystemOptions } from './system-options.ts';
 
@@ -28,6 +29,17 @@ export function definitionsOf(options: SystemOptions): readonly EventDefinition[
   const decided = (options.deciders ?? []).flatMap(({ on, publishes }) => [...on, ...publishes]);
   const projected = (options.projections ?? []).flatMap(({ on }) => [...on]);
   return [...new Set([...(options.events ?? []), ...decided, ...named, ...projected])];
+}
+
+export function reactingOf(options: SystemOptions): readonly Reacting[] {
+  return [
+    ...(options.consumers ?? []),
+    ...(options.projections ?? []),
+    ...(options.windows ?? []),
+    ...(options.monitors ?? []),
+    ...(options.automations ?? []),
+    ...(options.deciders ?? []),
+  ];
 }
 
 /** Quarantined events are deliveries of a consumer of their own, and so are dead letters like all others. */

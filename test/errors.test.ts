@@ -38,6 +38,10 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
   SystemFull: new face.SystemFull('the queue of writes', 50),
   TerminalError: new face.TerminalError('no such customer'),
   UnknownCommand: new face.UnknownCommand('shop.place-order', []),
+  UpcastFailed: new face.UpcastFailed(
+    { type: 'shop.order.placed', from: 1, to: 2, position: 17 },
+    { cause: new Error('no total') },
+  ),
   UnknownEventType: new face.UnknownEventType('a.b'),
   UnsupportedContent: new face.UnsupportedContent('text/csv', 'a form of CloudEvents'),
   WrongState: new face.WrongState('consumer a is running'),

@@ -19,6 +19,12 @@ it('shows in the guide of deciding exactly the program that runs here', async ()
   expect(guide).toContain(`\`\`\`ts\n${program}\`\`\``);
 });
 
+it('shows in the guide of schemas exactly the program that runs here', async () => {
+  const guide = await readFile(path.join(root, 'docs/guides/schemas.md'), 'utf8');
+  const program = await readFile(path.join(root, 'examples/upcasting/program.ts'), 'utf8');
+  expect(guide).toContain(`\`\`\`ts\n${program}\`\`\``);
+});
+
 it('shows in the guide of simulation exactly the test of the shop', async () => {
   const guide = await readFile(path.join(root, 'docs/guides/simulation.md'), 'utf8');
   const test = await readFile(path.join(root, 'examples/shop/shop.test.ts'), 'utf8');
@@ -34,6 +40,7 @@ it('shows in the README of people exactly one of its tests', async () => {
 
 it.each([
   ['the README', 'examples/readme/program.ts', '{ orders: 1, total: 120 }'],
+  ['the guide of schemas', 'examples/upcasting/program.ts', "v2 { orderId: '17', totalCents: 1250, currency: 'EUR' }"],
   ['the guide of deciding', 'examples/deciding/program.ts', 'enrolled\nfull\n0'],
 ])('runs the program of %s and prints what its comments say', async (_where, program, printed) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'thereupon-readme-'));

@@ -12,6 +12,7 @@ import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { sealJson } from '../event/sealed-json.ts';
+import { revivedBy } from '../event/upcast-event.ts';
 import type { EventTimeOptions } from '../operator/event-time-options.ts';
 import { asked } from '../operator/asking.ts';
 import { holdRules, inOrder } from '../operator/in-order.ts';
@@ -64,7 +65,11 @@ export function sequencedReaction(
   // What it does not want is counted all the same.
   const wants = where === undefined ? undefined : compileSelection({ where });
   return holdingReaction<Sequences>(all, {
-    operator: inSequence(rules, { asks: ask !== undefined, does: isDeclared ? 'hand over quietly' : 'hand over' }),
+    operator: inSequence(rules, {
+      asks: ask !== undefined,
+      does: isDeclared ? 'hand over quietly' : 'hand over',
+      on: definitionsOf(options.on),
+    }),
     loops,
     clock: recordedClock(rules),
     waitsFor: 'numbers',
@@ -86,13 +91,14 @@ export function inTimeReaction(
   if ((inTime.disorder as unknown) === undefined)
     throw new InvalidDefinition(title, 'inTime.disorder is missing: for how long events wait for earlier ones');
   const late = new LateEvents(title, name, inTime.late ?? 'drop', definitionsOf(on), 'inTime.late');
+  const revived = revivedBy(definitionsOf(on));
   const machine: Machine<Own, StoredEvent> = {
     shape: 'in time',
     needsAsMuch: () => false,
     valueOf: (event) => event.stored,
     initial: () => ({ own: null }),
     next(state, value, _timeMs, saying) {
-      saying.found({ event: recordedEvent(value) } satisfies InSequence);
+      saying.found({ event: recordedEvent(revived(value)) } satisfies InSequence);
       return state;
     },
     pass: (state) => state,

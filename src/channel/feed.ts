@@ -2,6 +2,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { START } from '../event/position.ts';
+import { whyUnreadable } from '../event/upcast-event.ts';
 import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
@@ -252,9 +253,16 @@ export class Feed {
       for (const reader of this.#takesAll) this.#hand(reader, event, served);
     }
     if (this.#attached.size === this.#takesAll.size) return;
-    for (const reader of this.#index.match((name) => event.attribute(name))) {
+    // The index looks at data; where that cannot be read, each selection says whether it may be meant.
+    const asked =
+      whyUnreadable(event) === undefined ? this.#index.match((name) => event.attribute(name)) : this.#patterned();
+    for (const reader of asked) {
       if (reader.selection.matches(event)) this.#hand(reader, event, served);
     }
+  }
+
+  #patterned(): readonly FeedReader[] {
+    return [...this.#attached].filter((reader) => !this.#takesAll.has(reader));
   }
 
   #hand(reader: FeedReader, event: RecordedEvent, served: Set<FeedReader>): void {

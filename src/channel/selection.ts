@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../event/event.ts';
 import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
 import { isSystemEventType } from '../event/system-events.ts';
+import { whyUnreadable } from '../event/upcast-event.ts';
 import { compilePattern } from './filter/compile.ts';
 import type { CompiledPattern } from './filter/compile.ts';
 import { matches } from './filter/matches.ts';
@@ -20,7 +21,7 @@ export interface CompiledSelection {
   readonly pattern: CompiledPattern | undefined;
   /** What it was made of: an event is selected by any of these. */
   readonly asked: readonly Selection[];
-  /** The whole selection, for one event. */
+  /** The whole selection, for one event; of one whose data cannot be read (UpcastFailed), what its attributes say: it may be one of them. */
   matches(event: RecordedEvent): boolean;
 }
 
@@ -35,6 +36,7 @@ export function compileSelection(selection: Selection): CompiledSelection {
   const types = asSet(selection.types);
   const categories = asSet(selection.categories);
   const sources = asSet(selection.sources);
+  let ofAttributes: CompiledPattern | undefined;
   const wantsSystem = [...(types ?? [])].some(isSystemEventType) || categories?.has(SYSTEM_CATEGORY) === true;
   return {
     types: selection.types,
@@ -48,7 +50,9 @@ export function compileSelection(selection: Selection): CompiledSelection {
         if (categories !== undefined && !categories.has(category)) return false;
         if (!wantsSystem && category === SYSTEM_CATEGORY) return false;
       }
-      return where === undefined || matches(where, (name) => event.attribute(name));
+      if (where === undefined) return true;
+      const asked = whyUnreadable(event) === undefined ? where : (ofAttributes ??= withoutData(where));
+      return matches(asked, (name) => event.attribute(name));
     },
   };
 }
@@ -65,6 +69,15 @@ export function eitherOf(left: CompiledSelection, right: CompiledSelection): Com
     pattern: alternatives === undefined ? undefined : { alternatives },
     asked: [...left.asked, ...right.asked],
     matches: (event) => left.matches(event) || right.matches(event),
+  };
+}
+
+/** What a pattern asks of attributes alone. */
+function withoutData({ alternatives }: CompiledPattern): CompiledPattern {
+  return {
+    alternatives: alternatives.map(({ conditions }) => ({
+      conditions: conditions.filter(({ path }) => path[0] !== 'data'),
+    })),
   };
 }
 

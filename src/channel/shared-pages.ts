@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
+import { whyUnreadable } from '../event/upcast-event.ts';
 import type { FeedPage, FeedReader } from './feed.ts';
 import { FilterIndex } from './filter/filter-index.ts';
 
@@ -88,7 +89,8 @@ export class SharedPages {
     const found: FeedReader[] = [];
     for (const event of events) {
       found.length = 0;
-      for (const reader of this.#index.match((name) => event.attribute(name), found))
+      const isReadable = whyUnreadable(event) === undefined;
+      for (const reader of isReadable ? this.#index.match((name) => event.attribute(name), found) : this.#known)
         if (reader.selection.matches(event)) matched.get(reader)?.push(event);
     }
     return matched;

@@ -225,7 +225,7 @@ export class OrderedAside implements Aside {
 
   /** `given`: what is to be handled; undefined: its event was handled as it is, and what failed then is what time brought on. */
   async #refuseEdit(delivery: Delivery, given: RecordedEvent | undefined): Promise<Delivery | undefined> {
-    const { data: _, ...edited } = delivery.edited ?? {};
+    const { data: _, dataVersion: _version, ...edited } = delivery.edited ?? {};
     const plain = { ...delivery, edited };
     const event = await eventOf(this.#options.log, plain);
     if (event === undefined || this.#stopped) return undefined;

@@ -4,7 +4,7 @@ import { encodeJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { justBefore } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
-import { recordedEvent } from '../event/recorded-event.ts';
+import { withDataOf } from '../event/upcast-event.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Work } from './key-queues.ts';
 
@@ -33,15 +33,15 @@ export async function eventAt(log: EventLog, position: Position): Promise<Record
   return event?.position === position ? event : undefined;
 }
 
-/** The event, with other data. */
-export function withData(event: RecordedEvent, data: JsonValue): RecordedEvent {
-  return recordedEvent({ ...event.stored, encoding: 'json', data: encodeJson(data, 'data') });
+/** The event, with other data, of a schema version; default: that in which the event is stored. */
+export function withData(event: RecordedEvent, data: JsonValue, schemaVersion: number | undefined): RecordedEvent {
+  return withDataOf(event, encodeJson(data, 'data'), schemaVersion);
 }
 
 /** The event that a delivery points to, with the operator's data where it was edited. Undefined when it is no longer in the log. */
 export async function eventOf(log: EventLog, delivery: Delivery): Promise<RecordedEvent | undefined> {
   const event = await eventAt(log, delivery.position);
   if (event === undefined) return undefined;
-  const { data } = delivery.edited ?? {};
-  return data === undefined ? event : withData(event, data);
+  const { data, dataVersion } = delivery.edited ?? {};
+  return data === undefined ? event : withData(event, data, dataVersion);
 }

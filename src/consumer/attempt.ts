@@ -328,11 +328,11 @@ export class Attempt implements Handling {
     if (this.#failure !== undefined) throw this.#failure.error;
     let edited: RecordedEvent | undefined;
     if (this.#edited !== undefined) {
-      const { without = [], instead = {} } = this.#edited;
+      const { without = [], instead = {}, insteadVersions = {} } = this.#edited;
       const { id, event } = describe();
       if (without.includes(id)) return undefined;
       const data = instead[id];
-      if (event !== undefined && data !== undefined) edited = withData(event, data);
+      if (event !== undefined && data !== undefined) edited = withData(event, data, insteadVersions[id]);
     }
     const whole = this.#part;
     this.#part = describe;

@@ -3,6 +3,7 @@ import { computingFrom, reactingTo } from '../event/causality.ts';
 import type { Position } from '../event/position.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
+import { whyUnreadable } from '../event/upcast-event.ts';
 import { waitFor } from '../system/clock.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptSetting } from './attempt.ts';
@@ -131,7 +132,7 @@ export class Attempts {
       return undefined;
     }
     const number = (work.delivery?.attempts ?? 0) + 1;
-    const refusal = this.#options.refusals.get(work.event.position);
+    const refusal = this.#options.refusals.get(work.event.position) ?? whyUnreadable(work.event);
     if (refusal !== undefined) return this.#options.fail(work, number, refusal);
     const attempt = new Attempt(
       setting,

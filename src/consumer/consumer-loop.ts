@@ -4,6 +4,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { timestampMs } from '../event/timestamp.ts';
+import { whyUnreadable } from '../event/upcast-event.ts';
 import type { Aside } from './aside.ts';
 import { OrderedAside } from './aside-ordered.ts';
 import { QueueAside } from './aside-queue.ts';
@@ -403,8 +404,13 @@ export class ConsumerLoop {
   }
 
   #submit(work: Work): void {
-    if (this.claims !== undefined) this.claims.offer(work);
-    else this.#queues.submit(work);
+    if (this.claims === undefined) {
+      this.#queues.submit(work);
+      return;
+    }
+    const unreadable = whyUnreadable(work.event);
+    if (unreadable === undefined) this.claims.offer(work);
+    else this.#fail(work, (work.delivery?.attempts ?? 0) + 1, unreadable);
   }
 
   /** Settles an event that has outlived its use, maybe while it had to wait. */

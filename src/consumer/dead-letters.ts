@@ -8,6 +8,7 @@ import type { JsonValue } from '../event/json.ts';
 import { position as asPosition } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { asStored, whyUnreadable } from '../event/upcast-event.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventAt, eventOf, withData } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
@@ -58,7 +59,13 @@ export interface DeadLetterPage {
 export interface Editing {
   shown(consumer: string, event: RecordedEvent): RecordedEvent;
   /** The data that the consumer is to find. Errors: EventDataInvalid when its handlers must not see such data. */
-  admit(consumer: string, event: RecordedEvent, data: JsonValue): Promise<JsonValue>;
+  admit(consumer: string, event: RecordedEvent, data: JsonValue): Promise<Admitted>;
+}
+
+/** Data in place of an event's, and the schema version that it is of; undefined: that of the event. */
+export interface Admitted {
+  readonly data: JsonValue;
+  readonly version: number | undefined;
 }
 
 export interface DeadLettersOptions {
@@ -145,14 +152,23 @@ export class DeadLetters {
       const reason = this.#whyNotEdited(delivery, event);
       if (reason !== undefined) throw new WrongState(`${reason}: it can be retried or discarded, but not edited`);
       if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
-      const admitted = await this.#options.editing.admit(delivery.consumer, event, data);
-      if (part !== undefined && !this.#options.waitsAlike(delivery.consumer, event, withData(event, admitted)))
+      const { data: admitted, version } = await this.#options.editing.admit(delivery.consumer, event, data);
+      if (part !== undefined && !this.#options.waitsAlike(delivery.consumer, event, withData(event, admitted, version)))
         throw new WrongState(
           `with that data the event of dead letter ${id} would be of another key, or have happened at another time, than those among which it waited; discard it, and publish another event`,
         );
       const { edited } = delivery;
+      const ofVersion = version === undefined ? {} : { dataVersion: version };
       const changed =
-        part === undefined ? { data: admitted } : { instead: { ...edited?.instead, [part.id]: admitted } };
+        part === undefined
+          ? { data: admitted, ...ofVersion }
+          : {
+              instead: { ...edited?.instead, [part.id]: admitted },
+              insteadVersions: {
+                ...edited?.insteadVersions,
+                ...(version === undefined ? {} : { [part.id]: version }),
+              },
+            };
       await this.#retry([{ ...delivery, edited: { ...edited, ...changed } }]);
     });
   }
@@ -323,7 +339,9 @@ export class DeadLetters {
 
   async #eventOf(delivery: Delivery): Promise<RecordedEvent | undefined> {
     const event = await this.#failedEvent(delivery);
-    return event === undefined ? undefined : this.#options.editing.shown(delivery.consumer, event);
+    if (event === undefined) return undefined;
+    // Whoever is to mend an upcaster looks at what it gets.
+    return this.#options.editing.shown(delivery.consumer, whyUnreadable(event) === undefined ? event : asStored(event));
   }
 
   /** The event that failed: of a delivery whose event let others go maybe one of those. */
@@ -331,8 +349,9 @@ export class DeadLetters {
     const { part } = delivery.error ?? {};
     if (part?.position === undefined) return eventOf(this.#options.log, delivery);
     const event = await eventAt(this.#options.log, part.position);
-    const data = delivery.edited?.instead?.[part.id];
-    return event === undefined || data === undefined ? event : withData(event, data);
+    const { instead, insteadVersions } = delivery.edited ?? {};
+    const data = instead?.[part.id];
+    return event === undefined || data === undefined ? event : withData(event, data, insteadVersions?.[part.id]);
   }
 
   async #describe(delivery: Delivery, event: RecordedEvent | undefined): Promise<DeadLetter> {

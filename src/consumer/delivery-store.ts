@@ -33,10 +33,14 @@ export interface FailedPart {
 export interface Edited {
   /** Data that replaces that of the event. */
   readonly data?: JsonValue;
+  /** The schema version that `data` is of, which may be older than the one that it is read in later. Default: that of the event. */
+  readonly dataVersion?: number;
   /** Parts that are given up, by their ids. */
   readonly without?: readonly string[];
   /** Data that replaces that of events which are handed over, by the ids of these parts. */
   readonly instead?: Readonly<Record<string, JsonValue>>;
+  /** The schema versions of those data, by the same ids. */
+  readonly insteadVersions?: Readonly<Record<string, number>>;
 }
 
 /** An event that a consumer has set aside: a pointer, never a copy. Unless an operator edited its data. */

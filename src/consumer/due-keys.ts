@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { START } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
+import { asStored } from '../event/upcast-event.ts';
 import type { Delivery } from './delivery-store.ts';
 import { placeOfKey } from './keys.ts';
 import type { Work, WorkTime } from './key-queues.ts';
@@ -144,7 +145,7 @@ export class DueKeys {
     const keys = this.#expected;
     this.#expected = [];
     for (const key of keys) {
-      const cause = recordedEvent({ ...event.stored, position: placeOfKey(key) });
+      const cause = recordedEvent({ ...asStored(event).stored, position: placeOfKey(key) });
       this.#options.submit({ event: cause, key, pending: undefined, delivery: undefined, time, ended: undefined });
     }
   }

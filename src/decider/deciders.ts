@@ -14,7 +14,7 @@ import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertExpectedVersion } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
-import { issuesOf } from '../schema/registry.ts';
+import { issuesOf } from '../event/schema-issues.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';

@@ -3,6 +3,8 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import type { RecordedEvent } from './event.ts';
 import { assertTags } from './tags.ts';
+import { upcastingOf } from './upcasters.ts';
+import type { Upcasters, Upcasting } from './upcasters.ts';
 
 /** What happens to an event whose data does not fit its schema. */
 export type InvalidDataPolicy = 'reject' | 'quarantine' | 'warn';
@@ -17,6 +19,8 @@ export interface EventDefinition<Type extends string = string, Input = unknown, 
   readonly schema: StandardSchemaV1<Input, Data>;
   readonly onInvalid: InvalidDataPolicy;
   readonly source: string | undefined;
+  /** How data of older versions is read; undefined: as it is. */
+  readonly upcasting: Upcasting | undefined;
   // Methods, so that a definition of one shape is a definition of every wider shape.
   streamOf(data: Data): string | undefined;
   subjectOf(data: Data): string | undefined;
@@ -38,6 +42,11 @@ export interface EventOptions<Type extends string, Schema extends StandardSchema
   readonly schema: Schema;
   /** Schema version, default 1. */
   readonly version?: number;
+  /**
+   * Upcasters by the version that each starts from, to the next one: `{ 1: (data: V1) => …, 2: … }` for version 3. Every read of older events
+   * gives data of this version. Default: older events are read as they are.
+   */
+  readonly upcast?: Upcasters;
   /** One sentence for the catalog. */
   readonly summary?: string;
   /** The entity that the event belongs to, `category-id`. Default: the subject, else the source. */
@@ -54,7 +63,7 @@ export interface EventOptions<Type extends string, Schema extends StandardSchema
   readonly source?: string;
 }
 
-const EVENT_OPTIONS = 'type schema version summary stream subject partitionKey tags onInvalid source'.split(' ');
+const EVENT_OPTIONS = 'type schema version upcast summary stream subject partitionKey tags onInvalid source'.split(' ');
 
 /** Event types are reverse-domain or dotted names; white space and control characters are mistakes. */
 const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
@@ -104,6 +113,12 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
     schema: options.schema,
     onInvalid: policy,
     source: options.source,
+    upcasting: upcastingOf(name, options.upcast, {
+      type: options.type,
+      version,
+      schema: options.schema,
+      isLenient: policy === 'warn',
+    }),
     streamOf: derivation(name, 'stream', options.stream),
     subjectOf: derivation(name, 'subject', options.subject),
     partitionKeyOf: derivation(name, 'partitionKey', options.partitionKey),

@@ -1,15 +1,20 @@
 import type { EncodedEvent, RecordedEvent } from './event.ts';
+import { storedText } from './upcast-event.ts';
 
 /** Attributes are about 400 bytes in memory. */
 const ATTRIBUTE_BYTES = 400;
 
 /** What an event takes in memory, roughly: for limits (G10). Parsed data, where somebody asks for it, comes on top. */
-export function roughBytes({ stored }: RecordedEvent): number {
-  return encodedBytes(stored);
+export function roughBytes(event: RecordedEvent): number {
+  return bytesOf(storedText(event));
 }
 
 /** As `roughBytes`, before the event is recorded. */
 export function encodedBytes({ data }: EncodedEvent): number {
+  return bytesOf(data);
+}
+
+function bytesOf(data: string | null): number {
   return ATTRIBUTE_BYTES + 2 * (data?.length ?? 0);
 }
 

@@ -9,6 +9,7 @@ import { eventKept, keptEvent } from '../event/kept-event.ts';
 import type { KeptEvent } from '../event/kept-event.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
+import { revivedBy } from '../event/upcast-event.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertCompositePattern } from '../time/composite-pattern.ts';
@@ -289,21 +290,26 @@ export function keepsEvents(shape: string): boolean {
 /** The machine of one pattern. `lookAtMs`: when to look after what is due then. */
 export type OnePatternMachine = PatternMachine<MatcherState<StoredEvent>> & { lookAtMs(dueMs: number): number };
 
-const MATCHER_JSON = {
-  of: matcherJson,
-  from: matcherFrom,
-  ofValue: (value: StoredEvent) => keptEvent(value) as JsonValue,
-  fromValue: (json: JsonValue) => eventKept(json as unknown as KeptEvent),
-};
+/** What is kept of events of these definitions, as JSON, and back. */
+export function matcherForm(on: readonly EventDefinition[]): OnePatternMachine['json'] {
+  const revived = revivedBy(on);
+  return {
+    of: matcherJson,
+    from: (json: JsonValue) => matcherFrom(json, revived),
+    ofValue: (value: StoredEvent) => keptEvent(value),
+    fromValue: (json: JsonValue) => revived(eventKept(json as unknown as KeptEvent)),
+  };
+}
 
 /** The machine of a pattern; `found` is told of each match. */
 export function patternMachine(
   {
+    on,
     composite,
     shape,
     selection,
     id = shape,
-  }: Pick<CompiledRule, 'composite' | 'selection' | 'shape'> & {
+  }: Pick<CompiledRule, 'on' | 'composite' | 'selection' | 'shape'> & {
     /** What it is among others; default: its shape. */
     readonly id?: string;
   },
@@ -352,7 +358,7 @@ export function patternMachine(
     dueMs: (state) => dueOfMatcher(composite, state),
     lookMs: (state) => lookAtMs(dueOfMatcher(composite, state)),
     lookAtMs,
-    json: MATCHER_JSON,
+    json: matcherForm(on),
     isOver: (state) =>
       !state.over &&
       state.runs.length === 1 &&

@@ -7,6 +7,7 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { whyUnreadable } from '../event/upcast-event.ts';
 import type { Match, MatcherState } from '../time/matcher.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import { NO_TIME } from '../time/watermark.ts';
@@ -14,6 +15,7 @@ import { hasRunOut } from './in-order.ts';
 import {
   compileRule,
   eventOf,
+  matcherForm,
   keepsEvents,
   KEY_OPTIONS,
   patternMachine,
@@ -30,7 +32,7 @@ import type {
   PatternRule,
 } from './define-pattern.ts';
 import type { LateEvents } from './late-events.ts';
-import { matcherFrom, matcherJson } from './matcher-json.ts';
+import { matcherJson } from './matcher-json.ts';
 import type { Saying } from './timed-reaction.ts';
 
 export type PatternRules = Readonly<Record<string, PatternRule>>;
@@ -113,7 +115,11 @@ export function definePatterns<const Rules extends PatternRules>(
   return {
     kind: 'patterns',
     on,
-    selection: { ...ofTypes, matches: (event) => book.concernedBy(event).length > 0 },
+    selection: {
+      ...ofTypes,
+      matches: (event) =>
+        whyUnreadable(event) === undefined ? book.concernedBy(event).length > 0 : ofTypes.matches(event),
+    },
     rules: book,
     options: options as unknown as PatternsDefinition['options'],
   };
@@ -207,6 +213,7 @@ export function patternsMachine(
   );
   const places = new Map(rules.rules.map(({ id, place }) => [id, place]));
   const idOf = (place: number) => rules.rules[place]?.id ?? '';
+  const form = matcherForm(rules.rules.flatMap(({ on }) => on));
   const [first] = machines;
   if (first === undefined) throw new Error('a set without patterns');
   const machineOf = (place: number): OnePatternMachine => machines[place] ?? first;
@@ -286,14 +293,14 @@ export function patternsMachine(
     isOver: (states) => states.length === 0,
     without: (states, ids) => states.filter(({ place }) => !ids.has(idOf(place))),
     json: {
-      ...first.json,
+      ...form,
       of: (states) => states.map(({ place, of, passedMs }): JsonValue => [idOf(place), passedMs, matcherJson(of)]),
       from: (json) =>
         (json as readonly (readonly [string, number | null, JsonValue])[])
           .flatMap(([id, passedMs, of]): RuleStates => {
             const place = places.get(id);
             // What a pattern had under way that is another one now, or gone, is forgotten, also if it comes back.
-            return place === undefined ? [] : [ruleState(place, matcherFrom(of), passedMs)];
+            return place === undefined ? [] : [ruleState(place, form.from(of), passedMs)];
           })
           .sort((left, right) => left.place - right.place),
     },

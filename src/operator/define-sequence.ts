@@ -52,7 +52,7 @@ export function defineSequence<const Given extends On = undefined>(
   const { ask } = sequence;
   const timed = { ...options, key: numberedKey } as unknown as TimedOptions<On>;
   const reaction = timedReaction<Sequences, On>('monitor', timed, {
-    operator: inSequence(rules, { asks: ask !== undefined, does: 'watch' }),
+    operator: inSequence(rules, { asks: ask !== undefined, does: 'watch', on: [] }),
     publishes: [],
     ofAllTypes: options.on === undefined,
     clock: recordedClock(rules),

@@ -1,9 +1,11 @@
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
+import { revivedBy } from '../event/upcast-event.ts';
 import { assertFunction, assertObject, wholeMs } from './assert-options.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
@@ -139,10 +141,20 @@ const NOTHING_OF_IT = null as unknown as StoredEvent;
  */
 export function inSequence(
   rules: SequenceRules,
-  { asks, does }: { readonly asks: boolean; readonly does: 'hand over' | 'hand over quietly' | 'watch' },
+  {
+    asks,
+    does,
+    on,
+  }: {
+    readonly asks: boolean;
+    readonly does: 'hand over' | 'hand over quietly' | 'watch';
+    /** What it is about. */
+    readonly on: readonly EventDefinition[];
+  },
 ): Operator<Sequences> {
   const watches = does === 'watch';
   const tells = does !== 'hand over quietly';
+  const revived = revivedBy(on);
   function apply(state: Sequences, of: string, step: SequenceStep<StoredEvent>, saying: Saying): Sequences {
     const [source, subject] = JSON.parse(of) as [string, string];
     for (const { kind, from, to } of tells ? step.notices : []) {
@@ -150,7 +162,8 @@ export function inSequence(
       if (asks && kind === 'gap') saying.found({ gap: { source, subject, from, to } } satisfies InSequence);
     }
     if (!watches)
-      for (const released of step.released) saying.found({ event: recordedEvent(released) } satisfies InSequence);
+      for (const released of step.released)
+        saying.found({ event: recordedEvent(revived(released)) } satisfies InSequence);
     return { ...state, bySubject: { ...state.bySubject, [of]: step.state } };
   }
 

@@ -7,6 +7,8 @@ import type { MatcherState, Run } from '../time/matcher.ts';
 
 type KeptBound = Readonly<Record<string, readonly KeptEvent[]>>;
 
+type Revived = (stored: StoredEvent) => StoredEvent;
+
 type KeptRun = readonly [
   step: number,
   sinceMs: number,
@@ -24,9 +26,10 @@ export function matcherJson({ runs, over }: MatcherState<StoredEvent>): JsonValu
   return [over, ...runs.map(keptRun)] as unknown as JsonValue;
 }
 
-export function matcherFrom(json: JsonValue): MatcherState<StoredEvent> {
+/** `revived`: brings the events in it to the versions in which they are read now. */
+export function matcherFrom(json: JsonValue, revived: Revived): MatcherState<StoredEvent> {
   const [over, ...runs] = json as unknown as readonly [boolean, ...KeptRun[]];
-  return { over, runs: runs.map(runKept) };
+  return { over, runs: runs.map((run) => runKept(run, revived)) };
 }
 
 function keptRun({ step, sinceMs, firstMs, count, sides, bound, origin, times }: Run<StoredEvent>): KeptRun {
@@ -35,15 +38,18 @@ function keptRun({ step, sinceMs, firstMs, count, sides, bound, origin, times }:
   return times === undefined ? kept : [...kept, times];
 }
 
-function runKept([step, sinceMs, firstMs, count, sides, bound, origin, times]: KeptRun): Run<StoredEvent> {
+function runKept(
+  [step, sinceMs, firstMs, count, sides, bound, origin, times]: KeptRun,
+  revived: Revived,
+): Run<StoredEvent> {
   return {
     step,
     sinceMs,
     firstMs: firstMs ?? undefined,
-    bound: boundKept(bound),
+    bound: boundKept(bound, revived),
     count,
     sides,
-    origin: origin === null ? undefined : { bound: boundKept(origin[0]), firstMs: origin[1] ?? undefined },
+    origin: origin === null ? undefined : { bound: boundKept(origin[0], revived), firstMs: origin[1] ?? undefined },
     times,
   };
 }
@@ -52,6 +58,7 @@ function keptBound(bound: Bound<StoredEvent>): KeptBound {
   return Object.fromEntries(Object.entries(bound).map(([name, events]) => [name, events.map(keptEvent)]));
 }
 
-function boundKept(bound: KeptBound): Bound<StoredEvent> {
-  return Object.fromEntries(Object.entries(bound).map(([name, events]) => [name, events.map(eventKept)]));
+function boundKept(bound: KeptBound, revived: Revived): Bound<StoredEvent> {
+  const read = (kept: KeptEvent) => revived(eventKept(kept));
+  return Object.fromEntries(Object.entries(bound).map(([name, events]) => [name, events.map(read)]));
 }

@@ -30,19 +30,28 @@ export async function editQuarantined(
   registry: SchemaRegistry,
   report: RecordedEvent,
   data: JsonValue,
-): Promise<JsonValue> {
+): Promise<AdmittedEdit> {
   const { event, ...rest } = report.data as { readonly event: { readonly type: string; [member: string]: JsonValue } };
   const admitted = await admitEdit(registry, event.type, data);
-  return { ...rest, event: { ...event, encoding: 'json', data: encodeJson(admitted, 'data') } };
+  const ofVersion = admitted.version === undefined ? {} : { schemaVersion: admitted.version };
+  const edited = { ...event, ...ofVersion, encoding: 'json', data: encodeJson(admitted.data, 'data') };
+  return { data: { ...rest, event: edited }, version: undefined };
+}
+
+/** What an operator gives in place of an event's data, and the schema version that it is of; undefined: that of the event. */
+interface AdmittedEdit {
+  readonly data: JsonValue;
+  readonly version: number | undefined;
 }
 
 /** Data that an operator gives in place of an event's, through the same gate. Errors: EventDataInvalid. */
-export async function admitEdit(registry: SchemaRegistry, type: string, data: JsonValue): Promise<JsonValue> {
-  const definition = registry.definitions().findLast((known) => known.type === type);
-  if (definition === undefined || definition.onInvalid === 'warn') return data;
+export async function admitEdit(registry: SchemaRegistry, type: string, data: JsonValue): Promise<AdmittedEdit> {
+  const definition = registry.find(type);
+  const version = definition?.version;
+  if (definition === undefined || definition.onInvalid === 'warn') return { data, version };
   const validation = await validate(definition, data);
   if (!validation.ok) throw dataInvalid(definition, validation.issues);
-  return JSON.parse(encodeJson(validation.data, 'data')) as JsonValue;
+  return { data: JSON.parse(encodeJson(validation.data, 'data')) as JsonValue, version };
 }
 
 /**
@@ -68,7 +77,11 @@ export async function releaseFromQuarantine(
   if (definition === undefined) return event;
   const data: unknown =
     event.data !== null && event.encoding === 'json' ? JSON.parse(event.data) : (event.data ?? undefined);
-  const validation = await validate(definition, data);
+  const { upcasting } = definition;
+  const isOlder = upcasting !== undefined && event.schemaVersion > 0 && event.schemaVersion < definition.version;
+  const validation = isOlder
+    ? { ok: true as const, data: upcasting.upcast(data, event.schemaVersion) }
+    : await validate(definition, data);
   if (!validation.ok) throw dataInvalid(definition, validation.issues);
   return {
     ...event,

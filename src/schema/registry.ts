@@ -4,6 +4,7 @@ import type { SchemaIssue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sameJson } from '../event/json.ts';
+import { issuesOf } from '../event/schema-issues.ts';
 import type { Environment } from '../system/environment.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import type { SchemaRecord, SchemaStore } from './schema-store.ts';
@@ -103,20 +104,6 @@ export function dataInvalid(definition: EventDefinition, issues: readonly Schema
 function validationOf(result: StandardSchemaV1.Result<unknown>): Validation {
   if (result.issues === undefined) return { ok: true, data: result.value };
   return { ok: false, issues: issuesOf(result.issues) };
-}
-
-/** What a schema library says, in the words of this package. */
-export function issuesOf(issues: readonly StandardSchemaV1.Issue[]): readonly SchemaIssue[] {
-  return issues.map((issue) => ({ path: pathOf(issue), message: issue.message }));
-}
-
-function pathOf(issue: StandardSchemaV1.Issue): string {
-  let path = 'data';
-  for (const segment of issue.path ?? []) {
-    const key = typeof segment === 'object' ? segment.key : segment;
-    path += typeof key === 'number' ? `[${key}]` : `.${String(key)}`;
-  }
-  return path;
 }
 
 function recordOf(definition: EventDefinition, registeredMs: number): SchemaRecord {

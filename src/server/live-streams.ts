@@ -1,6 +1,7 @@
 import type { UnderlyingSource } from 'node:stream/web';
 import { SystemFull } from '../index.ts';
 import type { Environment, RecordedEvent } from '../index.ts';
+import { problemOf } from './problem.ts';
 import { text } from './reply.ts';
 import type { Reply } from './reply.ts';
 
@@ -81,13 +82,11 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     this.#waiting = true;
-    const event = await this.#next();
+    const { text: given, isLast } = await this.#next();
     this.#waiting = false;
     if (this.#over) return;
-    if (event !== undefined) {
-      controller.enqueue(encoder.encode(frame(event)));
-      return;
-    }
+    if (given !== '') controller.enqueue(encoder.encode(given));
+    if (!isLast) return;
     this.cancel();
     controller.close();
   }
@@ -107,14 +106,19 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
     this.#leaving.abort();
   }
 
-  async #next(): Promise<RecordedEvent | undefined> {
+  async #next(): Promise<{ readonly text: string; readonly isLast: boolean }> {
     try {
       const { value } = await this.#events.next();
-      return value ?? undefined;
+      return value === undefined ? { text: '', isLast: true } : { text: frame(value), isLast: false };
     } catch (error) {
       // The client comes back with the last position it saw; a broken connection would tell it no more than an ended one.
       this.#options.environment.logger.error({ err: error }, 'a live stream failed and was ended');
-      return undefined;
+      // What clients can do something about they are told. Without an id: they have not seen the event.
+      const problem = problemOf(error);
+      return {
+        text: problem === undefined ? '' : `event: problem\ndata: ${JSON.stringify(problem)}\n\n`,
+        isLast: true,
+      };
     }
   }
 

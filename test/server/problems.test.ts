@@ -39,6 +39,7 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   TerminalError: new thereupon.TerminalError('no'),
   UnknownCommand: new thereupon.UnknownCommand('x', ['a']),
   UnknownEventType: new thereupon.UnknownEventType('x'),
+  UpcastFailed: new thereupon.UpcastFailed({ type: 'x', from: 1, to: 2, position: 3 }, { cause: new Error('no') }),
   UnsupportedContent: new thereupon.UnsupportedContent('a', 'b'),
   WrongState: new thereupon.WrongState('no'),
 };
@@ -100,7 +101,7 @@ describe('every error that the package exports', () => {
   it.each(Object.entries(ANSWERED))('is answered as the caller’s fault only when it is: %s', (name, error) => {
     const status = asProblem(error)?.status ?? 0;
     // Thrown by the program itself, never because of a request.
-    if (['CapabilityMissing', 'InvalidDefinition', 'TerminalError', 'Closed'].includes(name))
+    if (['CapabilityMissing', 'InvalidDefinition', 'TerminalError', 'Closed', 'UpcastFailed'].includes(name))
       return expect(status).toBeGreaterThanOrEqual(500);
     const fault = error instanceof ThereuponError ? error.fault : 'caller';
     return fault === 'caller' ? expect(status).toBeLessThan(500) : expect(status).toBeGreaterThanOrEqual(500);

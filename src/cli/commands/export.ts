@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Api, Query } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
@@ -21,6 +22,7 @@ interface ExportOptions extends AccessOptions, SelectionOptions {
   readonly to?: string;
   readonly restart?: boolean;
   readonly exact?: boolean;
+  readonly schemaVersion?: 'current' | 'stored';
 }
 
 interface EventPage {
@@ -44,6 +46,12 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
     .option('--from <time>', 'only what was recorded at or after this time, RFC 3339')
     .option('--to <time>', 'only what was recorded before this time, RFC 3339')
     .option('--restart', 'begin at the beginning, also where an earlier run was interrupted')
+    .addOption(
+      new Option(
+        '--schema-version <which>',
+        'older events in the version that the program knows, by its upcasters (current, the default), or as they were recorded',
+      ).choices(['current', 'stored']),
+    )
     .option('--exact', EXACT_SUMMARY)
     .addHelpText(
       'after',
@@ -60,7 +68,12 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
 }
 
 async function runExport(api: Api, options: ExportOptions, terminal: Terminal): Promise<number> {
-  const query: Query = { ...queryOf(options), from: options.from, to: options.to };
+  const query: Query = {
+    ...queryOf(options),
+    from: options.from,
+    to: options.to,
+    'schema-version': options.schemaVersion,
+  };
   if (options.out === undefined) {
     for await (const page of eventPages(api, query, options.after, terminal.signal))
       await terminal.write(linesOf(page));

@@ -23,6 +23,7 @@ import { retellingCases } from './retelling.ts';
 import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
 import { snapshottingCases } from './snapshotting.ts';
+import { upcastingCases } from './upcasting.ts';
 import { startingCases } from './starting.ts';
 import { steeringCases } from './steering.ts';
 import { stoppingCases } from './stopping.ts';
@@ -56,6 +57,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...decidingCases(bench),
   ...decidingAcrossCases(bench),
   ...snapshottingCases(bench),
+  ...upcastingCases(bench),
   ...decidingModelCases(bench),
   ...modellingCases(bench),
 ];

@@ -3,6 +3,7 @@ import type { Position, ReadEventsOptions, SubscribeOptions } from '../../index.
 import { instant, json, choice, many, one, text, wholeNumber } from '../query.ts';
 import type { QueryOf } from '../query.ts';
 import { answer, empty } from '../reply.ts';
+import { followedIn, inVersion, SCHEMA_VERSION } from '../schema-version.ts';
 import type { Reply } from '../reply.ts';
 import { route } from '../route.ts';
 import type { RouteRequest } from '../route.ts';
@@ -27,6 +28,7 @@ const QUERY = {
   to: one(instant, 'Recorded before.'),
   where: one(json, 'An event pattern, as JSON: `{"data":{"total":[{"numeric":[">=",100]}]}}`.'),
   limit: one(wholeNumber(1, 1_000), 'Events on a page. Default 100.'),
+  ...SCHEMA_VERSION,
 } as const;
 
 type Query = QueryOf<typeof QUERY>;
@@ -61,9 +63,11 @@ const getEvent = route({
   tag: 'events',
   summary: 'Read one event by its identity',
   description: 'Both parts percent-encoded, also their slashes.',
+  query: SCHEMA_VERSION,
   answers: { 200: { description: 'The event.', content: { 'application/cloudevents+json': 'Event' } } },
-  async handle({ system, parameter }) {
-    const event = await system.events.find(parameter('source'), parameter('id'));
+  async handle({ system, query, parameter }) {
+    const found = await system.events.find(parameter('source'), parameter('id'));
+    const [event] = found === undefined ? [] : inVersion(query, [found]);
     if (event === undefined) throw new NotFound('event', `${parameter('source')} ${parameter('id')}`);
     return answer(event, { headers: { 'content-type': 'application/cloudevents+json' } });
   },
@@ -74,7 +78,7 @@ export const readRoutes = [readEvents, getEvent];
 async function page({ system, query, search }: Request): Promise<Reply> {
   const backward = query.direction === 'backward' || (query.direction === undefined && query.before !== undefined);
   const start = placeOf(query, backward);
-  const { events, next } = await system.events.read({
+  const { events: found, next } = await system.events.read({
     ...selectionOf(query),
     direction: backward ? 'backward' : 'forward',
     ...(start === undefined ? {} : { after: start as Position }),
@@ -85,6 +89,7 @@ async function page({ system, query, search }: Request): Promise<Reply> {
     ...(query.to === undefined ? {} : { recordedUntilMs: query.to }),
     ...(query.limit === undefined ? {} : { limit: query.limit }),
   });
+  const events = inVersion(query, found);
   if (next === undefined) return answer({ events });
   const following = new URLSearchParams(search);
   following.set(backward ? 'before' : 'after', String(next));
@@ -126,7 +131,7 @@ async function follow(request: Request): Promise<Reply> {
   // A pattern that is wrong is refused here; once the stream has begun, it could only break.
   if (options.where !== undefined) compilePattern(options.where);
   if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
-  return serving.live.reply((signal) => system.events.subscribe({ ...options, signal }));
+  return serving.live.reply((signal) => followedIn(query, system.events.subscribe({ ...options, signal })));
 }
 
 /** What pages find by an index, the live selection says as a pattern. */

@@ -3,6 +3,7 @@ import type { AsOf, StreamState } from '../../index.ts';
 import { choice, one, text, wholeNumber } from '../query.ts';
 import { answer, empty } from '../reply.ts';
 import type { Reply } from '../reply.ts';
+import { inVersion, SCHEMA_VERSION } from '../schema-version.ts';
 import type { ServedSystem } from '../served-system.ts';
 import { route } from '../route.ts';
 
@@ -43,6 +44,7 @@ const readStream = route({
     ),
     direction: one(choice('forward', 'backward'), '`backward`: the newest first.'),
     limit: one(wholeNumber(1, 1_000), 'Events on a page. Default 100.'),
+    ...SCHEMA_VERSION,
     version: one(wholeNumber(0), 'In place of events: the state after this version. Where a decider makes one.'),
     position: one(wholeNumber(0), 'In place of events: the state after this place in the log.'),
     at: one(text, 'In place of events: the state at this instant (RFC 3339), or at the end of a date, in UTC.'),
@@ -77,7 +79,7 @@ const readStream = route({
         found: diff ?? by,
       });
     const backward = query.direction === 'backward';
-    const { events, state } = await system.events.readStream(stream, {
+    const { events: found, state } = await system.events.readStream(stream, {
       direction: backward ? 'backward' : 'forward',
       limit: query.limit ?? 100,
       ...(query.from === undefined ? {} : { fromVersion: query.from }),
@@ -86,6 +88,7 @@ const readStream = route({
     if (state.version === 0) throw new NotFound('stream', stream);
     const etag = etagOf(state);
     if (isKnown(header('if-none-match'), etag)) return empty(304, { etag });
+    const events = inVersion(query, found);
     const last = events.at(-1)?.version;
     const next = last === undefined ? undefined : last + (backward ? -1 : 1);
     const more = next !== undefined && (backward ? next >= state.firstVersion : next <= state.version);

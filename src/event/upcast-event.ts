@@ -1,0 +1,161 @@
+import { UpcastFailed } from '../errors.ts';
+import type { EventDefinition } from './define-event.ts';
+import { lateOf, retractionOf } from './derived-definitions.ts';
+import type { DataEncoding, RareAttributes, RecordedEvent, StoredEvent } from './event.ts';
+import { encodeJson } from './json.ts';
+import type { Position } from './position.ts';
+import { recordedEvent } from './recorded-event.ts';
+import type { Upcasting } from './upcasters.ts';
+
+/** Which types are read in another version than they may be stored in. */
+export type UpcastingTypes = ReadonlyMap<string, Upcasting>;
+
+/**
+ * A stored event in the version in which the program reads it. Its data is made when it is first touched, and is made once.
+ *
+ * Shape     Own properties only, so that a copy by `...` is a stored event of the new version.
+ */
+class UpcastStored implements StoredEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly stream: string;
+  readonly subject: string | undefined;
+  readonly time: string;
+  readonly correlationid: string;
+  readonly causationid: string | undefined;
+  readonly encoding: DataEncoding = 'json';
+  readonly attributes: RareAttributes | undefined;
+  readonly position: Position;
+  readonly version: number;
+  readonly recordedMs: number;
+  declare readonly data: string | null;
+  readonly #original: StoredEvent;
+  readonly #upcasting: Upcasting;
+  #made: { readonly data: string } | { readonly failure: UpcastFailed } | undefined;
+
+  constructor(original: StoredEvent, upcasting: Upcasting) {
+    this.id = original.id;
+    this.source = original.source;
+    this.type = original.type;
+    this.schemaVersion = upcasting.version;
+    this.stream = original.stream;
+    this.subject = original.subject;
+    this.time = original.time;
+    this.correlationid = original.correlationid;
+    this.causationid = original.causationid;
+    this.attributes = attributesOf(original);
+    this.position = original.position;
+    this.version = original.version;
+    this.recordedMs = original.recordedMs;
+    this.#original = original;
+    this.#upcasting = upcasting;
+    Object.defineProperty(this, 'data', { enumerable: true, get: () => this.#data() });
+  }
+
+  static is(stored: StoredEvent): stored is UpcastStored {
+    return #original in stored;
+  }
+
+  static originalOf(stored: UpcastStored): StoredEvent {
+    return stored.#original;
+  }
+
+  static upcastingOf(stored: UpcastStored): Upcasting {
+    return stored.#upcasting;
+  }
+
+  /** Undefined: it has data. */
+  static failureOf(stored: UpcastStored): UpcastFailed | undefined {
+    const made = stored.#make();
+    return 'failure' in made ? made.failure : undefined;
+  }
+
+  #data(): string {
+    const made = this.#make();
+    if ('failure' in made) throw made.failure;
+    return made.data;
+  }
+
+  #make(): { readonly data: string } | { readonly failure: UpcastFailed } {
+    if (this.#made !== undefined) return this.#made;
+    const { type, schemaVersion: from, position } = this.#original;
+    try {
+      const data = this.#upcasting.upcast(recordedEvent(this.#original).data, from);
+      this.#made = { data: encodeJson(data, 'data') };
+    } catch (cause) {
+      this.#made = { failure: new UpcastFailed({ type, from, to: this.schemaVersion, position }, { cause }) };
+    }
+    return this.#made;
+  }
+}
+
+/** A schema that the event names itself is that of its old data, and so is a content type that is not JSON. */
+function attributesOf({ attributes, encoding }: StoredEvent): RareAttributes | undefined {
+  if (attributes === undefined) return undefined;
+  const { dataschema: _schema, datacontenttype, ...others } = attributes;
+  return encoding === 'json' && datacontenttype !== undefined ? { ...others, datacontenttype } : others;
+}
+
+/** What reads events of these definitions, and what is told of them, in their versions. */
+export function upcastingTypes(definitions: readonly EventDefinition[]): UpcastingTypes {
+  const current = new Map<string, EventDefinition>();
+  for (const definition of definitions)
+    if ((current.get(definition.type)?.version ?? 0) < definition.version) current.set(definition.type, definition);
+  const types = new Map<string, Upcasting>();
+  for (const definition of current.values()) {
+    if (definition.upcasting === undefined) continue;
+    // Retractions and late events carry the data of their event.
+    for (const { type } of [definition, retractionOf(definition), lateOf(definition)])
+      types.set(type, definition.upcasting);
+  }
+  return types;
+}
+
+/** A stored event in the version in which the program reads it: the same one where that is its own. */
+export function upcastStored(stored: StoredEvent, types: UpcastingTypes): StoredEvent {
+  const upcasting = types.get(stored.type);
+  // Version 0: no schema was known when it was recorded.
+  if (upcasting === undefined || stored.schemaVersion >= upcasting.version || stored.schemaVersion < 1) return stored;
+  return new UpcastStored(stored, upcasting);
+}
+
+/** Brings events that were kept in states to the versions of these definitions: a program with newer ones may go on with the states of an older one. */
+export function revivedBy(definitions: readonly EventDefinition[]): (stored: StoredEvent) => StoredEvent {
+  const types = upcastingTypes(definitions);
+  return types.size === 0 ? (stored) => stored : (stored) => upcastStored(stored, types);
+}
+
+/** As `upcastStored`, for an event as it is read. */
+export function upcastEvent(event: RecordedEvent, types: UpcastingTypes): RecordedEvent {
+  const stored = upcastStored(event.stored, types);
+  return stored === event.stored ? event : recordedEvent(stored);
+}
+
+/** The event in the version in which it is stored. */
+export function asStored(event: RecordedEvent): RecordedEvent {
+  const { stored } = event;
+  return UpcastStored.is(stored) ? recordedEvent(UpcastStored.originalOf(stored)) : event;
+}
+
+/** Why the data of an event cannot be read in the version of the program; undefined: it can. Throws nothing. */
+export function whyUnreadable({ stored }: RecordedEvent): UpcastFailed | undefined {
+  return UpcastStored.is(stored) ? UpcastStored.failureOf(stored) : undefined;
+}
+
+/** The text of an event's data as it is stored, in whatever version: for its size. */
+export function storedText({ stored }: RecordedEvent): string | null {
+  return UpcastStored.is(stored) ? UpcastStored.originalOf(stored).data : stored.data;
+}
+
+/** The event, with other data of a version; default: of the one that it is stored in. */
+export function withDataOf(event: RecordedEvent, data: string, version: number | undefined): RecordedEvent {
+  const { stored } = event;
+  if (!UpcastStored.is(stored)) return recordedEvent({ ...stored, encoding: 'json', data });
+  const original = UpcastStored.originalOf(stored);
+  const schemaVersion = version ?? original.schemaVersion;
+  const upcasting = UpcastStored.upcastingOf(stored);
+  const changed: StoredEvent = { ...original, encoding: 'json', data, schemaVersion };
+  return recordedEvent(schemaVersion < upcasting.version ? new UpcastStored(changed, upcasting) : changed);
+}
