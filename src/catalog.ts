@@ -1,5 +1,7 @@
 import type { Reaction } from './consumer/reaction.ts';
+import type { EventDefinition } from './event/define-event.ts';
 import type { JsonValue } from './event/json.ts';
+import { versionsBelow } from './event/upcasters.ts';
 import type { SchemaRecord } from './schema/schema-store.ts';
 
 export interface CatalogEvent {
@@ -10,6 +12,8 @@ export interface CatalogEvent {
   /** The name of the library that the schema came from. */
   readonly vendor: string;
   readonly jsonSchema: JsonValue | undefined;
+  /** Older versions whose data this one reads by upcasters; undefined: the running program defines none. */
+  readonly upcastsFrom: readonly number[] | undefined;
   /** Whether the running program defines it, or only the store remembers it. */
   readonly defined: boolean;
   /** Reactions that publish it; outside publishers are not known. */
@@ -35,24 +39,28 @@ export interface Catalog {
 
 export function catalogOf(
   records: readonly SchemaRecord[],
-  defined: ReadonlySet<string>,
+  defined: ReadonlyMap<string, EventDefinition>,
   reactions: readonly Reaction[],
 ): Catalog {
   const visible = reactions.filter(({ kind }) => kind !== 'system');
   return {
-    events: records.map((record) => ({
-      type: record.type,
-      version: record.version,
-      summary: record.summary,
-      onInvalid: record.onInvalid,
-      vendor: record.vendor,
-      jsonSchema: record.jsonSchema,
-      defined: defined.has(`${record.type} ${record.version}`),
-      publishedBy: visible
-        .filter(({ publishes }) => publishes.some(({ type }) => type === record.type))
-        .map(({ name }) => name),
-      consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
-    })),
+    events: records.map((record) => {
+      const definition = defined.get(`${record.type} ${record.version}`);
+      return {
+        type: record.type,
+        version: record.version,
+        summary: record.summary,
+        onInvalid: record.onInvalid,
+        vendor: record.vendor,
+        jsonSchema: record.jsonSchema,
+        upcastsFrom: definition?.upcasting && versionsBelow(definition.upcasting),
+        defined: definition !== undefined,
+        publishedBy: visible
+          .filter(({ publishes }) => publishes.some(({ type }) => type === record.type))
+          .map(({ name }) => name),
+        consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
+      };
+    }),
     reactions: visible.map(({ name, kind, summary, consumes, publishes }) => ({
       name,
       kind,

@@ -32,6 +32,9 @@ export {
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
 export { BatchRefused } from './producer/ingest.ts';
 export { COMPATIBILITY_MODES, compareSchemas, incompatibilities } from './schema/compatibility/compare.ts';
+export { compareHistories } from './schema/compatibility/histories.ts';
+export type { Comparison, EventHistory, KnownSchema } from './schema/compatibility/histories.ts';
+export type { CompatibilityAtStart } from './schema/compatibility/at-start.ts';
 export { checkDesign } from './schema/design/lint.ts';
 export { keepAlive } from './system/keep-alive.ts';
 export { createLogger, silentLogger } from './system/logger.ts';

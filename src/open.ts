@@ -33,6 +33,7 @@ import { Views } from './projection/views.ts';
 import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
 import { DEFAULT_LIMITS } from './schema/event-limits.ts';
+import { assertCompatible } from './schema/compatibility/at-start.ts';
 import { SchemaRegistry } from './schema/registry.ts';
 import { assertReactsToCurrent, assertWaysUp } from './schema/ways-up.ts';
 import { upcastStore } from './upcast-store.ts';
@@ -196,7 +197,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const store = upcastStore(stored, types);
     let system: System<Events> | undefined;
     try {
-      if (types.size > 0) assertWaysUp(types, registry.definitions(), await store.schemas.list());
+      await assertFits(options, registry, store, environment);
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       const feed = await Feed.open(store.log, environment);
       system = new System<Events>({
@@ -297,7 +298,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
   /** What is produced and consumed by whom. */
   async catalog(): Promise<Catalog> {
-    const defined = new Set(this.#registry.definitions().map(({ type, version }) => `${type} ${version}`));
+    const defined = new Map(this.#registry.definitions().map((known) => [`${known.type} ${known.version}`, known]));
     return catalogOf(await this.#store.schemas.list(), defined, this.consumers.reactions);
   }
 
@@ -447,4 +448,19 @@ export class System<Events extends EventDefinition = EventDefinition> {
     if (this.#closing !== undefined) throw new Closed('the system');
     if (this.#store.readOnly) throw new StoreReadOnly(this.#store.location);
   }
+}
+
+/** Errors: InvalidDefinition when the program cannot read what the store remembers, or, where it says so, may not. */
+async function assertFits(
+  { compatibility = 'none', compatibilityAtStart: atStart = 'warn' }: SystemOptions,
+  registry: SchemaRegistry,
+  { schemas, readOnly }: Store,
+  { logger }: Environment,
+): Promise<void> {
+  const types = upcastingTypes(registry.definitions());
+  const compares = compatibility !== 'none' && atStart !== 'off' && !readOnly;
+  if (types.size === 0 && !compares) return;
+  const remembered = await schemas.list();
+  assertWaysUp(types, registry.definitions(), remembered);
+  if (compares) assertCompatible(registry.schemas(), remembered, { mode: compatibility, atStart, logger });
 }

@@ -10,6 +10,7 @@ import type { EventDefinition } from './event/define-event.ts';
 import type { MonitorDefinition } from './operator/define-monitor.ts';
 import type { WindowDefinition } from './operator/define-window.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
+import type { CompatibilityAtStart } from './schema/compatibility/at-start.ts';
 import { assertMode } from './schema/compatibility/compare.ts';
 import type { CompatibilityMode } from './schema/compatibility/compare.ts';
 import { assertDesignOptions } from './schema/design/lint.ts';
@@ -40,6 +41,11 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   readonly retention?: readonly RetentionRule[];
   /** What is demanded of a new version of an event's schema by `thereupon check`, default `'backward'`; docs/guides/schemas.md. */
   readonly compatibility?: CompatibilityMode;
+  /**
+   * What becomes of a program that is opened for writing and whose schemas are not as `compatibility` demands of it: default `'warn'`, in the log. Nothing
+   * is compared where `compatibility` is not given.
+   */
+  readonly compatibilityAtStart?: CompatibilityAtStart;
   /** Which rules of design `thereupon check --design` goes by. Default: all, as errors, and `generic-change` as a warning. */
   readonly design?: DesignOptions;
   /** How far clocks may be ahead: events from further in the future are quarantined, as what does not fit its schema. Default: all are taken. */
@@ -67,7 +73,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events deciders consumers projections windows monitors automations source unknownTypes retention compatibility design clocks outboxes limits consume closeGrace environment server feed'.split(
+  'store events deciders consumers projections windows monitors automations source unknownTypes retention compatibility compatibilityAtStart design clocks outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -85,7 +91,9 @@ export function assertOptions(options: SystemOptions): void {
   if (options.compatibility !== undefined) assertMode(options.compatibility, 'compatibility');
   if (options.design !== undefined) assertDesignOptions(options.design, 'design');
   if (options.closeGrace !== undefined) durationMs(options.closeGrace, 'closeGrace');
-  const { source, store, unknownTypes } = options;
+  const { compatibilityAtStart: atStart, source, store, unknownTypes } = options;
+  if (atStart !== undefined && !['refuse', 'warn', 'off'].includes(atStart))
+    throw new InvalidInput({ path: 'compatibilityAtStart', expected: "'refuse', 'warn' or 'off'", found: atStart });
   if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))
     throw new InvalidInput({
       path: 'store',

@@ -98,6 +98,11 @@ function stepsOf(name: string, given: unknown, version: number): Upcasters {
   return Object.freeze({ ...(given as Upcasters) });
 }
 
+/** The versions below that of a definition from which there is a way up. */
+export function versionsBelow({ steps }: Upcasting): readonly number[] {
+  return Object.keys(steps).map(Number);
+}
+
 /** The first step that is missing on the way from a version; undefined: there is a way. */
 export function missingStep({ version, steps }: Upcasting, from: number): number | undefined {
   for (let step = from; step < version; step += 1) if (!Object.hasOwn(steps, step)) return step;

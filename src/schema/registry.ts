@@ -5,7 +5,9 @@ import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { sameJson } from '../event/json.ts';
 import { issuesOf } from '../event/schema-issues.ts';
+import { versionsBelow } from '../event/upcasters.ts';
 import type { Environment } from '../system/environment.ts';
+import type { KnownSchema } from './compatibility/histories.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import type { SchemaRecord, SchemaStore } from './schema-store.ts';
 
@@ -69,6 +71,17 @@ export class SchemaRegistry {
   /** Whether this very definition, and not another of the same name, belongs to the system. */
   assertKnown(definition: EventDefinition): void {
     if (this.find(definition.type, definition.version) !== definition) throw new UnknownEventType(definition.type);
+  }
+
+  /** What this program defines, to be compared with what a store remembers. */
+  schemas(): readonly KnownSchema[] {
+    return this.definitions().map((definition) => ({
+      type: definition.type,
+      version: definition.version,
+      vendor: definition.schema['~standard'].vendor,
+      jsonSchema: jsonSchemaOf(definition),
+      upcastsFrom: definition.upcasting && versionsBelow(definition.upcasting),
+    }));
   }
 
   /** Writes the definitions to the store, and says which stored versions have changed their shape without a new number. */

@@ -263,6 +263,7 @@ named(
         onInvalid: z.string(),
         vendor: z.string(),
         jsonSchema: z.unknown().optional(),
+        upcastsFrom: z.array(z.int()).optional(),
         defined: z.boolean(),
         publishedBy: z.array(z.string()),
         consumedBy: z.array(z.string()),

@@ -1,8 +1,7 @@
-import type { DesignedEvent, DesignFinding, VersionFinding } from '../../index.ts';
+import type { Comparison, EventHistory, DesignedEvent, DesignFinding, VersionFinding } from '../../index.ts';
 import { padEnd, paintFor, plural, printable, widthOf } from '../output/text.ts';
 import type { Ink, Paint } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
-import type { Comparison, EventHistory } from './histories.ts';
 
 const GUIDE = 'docs/guides/schemas.md';
 
@@ -28,7 +27,7 @@ export async function showComparison({ events, mode, notDefined, ok }: Compariso
     return;
   }
   const wrong = events.filter(({ state }) => state === 'incompatible');
-  const findings = wrong.reduce((sum, event) => sum + event.findings.length, 0);
+  const findings = wrong.reduce((sum, event) => sum + event.findings.length + event.noWayUp.length, 0);
   await terminal.write(
     `${paint('red', '✗')} ${plural(wrong.length, 'event')} of ${events.length} with ${plural(findings, 'finding')}\n` +
       `  → what is recorded stays as it is: change the new schema so that it fits, give the fact a new type, or demand less (--mode, or compatibility in the configuration)\n` +
@@ -54,6 +53,10 @@ function historyText(event: EventHistory, width: number, page: Page): string {
     ...event.changedInPlace.map(
       (version) => `v${version} is not the v${version} of the store: give a changed schema a new version`,
     ),
+    ...event.noWayUp.map((version) => `no upcaster leads up from v${version}: the program would be refused`),
+    ...(event.upcast.length === 0
+      ? []
+      : [`${event.upcast.map((version) => `v${version}`).join(', ')} read by upcasters`]),
     ...event.notCompared.map((version) => `v${version} has no JSON Schema and was not compared`),
   ];
   const versions = event.versions.map((version) => `v${version}`).join(', ');

@@ -1,12 +1,11 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { checkDesign, COMPATIBILITY_MODES } from '../../index.ts';
+import { checkDesign, COMPATIBILITY_MODES, compareHistories } from '../../index.ts';
 import type { Catalog, CompatibilityMode, DesignedEvent } from '../../index.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { openProgram } from '../access/open-program.ts';
 import { loadProgram } from '../access/program-file.ts';
 import type { Program } from '../access/program-file.ts';
-import { compareHistories } from '../check/histories.ts';
 import { showComparison, showDesign } from '../check/show.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_INCOMPATIBLE, EXIT_OK, UsageError } from '../failure.ts';
