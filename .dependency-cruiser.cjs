@@ -24,6 +24,8 @@ const LAYERS = [
       'image-record\\.ts',
       'move\\.ts',
       'system-options\\.ts',
+      'recorded-check\\.ts',
+      'recorded-fields\\.ts',
       'upcast-store\\.ts',
     ],
   ],

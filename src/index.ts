@@ -13,6 +13,8 @@ export { definePatterns } from './operator/define-patterns.ts';
 export { defineSequence } from './operator/define-sequence.ts';
 export { and, every, not, one, or } from './operator/pattern.ts';
 export { defineWindow } from './operator/define-window.ts';
+export { checkRecorded } from './recorded-check.ts';
+export type { RecordedCheck, RecordedFinding } from './recorded-check.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
 export { asStored } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
@@ -111,7 +113,7 @@ export type {
   InvalidDataPolicy,
 } from './event/define-event.ts';
 export type { Upcaster, Upcasters, Upcasting } from './event/upcasters.ts';
-export type { AttributeValue, RecordedEvent } from './event/event.ts';
+export type { AttributeValue, RecordedEvent, StoredEvent } from './event/event.ts';
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';
 export type { AnySystem } from './open.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { connect } from './access/connect.ts';
-import type { AccessOptions, Connection, Need } from './access/connect.ts';
+import type { Connection, ConnectOptions, Need } from './access/connect.ts';
 import { ApiProblem, CommandFailed, UsageError } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -28,7 +28,7 @@ export function withProgram(command: Command): Command {
 
 /** Runs a command's work on a system, and lets the system go whatever happens. */
 export async function withSystem<Result>(
-  options: AccessOptions,
+  options: ConnectOptions,
   terminal: Terminal,
   need: Need,
   work: (connection: Connection) => Promise<Result>,

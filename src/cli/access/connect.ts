@@ -16,6 +16,12 @@ export interface AccessOptions extends ProgramOptions {
   readonly json?: boolean;
 }
 
+/** Says of a connection what no option does. */
+export interface ConnectOptions extends AccessOptions {
+  /** The store as others left it: what the program defines, and might not be able to read, is left out. */
+  readonly withoutDefinitions?: boolean;
+}
+
 /** A way into a system for the time of one command. */
 export interface Connection {
   readonly api: Api;
@@ -41,7 +47,7 @@ export type Need = 'follow' | 'read' | 'write';
  * Guarantee Reactions do not run here: what is published or released waits for the program. A store is never created for reading.
  * Errors    UsageError; CommandFailed; StoreHeld when its holder has no server and the command must write
  */
-export async function connect(options: AccessOptions, terminal: Terminal, need: Need): Promise<Connection> {
+export async function connect(options: ConnectOptions, terminal: Terminal, need: Need): Promise<Connection> {
   const url =
     options.url ??
     (options.store === undefined && options.config === undefined ? terminal.env['THEREUPON_URL'] : undefined);
@@ -50,7 +56,8 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
       throw new UsageError('--url names a running server and --store a file; give one of them');
     return remote(url, apiKeyOf(options, terminal, undefined), undefined);
   }
-  const program = await loadProgram(options, terminal);
+  const loaded = await loadProgram(options, terminal);
+  const program = options.withoutDefinitions === true ? storeAlone(loaded) : loaded;
   const { config } = program;
   const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
   const file = fileOf(config.store, terminal.cwd);
@@ -79,6 +86,11 @@ export async function connect(options: AccessOptions, terminal: Terminal, need: 
   }
   say(`reading ${file}`);
   return local({ ...program, config: { ...config, store: await readOnly(file) } }, file);
+}
+
+/** A program that defines nothing, on the store of another one. */
+function storeAlone({ config: { store, server } }: Program): Program {
+  return { config: { store, unknownTypes: 'accept', ...(server === undefined ? {} : { server }) }, file: undefined };
 }
 
 /** The file of a store; undefined when it is none. */

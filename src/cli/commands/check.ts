@@ -1,13 +1,15 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { checkDesign, COMPATIBILITY_MODES, compareHistories } from '../../index.ts';
+import { checkDesign, checkRecorded, COMPATIBILITY_MODES, compareHistories } from '../../index.ts';
 import type { Catalog, CompatibilityMode, DesignedEvent } from '../../index.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { openProgram } from '../access/open-program.ts';
 import { loadProgram } from '../access/program-file.ts';
 import type { Program } from '../access/program-file.ts';
+import { samplesOf } from '../check/samples.ts';
+import { showRecorded } from '../check/show-recorded.ts';
 import { showComparison, showDesign } from '../check/show.ts';
-import { withAccess, withSystem, writeJson } from '../command.ts';
+import { wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_INCOMPATIBLE, EXIT_OK, UsageError } from '../failure.ts';
 import { printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
@@ -15,13 +17,18 @@ import type { Terminal } from '../terminal.ts';
 interface CheckOptions extends AccessOptions {
   readonly mode?: CompatibilityMode;
   readonly design?: boolean;
+  readonly sample?: number;
 }
+
+/** Events of each type and version. */
+const SAMPLE = 20;
 
 const EXAMPLES = `
 Examples:
   thereupon check                                      may the program's schemas take the place of those in its store?
   thereupon check --mode full-transitive
   thereupon check --url https://events.example.com     … of those in production
+  thereupon check --sample 200                         … and look at up to 200 events of each version
   thereupon check --design                             are the events well designed? Needs no store
 
 Exit code 0: nothing is wrong (warnings may be); 5: something is.
@@ -38,11 +45,18 @@ export function checkCommand(program: Command, terminal: Terminal, exit: (code: 
         COMPATIBILITY_MODES,
       ),
     )
+    .option(
+      '--sample <n>',
+      'look at up to so many recorded events of each type and version; 0: at none. Default 20',
+      wholeNumber('--sample', 0, 10_000),
+    )
     .option('--design', 'look at what events are called and what they carry')
     .addHelpText('after', EXAMPLES)
     .action(async (options: CheckOptions) => {
       if (options.design === true && options.mode !== undefined)
         throw new UsageError('--mode is about schemas in the store, and --design about events; give one of them');
+      if (options.design === true && options.sample !== undefined)
+        throw new UsageError('--sample is about events in the store, and --design about definitions; give one of them');
       const isFine = await (options.design === true ? design(options, terminal) : compatibility(options, terminal));
       exit(isFine ? EXIT_OK : EXIT_INCOMPATIBLE);
     });
@@ -51,11 +65,28 @@ export function checkCommand(program: Command, terminal: Terminal, exit: (code: 
 async function compatibility(options: CheckOptions, terminal: Terminal): Promise<boolean> {
   const program = await programOf(options, terminal);
   const own = program && (await catalogOf(program));
-  const remembered = await withSystem(options, terminal, 'read', ({ api }) => api.get<Catalog>('/catalog'));
+  const { remembered, samples } = await withSystem(
+    { ...options, withoutDefinitions: true },
+    terminal,
+    'read',
+    async ({ api }) => {
+      const known = await api.get<Catalog>('/catalog');
+      const most = options.sample ?? SAMPLE;
+      const defined = new Set(own?.events.map(({ type }) => type));
+      const looked = known.events.filter(({ type }) => defined.has(type));
+      return { remembered: known, samples: own && most > 0 ? await samplesOf(api, looked, most) : undefined };
+    },
+  );
   const mode = options.mode ?? program?.config.compatibility ?? 'backward';
   const comparison = compareHistories(remembered.events, own?.events, mode);
-  await (options.json === true ? writeJson(terminal, comparison) : showComparison(comparison, terminal));
-  return comparison.ok;
+  const recorded = program && samples && (await checkRecorded({ ...program.config, compatibility: mode }, samples));
+  const ok = comparison.ok && recorded?.ok !== false;
+  if (options.json === true) await writeJson(terminal, { ...comparison, ok, recorded });
+  else {
+    await showComparison(comparison, terminal);
+    if (recorded !== undefined) await showRecorded(recorded, terminal);
+  }
+  return ok;
 }
 
 async function design(options: CheckOptions, terminal: Terminal): Promise<boolean> {

@@ -1,0 +1,119 @@
+import type { StoredEvent } from '../../index.ts';
+import type { Api } from '../access/api.ts';
+import type { EventJson } from '../output/event-line.ts';
+
+/** Attributes that a stored event has in fields of their own. */
+const OWN = new Set(
+  'specversion id source type subject time recordedtime correlationid causationid stream version position data data_base64 dataschema'.split(
+    ' ',
+  ),
+);
+/** So many places between the oldest and the newest are looked at. */
+const PLACES = 8;
+
+interface Page {
+  readonly events: readonly EventJson[];
+}
+
+/**
+ * Some events of each type and version, as they are stored: the oldest, the newest, and some from places in between. The places are spread
+ * evenly and not by chance, so that a build that is run again is told the same.
+ *
+ * Shape     At most `most` of each type and version.
+ */
+export async function samplesOf(
+  api: Api,
+  known: readonly { readonly type: string; readonly version: number }[],
+  most: number,
+): Promise<readonly StoredEvent[]> {
+  const samples: StoredEvent[] = [];
+  for (const [type, versions] of Map.groupBy(known, (schema) => schema.type)) {
+    const found = await looked(api, type, most);
+    for (const { version } of versions) {
+      const isSeen = [...found.values()].some((event) => event.schemaVersion === version);
+      // What is rare between others is asked for by name.
+      if (!isSeen) for (const event of await ofVersion(api, type, version, most)) found.set(event.position, event);
+    }
+    for (const alike of Map.groupBy(found.values(), ({ schemaVersion }) => schemaVersion).values())
+      samples.push(
+        ...spread(
+          alike.toSorted((left, right) => left.position - right.position),
+          most,
+        ),
+      );
+  }
+  return samples;
+}
+
+async function looked(api: Api, type: string, most: number): Promise<Map<number, StoredEvent>> {
+  const found = new Map<number, StoredEvent>();
+  const ends = await Promise.all(
+    ['forward', 'backward'].map((direction) => page(api, { type, direction, limit: most })),
+  );
+  const [oldest, newest] = ends.map((events) => events[0]?.position ?? 0);
+  for (const event of ends.flat()) found.set(event.position, event);
+  const first = oldest ?? 0;
+  const span = (newest ?? 0) - first;
+  if (span <= most) return found;
+  for (let place = 1; place <= PLACES; place += 1) {
+    const after = first + Math.floor((span * place) / (PLACES + 1));
+    for (const event of await page(api, { type, after, limit: Math.ceil(most / 2) })) found.set(event.position, event);
+  }
+  return found;
+}
+
+function ofVersion(api: Api, type: string, version: number, most: number): Promise<readonly StoredEvent[]> {
+  const where = JSON.stringify({ dataschema: [schemaUri(type, version)] });
+  return page(api, { type, where, limit: most });
+}
+
+async function page(api: Api, query: Readonly<Record<string, string | number>>): Promise<readonly StoredEvent[]> {
+  const { events } = await api.get<Page>('/events', { ...query, 'schema-version': 'stored' });
+  return events.map(storedEvent);
+}
+
+/** The first, the last, and what lies evenly between them. */
+function spread(events: readonly StoredEvent[], most: number): readonly StoredEvent[] {
+  if (events.length <= most) return events;
+  if (most === 1) return events.slice(-1);
+  const step = (events.length - 1) / (most - 1);
+  return Array.from({ length: most }, (_, index) => events[Math.round(index * step)]).filter(
+    (event) => event !== undefined,
+  );
+}
+
+function schemaUri(type: string, version: number): string {
+  return `urn:thereupon:schema:${encodeURIComponent(type)}:${version}`;
+}
+
+/** What a server says of an event, as its store has it. */
+function storedEvent(event: EventJson): StoredEvent {
+  const { id, source, type, subject, time, recordedtime, correlationid, causationid, stream, version, data } = event;
+  const binary = event.data_base64;
+  const encoding = data === undefined ? (binary === undefined ? 'none' : 'base64') : 'json';
+  const attributes = Object.fromEntries(Object.entries(event).filter(([name]) => !OWN.has(name)));
+  return {
+    id,
+    source,
+    type,
+    schemaVersion: versionIn(event),
+    stream,
+    subject,
+    time,
+    correlationid,
+    causationid,
+    encoding,
+    data: data === undefined ? (binary ?? null) : JSON.stringify(data),
+    attributes: attributes as StoredEvent['attributes'],
+    position: event.position as StoredEvent['position'],
+    version,
+    recordedMs: Date.parse(recordedtime),
+  };
+}
+
+/** 0: no schema was known, or the event names one of its own. */
+function versionIn({ type, dataschema }: EventJson): number {
+  const before = schemaUri(type, 0).slice(0, -1);
+  if (typeof dataschema !== 'string' || !dataschema.startsWith(before)) return 0;
+  return Number(dataschema.slice(before.length));
+}

@@ -1,0 +1,125 @@
+import { EventDataInvalid, UpcastFailed } from './errors.ts';
+import type { EventDefinition } from './event/define-event.ts';
+import type { RecordedEvent, StoredEvent } from './event/event.ts';
+import { recordedEvent } from './event/recorded-event.ts';
+import { upcastEvent, upcastingTypes, whyUnreadable } from './event/upcast-event.ts';
+import { checkFields, identityOf } from './recorded-fields.ts';
+import { directionsOf } from './schema/compatibility/compare.ts';
+import { SchemaRegistry, validate } from './schema/registry.ts';
+import { definitionsOf } from './system-definitions.ts';
+import type { SystemOptions } from './system-options.ts';
+
+/** Something that a program would do wrong with what is recorded. */
+export interface RecordedFinding {
+  /** A warning need not break anything: no event that was looked at has what is asked for, and the schema allows it. */
+  readonly severity: 'error' | 'warning';
+  /**
+   * - `cannot-be-brought-up`: an upcaster throws, or gives what does not fit;
+   * - `does-not-fit`: data of an older version, without upcasters, is not valid under the current schema; a warning where `compatibility` does
+   *   not demand `backward`;
+   * - `field-not-found`: a filter, a key or a projection asks for something that no event has;
+   * - `threw`: a key or a projection throws.
+   */
+  readonly rule: 'cannot-be-brought-up' | 'does-not-fit' | 'field-not-found' | 'threw';
+  /** Who does it, `projection totals`; undefined: whoever reads the event. */
+  readonly who: string | undefined;
+  readonly type: string;
+  /** The schema version in which the event is stored, and the event; undefined: it is about all that were looked at. */
+  readonly version: number | undefined;
+  readonly event: { readonly source: string; readonly id: string; readonly position: number } | undefined;
+  /** In the data: `data.items`. */
+  readonly place: string;
+  readonly reason: string;
+}
+
+export interface RecordedCheck {
+  /** No finding is an error. */
+  readonly ok: boolean;
+  /** How many were looked at, by type and version. */
+  readonly looked: readonly { readonly type: string; readonly version: number; readonly events: number }[];
+  readonly findings: readonly RecordedFinding[];
+}
+
+/** Events as they are stored, and as the program reads them. */
+export interface Sample {
+  readonly stored: StoredEvent;
+  readonly read: RecordedEvent;
+}
+
+/**
+ * Looks at what a program would do with recorded events, and changes nothing: brings them up and puts them through the current schemas, and
+ * lets filters, keys and projections look at them. Handlers do not run.
+ *
+ * Shape     events: some of those that are stored, as they are stored.
+ * Errors    InvalidDefinition, of the program.
+ */
+export async function checkRecorded(program: SystemOptions, events: readonly StoredEvent[]): Promise<RecordedCheck> {
+  const registry = new SchemaRegistry(definitionsOf(program), program.unknownTypes ?? 'reject');
+  const types = upcastingTypes(registry.definitions());
+  const { compatibility = 'backward' } = program;
+  const unfitIs = directionsOf(compatibility).includes('backward') ? 'error' : 'warning';
+  const findings: RecordedFinding[] = [];
+  const samples: Sample[] = [];
+  for (const stored of events.toSorted((left, right) => left.position - right.position)) {
+    const definition = registry.find(stored.type);
+    if (definition === undefined) continue;
+    const read = upcastEvent(recordedEvent(stored), types);
+    const wrong = await whatIsWrong(read, stored, definition, unfitIs);
+    findings.push(...wrong);
+    if (wrong.every(({ rule }) => rule !== 'cannot-be-brought-up')) samples.push({ stored, read });
+  }
+  findings.push(...checkFields(program, registry, samples));
+  const looked = Map.groupBy(events, ({ type, schemaVersion }) => JSON.stringify([type, schemaVersion]));
+  return {
+    ok: findings.every(({ severity }) => severity !== 'error'),
+    looked: [...looked.values()].flatMap((alike) =>
+      alike.slice(0, 1).map(({ type, schemaVersion }) => ({ type, version: schemaVersion, events: alike.length })),
+    ),
+    findings,
+  };
+}
+
+/** What is wrong with the data of an event, at each place. */
+async function whatIsWrong(
+  read: RecordedEvent,
+  stored: StoredEvent,
+  definition: EventDefinition,
+  severity: RecordedFinding['severity'],
+): Promise<readonly RecordedFinding[]> {
+  const failure = whyUnreadable(read);
+  if (failure !== undefined) return unfit(stored, 'cannot-be-brought-up', failure, 'error');
+  const isOlder = stored.schemaVersion > 0 && stored.schemaVersion < definition.version;
+  // What was brought up went through the schema, and what is of the current version did when it was recorded.
+  if (read.stored !== stored || !isOlder || definition.onInvalid === 'warn') return [];
+  const validation = await validate(definition, read.data);
+  if (validation.ok) return [];
+  return unfit(
+    stored,
+    'does-not-fit',
+    new EventDataInvalid(definition.type, definition.version, validation.issues),
+    severity,
+  );
+}
+
+function unfit(
+  stored: StoredEvent,
+  rule: 'cannot-be-brought-up' | 'does-not-fit',
+  error: UpcastFailed | EventDataInvalid,
+  severity: RecordedFinding['severity'],
+): readonly RecordedFinding[] {
+  const cause: unknown = error instanceof UpcastFailed ? error.cause : error;
+  const issues =
+    cause instanceof EventDataInvalid
+      ? cause.issues
+      : [{ path: 'data', message: cause instanceof Error ? cause.message : error.message }];
+  return issues.map(({ path, message }) => ({
+    severity,
+    rule,
+    who: undefined,
+    type: stored.type,
+    version: stored.schemaVersion,
+    event: identityOf(stored),
+    place: path,
+    reason: message,
+  }));
+}

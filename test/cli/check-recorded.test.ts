@@ -1,0 +1,174 @@
+/** `thereupon check` on stores that an older program has filled: what the newer one would do wrong with what is recorded. */
+import { writeFileSync } from 'node:fs';
+import { defineEvent, open } from 'thereupon';
+import { sqlite } from 'thereupon/sqlite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { programFolder, runCli, startCli, untilOutput } from './spawn-cli.ts';
+import type { ScratchFolder } from './spawn-cli.ts';
+
+const common = { type: 'shop.order.placed', stream: (data: { orderId: string }) => `order-${data.orderId}` } as const;
+const PlacedV1 = defineEvent({
+  ...common,
+  schema: z.object({ orderId: z.string(), total: z.number(), customer: z.object({ name: z.string() }) }),
+});
+
+const V1 = 'z.object({ orderId: z.string(), total: z.number(), customer: z.object({ name: z.string() }) })';
+const V2 =
+  'z.object({ orderId: z.string(), totalCents: z.int(), customer: z.object({ name: z.string(), country: z.string().optional() }) })';
+const UP = '({ total, ...rest }) => ({ ...rest, totalCents: total * 100 })';
+
+/** A newer program; `parts` stands beside its event. */
+const program = ({ version = 2, schema = V2, upcast = `upcast: { 1: ${UP} },`, more = '', parts = '' }): string => `
+import { defineConfig, defineConsumer, defineEvent, defineProjection } from 'thereupon';
+import { z } from 'zod';
+const Placed = defineEvent({ type: 'shop.order.placed', version: ${version}, stream: (data) => 'order-' + data.orderId, schema: ${schema}, ${upcast} });
+${more}
+export default defineConfig({ store: './shop.db', source: '/shop', events: [Placed], ${parts} });
+`;
+const projecting = (key: string, evolve: string) => ({
+  more: `const totals = defineProjection({ name: 'totals', key: (event) => ${key}, initial: () => 0, on: [[Placed, (row, event) => ${evolve}]] });`,
+  parts: 'projections: [totals],',
+});
+const consuming = (where: string) => ({
+  more: `const dear = defineConsumer({ name: 'dear', on: Placed, where: ${where}, handle() {} });`,
+  parts: 'consumers: [dear],',
+});
+
+let folder: ScratchFolder;
+
+async function check(name: string, text: string, ...args: string[]) {
+  writeFileSync(folder.file(`${name}.config.ts`), text);
+  const { code, stdout, stderr } = await runCli(['check', '-c', `${name}.config.ts`, '--json', ...args], {
+    cwd: folder.path,
+  });
+  expect(stdout, stderr).not.toBe('');
+  return {
+    code,
+    answer: JSON.parse(stdout) as { recorded?: { findings: Record<string, unknown>[]; looked: unknown[] } },
+  };
+}
+
+beforeAll(async () => {
+  folder = programFolder(program({ version: 1, schema: V1, upcast: '' }));
+  const system = await open({ store: sqlite(folder.file('shop.db')), source: '/shop', events: [PlacedV1] });
+  await system.publishAll(
+    Array.from({ length: 300 }, (_, index) => ({
+      event: PlacedV1,
+      // One is not in whole cents, in the middle of the others.
+      data: { orderId: String(index), total: index === 299 ? 0.001 : index, customer: { name: 'Ada' } },
+      options: { id: `order ${index}` },
+    })),
+  );
+  await system.close();
+});
+afterAll(() => folder[Symbol.dispose]());
+
+describe('recorded events and a newer program', () => {
+  it('are brought up and put through its schema: what does not go is named with its place and reason', async () => {
+    const { code, answer } = await check('upcast', program({}));
+    expect(code).toBe(5);
+    expect(answer.recorded?.looked).toEqual([{ type: 'shop.order.placed', version: 1, events: 20 }]);
+    expect(answer.recorded?.findings).toEqual([
+      {
+        severity: 'error',
+        rule: 'cannot-be-brought-up',
+        type: 'shop.order.placed',
+        version: 1,
+        event: { source: '/shop', id: 'order 299', position: 300 },
+        place: 'data.totalCents',
+        reason: expect.stringMatching(/int/),
+      },
+    ]);
+  });
+
+  it('are as they should be where everything goes', async () => {
+    const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
+    const { more, parts } = projecting('event.data.customer.name', 'row + event.data.totalCents');
+    const { code, answer } = await check('right', program({ upcast, more, parts }));
+    expect(answer).toMatchObject({ ok: true, events: [{ upcast: [1] }], recorded: { ok: true, findings: [] } });
+    expect(code).toBe(0);
+  });
+
+  it('show where no upcaster leads up, and where there is none what does not fit', async () => {
+    const late = await check('late', program({ version: 3, upcast: `upcast: { 2: ${UP} },` }));
+    expect(late).toMatchObject({ code: 5, answer: { ok: false, events: [{ noWayUp: [1] }] } });
+    const none = await check('none', program({ upcast: '' }), '--sample', '3');
+    expect(none.code).toBe(5);
+    expect(none.answer.recorded?.findings).toMatchObject(
+      ['order 0', 'order 152', 'order 299'].map((id) => ({
+        rule: 'does-not-fit',
+        place: 'data.totalCents',
+        event: { id: expect.stringMatching(id === 'order 152' ? /^order \d+$/ : id) },
+      })),
+    );
+    expect((await check('none', program({ upcast: '' }), '--mode', 'none')).code).toBe(0);
+  });
+
+  it.each([
+    ['a filter', consuming("{ data: { total: [{ numeric: ['>', 5] }] } }"), 'consumer dear', 'data.total', 'error'],
+    [
+      'a filter',
+      consuming("{ data: { customer: { country: ['DE'] } } }"),
+      'consumer dear',
+      'data.customer.country',
+      'warning',
+    ],
+    ['a key', projecting('event.data.customer.id ?? "none"', 'row'), 'projection totals', 'data.customer.id', 'error'],
+    ['a projection', projecting('"all"', 'row + (event.data.total ?? 0)'), 'projection totals', 'data.total', 'error'],
+  ])('show what %s asks for and no event has', async (_what, parts, who, place, severity) => {
+    const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
+    const { code, answer } = await check('asks', program({ upcast, ...parts }));
+    expect(answer.recorded?.findings).toMatchObject([{ rule: 'field-not-found', who, place, severity }]);
+    expect(code).toBe(severity === 'error' ? 5 : 0);
+  });
+
+  it('show where a projection throws, with the event', async () => {
+    const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
+    const { more, parts } = projecting('"all"', 'row + event.data.customer.address.length');
+    const { code, answer } = await check('throws', program({ upcast, more, parts }), '--sample', '1');
+    expect(code).toBe(5);
+    expect(answer.recorded?.findings).toMatchObject([
+      { rule: 'field-not-found', place: 'data.customer.address' },
+      { rule: 'threw', who: 'projection totals', event: { id: 'order 299' } },
+    ]);
+  });
+
+  it('say it to people, and are read beside a running program and through its server', async () => {
+    writeFileSync(folder.file('upcast.config.ts'), program({}));
+    const running = startCli(['start', '--port', '0'], { cwd: folder.path });
+    try {
+      const url = /open\s+(http:\S+)/.exec(await untilOutput(running.stdout, /open\s+http:\S+/))?.[1] ?? '';
+      for (const args of [[], ['--url', url]]) {
+        const { code, stdout } = await runCli(['check', '-c', 'upcast.config.ts', ...args], { cwd: folder.path });
+        expect(code).toBe(5);
+        expect(stdout).toContain('recorded: 20 events looked at (shop.order.placed v1: 20)');
+        expect(stdout).toMatch(/✗ cannot-be-brought-up {2}data\.totalCents {2}shop\.order\.placed v1\n/);
+        expect(stdout).toContain('/shop order 299  at position 300');
+        expect(stdout).toContain('✗ 1 finding in what is recorded');
+      }
+    } finally {
+      running.kill('SIGKILL');
+    }
+  });
+
+  it('are exported in the version of the program, or as they were recorded', async () => {
+    writeFileSync(
+      folder.file('right.config.ts'),
+      program({ upcast: 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },' }),
+    );
+    const first = async (...args: string[]) => {
+      const { stdout, stderr } = await runCli(
+        ['export', '-c', 'right.config.ts', '--to', '2999-01-01T00:00:00Z', ...args],
+        {
+          cwd: folder.path,
+        },
+      );
+      expect(stderr).toBe('');
+      return JSON.parse(stdout.split('\n')[1] ?? '') as unknown;
+    };
+    const current = { orderId: '1', totalCents: 100, customer: { name: 'Ada' } };
+    expect(await first()).toMatchObject({ data: current, dataschema: 'urn:thereupon:schema:shop.order.placed:2' });
+    expect(await first('--schema-version', 'stored')).toMatchObject({ data: { orderId: '1', total: 1 } });
+  });
+});
