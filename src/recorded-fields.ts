@@ -1,8 +1,9 @@
 import { compilePattern } from './channel/filter/compile.ts';
 import type { Selection } from './channel/selection.ts';
 import type { Reaction } from './consumer/reaction.ts';
-import type { StoredEvent } from './event/event.ts';
+import type { RecordedEvent, StoredEvent } from './event/event.ts';
 import type { JsonValue } from './event/json.ts';
+import { categoryOf } from './event/stream-name.ts';
 import { watchedEvent } from './event/recorded-reads.ts';
 import type { Reads } from './event/recorded-reads.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
@@ -12,7 +13,7 @@ import type { SchemaRegistry } from './schema/registry.ts';
 import { reactionsOf } from './system-definitions.ts';
 import type { SystemOptions } from './system-options.ts';
 
-/** Whether filters, keys and projections find what they ask for in recorded events. */
+/** Whether filters, keys, projections and states of deciders find what they ask for in recorded events. */
 export function checkFields(
   program: SystemOptions,
   registry: SchemaRegistry,
@@ -28,7 +29,19 @@ export function checkFields(
   const ofProjections = (program.projections ?? []).flatMap((projection) =>
     ofEach(projection.reaction, registry, samples, evolving(projection)),
   );
-  return [...ofFilters, ...ofKeys, ...ofProjections];
+  const ofDeciders = (program.deciders ?? []).flatMap(({ name, own }) => (own === undefined ? [] : [{ name, own }]));
+  return [
+    ...ofFilters,
+    ...ofKeys,
+    ...ofProjections,
+    // What it does with a state that was not made of all events says nothing.
+    ...ofDeciders.flatMap(({ name, own: { fold, category } }) => {
+      const isOwn = (event: RecordedEvent) => categoryOf(event.stream) === category && fold.steps.has(event.type);
+      const look = ({ read }: Sample) => void fold.steps.get(read.type)?.(fold.initial(), read);
+      const looking = { kind: 'decider', name, selection: { matches: isOwn } };
+      return ofEach(looking, registry, samples, look).filter(({ rule }) => rule !== 'threw');
+    }),
+  ];
 }
 
 export function identityOf({ source, id, position }: StoredEvent): RecordedFinding['event'] {
@@ -44,9 +57,16 @@ function evolving(projection: ProjectionDefinition): (sample: Sample) => void {
   };
 }
 
+/** Whoever looks at events, and at which. */
+interface Looking {
+  readonly kind: string;
+  readonly name: string;
+  readonly selection: Pick<Reaction['selection'], 'matches'>;
+}
+
 /** Lets a function look at each event that a reaction gets. */
 function ofEach(
-  reaction: Reaction,
+  reaction: Looking,
   registry: SchemaRegistry,
   samples: readonly Sample[],
   look: (sample: Sample) => void,

@@ -20,7 +20,7 @@ const UP = '({ total, ...rest }) => ({ ...rest, totalCents: total * 100 })';
 
 /** A newer program; `parts` stands beside its event. */
 const program = ({ version = 2, schema = V2, upcast = `upcast: { 1: ${UP} },`, more = '', parts = '' }): string => `
-import { defineConfig, defineConsumer, defineEvent, defineProjection } from 'thereupon';
+import { defineCommand, defineConfig, defineConsumer, defineDecider, defineEvent, defineProjection } from 'thereupon';
 import { z } from 'zod';
 const Placed = defineEvent({ type: 'shop.order.placed', version: ${version}, stream: (data) => 'order-' + data.orderId, schema: ${schema}, ${upcast} });
 ${more}
@@ -116,6 +116,16 @@ describe('recorded events and a newer program', () => {
     ],
     ['a key', projecting('event.data.customer.id ?? "none"', 'row'), 'projection totals', 'data.customer.id', 'error'],
     ['a projection', projecting('"all"', 'row + (event.data.total ?? 0)'), 'projection totals', 'data.total', 'error'],
+    [
+      'a decider',
+      {
+        more: `const orders = defineDecider({ name: 'order', initial: () => ({ total: 0 }), evolve: [[Placed, (_, { data }) => ({ total: data.total ?? 0 })]], decide: [[defineCommand({ name: 'shop.look', schema: z.object({}), stream: () => 'order-1' }), () => undefined]] });`,
+        parts: 'deciders: [orders],',
+      },
+      'decider order',
+      'data.total',
+      'error',
+    ],
   ])('show what %s asks for and no event has', async (_what, parts, who, place, severity) => {
     const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
     const { code, answer } = await check('asks', program({ upcast, ...parts }));

@@ -1,3 +1,4 @@
+import { asStored, UpcastFailed } from '../../index.ts';
 import type { RecordedEvent, System } from '../../index.ts';
 import { clockTime } from '../output/event-line.ts';
 import { cut, padEnd, paintFor, printable, widthOf } from '../output/text.ts';
@@ -128,8 +129,19 @@ function effectOf(reaction: string, type: string): string {
   return `  ⇒ ${reaction}: ${type}`;
 }
 
-function dataOf({ data }: RecordedEvent): string {
+function dataOf(event: RecordedEvent): string {
+  const data = shownData(event);
   if (data === undefined) return '';
   if (data instanceof Uint8Array) return `${data.length} bytes`;
   return printable(typeof data === 'string' ? data : JSON.stringify(data));
+}
+
+/** What cannot be brought up is shown as it was recorded: whoever mends the upcaster looks at this. */
+function shownData(event: RecordedEvent): unknown {
+  try {
+    return event.data;
+  } catch (error) {
+    if (error instanceof UpcastFailed) return asStored(event).data;
+    throw error;
+  }
 }

@@ -216,6 +216,27 @@ export const upcastingCases: ContractSuite = (bench) =>
       assert.deepEqual(await test.parked(), []);
     },
 
+    async 'receivers of a queue get the current version, and never an event that cannot be brought up'(stage) {
+      const { test, replace } = await startProgram(stage, { events: [PricedV1] });
+      for (const price of [-1, 3]) await test.system.publish(PricedV1, { item: 'a', price });
+      await replace({
+        events: [PricedV1, PricedV3],
+        consumers: [defineConsumer({ name: 'queue', on: PricedV3, mode: 'queue' })],
+      });
+      await test.system.publish(PricedV1, { item: 'b', price: -2 });
+      await test.settled();
+      const claim = only(await test.consumers.receive('queue', { max: 10 }));
+      assert.deepEqual(claim.event.data, amount('a', 300));
+      await claim.ack();
+      assert.deepEqual(
+        (await test.parked('queue')).map(({ error, event }) => [error?.code, event?.data]),
+        [
+          ['upcast-failed', { item: 'a', price: -1 }],
+          ['upcast-failed', { item: 'b', price: -2 }],
+        ],
+      );
+    },
+
     async 'what an upcaster gives has to fit the current schema'(stage) {
       const { test, replace } = await startProgram(stage, { events: [PricedV1] });
       await test.system.publish(PricedV1, { item: 'a', price: 0.001 });
