@@ -14,6 +14,7 @@ const LAYERS = [
       'open\\.ts',
       'reader\\.ts',
       'catalog\\.ts',
+      'describe',
       'config\\.ts',
       'index\\.ts',
       'store\\.ts',

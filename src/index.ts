@@ -1,5 +1,6 @@
 export { defineAutomation } from './automation/define-automation.ts';
 export { defineConfig } from './config.ts';
+export { asyncApiOf } from './describe/async-api.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
@@ -66,6 +67,7 @@ export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
 export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 export type { Selection } from './channel/selection.ts';
 export type { Config, FeedContext, ServerOptions } from './config.ts';
+export type { AsyncApiFacts } from './describe/async-api.ts';
 export type { Claim, ReceiveOptions } from './consumer/claims.ts';
 export type { ConsumerState, ConsumerStatus, HeldKey, TimeStatus } from './consumer/status.ts';
 export type { HandlerContext, HandlerPublishOptions, KeyState } from './consumer/context.ts';

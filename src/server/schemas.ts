@@ -235,6 +235,7 @@ named(
 );
 named('JsonSchema', z.looseObject({}));
 named('OpenApi', z.looseObject({ openapi: z.string() }));
+named('AsyncApi', z.looseObject({ asyncapi: z.string() }));
 named('Status', z.strictObject({ status: z.string(), pid: z.int().optional() }));
 
 named(

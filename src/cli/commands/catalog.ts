@@ -1,26 +1,57 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Catalog } from '../../index.ts';
+import type { Api } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { NAME_THE_PROGRAM, withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_OK } from '../failure.ts';
 import { table } from '../output/table.ts';
 import { printable } from '../output/text.ts';
+import { writeResult } from '../output/whole-file.ts';
 import type { Terminal } from '../terminal.ts';
 
+interface CatalogOptions extends AccessOptions {
+  readonly format?: keyof typeof FORMATS;
+  readonly out?: string;
+  readonly title?: string;
+}
+
+/** What a catalog can be written as, for other programs. */
+const FORMATS = {
+  asyncapi: async (api: Api, { title }: CatalogOptions) => jsonText(await api.get('/asyncapi.json', { title })),
+};
+
 export function catalogCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
-  withAccess(program.command('catalog'))
+  const catalog = program
+    .command('catalog')
     .summary('show which events exist, who publishes and who consumes them')
-    .description('Shows which events exist, who publishes and who consumes them.')
-    .action(async (options: AccessOptions) => {
+    .description('Event types, with who publishes and who consumes them.');
+  withAccess(catalog.command('show', { isDefault: true }))
+    .description(
+      'Shows which events exist, who publishes and who consumes them; or writes it in a form for other programs.',
+    )
+    .addOption(new Option('-f, --format <format>', 'asyncapi: an AsyncAPI 3.0 document').choices(Object.keys(FORMATS)))
+    .option('-o, --out <file>', 'with --format: a file in place of standard output')
+    .option('--title <title>', 'with --format asyncapi: what the document is called')
+    .addHelpText('after', '\nExample:\n  thereupon catalog --format asyncapi --out asyncapi.json')
+    .action(async (options: CatalogOptions) => {
       await withSystem(options, terminal, 'read', async ({ api, isProgram }) => {
-        const catalog = await api.get<Catalog>('/catalog');
+        if (options.format !== undefined) {
+          await writeResult(await FORMATS[options.format](api, options), options.out, terminal);
+          return;
+        }
+        const found = await api.get<Catalog>('/catalog');
         await (options.json === true
-          ? writeJson(terminal, catalog)
-          : showCatalog(catalog, isProgram ? ' (no longer defined)' : ' (not defined here)', terminal));
+          ? writeJson(terminal, found)
+          : showCatalog(found, isProgram ? ' (no longer defined)' : ' (not defined here)', terminal));
         if (!isProgram && options.json !== true) terminal.note(`\n${NAME_THE_PROGRAM}\n`);
       });
       exit(EXIT_OK);
     });
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 async function showCatalog({ events, reactions }: Catalog, undefinedMark: string, terminal: Terminal): Promise<void> {

@@ -1,0 +1,135 @@
+import type { JsonValue } from '../event/json.ts';
+
+export type JsonObject = { readonly [member: string]: JsonValue };
+
+/** Keywords whose value is a schema, schemas by name, or a list of schemas: of 2020-12, and what draft-07 called otherwise. */
+const ONE = new Set(
+  'additionalItems additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems unevaluatedProperties'.split(
+    ' ',
+  ),
+);
+const NAMED = new Set('$defs definitions dependencies dependentSchemas patternProperties properties'.split(' '));
+const LISTED = new Set('allOf anyOf items oneOf prefixItems'.split(' '));
+
+/** Where there is no `$id`. */
+const NOWHERE = 'schema:///';
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isList(value: unknown): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+export type SchemaMapping = (schema: JsonValue, base: string) => JsonValue;
+
+/** The value of a keyword with each schema in it replaced; what holds no schemas stays. */
+export function mapSchemas(keyword: string, value: JsonValue, base: string, map: SchemaMapping): JsonValue {
+  if (LISTED.has(keyword) && isList(value)) return value.map((each) => map(each, base));
+  if (ONE.has(keyword)) return map(value, base);
+  if (!NAMED.has(keyword) || !isObject(value)) return value;
+  // In draft-07, a dependency may be a list of names.
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, isList(each) ? each : map(each, base)]));
+}
+
+/** A schema in its document, with the URI that its `$id`, if it has one, is relative to. */
+export interface PlacedSchema {
+  readonly schema: JsonValue;
+  readonly base: string;
+}
+
+/** What a reference leads to, and the last part of the reference. */
+export interface ReferencedSchema extends PlacedSchema {
+  readonly name: string;
+}
+
+/**
+ * Finds what references in a JSON Schema lead to: pointers, anchors and embedded resources with an `$id` of their own.
+ *
+ * Shape     `$dynamicRef` counts as `$ref`: which of several anchors is meant depends on data.
+ * Source    JSON Schema 2020-12, core, 8.2 and 9.2
+ */
+export class SchemaTree {
+  readonly root: PlacedSchema;
+  readonly #resources = new Map<string, PlacedSchema>();
+  readonly #anchors = new Map<string, PlacedSchema>();
+
+  /** `at`: the place of the schema in a larger document, which its pointers are counted from. */
+  constructor(document: JsonValue, at: JsonValue = document) {
+    this.root = { schema: at, base: NOWHERE };
+    this.#resources.set(NOWHERE, { schema: document, base: NOWHERE });
+    this.#gather(this.root);
+  }
+
+  /** Undefined: it leads out of the document, or to nothing. */
+  find({ schema, base }: PlacedSchema): ReferencedSchema | undefined {
+    const reference = isObject(schema) ? (schema['$ref'] ?? schema['$dynamicRef']) : undefined;
+    const target = typeof reference === 'string' ? resolved(reference, baseOf(schema, base)) : undefined;
+    if (target === undefined) return undefined;
+    const [uri = '', fragment = ''] = target.split('#');
+    const resource = this.#resources.get(uri);
+    const isPointer = fragment === '' || fragment.startsWith('/');
+    const found = isPointer ? resource && follow(resource, fragment) : this.#anchors.get(target);
+    return found && { ...found, name: nameOf(fragment === '' ? uri : fragment) };
+  }
+
+  #gather(place: PlacedSchema): void {
+    const { schema, base: outer } = place;
+    if (!isObject(schema)) return;
+    const base = baseOf(schema, outer);
+    if (base !== outer && !this.#resources.has(base)) this.#resources.set(base, place);
+    for (const anchor of [schema['$anchor'], schema['$dynamicAnchor']])
+      if (typeof anchor === 'string') this.#anchors.set(`${base}#${anchor}`, place);
+    for (const [keyword, value] of Object.entries(schema))
+      mapSchemas(keyword, value, base, (each) => {
+        this.#gather({ schema: each, base });
+        return each;
+      });
+  }
+}
+
+function nameOf(reference: string): string {
+  const parts = reference.split(/[/:]/).filter((part) => part !== '');
+  return decoded(parts.at(-1) ?? '')
+    .replaceAll('~1', '/')
+    .replaceAll('~0', '~');
+}
+
+/** The URI that references in a schema are relative to. */
+export function baseOf(schema: JsonValue, outer: string): string {
+  const id = isObject(schema) ? schema['$id'] : undefined;
+  return typeof id === 'string' ? (resolved(id, outer)?.replace(/#.*$/s, '') ?? outer) : outer;
+}
+
+function resolved(reference: string, base: string): string | undefined {
+  try {
+    return new URL(reference, base).href;
+  } catch {
+    // A relative reference in a schema whose $id is a URN, or no reference at all.
+    return undefined;
+  }
+}
+
+/** What a JSON Pointer in a fragment leads to (RFC 6901, 6). */
+function follow(start: PlacedSchema, fragment: string): PlacedSchema | undefined {
+  let found = start;
+  for (const part of fragment.split('/').slice(1)) {
+    const { schema } = found;
+    const name = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof schema !== 'object' || schema === null || !Object.hasOwn(schema, name)) return undefined;
+    const next = (schema as JsonObject)[name];
+    if (next === undefined) return undefined;
+    found = { schema: next, base: baseOf(schema, found.base) };
+  }
+  return found;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A bare percent sign is meant as it stands.
+    return text;
+  }
+}
