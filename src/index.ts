@@ -26,6 +26,7 @@ export {
   UnsupportedContent,
 } from './event/cloudevents-http.ts';
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
+export { jsonSchema } from './schema/from-json-schema.ts';
 export { BatchRefused } from './producer/ingest.ts';
 export { keepAlive } from './system/keep-alive.ts';
 export { createLogger, silentLogger } from './system/logger.ts';
@@ -136,6 +137,7 @@ export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
 export type { ReplayFrom } from './consumer/replay.ts';
 export type { ClockOptions } from './schema/clock-trust.ts';
+export type { JsonSchema, JsonSchemaDocument, JsonSchemaOptions } from './schema/from-json-schema.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';
 export type { ImageCounts, ImageRecord, StoreImage } from './store-image.ts';

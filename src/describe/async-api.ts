@@ -1,11 +1,12 @@
 import type { Catalog, CatalogEvent } from '../catalog.ts';
 import type { JsonValue } from '../event/json.ts';
 import { schemaUri } from '../event/recorded-event.ts';
+import type { JsonObject } from '../schema/schema-parts.ts';
 import { toDraft07 } from './draft-07.ts';
 import type { Placing } from './draft-07.ts';
 import { messageKey, safeName } from './message-key.ts';
 import { SchemaTree } from './schema-tree.ts';
-import type { JsonObject, PlacedSchema } from './schema-tree.ts';
+import type { PlacedSchema } from './schema-tree.ts';
 
 /** What a catalog does not know of the server that it is served by. */
 export interface AsyncApiFacts {

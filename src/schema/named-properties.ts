@@ -1,13 +1,11 @@
-import type { JsonValue } from '../event/json.ts';
-
-type Members = Readonly<Record<string, JsonValue>>;
+import type { JsonObject } from './schema-parts.ts';
 
 /**
  * A schema which says of properties of these names by a pattern what it said by name. It means the same, and is for readers that misread
  * the names.
  */
-export function byPattern(schema: Members, names: readonly string[]): Members {
-  const { properties, patternProperties } = schema as { properties?: Members; patternProperties?: Members };
+export function byPattern(schema: JsonObject, names: readonly string[]): JsonObject {
+  const { properties, patternProperties } = schema as { properties?: JsonObject; patternProperties?: JsonObject };
   const found = properties === undefined ? [] : names.filter((name) => Object.hasOwn(properties, name));
   if (properties === undefined || found.length === 0) return schema;
   const patterns = new Map(Object.entries(patternProperties ?? {}));

@@ -1,12 +1,13 @@
 import { DiagnosticSeverity, Parser } from '@asyncapi/parser';
 import type { AsyncAPIDocumentInterface } from '@asyncapi/parser';
+import { Ajv } from 'ajv';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import retail from '../../examples/retail/thereupon.config.ts';
 import sensors from '../../examples/sensors/thereupon.config.ts';
 import shop from '../../examples/shop/thereupon.config.ts';
-import { asyncApiOf, open } from '../../src/index.ts';
-import type { Catalog, CatalogEvent, SystemOptions } from '../../src/index.ts';
+import { asyncApiOf, jsonSchema, open } from '../../src/index.ts';
+import type { Catalog, CatalogEvent, JsonSchemaDocument, SystemOptions } from '../../src/index.ts';
 import { startServer } from '../../src/server/index.ts';
 import { testSharedFiles } from '../cloudevents/shared-data.ts';
 import { jsonSchemaDocument } from './arbitrary-schema.ts';
@@ -121,6 +122,15 @@ const catalog: fc.Arbitrary<Catalog> = fc.record({
 });
 
 const OF_NOTHING: Catalog = { events: [], reactions: [] };
+const KNOWN = {
+  type: 'a',
+  version: 1,
+  summary: undefined,
+  onInvalid: 'reject',
+  defined: true,
+  publishedBy: [],
+  consumedBy: [],
+} as const;
 describe('the AsyncAPI document of any catalog', () => {
   it('is accepted by @asyncapi/parser, whatever types are called and schemas say', async () => {
     await fc.assert(
@@ -131,6 +141,27 @@ describe('the AsyncAPI document of any catalog', () => {
         expect(messages(document)).toEqual(given.events.map(({ type }) => type));
       }),
       { numRuns: 40 },
+    );
+  });
+
+  it('takes all data that the schemas of the catalog take', () => {
+    const values = fc.array(
+      fc.jsonValue({ maxDepth: 3 }).filter((value) => !/toString|valueOf/.test(JSON.stringify(value))),
+      { minLength: 20 },
+    );
+    fc.assert(
+      fc.property(jsonSchemaDocument, values, (schema, given) => {
+        const { components } = asyncApiOf(
+          { ...OF_NOTHING, events: [{ ...KNOWN, jsonSchema: schema }] },
+          { title: 'Any', version: '1' },
+        );
+        const exact = jsonSchema(schema as JsonSchemaDocument)['~standard'];
+        const asDraft07 = new Ajv({ strict: false, validateFormats: false, ownProperties: true, logger: false })
+          .addSchema({ components }, 'asyncapi')
+          .compile({ $ref: 'asyncapi#/components/schemas/a.v1' });
+        for (const value of given)
+          if (!('issues' in exact.validate(value))) expect(asDraft07(value), JSON.stringify(value)).toBe(true);
+      }),
     );
   });
 
