@@ -1,6 +1,8 @@
 export { defineAutomation } from './automation/define-automation.ts';
 export { defineConfig } from './config.ts';
 export { asyncApiOf } from './describe/async-api.ts';
+export { catalogSchemas } from './describe/catalog-schemas.ts';
+export { catalogTypes } from './describe/catalog-types.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';

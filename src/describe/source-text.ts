@@ -1,0 +1,69 @@
+import type { JsonValue } from '../event/json.ts';
+import { isList } from '../schema/schema-parts.ts';
+
+/** Texts and names as TypeScript source. */
+
+export function textLiteral(text: string): string {
+  const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'");
+  return `'${escaped}'`;
+}
+
+/** A name of a member, in a type. */
+export function memberName(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : textLiteral(name);
+}
+
+/** A JSON value as an expression. */
+export function valueLiteral(value: JsonValue, indent: string): string {
+  if (typeof value === 'string') return textLiteral(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  const inner = `${indent}  `;
+  if (isList(value)) {
+    if (value.length === 0) return '[]';
+    const isFlat = value.every((each) => typeof each !== 'object' || each === null);
+    const items = value.map((each) => valueLiteral(each, inner));
+    return isFlat ? `[${items.join(', ')}]` : `[\n${items.map((item) => `${inner}${item},\n`).join('')}${indent}]`;
+  }
+  const members = Object.entries(value);
+  if (members.length === 0) return '{}';
+  // As a plain name this one would set the prototype.
+  const nameOf = (name: string) => (name === '__proto__' ? `['__proto__']` : memberName(name));
+  const lines = members.map(([name, each]) => `${inner}${nameOf(name)}: ${valueLiteral(each, inner)},\n`);
+  return `{\n${lines.join('')}${indent}}`;
+}
+
+/** A comment above what it is about; nothing where there is nothing to say. */
+export function commentOn(text: string | undefined, indent: string): string {
+  const lines = (text ?? '')
+    .replaceAll('*/', '*\\/')
+    .split(/\r\n|[\n\r\u2028\u2029]/)
+    .map((line) => line.trimEnd());
+  while (lines[0] === '') lines.shift();
+  while (lines.at(-1) === '') lines.pop();
+  if (lines.length === 0) return '';
+  if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`;
+  return `${indent}/**\n${lines.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`;
+}
+
+/** `shop.large-order.noticed` → `ShopLargeOrderNoticed`. */
+export function typeName(text: string): string {
+  const words = text.match(/[\p{L}\p{Nd}]+/gu) ?? [];
+  const name = words.map((word) => word.replace(/^./u, (first) => first.toUpperCase())).join('');
+  return /^\p{L}/u.test(name) ? name : `Event${name}`;
+}
+
+/** Gives each thing a name that no other has. */
+export class Names {
+  readonly #taken: Set<string>;
+
+  constructor(taken: readonly string[] = []) {
+    this.#taken = new Set(taken);
+  }
+
+  take(wanted: string): string {
+    let name = wanted;
+    for (let number = 2; this.#taken.has(name); number += 1) name = `${wanted}_${number}`;
+    this.#taken.add(name);
+    return name;
+  }
+}
