@@ -1,6 +1,8 @@
 export { defineAutomation } from './automation/define-automation.ts';
 export { defineConfig } from './config.ts';
 export { asyncApiOf } from './describe/async-api.ts';
+export { eventsOfAsyncApi } from './describe/async-api-import.ts';
+export { eventSource } from './describe/event-source.ts';
 export { catalogSchemas } from './describe/catalog-schemas.ts';
 export { catalogTypes } from './describe/catalog-types.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
@@ -71,6 +73,7 @@ export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 export type { Selection } from './channel/selection.ts';
 export type { Config, FeedContext, ServerOptions } from './config.ts';
 export type { AsyncApiFacts } from './describe/async-api.ts';
+export type { ImportedEvent } from './describe/async-api-import.ts';
 export type { Claim, ReceiveOptions } from './consumer/claims.ts';
 export type { ConsumerState, ConsumerStatus, HeldKey, TimeStatus } from './consumer/status.ts';
 export type { HandlerContext, HandlerPublishOptions, KeyState } from './consumer/context.ts';

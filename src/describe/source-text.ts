@@ -13,23 +13,26 @@ export function memberName(name: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(name) ? name : textLiteral(name);
 }
 
+/** What fits into a line stays in one. */
+const LINE = 80;
+
 /** A JSON value as an expression. */
 export function valueLiteral(value: JsonValue, indent: string): string {
   if (typeof value === 'string') return textLiteral(value);
   if (typeof value !== 'object' || value === null) return String(value);
   const inner = `${indent}  `;
-  if (isList(value)) {
-    if (value.length === 0) return '[]';
-    const isFlat = value.every((each) => typeof each !== 'object' || each === null);
-    const items = value.map((each) => valueLiteral(each, inner));
-    return isFlat ? `[${items.join(', ')}]` : `[\n${items.map((item) => `${inner}${item},\n`).join('')}${indent}]`;
-  }
-  const members = Object.entries(value);
-  if (members.length === 0) return '{}';
-  // As a plain name this one would set the prototype.
-  const nameOf = (name: string) => (name === '__proto__' ? `['__proto__']` : memberName(name));
-  const lines = members.map(([name, each]) => `${inner}${nameOf(name)}: ${valueLiteral(each, inner)},\n`);
-  return `{\n${lines.join('')}${indent}}`;
+  const [open, close, parts] = isList(value)
+    ? ['[', ']', value.map((each) => valueLiteral(each, inner))]
+    : ['{', '}', Object.entries(value).map(([name, each]) => `${keyOf(name)}: ${valueLiteral(each, inner)}`)];
+  const space = open === '{' && parts.length > 0 ? ' ' : '';
+  const line = `${open}${space}${parts.join(', ')}${space}${close}`;
+  if (line.length <= LINE && !line.includes('\n')) return line;
+  return `${open}\n${parts.map((part) => `${inner}${part},\n`).join('')}${indent}${close}`;
+}
+
+/** As a plain name this one would set the prototype. */
+function keyOf(name: string): string {
+  return name === '__proto__' ? `['__proto__']` : memberName(name);
 }
 
 /** A comment above what it is about; nothing where there is nothing to say. */

@@ -10,6 +10,7 @@ import { table } from '../output/table.ts';
 import { printable } from '../output/text.ts';
 import { writeResult } from '../output/whole-file.ts';
 import type { Terminal } from '../terminal.ts';
+import { catalogImportCommand } from './catalog-import.ts';
 
 interface CatalogOptions extends AccessOptions {
   readonly format?: keyof typeof FORMATS;
@@ -28,7 +29,10 @@ export function catalogCommand(program: Command, terminal: Terminal, exit: (code
   const catalog = program
     .command('catalog')
     .summary('show which events exist, who publishes and who consumes them')
-    .description('Event types, with who publishes and who consumes them.');
+    .description(
+      'Event types, with who publishes and who consumes them; also for other programs, and from their documents.',
+    );
+  catalogImportCommand(catalog, terminal, exit);
   withAccess(catalog.command('show', { isDefault: true }))
     .description(
       'Shows which events exist, who publishes and who consumes them; or writes it in a form for other programs.',
