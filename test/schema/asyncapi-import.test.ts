@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -242,6 +243,16 @@ describe('an AsyncAPI document', () => {
 });
 
 describe('thereupon catalog import', () => {
+  it('makes of the document in the guide what stands there', async () => {
+    const guide = await readFile(new URL('../../docs/guides/asyncapi.md', import.meta.url), 'utf8');
+    const [, yaml = ''] = /```yaml\n(.*?)```/s.exec(guide) ?? [];
+    using folder = scratchFolder();
+    await writeFile(folder.file('lights.yaml'), yaml);
+    const { code, stdout } = await run(['lights.yaml'], folder.path);
+    expect(code).toBe(0);
+    expect(guide).toContain(`\`\`\`ts\n${stdout}\`\`\``);
+  });
+
   async function run(args: readonly string[], cwd: string, input = '') {
     const terminal = memoryTerminal({ cwd, input });
     const code = await runProgram(['catalog', 'import', ...args], terminal);
