@@ -4,7 +4,7 @@ import type { JsonValue } from '../event/json.ts';
 import { isList, isObject } from '../schema/schema-parts.ts';
 import type { JsonObject } from '../schema/schema-parts.ts';
 import { standalone } from './from-draft-07.ts';
-import { SchemaTree } from './schema-tree.ts';
+import { SchemaTree } from '../schema/schema-tree.ts';
 
 /** An event type as a message of an AsyncAPI document has it. */
 export interface ImportedEvent {

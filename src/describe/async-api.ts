@@ -5,8 +5,8 @@ import type { JsonObject } from '../schema/schema-parts.ts';
 import { toDraft07 } from './draft-07.ts';
 import type { Placing } from './draft-07.ts';
 import { messageKey, safeName } from './message-key.ts';
-import { SchemaTree } from './schema-tree.ts';
-import type { PlacedSchema } from './schema-tree.ts';
+import { SchemaTree } from '../schema/schema-tree.ts';
+import type { PlacedSchema } from '../schema/schema-tree.ts';
 
 /** What a catalog does not know of the server that it is served by. */
 export interface AsyncApiFacts {

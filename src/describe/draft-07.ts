@@ -1,10 +1,10 @@
 import { sameJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
-import { byPattern } from '../schema/named-properties.ts';
+import { byPattern } from './named-properties.ts';
 import { isList, isObject, mapSchemas } from '../schema/schema-parts.ts';
 import type { JsonObject } from '../schema/schema-parts.ts';
-import { baseOf } from './schema-tree.ts';
-import type { PlacedSchema, ReferencedSchema, SchemaTree } from './schema-tree.ts';
+import { baseOf } from '../schema/schema-tree.ts';
+import type { PlacedSchema, ReferencedSchema, SchemaTree } from '../schema/schema-tree.ts';
 
 /** Says where a referenced schema will stand. */
 export type Placing = (target: ReferencedSchema) => string;

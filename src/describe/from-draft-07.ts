@@ -1,8 +1,8 @@
 import type { JsonValue } from '../event/json.ts';
 import { isList, isObject, mapSchemas } from '../schema/schema-parts.ts';
 import type { JsonObject } from '../schema/schema-parts.ts';
-import { baseOf, SchemaTree } from './schema-tree.ts';
-import type { PlacedSchema, ReferencedSchema } from './schema-tree.ts';
+import { baseOf, SchemaTree } from '../schema/schema-tree.ts';
+import type { PlacedSchema, ReferencedSchema } from '../schema/schema-tree.ts';
 import { Names } from './source-text.ts';
 
 /** What stands in schemas of AsyncAPI, and is no JSON Schema; and what a schema is called, which it is not here. */

@@ -1,8 +1,8 @@
 import type { JsonValue } from '../event/json.ts';
 import { isList, isObject } from '../schema/schema-parts.ts';
 import type { JsonObject } from '../schema/schema-parts.ts';
-import { baseOf, SchemaTree } from './schema-tree.ts';
-import type { PlacedSchema } from './schema-tree.ts';
+import { baseOf, SchemaTree } from '../schema/schema-tree.ts';
+import type { PlacedSchema } from '../schema/schema-tree.ts';
 import { commentOn, memberName, textLiteral, typeName } from './source-text.ts';
 import type { Names } from './source-text.ts';
 

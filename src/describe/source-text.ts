@@ -48,9 +48,12 @@ export function commentOn(text: string | undefined, indent: string): string {
   return `${indent}/**\n${lines.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`;
 }
 
+/** Letters and digits that every compiler takes in a name: tables of Unicode differ, and each year has new scripts. */
+const WORD = /(?:(?=[\p{L}\p{Nd}])[0-\u04ff\u3040-\u30ff\u4e00-\u9fa5\uac00-\ud7a3])+/gu;
+
 /** `shop.large-order.noticed` → `ShopLargeOrderNoticed`. */
 export function typeName(text: string): string {
-  const words = text.match(/[\p{L}\p{Nd}]+/gu) ?? [];
+  const words = text.match(WORD) ?? [];
   const name = words.map((word) => word.replace(/^./u, (first) => first.toUpperCase())).join('');
   return /^\p{L}/u.test(name) ? name : `Event${name}`;
 }

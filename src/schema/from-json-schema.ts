@@ -1,11 +1,11 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
-import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';
 import { compileJsonSchema, DIALECT } from './json-schema-compiler.ts';
-import { isList, isObject } from './schema-parts.ts';
+import type { JsonSchemaValidator } from './json-schema-compiler.ts';
+import { isObject } from './schema-parts.ts';
 import type { JsonObject } from './schema-parts.ts';
 
 /** A schema of JSON Schema 2020-12. */
@@ -23,9 +23,6 @@ export interface JsonSchema<Data> {
   readonly '~standard': StandardSchemaV1.Props<Data, Data> & StandardJSONSchemaV1.Props<Data, Data>;
 }
 
-/** Of data in which everything is wrong. */
-const MAX_ISSUES = 100;
-
 /**
  * The schema of an event from a JSON Schema 2020-12.
  *
@@ -39,7 +36,7 @@ export function jsonSchema<Data = unknown>(
   options: JsonSchemaOptions = {},
 ): JsonSchema<Data> {
   const { schema, references, formats } = checked(document, options);
-  let validate: ValidateFunction;
+  let validate: JsonSchemaValidator;
   try {
     validate = compileJsonSchema(schema, { references, assertFormats: formats === 'assert' });
   } catch (error) {
@@ -55,7 +52,10 @@ export function jsonSchema<Data = unknown>(
     '~standard': {
       version: 1,
       vendor: 'thereupon',
-      validate: (data) => (passes(validate, data) ? { value: data as Data } : { issues: issuesOf(validate, data) }),
+      validate(data) {
+        const issues = issuesOf(validate, data);
+        return issues === undefined ? { value: data as Data } : { issues };
+      },
       jsonSchema: { input: said, output: said },
     },
   };
@@ -100,43 +100,11 @@ function bundled(schema: JsonValue, references: Readonly<Record<string, JsonValu
   return { ...document, $defs: { ...definitions, ...Object.fromEntries(embedded) } };
 }
 
-function passes(validate: ValidateFunction, data: unknown): boolean {
+function issuesOf(validate: JsonSchemaValidator, data: unknown): readonly StandardSchemaV1.Issue[] | undefined {
   try {
     return validate(data);
   } catch (error) {
-    if (error instanceof RangeError)
-      throw new InvalidDefinition('JSON Schema', 'it refers to itself without end', { cause: error });
-    throw error;
+    const reason = error instanceof RangeError ? 'it refers to itself without end' : (error as Error).message;
+    throw new InvalidDefinition('JSON Schema', reason, { cause: error });
   }
-}
-
-function issuesOf(validate: ValidateFunction, data: unknown): readonly StandardSchemaV1.Issue[] {
-  return (validate.errors ?? [])
-    .slice(0, MAX_ISSUES)
-    .map((error) => ({ message: messageOf(error), path: pathOf(error, data) }));
-}
-
-function messageOf({ keyword, message = 'does not fit', schema }: ErrorObject): string {
-  if (keyword === 'const') return `must be ${describeValue(schema)}`;
-  if (keyword === 'enum' && isList(schema)) return `must be ${oneOf(schema)}`;
-  return message.replace(/^must NOT /, 'must not ');
-}
-
-function oneOf(allowed: readonly unknown[]): string {
-  const shown = allowed.slice(0, 10).map(describeValue);
-  return [...shown, ...(allowed.length > 10 ? [`one of ${allowed.length - 10} more`] : [])].join(' or ');
-}
-
-/** Where in the data it is: the property itself, where one is missing or is one too many. */
-function pathOf({ instancePath, params }: ErrorObject, data: unknown): readonly (string | number)[] {
-  const path: (string | number)[] = [];
-  let at: unknown = data;
-  for (const part of instancePath.split('/').slice(1)) {
-    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
-    path.push(Array.isArray(at) ? Number(name) : name);
-    at = (at as Readonly<Record<string, unknown>> | undefined)?.[name];
-  }
-  const { missingProperty, additionalProperty, unevaluatedProperty, propertyName } = params as Record<string, unknown>;
-  const property = missingProperty ?? additionalProperty ?? unevaluatedProperty ?? propertyName;
-  return typeof property === 'string' ? [...path, property] : path;
 }

@@ -20,7 +20,8 @@ const name = fc.oneof(
   ),
   fc.string({ unit: 'binary', maxLength: 6 }).map((text) => text.toWellFormed()),
 );
-const value: fc.Arbitrary<JsonValue> = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<JsonValue>;
+// JSON has no -0.
+const value = fc.json({ maxDepth: 2 }).map((text) => JSON.parse(text) as JsonValue);
 
 /** A record whose names are its own, `__proto__` too. */
 function named<Value extends JsonValue>(of: fc.Arbitrary<Value>): fc.Arbitrary<JsonValue> {

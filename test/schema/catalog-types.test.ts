@@ -94,7 +94,23 @@ export function cents(fact: RecordedFact): number {
       }),
       { numRuns: 8 },
     );
-    const odd = ['a', 'a.b', 'a-b', 'aB', 'a/*', '17', '😀', "it's", 'ﬁt.ǆ', 'event-data', '__proto__', '\\', '日本'];
+    const odd = [
+      'a',
+      'a.b',
+      'a-b',
+      'aB',
+      'a/*',
+      '17',
+      '😀',
+      "it's",
+      'ﬁt.ǆ',
+      'event-data',
+      '𲙄',
+      'ŉ',
+      '__proto__',
+      '\\',
+      '日本',
+    ];
     const types = catalogTypes(
       catalog(
         odd.map(() => ({ type: 'string', description: '*/ }' })),

@@ -38,10 +38,10 @@ describe('an event whose schema is a JSON Schema', () => {
 
   it('says what is missing and what is too much where it would stand', () => {
     expect(issuesOf(ORDER, { orderid: '17', 'a/b': 2 })).toEqual([
-      { path: ['orderId'], message: "must have required property 'orderId'" },
-      { path: ['lines'], message: "must have required property 'lines'" },
-      { path: ['orderid'], message: 'must not have additional properties' },
+      { path: ['orderId'], message: 'is missing' },
+      { path: ['lines'], message: 'is missing' },
       { path: ['a/b'], message: 'must be 1' },
+      { path: ['orderid'], message: 'is not a property that may be there' },
     ]);
   });
 
@@ -71,7 +71,7 @@ describe('an event whose schema is a JSON Schema', () => {
     const data = { orderId: '17', lines: [], placed: 'yesterday' };
     expect(issuesOf(ORDER, data)).toBeUndefined();
     expect(issuesOf(ORDER, data, { formats: 'assert' })).toEqual([
-      { path: ['placed'], message: 'must match format "date-time"' },
+      { path: ['placed'], message: 'must match the format "date-time"' },
     ]);
   });
 
@@ -91,7 +91,7 @@ describe('an event whose schema is a JSON Schema', () => {
   });
 
   it.each<[unknown, RegExp, unknown?]>([
-    [{ type: 'text' }, /^JSON Schema: it is no valid schema: schema\/type/],
+    [{ type: 'text' }, /^JSON Schema: it is no valid schema: schema\.type .*must be "array" or/],
     [{ $ref: 'https://nowhere.test/' }, /nowhere\.test/],
     [
       { $schema: 'http://json-schema.org/draft-07/schema#' },
@@ -111,6 +111,28 @@ describe('an event whose schema is a JSON Schema', () => {
 
   it('says so where a schema refers to itself without end', () => {
     expect(() => issuesOf({ allOf: [{ $ref: '#' }] }, 1)).toThrow(/refers to itself without end/);
+  });
+
+  it('agrees with ajv on any schema and data, but for what ajv is known to overlook', () => {
+    // Members of these names it misreads; beside `prefixItems` it overlooks `contains`; what `if` and `contains` evaluated it does not know.
+    const known = /__proto__|toString|valueOf|contains|unevaluated/;
+    const values = fc.array(
+      fc.jsonValue({ maxDepth: 3 }).filter((value) => !known.test(JSON.stringify(value))),
+      { minLength: 20 },
+    );
+    fc.assert(
+      fc.property(
+        jsonSchemaDocument.filter((schema) => !known.test(JSON.stringify(schema))),
+        values,
+        (schema, given) => {
+          const ours = jsonSchema(schema as JsonSchemaDocument)['~standard'];
+          const ajv = new Ajv2020({ strict: false, validateFormats: false, ownProperties: true, logger: false });
+          const theirs = ajv.compile(schema as object);
+          for (const value of given) expect('issues' in ours.validate(value)).toBe(!theirs(value));
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   it('gives any schema back as it was', () => {

@@ -1,4 +1,4 @@
-import type { JsonObject } from './schema-parts.ts';
+import type { JsonObject } from '../schema/schema-parts.ts';
 
 /**
  * A schema which says of properties of these names by a pattern what it said by name. It means the same, and is for readers that misread

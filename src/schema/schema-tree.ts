@@ -1,6 +1,6 @@
 import type { JsonValue } from '../event/json.ts';
-import { isObject, mapSchemas } from '../schema/schema-parts.ts';
-import type { JsonObject } from '../schema/schema-parts.ts';
+import { isObject, mapSchemas } from './schema-parts.ts';
+import type { JsonObject } from './schema-parts.ts';
 
 /** Where there is no `$id`. */
 const NOWHERE = 'schema:///';
@@ -14,36 +14,69 @@ export interface PlacedSchema {
 /** What a reference leads to, and the last part of the reference. */
 export interface ReferencedSchema extends PlacedSchema {
   readonly name: string;
+  /** Whether the reference is an anchor, and the anchor one that depends on where the reader came from. */
+  readonly isDynamic: boolean;
 }
 
 /**
  * Finds what references in a JSON Schema lead to: pointers, anchors and embedded resources with an `$id` of their own.
  *
- * Shape     `$dynamicRef` counts as `$ref`: which of several anchors is meant depends on data.
  * Source    JSON Schema 2020-12, core, 8.2 and 9.2
  */
 export class SchemaTree {
   readonly root: PlacedSchema;
   readonly #resources = new Map<string, PlacedSchema>();
   readonly #anchors = new Map<string, PlacedSchema>();
+  readonly #dynamicAnchors = new Map<string, Map<string, PlacedSchema>>();
 
-  /** `at`: the place of the schema in a larger document, which its pointers are counted from. */
-  constructor(document: JsonValue, at: JsonValue = document) {
+  readonly #beside: SchemaTree | undefined;
+
+  /** `at`: the place of the schema in a larger document, which its pointers are counted from. `beside`: where else to look. */
+  constructor(document: JsonValue, at: JsonValue = document, beside?: SchemaTree) {
+    this.#beside = beside;
     this.root = { schema: at, base: NOWHERE };
     this.#resources.set(NOWHERE, { schema: document, base: NOWHERE });
     this.#gather(this.root);
   }
 
-  /** Undefined: it leads out of the document, or to nothing. */
-  find({ schema, base }: PlacedSchema): ReferencedSchema | undefined {
-    const reference = isObject(schema) ? (schema['$ref'] ?? schema['$dynamicRef']) : undefined;
+  /** Another document that this one may refer to, by the URI that it is known by. */
+  add(uri: string, document: JsonValue): void {
+    const base = resolved(uri, NOWHERE)?.replace(/#.*$/s, '') ?? uri;
+    const place = { schema: document, base };
+    if (!this.#resources.has(base)) this.#resources.set(base, place);
+    this.#gather(place);
+  }
+
+  /** What `$ref` leads to, or `$dynamicRef` for who comes from nowhere. Undefined: out of what is known, or to nothing. */
+  find(place: PlacedSchema, keyword?: '$ref' | '$dynamicRef'): ReferencedSchema | undefined {
+    const { schema, base } = place;
+    if (!isObject(schema)) return undefined;
+    const reference = keyword === undefined ? (schema['$ref'] ?? schema['$dynamicRef']) : schema[keyword];
     const target = typeof reference === 'string' ? resolved(reference, baseOf(schema, base)) : undefined;
     if (target === undefined) return undefined;
     const [uri = '', fragment = ''] = target.split('#');
-    const resource = this.#resources.get(uri);
     const isPointer = fragment === '' || fragment.startsWith('/');
-    const found = isPointer ? resource && follow(resource, fragment) : this.#anchors.get(target);
-    return found && { ...found, name: nameOf(fragment === '' ? uri : fragment) };
+    const found = isPointer ? this.#pointed(uri, fragment) : this.#anchored(target);
+    const isDynamic = !isPointer && this.dynamicAnchors(fragment).has(uri);
+    return found && { ...found, name: nameOf(fragment === '' ? uri : fragment), isDynamic };
+  }
+
+  /** The schemas that resources have for an anchor which depends on where the reader came from. */
+  dynamicAnchors(name: string): ReadonlyMap<string, PlacedSchema> {
+    return this.#dynamicAnchors.get(name) ?? this.#beside?.dynamicAnchors(name) ?? new Map();
+  }
+
+  #pointed(uri: string, fragment: string): PlacedSchema | undefined {
+    const resource = this.#resources.get(uri);
+    return resource === undefined
+      ? this.#beside === undefined
+        ? undefined
+        : this.#beside.#pointed(uri, fragment)
+      : follow(resource, fragment);
+  }
+
+  #anchored(target: string): PlacedSchema | undefined {
+    return this.#anchors.get(target) ?? (this.#beside === undefined ? undefined : this.#beside.#anchored(target));
   }
 
   #gather(place: PlacedSchema): void {
@@ -51,8 +84,10 @@ export class SchemaTree {
     if (!isObject(schema)) return;
     const base = baseOf(schema, outer);
     if (base !== outer && !this.#resources.has(base)) this.#resources.set(base, place);
-    for (const anchor of [schema['$anchor'], schema['$dynamicAnchor']])
-      if (typeof anchor === 'string') this.#anchors.set(`${base}#${anchor}`, place);
+    const { $anchor: anchor, $dynamicAnchor: dynamic } = schema;
+    for (const name of [anchor, dynamic]) if (typeof name === 'string') this.#anchors.set(`${base}#${name}`, place);
+    if (typeof dynamic === 'string')
+      this.#dynamicAnchors.set(dynamic, new Map([...this.dynamicAnchors(dynamic), [base, place]]));
     for (const [keyword, value] of Object.entries(schema))
       mapSchemas(keyword, value, base, (each) => {
         this.#gather({ schema: each, base });
