@@ -63,7 +63,9 @@ export function standalone(
     const entries = Object.entries(given).filter(
       ([keyword]) => !NOT_TAKEN.has(keyword) && !keyword.startsWith('x-') && !RENAMED.has(keyword),
     );
-    const members = entries.map(([keyword, value]) => [keyword, mapSchemas(keyword, value, base, convert)] as const);
+    const members = entries.map(
+      ([keyword, value]) => [keyword, withPatterns(keyword, mapSchemas(keyword, value, base, convert))] as const,
+    );
     const mapped = (keyword: string) => mapSchemas(keyword, given[keyword] ?? true, base, convert);
     return Object.fromEntries([
       ...members,
@@ -79,6 +81,31 @@ export function standalone(
     definitions.push([named.get(next.schema) ?? next.name, convert(next.schema, next.base)]);
   if (definitions.length === 0) return root;
   return { ...(isObject(root) ? root : {}), $defs: Object.fromEntries(definitions) };
+}
+
+function withPatterns(keyword: string, value: JsonValue): JsonValue {
+  if (keyword === 'pattern' && typeof value === 'string') return unicodePattern(value);
+  if (keyword !== 'patternProperties' || !isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([pattern, each]) => [unicodePattern(pattern), each]));
+}
+
+/** In 2020-12 patterns are those with the flag `u`, which refuses a backslash before what needs none, as in `\-` and `\@`. */
+function unicodePattern(pattern: string): string {
+  if (isPattern(pattern)) return pattern;
+  return pattern.replaceAll(/\\(.)/gsu, (escape, character: string) =>
+    /[\w^$\\.*+?()[\]{}|/]/.test(character) && character !== '_'
+      ? escape
+      : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+function isPattern(text: string): boolean {
+  try {
+    RegExp(text, 'u');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What a schema that is nothing but a reference refers to. */

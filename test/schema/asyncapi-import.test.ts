@@ -199,6 +199,21 @@ describe('an AsyncAPI document', () => {
     });
   });
 
+  it('has its patterns read as those of draft-07 often are written', () => {
+    const payload = {
+      type: 'string',
+      pattern: String.raw`^[\w\-.]+\@(\d+)\/\_$`,
+      patternProperties: { [String.raw`^x\-`]: { pattern: String.raw`^\p{Lu}\\$` } },
+    };
+    const [event] = eventsOfAsyncApi(documentOf({ m: { payload } }));
+    const schema = jsonSchema(event?.jsonSchema as JsonSchemaDocument)['~standard'];
+    expect(schema.validate('a-b.c@17/_')).toEqual({ value: 'a-b.c@17/_' });
+    expect(schema.validate('a-b.c@x/_')).toHaveProperty('issues');
+    expect(event?.jsonSchema).toMatchObject({
+      patternProperties: { [String.raw`^x\u{2d}`]: { pattern: String.raw`^\p{Lu}\\$` } },
+    });
+  });
+
   it('says what it does not take over', () => {
     const events = eventsOfAsyncApi(
       documentOf({

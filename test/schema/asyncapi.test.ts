@@ -23,10 +23,10 @@ async function parsed(text: string) {
   return { document, errors };
 }
 
-async function served(config: SystemOptions, headers: Record<string, string> = {}, query = '') {
+async function served(config: SystemOptions, headers: Record<string, string> = {}, query = '', apiKeys: string[] = []) {
   const system = await open({ ...config, store: 'memory:', consume: false });
   onTestFinished(() => system.close());
-  const server = await startServer(system, { port: 0, closeGrace: 200 });
+  const server = await startServer(system, { port: 0, closeGrace: 200, apiKeys });
   onTestFinished(() => server.close());
   const response = await fetch(`${server.url}/asyncapi.json${query}`, { headers });
   expect(response.status).toBe(200);
@@ -91,6 +91,15 @@ describe('the AsyncAPI document of a running server', () => {
     expect([document?.info().title(), document?.info().version()]).toEqual(['Shop', '2.1.0']);
     expect(document?.servers().all()[0]?.protocol()).toBe('https');
   });
+});
+
+it('the AsyncAPI document of a server with keys says that it takes them, and is not for others', async () => {
+  const { url, text } = await served(shop, { authorization: 'Bearer key' }, '', ['key']);
+  const { document, errors } = await parsed(text);
+  expect(errors).toEqual([]);
+  const [server] = document?.servers().all() ?? [];
+  expect(server?.security().map((each) => each.all().map((needed) => needed.scheme().scheme()))).toEqual([['bearer']]);
+  expect((await fetch(`${url}/asyncapi.json`)).status).toBe(401);
 });
 
 const event: fc.Arbitrary<CatalogEvent> = fc.record({
