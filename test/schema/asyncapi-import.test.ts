@@ -18,7 +18,7 @@ import { runProgram } from '../../src/cli/program.ts';
 import { memoryTerminal } from '../cli/memory-terminal.ts';
 import { scratchFolder } from '../cli/spawn-cli.ts';
 import { testSharedFiles } from '../cloudevents/shared-data.ts';
-import { jsonSchemaDocument } from './arbitrary-schema.ts';
+import { jsonSchemaDocument } from './arbitrary-document.ts';
 import { sourceFolder, typeCheck } from './type-check.ts';
 
 const FACTS = { title: 'Shop', version: '1.0.0' };

@@ -10,7 +10,7 @@ import { asyncApiOf, jsonSchema, open } from '../../src/index.ts';
 import type { Catalog, CatalogEvent, JsonSchemaDocument, SystemOptions } from '../../src/index.ts';
 import { startServer } from '../../src/server/index.ts';
 import { testSharedFiles } from '../cloudevents/shared-data.ts';
-import { jsonSchemaDocument } from './arbitrary-schema.ts';
+import { jsonSchemaDocument } from './arbitrary-document.ts';
 
 const parser = new Parser();
 

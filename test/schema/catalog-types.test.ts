@@ -8,7 +8,7 @@ import { shopFacts } from '../../examples/shop/generator.ts';
 import shop from '../../examples/shop/thereupon.config.ts';
 import { catalogSchemas, catalogTypes, defineEvent, jsonSchema, open } from '../../src/index.ts';
 import type { Catalog, JsonValue, SystemOptions } from '../../src/index.ts';
-import { jsonSchemaDocument } from './arbitrary-schema.ts';
+import { jsonSchemaDocument } from './arbitrary-document.ts';
 import { typeCheck } from './type-check.ts';
 
 async function catalogOf(config: Partial<SystemOptions>): Promise<Catalog> {

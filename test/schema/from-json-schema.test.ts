@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineEvent, InvalidDefinition, jsonSchema, open } from '../../src/index.ts';
 import type { JsonSchemaDocument, JsonSchemaOptions } from '../../src/index.ts';
-import { jsonSchemaDocument } from './arbitrary-schema.ts';
+import { jsonSchemaDocument } from './arbitrary-document.ts';
 
 const ORDER = {
   type: 'object',
