@@ -7,12 +7,14 @@ const LAYERS = [
   [['schema'], ['time']],
   [['channel']],
   [['producer'], ['consumer']],
-  [['projection'], ['operator'], ['workflow']],
+  [['projection'], ['operator'], ['workflow'], ['decider']],
   [['automation']],
   [
     [
       'open\\.ts',
       'reader\\.ts',
+      'store-address\\.ts',
+      'system-definitions\\.ts',
       'catalog\\.ts',
       'describe',
       'config\\.ts',
@@ -28,7 +30,7 @@ const LAYERS = [
 ];
 
 const PORTS =
-  '^src/(channel/(event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
+  '^src/(channel/(append-conditions|event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 
@@ -73,7 +75,7 @@ module.exports = {
     {
       name: 'only-open-loads-backends',
       severity: 'error',
-      from: { path: '^src/', pathNot: [TEST, '^src/(backends|bench|cli|testing)/', '^src/open\\.ts$'] },
+      from: { path: '^src/', pathNot: [TEST, '^src/(backends|bench|cli|testing)/', '^src/store-address\\.ts$', '^src/open\\.ts$'] },
       to: { path: '^src/backends/' },
     },
     {
@@ -90,7 +92,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/contract/',
-          '^src/(system|event|channel|consumer|projection|operator|time|automation|producer|schema|testing)/',
+          '^src/(system|event|channel|consumer|decider|projection|operator|time|automation|producer|schema|testing)/',
           '^src/(errors|index|open|store)\\.ts$',
         ],
       },

@@ -7,6 +7,8 @@ export interface CatalogEvent {
   readonly version: number;
   readonly summary: string | undefined;
   readonly onInvalid: string;
+  /** The name of the library that the schema came from. */
+  readonly vendor: string;
   readonly jsonSchema: JsonValue | undefined;
   /** Whether the running program defines it, or only the store remembers it. */
   readonly defined: boolean;
@@ -43,6 +45,7 @@ export function catalogOf(
       version: record.version,
       summary: record.summary,
       onInvalid: record.onInvalid,
+      vendor: record.vendor,
       jsonSchema: record.jsonSchema,
       defined: defined.has(`${record.type} ${record.version}`),
       publishedBy: visible

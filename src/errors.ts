@@ -97,16 +97,19 @@ export class EventDataInvalid extends ThereuponError {
   readonly issues: readonly SchemaIssue[];
 
   constructor(type: string, schemaVersion: number, issues: readonly SchemaIssue[]) {
-    const listed = issues.slice(0, 5).map((issue) => `${issue.path}: ${issue.message}`);
-    const more = issues.length > 5 ? `; and ${issues.length - 5} more` : '';
     super(
       { code: 'event-data-invalid', retry: 'never', fault: 'caller' },
-      `data of ${type} (schema version ${schemaVersion}) does not fit its schema: ${listed.join('; ')}${more}`,
+      `data of ${type} (schema version ${schemaVersion}) does not fit its schema: ${listedIssues(issues)}`,
     );
     this.type = type;
     this.schemaVersion = schemaVersion;
     this.issues = issues;
   }
+}
+
+function listedIssues(issues: readonly SchemaIssue[]): string {
+  const listed = issues.slice(0, 5).map(({ path, message }) => `${path}: ${message}`);
+  return `${listed.join('; ')}${issues.length > 5 ? `; and ${issues.length - 5} more` : ''}`;
 }
 
 /** No definition is known for this event type, and unknown types are not accepted. */
@@ -156,6 +159,103 @@ export class EventContentConflict extends ThereuponError {
     this.id = input.id;
     this.position = input.position;
     this.differs = input.differs;
+  }
+}
+
+/** A writer's condition about the log did not hold (`unless`). Nothing was written. */
+export class ConditionFailed extends ThereuponError {
+  /** Which of the conditions, from 0. */
+  readonly condition: number;
+  /** Of the first event that stands against it. */
+  readonly position: number;
+
+  constructor({ claim, position }: { readonly claim: number; readonly position: number }) {
+    super(
+      { code: 'condition-failed', retry: 'never', fault: 'caller' },
+      `condition ${claim}: expected no further event of its query, found one at position ${position}; read again, decide again`,
+    );
+    this.condition = claim;
+    this.position = position;
+  }
+}
+
+/** The data of a command does not fit its schema. Nothing was decided. */
+export class CommandDataInvalid extends ThereuponError {
+  readonly command: string;
+  readonly issues: readonly SchemaIssue[];
+
+  constructor(command: string, issues: readonly SchemaIssue[]) {
+    super(
+      { code: 'command-data-invalid', retry: 'never', fault: 'caller' },
+      `data of command ${command} does not fit its schema: ${listedIssues(issues)}`,
+    );
+    this.command = command;
+    this.issues = issues;
+  }
+}
+
+/** No decider takes this command. */
+export class UnknownCommand extends ThereuponError {
+  readonly command: string;
+  readonly known: readonly string[];
+
+  constructor(command: string, known: readonly string[]) {
+    super(
+      { code: 'unknown-command', retry: 'never', fault: 'caller' },
+      `command ${describeValue(command)}: no decider takes it; ${known.length === 0 ? 'this system has no deciders' : `there are ${known.join(', ')}`}`,
+    );
+    this.command = command;
+    this.known = known;
+  }
+}
+
+/** A command with this id had an outcome, and it asked for something else. */
+export class CommandContentConflict extends ThereuponError {
+  readonly id: string;
+  readonly command: string;
+  readonly first: string;
+
+  constructor(id: string, command: string, first: string) {
+    const was = first === command ? 'with other data' : `as ${first}`;
+    super(
+      { code: 'command-content-conflict', retry: 'never', fault: 'caller' },
+      `command ${command} ${id}: this id was executed before ${was}; another command needs another id`,
+    );
+    this.id = id;
+    this.command = command;
+    this.first = first;
+  }
+}
+
+/** Others were first each time the command was decided. Nothing was recorded. */
+export class CommandContested extends ThereuponError {
+  readonly command: string;
+  readonly attempts: number;
+
+  constructor(command: string, attempts: number, cause: unknown) {
+    super(
+      { code: 'command-contested', retry: 'backoff', fault: 'environment' },
+      `command ${command}: what it was decided on changed each of ${attempts} times; nothing was recorded, try again`,
+      { cause },
+    );
+    this.command = command;
+    this.attempts = attempts;
+  }
+}
+
+/** What a state is made of was removed from the log. */
+export class HistoryIncomplete extends ThereuponError {
+  readonly stream: string;
+  /** The first version that is still there. */
+  readonly firstVersion: number;
+
+  constructor(stream: string, firstVersion: number) {
+    super(
+      { code: 'history-incomplete', retry: 'never', fault: 'caller' },
+      `stream ${stream}: its events below version ${firstVersion} were removed, and no snapshot holds what they made; its state cannot be told`,
+    );
+    this.stream = stream;
+    this.firstVersion = firstVersion;
   }
 }
 

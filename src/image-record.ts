@@ -50,6 +50,10 @@ function optional<Value>(read: Read<Value>): Read<Value | undefined> {
   return (value, path) => (value === undefined ? undefined : read(value, path));
 }
 
+function orNone(read: Read<number>): Read<number> {
+  return (value, path) => (value === undefined ? 0 : read(value, path));
+}
+
 function orNull<Value>(read: Read<Value>): Read<Value | null> {
   return (value, path) => (value === null ? null : read(value, path));
 }
@@ -150,10 +154,11 @@ const encoded: { readonly [Name in keyof EncodedEvent]-?: Read<EncodedEvent[Name
   data: orNull(text),
   attributes: optional(mapOf(scalar) as Read<RareAttributes>),
 };
-const counts = Object.fromEntries(Object.keys(CONTENT_KINDS).map((kind) => [kind, count])) as Record<
-  ContentKind,
-  Read<number>
->;
+/** Images from before there were some kinds say nothing of them: there was none. */
+const SINCE_LATER: ReadonlySet<string> = new Set<ContentKind>(['command']);
+const counts = Object.fromEntries(
+  Object.keys(CONTENT_KINDS).map((kind) => [kind, SINCE_LATER.has(kind) ? orNone(count) : count]),
+) as Record<ContentKind, Read<number>>;
 
 /** A record of each kind, whole: members that are undefined are there. Errors: InvalidInput names the place. */
 export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
@@ -185,6 +190,16 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
     id: text,
     recordedMs: integer,
     digest: text,
+  }),
+  command: objectOf<RecordOf<'command'>>({
+    kind: oneOf('command'),
+    id: text,
+    name: text,
+    digest: text,
+    outcome: optional(json),
+    recordedMs: integer,
+    position: place,
+    events: count,
   }),
   consumer: objectOf<RecordOf<'consumer'>>({
     kind: oneOf('consumer'),

@@ -8,6 +8,10 @@ export { catalogTypes } from './describe/catalog-types.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
+export { fact, refuse } from './decider/decision.ts';
+export { defineCommand } from './decider/define-command.ts';
+export { defineDecider } from './decider/define-decider.ts';
+export { ofQuery, ofStream } from './decider/parts.ts';
 export { defineMonitor, defineSilence } from './operator/define-monitor.ts';
 export { definePattern } from './operator/define-pattern.ts';
 export { definePatterns } from './operator/define-patterns.ts';
@@ -32,6 +36,8 @@ export {
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
 export { jsonSchema } from './schema/from-json-schema.ts';
 export { BatchRefused } from './producer/ingest.ts';
+export { COMPATIBILITY_MODES, compareSchemas, incompatibilities } from './schema/compatibility/compare.ts';
+export { checkDesign } from './schema/design/lint.ts';
 export { keepAlive } from './system/keep-alive.ts';
 export { createLogger, silentLogger } from './system/logger.ts';
 export { durationMs } from './system/duration.ts';
@@ -41,8 +47,13 @@ export {
   CapabilityMissing,
   ClaimLost,
   Closed,
+  CommandContentConflict,
+  CommandContested,
+  CommandDataInvalid,
+  ConditionFailed,
   EventContentConflict,
   EventDataInvalid,
+  HistoryIncomplete,
   InvalidDefinition,
   InvalidEvent,
   InvalidInput,
@@ -59,6 +70,7 @@ export {
   SystemFull,
   TerminalError,
   ThereuponError,
+  UnknownCommand,
   UnknownEventType,
   WrongState,
 } from './errors.ts';
@@ -67,6 +79,7 @@ export type { AutomationDefinition, AutomationOptions, RunContext, Trigger } fro
 export type { InTimeOptions } from './automation/holding-automation.ts';
 export type { MatchContext, MatchContexts } from './automation/pattern-automation.ts';
 export type { Catalog, CatalogEvent, CatalogReaction } from './catalog.ts';
+export type { Condition, Query } from './channel/condition.ts';
 export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
 export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
 export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
@@ -82,6 +95,13 @@ export type { ConsumerDefinition, ConsumerOptions } from './consumer/define-cons
 export type { ConsumerStart } from './consumer/reaction.ts';
 export type { RetryOptions } from './consumer/retry-policy.ts';
 export type { IndexCondition, IndexValue } from './consumer/row-store.ts';
+export type { CommandAccepted, CommandOutcome, CommandRefused, DecidedFact } from './decider/command-outcome.ts';
+export type { Command, Decision, Refusal } from './decider/decision.ts';
+export type { ExecuteOptions, StateAt } from './decider/deciders.ts';
+export type { CommandDataOf, CommandDefinition, CommandInputOf, CommandOptions } from './decider/define-command.ts';
+export type { AcrossOptions, DeciderDefinition, DeciderOptions, SnapshotOptions } from './decider/define-decider.ts';
+export type { PartDefinition, QueryOptions } from './decider/parts.ts';
+export type { JsonDifference } from './event/json-difference.ts';
 export type { Fault, Retry, SchemaIssue } from './errors.ts';
 export type { HttpEvents, HttpMessage } from './event/cloudevents-http.ts';
 export type { IncomingEvent, Payload } from './event/cloudevents-incoming.ts';
@@ -136,11 +156,29 @@ export type { HoldOptions } from './operator/in-order.ts';
 export type { LateWay } from './operator/late-events.ts';
 export type { LatePolicy, WindowAggregate, WindowDefinition, WindowOptions } from './operator/define-window.ts';
 export type { WindowOf } from './operator/window-operator.ts';
+export type { AsOf } from './time/as-of.ts';
 export type { Windowing } from './time/windowing.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
 export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
 export type { ReplayFrom } from './consumer/replay.ts';
+export type {
+  CompatibilityDirection,
+  CompatibilityFinding,
+  CompatibilityMode,
+  SchemaVersion,
+  UndeclaredProperties,
+  VersionFinding,
+} from './schema/compatibility/compare.ts';
+export type { CompatibilityRule } from './schema/compatibility/rules.ts';
+export type {
+  DesignedEvent,
+  DesignFinding,
+  DesignOptions,
+  DesignRuleCode,
+  DesignSeverities,
+  DesignSeverity,
+} from './schema/design/lint.ts';
 export type { ClockOptions } from './schema/clock-trust.ts';
 export type { JsonSchema, JsonSchemaDocument, JsonSchemaOptions } from './schema/from-json-schema.ts';
 export type { PublishOptions } from './schema/encode.ts';

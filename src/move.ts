@@ -1,4 +1,4 @@
-import { factoryOf } from './open.ts';
+import { factoryOf } from './store-address.ts';
 import type { ImageCounts, ImageRecord } from './store-image.ts';
 import type { StoreFactory } from './store.ts';
 import { createEnvironment } from './system/environment.ts';

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import { applyRetention, assertRetentionRules } from './channel/retention.ts';
 import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
+import type { Condition } from './channel/condition.ts';
 import type { ExpectedVersion } from './channel/event-log.ts';
 import { Feed } from './channel/feed.ts';
 import { catalogOf } from './catalog.ts';
@@ -9,7 +9,6 @@ import type { Catalog } from './catalog.ts';
 import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
-import { retryPolicy } from './consumer/retry-policy.ts';
 import { withUpstreams } from './consumer/told-time.ts';
 import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
@@ -24,14 +23,11 @@ import { Publisher } from './producer/publisher.ts';
 import type { Outgoing, Publication, Published } from './producer/publisher.ts';
 import type { OwnOutbox, TransactionQueries } from './producer/outbox.ts';
 import { Outboxes } from './producer/outboxes.ts';
-import {
-  QUARANTINE,
-  admitEdit,
-  editQuarantined,
-  quarantineSelection,
-  releaseFromQuarantine,
-  shownFromQuarantine,
-} from './producer/quarantine.ts';
+import { QUARANTINE, admitEdit, editQuarantined, shownFromQuarantine } from './producer/quarantine.ts';
+import { Deciders } from './decider/deciders.ts';
+import type { ExecuteOptions } from './decider/deciders.ts';
+import type { CommandOutcome } from './decider/command-outcome.ts';
+import type { CommandDefinition, CommandInputOf } from './decider/define-command.ts';
 import { Views } from './projection/views.ts';
 import { Reader } from './reader.ts';
 import type { PublishOptions } from './schema/encode.ts';
@@ -42,6 +38,8 @@ import { durationMs } from './system/duration.ts';
 import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
 import type { Environment } from './system/environment.ts';
+import { definitionsOf, quarantineReaction, reactionsOf } from './system-definitions.ts';
+import { factoryOf } from './store-address.ts';
 import { assertOptions, isStoreFactory } from './system-options.ts';
 import { ClockTrust } from './schema/clock-trust.ts';
 import type { SystemOptions } from './system-options.ts';
@@ -93,6 +91,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly consumers: Consumers;
   readonly deadLetters: DeadLetters;
   readonly views: Views;
+  readonly deciders: Deciders;
   readonly events: Reader;
   readonly options: SystemOptions<Events>;
   readonly #store: Store;
@@ -151,7 +150,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
       sourceOf: (reaction) => `${source}/${encodeURIComponent(reaction.name)}`,
     });
     this.deadLetters = this.consumers.deadLetters;
-    this.views = new Views(store.rows, options.projections ?? []);
+    this.views = new Views(store.log, store.rows, options.projections ?? []);
+    this.deciders = new Deciders({
+      log: store.log,
+      rows: store.rows,
+      publisher: this.#publisher,
+      environment,
+      deciders: options.deciders ?? [],
+    });
     this.events = new Reader(store.log, feed);
   }
 
@@ -216,12 +222,13 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return this.#publisher.publish(definition, data, options);
   }
 
-  /** Records several facts, all or none (G3). */
+  /** Records several facts, all or none (G3); with `unless`, only if no event of these queries was recorded meanwhile. */
   publishAll(
     publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
+    options?: { readonly unless?: readonly Condition[] },
   ): Promise<readonly Published[]> {
     this.#assertWritable();
-    return this.#publisher.publishAll(publications);
+    return this.#publisher.publishAll(publications, options);
   }
 
   /** Appends facts to one stream if its version is as expected (G4). */
@@ -232,6 +239,23 @@ export class System<Events extends EventDefinition = EventDefinition> {
   ): Promise<readonly Published[]> {
     this.#assertWritable();
     return this.#publisher.append(stream, publications, options);
+  }
+
+  /**
+   * Decides a command, and records what comes of it. Durable on return, also a refusal.
+   *
+   * Guarantee Decided on all that was recorded before it, whoever else decides at the same time (G4): when others are first it is decided
+   *           again, as often as its decider says. The same `id` again has the first outcome, for ever, and records nothing (G2).
+   * Errors    CommandDataInvalid, UnknownCommand, CommandContentConflict (the id asked for something else), StreamVersionConflict (what the
+   *           caller claims), CommandContested, HistoryIncomplete, StreamDeleted; what `decide` throws; as `publish`. Then nothing was recorded.
+   */
+  execute<Definition extends CommandDefinition>(
+    command: Definition,
+    data: CommandInputOf<Definition>,
+    options?: ExecuteOptions,
+  ): Promise<CommandOutcome> {
+    this.#assertWritable();
+    return this.deciders.execute(command, data, options);
   }
 
   /**
@@ -404,6 +428,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       const graceMs = durationMs(this.options.closeGrace ?? '10s', 'closeGrace');
       await this.consumers.stop(graceMs);
       await this.#outboxes.close(graceMs);
+      await this.deciders.settled();
       this.#feed.close();
       await this.#store.close();
     } finally {
@@ -415,96 +440,4 @@ export class System<Events extends EventDefinition = EventDefinition> {
     if (this.#closing !== undefined) throw new Closed('the system');
     if (this.#store.readOnly) throw new StoreReadOnly(this.#store.location);
   }
-}
-
-/** Names a store by text: `'memory:'`, the address of a PostgreSQL database, or the path of an SQLite file. */
-export async function factoryOf(store: string): Promise<StoreFactory> {
-  if (store === 'memory:') return (await import('./backends/memory/memory.ts')).memory();
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(store)?.[1];
-  if (scheme !== undefined && /^postgres(?:ql)?$/i.test(scheme)) return postgresStore(store);
-  if ((scheme !== undefined && scheme !== 'file') || /^postgres(?:ql)?:/i.test(store)) {
-    const expected = "'memory:', postgres://… or the path of an SQLite file";
-    throw new InvalidInput({ path: 'store', expected, found: withoutPassword(store) });
-  }
-  if (store === ':memory:')
-    throw new InvalidInput({
-      path: 'store',
-      expected: "'memory:' for a store in memory, or the path of a file",
-      found: store,
-    });
-  const file = /^file:/i.test(store) ? fileOfUrl(store) : store;
-  return (await import('./backends/sqlite/sqlite.ts')).sqlite(file);
-}
-
-function withoutPassword(address: string): string {
-  return address.replace(/^([^:]+:\/{0,2}[^:/?#]*):.*@/u, '$1:…@');
-}
-
-async function postgresStore(address: string): Promise<StoreFactory> {
-  try {
-    return (await import('./backends/postgres/postgres.ts')).postgres(address);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    const expected = 'the package pg beside thereupon, for a store in PostgreSQL (npm install pg)';
-    throw new InvalidInput({ path: 'store', expected, found: undefined }, { cause: error });
-  }
-}
-
-/** The path in a file URL, absolute or not. */
-function fileOfUrl(url: string): string {
-  if (/^file:\/\//i.test(url)) {
-    try {
-      return fileURLToPath(url);
-    } catch (error) {
-      const expected = 'a file URL such as file:///var/lib/app.db, or a path';
-      throw new InvalidInput({ path: 'store', expected, found: url }, { cause: error });
-    }
-  }
-  return decodeURIComponent(url.slice('file:'.length));
-}
-
-function reactionsOf(options: SystemOptions): readonly Reaction[] {
-  return [
-    ...(options.consumers ?? []),
-    ...(options.projections ?? []),
-    ...(options.windows ?? []),
-    ...(options.monitors ?? []),
-    ...(options.automations ?? []),
-  ].map(({ reaction }) => reaction);
-}
-
-function definitionsOf(options: SystemOptions): readonly EventDefinition[] {
-  const named = [
-    ...(options.consumers ?? []),
-    ...(options.windows ?? []),
-    ...(options.monitors ?? []),
-    ...(options.automations ?? []),
-  ].flatMap(({ on, publishes }) => [...on, ...publishes]);
-  const projected = (options.projections ?? []).flatMap(({ on }) => [...on]);
-  return [...new Set([...(options.events ?? []), ...named, ...projected])];
-}
-
-/** Quarantined events are deliveries of a consumer of their own, and so are dead letters like all others. */
-function quarantineReaction(registry: SchemaRegistry, clocks: ClockTrust, { clock }: Environment): Reaction {
-  return {
-    name: QUARANTINE,
-    kind: 'system',
-    summary: 'Events whose data did not fit their schema: retry after the schema was mended, edit, or discard',
-    selection: quarantineSelection,
-    consumes: [SYSTEM_EVENTS.eventQuarantined],
-    publishes: [],
-    loops: undefined,
-    start: 'beginning',
-    mode: 'queue',
-    concurrency: 4,
-    retry: retryPolicy({ attempts: 1 }, QUARANTINE),
-    timeoutMs: undefined,
-    state: undefined,
-    keyedBy: 'position',
-    keyOf: (event) => `#${event.position}`,
-    priorityOf: undefined,
-    delayMsOf: undefined,
-    handle: async (attempt) =>
-      attempt.append(await releaseFromQuarantine(registry, attempt.event, { clocks, nowMs: clock.now() })),
-  };
 }

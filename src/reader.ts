@@ -1,21 +1,26 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventLog, ListStreamsOptions, StreamState } from './channel/event-log.ts';
 import type { Feed } from './channel/feed.ts';
+import { queryOf } from './channel/condition.ts';
+import type { Query } from './channel/condition.ts';
 import { compileSelection } from './channel/selection.ts';
 import type { CompiledSelection, Selection } from './channel/selection.ts';
 import { subscription } from './channel/subscription.ts';
-import { InvalidInput } from './errors.ts';
+import { InvalidInput, LimitExceeded } from './errors.ts';
 import type { RecordedEvent } from './event/event.ts';
 import { roughBytes } from './event/event-size.ts';
 import { START } from './event/position.ts';
 import type { Position } from './event/position.ts';
 import { assertStreamName } from './event/stream-name.ts';
+import { assertTags } from './event/tags.ts';
 
 /** Which events of the log, and which page of them. */
 export interface ReadEventsOptions extends Selection {
   readonly after?: Position | number;
   readonly direction?: 'forward' | 'backward';
   readonly correlationid?: string;
+  /** Events that have all of these tags. Not together with `stream` or `correlationid`. */
+  readonly tags?: readonly string[];
   readonly stream?: string;
   /** Recorded at or after, and before; milliseconds since 1970. */
   readonly recordedFromMs?: number;
@@ -79,6 +84,7 @@ export class Reader {
       categories:
         options.categories ?? (options.stream === undefined ? undefined : [options.stream.split('-', 1)[0] ?? '']),
     });
+    assertTagged(options);
     const bounds = await this.#bounds(options);
     if (options.stream !== undefined)
       return this.#readOfStream(options.stream, { ...options, limit }, selection, bounds);
@@ -94,6 +100,7 @@ export class Reader {
         limit: SCAN_PAGE,
         maxBytes: PAGE_BYTES - bytes,
         ...(options.types === undefined ? {} : { types: options.types }),
+        ...(options.tags === undefined ? {} : { tags: options.tags }),
         ...(options.correlationid === undefined ? {} : { correlationid: options.correlationid }),
       });
       if (page.length === 0) return { events: found, next: undefined };
@@ -112,6 +119,28 @@ export class Reader {
       await nextTurn();
     }
     return { events: found, next: cursor };
+  }
+
+  /**
+   * All events of a query, and the place up to which they are all: what a writer may claim that nothing came after (`unless`).
+   *
+   * Shape     In position order, oldest first. For queries with few events: they are in memory at once.
+   * Errors    LimitExceeded above 100,000 events; InvalidInput, InvalidPattern (`query`)
+   */
+  async readQuery(query: Query): Promise<{ readonly events: readonly RecordedEvent[]; readonly head: Position }> {
+    const { matches, ...indexed } = queryOf(query, 'query');
+    const events: RecordedEvent[] = [];
+    let head = await this.#log.head();
+    for (let after: Position = START; ;) {
+      const page = await this.#log.read({ ...indexed, after, limit: SCAN_PAGE, maxBytes: PAGE_BYTES });
+      events.push(...(matches === undefined ? page : page.filter(matches)));
+      if (events.length > MAX_SCANNED) throw new LimitExceeded('events of a query', MAX_SCANNED, events.length);
+      const last = page.at(-1);
+      if (last === undefined) return { events, head };
+      after = last.position;
+      head = Math.max(head, after) as Position;
+      await nextTurn();
+    }
   }
 
   /** A page of one stream's events in position order: found through the stream, however long the log is. */
@@ -234,6 +263,17 @@ export class Reader {
       until: recordedUntilMs === undefined ? await this.#log.head() : await this.#log.positionBefore(recordedUntilMs),
     };
   }
+}
+
+function assertTagged({ tags, stream, correlationid }: ReadEventsOptions): void {
+  if (tags === undefined) return;
+  assertTags(tags, 'tags');
+  if (stream !== undefined || correlationid !== undefined)
+    throw new InvalidInput({
+      path: 'tags',
+      expected: 'no stream and no correlationid beside tags',
+      found: stream ?? correlationid,
+    });
 }
 
 function assertLimit(limit: number): number {

@@ -1,3 +1,4 @@
+import type { RecordedCommand } from './channel/append-conditions.ts';
 import type { ConsumerRecord } from './consumer/checkpoint-store.ts';
 import type { Delivery } from './consumer/delivery-store.ts';
 import type { LaneGroup } from './consumer/lanes.ts';
@@ -41,6 +42,7 @@ export type ImageRecord =
   | { readonly kind: 'stream'; readonly stream: string; readonly version: number; readonly deleted: boolean }
   | ({ readonly kind: 'event' } & StoredEvent)
   | ({ readonly kind: 'removed' } & RemovedEvent)
+  | ({ readonly kind: 'command' } & RecordedCommand)
   | ({ readonly kind: 'consumer' } & ConsumerRecord & Divided)
   | ({ readonly kind: 'delivery' } & Delivery)
   /** One that has rows, and the indexes that it knows, by name. */
@@ -72,6 +74,7 @@ export const CONTENT_KINDS: Readonly<Record<ContentKind, string>> = {
   stream: 'streams',
   event: 'events',
   removed: 'identities of removed events',
+  command: 'commands',
   consumer: 'consumers',
   delivery: 'deliveries',
   namespace: 'namespaces',

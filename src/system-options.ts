@@ -3,12 +3,17 @@ import { assertRetentionRules } from './channel/retention.ts';
 import type { RetentionRule } from './channel/retention.ts';
 import type { AutomationDefinition } from './automation/define-automation.ts';
 import type { ConsumerDefinition } from './consumer/define-consumer.ts';
+import type { DeciderDefinition } from './decider/define-decider.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from './errors.ts';
 import { isUriReference } from './event/cloudevents-uri.ts';
 import type { EventDefinition } from './event/define-event.ts';
 import type { MonitorDefinition } from './operator/define-monitor.ts';
 import type { WindowDefinition } from './operator/define-window.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
+import { assertMode } from './schema/compatibility/compare.ts';
+import type { CompatibilityMode } from './schema/compatibility/compare.ts';
+import { assertDesignOptions } from './schema/design/lint.ts';
+import type { DesignOptions } from './schema/design/lint.ts';
 import type { ClockOptions } from './schema/clock-trust.ts';
 import type { EventLimits } from './schema/event-limits.ts';
 import type { UnknownTypePolicy } from './schema/registry.ts';
@@ -22,6 +27,7 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   readonly store: StoreFactory | string;
   /** The facts that the program itself publishes. Those that reactions name are known without being listed. */
   readonly events?: readonly Events[];
+  readonly deciders?: readonly DeciderDefinition[];
   readonly consumers?: readonly ConsumerDefinition[];
   readonly projections?: readonly ProjectionDefinition[];
   readonly windows?: readonly WindowDefinition[];
@@ -32,6 +38,10 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** Events of types that nobody defined: default `'reject'`. */
   readonly unknownTypes?: UnknownTypePolicy;
   readonly retention?: readonly RetentionRule[];
+  /** What is demanded of a new version of an event's schema by `thereupon check`, default `'backward'`; docs/guides/schemas.md. */
+  readonly compatibility?: CompatibilityMode;
+  /** Which rules of design `thereupon check --design` goes by. Default: all, as errors, and `generic-change` as a warning. */
+  readonly design?: DesignOptions;
   /** How far clocks may be ahead: events from further in the future are quarantined, as what does not fit its schema. Default: all are taken. */
   readonly clocks?: ClockOptions;
   /**
@@ -57,7 +67,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events consumers projections windows monitors automations source unknownTypes retention clocks outboxes limits consume closeGrace environment server feed'.split(
+  'store events deciders consumers projections windows monitors automations source unknownTypes retention compatibility design clocks outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -72,6 +82,8 @@ export function assertOptions(options: SystemOptions): void {
     throw new InvalidInput({ path: `options.${name}`, expected, found: name });
   }
   assertRetentionRules(options.retention ?? []);
+  if (options.compatibility !== undefined) assertMode(options.compatibility, 'compatibility');
+  if (options.design !== undefined) assertDesignOptions(options.design, 'design');
   if (options.closeGrace !== undefined) durationMs(options.closeGrace, 'closeGrace');
   const { source, store, unknownTypes } = options;
   if (!(typeof store === 'string' && store !== '') && !isStoreFactory(store))
@@ -133,7 +145,7 @@ function assertDatabases(databases: readonly DatabaseSync[]): void {
   }
 }
 
-const LISTS = ['events', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const;
+const LISTS = ['events', 'deciders', 'consumers', 'projections', 'windows', 'monitors', 'automations'] as const;
 
 /** Errors: InvalidInput names what of a program is no list. */
 export function assertLists(program: Partial<Record<(typeof LISTS)[number], unknown>>): void {

@@ -13,21 +13,37 @@ it('shows in the README exactly the program that runs here', async () => {
   expect(readme).toContain(`\`\`\`ts\n${program}\`\`\``);
 });
 
+it('shows in the guide of deciding exactly the program that runs here', async () => {
+  const guide = await readFile(path.join(root, 'docs/guides/deciding.md'), 'utf8');
+  const program = await readFile(path.join(root, 'examples/deciding/program.ts'), 'utf8');
+  expect(guide).toContain(`\`\`\`ts\n${program}\`\`\``);
+});
+
 it('shows in the guide of simulation exactly the test of the shop', async () => {
   const guide = await readFile(path.join(root, 'docs/guides/simulation.md'), 'utf8');
   const test = await readFile(path.join(root, 'examples/shop/shop.test.ts'), 'utf8');
   expect(guide).toContain(`\`\`\`ts\n${test}\`\`\``);
 });
 
-it('runs the program of the README and prints what its comment says', async () => {
+it('shows in the README of people exactly one of its tests', async () => {
+  const readme = await readFile(path.join(root, 'examples/people/README.md'), 'utf8');
+  const shown = /```ts\n(.+?)\n```/s.exec(readme)?.[1] ?? '';
+  const indented = shown.replaceAll(/^(?=.)/gm, '  ');
+  expect(await readFile(path.join(root, 'examples/people/people.test.ts'), 'utf8')).toContain(`\n${indented}\n`);
+});
+
+it.each([
+  ['the README', 'examples/readme/program.ts', '{ orders: 1, total: 120 }'],
+  ['the guide of deciding', 'examples/deciding/program.ts', 'enrolled\nfull\n0'],
+])('runs the program of %s and prints what its comments say', async (_where, program, printed) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'thereupon-readme-'));
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ['--conditions=thereupon-source', path.join(root, 'examples/readme/program.ts')],
+      ['--conditions=thereupon-source', path.join(root, program)],
       { cwd: folder },
     );
-    expect(stdout.trim()).toBe('{ orders: 1, total: 120 }');
+    expect(stdout.trim()).toBe(printed);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

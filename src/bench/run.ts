@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { executeCommands, loadStates, stateAsOf } from './decide.ts';
 import { matchFilters } from './filter.ts';
 import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
@@ -42,6 +43,9 @@ const WORKLOADS: readonly Workload[] = [
   manyPatternsApart,
   manyPatternsLive,
   openTimers,
+  executeCommands,
+  loadStates,
+  stateAsOf,
   stateOverTime,
   memoryOfCatchUp,
   growth,

@@ -1,5 +1,6 @@
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
+import type { CommandEntry, QueryClaim, RecordedCommand } from './append-conditions.ts';
 
 /** A writer's claim about a stream: its exact version (0 = no events), or one of the three words. */
 export type ExpectedVersion = number | 'none' | 'exists' | 'any';
@@ -7,12 +8,17 @@ export type ExpectedVersion = number | 'none' | 'exists' | 'any';
 export interface StreamClaim {
   readonly stream: string;
   readonly version: ExpectedVersion;
+  /**
+   * The last event of the stream is this one, and not another of the same version: for a writer that goes on from what it has handed in and
+   * that is not recorded yet.
+   */
+  readonly last?: Pick<EncodedEvent, 'source' | 'id'>;
 }
 
 /**
  * One atomic write: all events or none, each to its own stream, in the given order.
  *
- * Shape     events: at least one. Versions follow each stream's last one without a gap.
+ * Shape     events: at least one, or none with a command. Versions follow each stream's last one without a gap.
  */
 export interface AppendRequest {
   readonly events: readonly EncodedEvent[];
@@ -21,6 +27,10 @@ export interface AppendRequest {
    * write to may be named too. Any claim but `any` about a deleted stream is refused as `stream-deleted`.
    */
   readonly expected?: readonly StreamClaim[];
+  /** Checked in the same transaction, against the log as it is before this request. Lifted where the request holds a known event. */
+  readonly unless?: readonly QueryClaim[];
+  /** Remembered with the events, for ever. One whose id is known refuses the request before everything else. */
+  readonly command?: CommandEntry;
   /**
    * What to do when an event's (source, id) is known: `verify` compares the content and refuses another one (G2);
    * `keep-first` lets the first fact stand whatever this one says (for ids that are derived from a cause).
@@ -43,8 +53,8 @@ export interface Appended {
 /**
  * What became of a request. Refusals are outcomes, not exceptions: nothing of the request was written.
  *
- * Of several reasons to refuse the first one counts: the events in their order (a known one with other content, a new one
- * for a deleted stream; a known one for a deleted stream is a duplicate), then the claims in their order.
+ * Of several reasons to refuse the first one counts: a known command, the events in their order (a known one with other content, a new one
+ * for a deleted stream; a known one for a deleted stream is a duplicate), then the claims in their order, then those about queries.
  * `differs` is never empty: names as of `contentDifference`, or `content` alone when the first one was trimmed. `position` is
  * START when the first one stands in the same refused request or unit.
  */
@@ -65,7 +75,10 @@ export type AppendOutcome =
       readonly position: Position;
       readonly differs: readonly string[];
     }
-  | { readonly ok: false; readonly reason: 'stream-deleted'; readonly stream: string };
+  | { readonly ok: false; readonly reason: 'stream-deleted'; readonly stream: string }
+  /** `claim`: which one did not hold. `position`: of the first event that stands against it; START when it stands in the same unit. */
+  | { readonly ok: false; readonly reason: 'query-conflict'; readonly claim: number; readonly position: Position }
+  | { readonly ok: false; readonly reason: 'command-known'; readonly command: RecordedCommand };
 
 export interface ReadOptions {
   /** Events above this position (forward) or below it (backward). Default: the respective end of the log. */
@@ -75,6 +88,8 @@ export interface ReadOptions {
   readonly limit: number;
   /** Only events of these types; none for an empty list. A backend may use an index; the result is the same. */
   readonly types?: readonly string[];
+  /** Only events that have all of these tags. Not together with `correlationid`. */
+  readonly tags?: readonly string[];
   readonly correlationid?: string;
   /** The answer ends with the event that makes it so large (`roughBytes`). A short answer is then not the end of the log; an empty one is. */
   readonly maxBytes?: number;
@@ -155,6 +170,10 @@ export interface EventLog {
   listStreams(options: ListStreamsOptions): Promise<readonly StreamState[]>;
   /** By identity. Undefined when unknown or trimmed. */
   find(source: string, id: string): Promise<RecordedEvent | undefined>;
+  /** Every event with this id, whatever its source, in the order of the log. */
+  findById(id: string): Promise<readonly RecordedEvent[]>;
+  /** A command that was recorded, by its id. */
+  findCommand(id: string): Promise<RecordedCommand | undefined>;
   /** Position of the last event, START when there was none. Trimming does not lower it. */
   head(): Promise<Position>;
   /** The position after which come exactly the events recorded at or after the instant. The head when there are none. */

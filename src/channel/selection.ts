@@ -18,6 +18,8 @@ export interface CompiledSelection {
   readonly types: readonly string[] | undefined;
   /** What the shared index knows of the selection: `where` and whatever of the rest it does not speak of itself. */
   readonly pattern: CompiledPattern | undefined;
+  /** What it was made of: an event is selected by any of these. */
+  readonly asked: readonly Selection[];
   /** The whole selection, for one event. */
   matches(event: RecordedEvent): boolean;
 }
@@ -37,6 +39,7 @@ export function compileSelection(selection: Selection): CompiledSelection {
   return {
     types: selection.types,
     pattern: indexPattern(selection),
+    asked: [selection],
     matches(event) {
       if (types !== undefined && !types.has(event.type)) return false;
       if (sources !== undefined && !sources.has(event.source)) return false;
@@ -60,6 +63,7 @@ export function eitherOf(left: CompiledSelection, right: CompiledSelection): Com
   return {
     types,
     pattern: alternatives === undefined ? undefined : { alternatives },
+    asked: [...left.asked, ...right.asked],
     matches: (event) => left.matches(event) || right.matches(event),
   };
 }

@@ -3,6 +3,8 @@ import { ThereuponError } from '../index.ts';
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+/** What was checked does not hold: a schema that may not take the place of another one, an event that is badly designed. */
+export const EXIT_INCOMPATIBLE = 5;
 
 /** The command was called in a way that it does not understand: exit code 2. */
 export class UsageError extends Error {

@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './commands/bench.ts';
 import { catalogCommand } from './commands/catalog.ts';
+import { checkCommand } from './commands/check.ts';
+import { commandCommand } from './commands/command.ts';
 import { consumersCommand } from './commands/consumers.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -30,7 +32,7 @@ PostgreSQL whose programs run on other machines they open themselves; what steer
 configuration of the program, or the address of its server (--url).`;
 
 /**
- * Runs one command. Answers the exit code: 0 it is done, 1 it failed, 2 it was not understood.
+ * Runs one command. Answers the exit code: 0 it is done, 1 it failed, 2 it was not understood, 5 what was checked does not hold.
  *
  * Guarantee Never throws: what goes wrong is said on the terminal, in words for the one who called.
  */
@@ -70,6 +72,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     devCommand,
     startCommand,
     publishCommand,
+    commandCommand,
     tailCommand,
     importCommand,
     exportCommand,
@@ -80,6 +83,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     deadLettersCommand,
     viewsCommand,
     catalogCommand,
+    checkCommand,
     doctorCommand,
     migrateCommand,
     simulateCommand,

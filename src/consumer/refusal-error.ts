@@ -9,6 +9,8 @@ export function refusalError(refusal: AppendOutcome & { ok: false }): Error {
     case 'content-conflict':
       return new EventContentConflict(refusal);
     case 'version-conflict':
+    case 'query-conflict':
+    case 'command-known':
       return new WrongState(`the log refused what the handler published: ${refusal.reason}`);
   }
 }

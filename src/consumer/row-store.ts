@@ -46,7 +46,7 @@ export interface ReindexedPage {
 }
 
 /**
- * Keyed rows in namespaces with declared indexes. Written through UnitOfWork.
+ * Keyed rows in namespaces with declared indexes. What belongs to the handling of events is written through UnitOfWork.
  *
  * Shape     Order of index values: null, false, true, numbers, strings by code point. A comparison holds only within one kind.
  *           A row without a value for an index counts as null there, in `where` and in `orderBy`. Keys by code point.
@@ -62,6 +62,8 @@ export interface RowStore {
     query: RowQuery,
   ): Promise<readonly (Row & { readonly orderValue: IndexValue | undefined })[]>;
   count(namespace: string): Promise<number>;
+  /** Writes rows that belong to nothing else, all or none, durable on return: in order, of two writes to one key the later stands. */
+  put(rows: readonly RowWrite[]): Promise<void>;
   /** Removes every row of the namespace, durable on return. */
   clear(namespace: string): Promise<void>;
   /**

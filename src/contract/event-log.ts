@@ -1,6 +1,8 @@
 import type { ContractSuite } from './contract-case.ts';
 import { appendCases } from './event-log/append.ts';
+import { commandCases } from './event-log/commands.ts';
 import { concurrencyCases } from './event-log/concurrency.ts';
+import { conditionCases } from './event-log/conditions.ts';
 import { contentCases } from './event-log/content.ts';
 import { duplicateCases } from './event-log/duplicates.ts';
 import { readingCases } from './event-log/reading.ts';
@@ -17,6 +19,8 @@ import { watchingCases } from './event-log/watching.ts';
 export const eventLogSuite: ContractSuite = (bench) => [
   ...appendCases(bench),
   ...duplicateCases(bench),
+  ...conditionCases(bench),
+  ...commandCases(bench),
   ...contentCases(bench),
   ...readingCases(bench),
   ...watchingCases(bench),

@@ -52,12 +52,14 @@ export async function holdingEverything(store: Store): Promise<void> {
     sampleEvent('b', {
       stream: 'cart-\uffee',
       subject: 's',
-      attributes: { tenant: 'ä', flag: true, n: 7 },
+      attributes: { tenant: 'ä', flag: true, n: 7, tags: 'x:1 ü' },
       encoding: 'base64',
       data: 'AAH/',
     }),
     sampleEvent('c', { source: '/other', stream: 'gone-1', encoding: 'none', data: null, schemaVersion: 0 }),
   );
+  const command = { id: 'c\u0000', name: 'do', digest: 'd', outcome: { why: '\u0000' } };
+  await store.log.append({ events: [], command, onDuplicate: 'verify' });
   await store.log.truncateStream('order-1', 150);
   await store.log.deleteStream('gone-1');
   await store.log.deleteStream('never-1');

@@ -19,6 +19,8 @@ import {
   SOURCES,
   STREAMS,
   TYPES,
+  COMMANDS,
+  TAGS,
 } from './model-operations.ts';
 import { sampleEvent } from './samples.ts';
 
@@ -79,7 +81,7 @@ function eventArbitrary(fc: FastCheck): fastCheck.Arbitrary<EncodedEvent> {
       fc.integer({ min: 0, max: EVENT_IDS - 1 }),
       fc.constantFrom(...SOURCES),
       fc.constantFrom(0, 0, 0, 0, 0, 1),
-      fc.constantFrom(0, 0, 0, 1, 2, 3),
+      fc.constantFrom(0, 0, 0, 1, 2, 3, 4, 4, 5, 5),
     )
     .map(([number, source, shift, content]) =>
       sampleEvent(`e${number}`, {
@@ -97,12 +99,41 @@ function appendArbitrary(fc: FastCheck): fastCheck.Arbitrary<AppendSketch> {
     fc.integer({ min: 0, max: 4 }),
     fc.constantFrom('none' as const, 'exists' as const, 'any' as const),
   );
-  const claim = fc.record({ stream: fc.constantFrom(...STREAMS), version });
-  return fc.record({
-    events: fc.array(eventArbitrary(fc), { minLength: 1, maxLength: 4 }),
-    expected: fc.oneof(fc.constant([]), fc.constant([]), fc.array(claim, { minLength: 1, maxLength: 2 })),
-    onDuplicate: fc.constantFrom('verify' as const, 'keep-first' as const),
+  const identity = fc.record({
+    source: fc.constantFrom(...SOURCES),
+    id: fc.integer({ min: 0, max: EVENT_IDS - 1 }).map((number) => `e${number}`),
   });
+  const claim = fc.record(
+    { stream: fc.constantFrom(...STREAMS), version, last: identity },
+    { requiredKeys: ['stream', 'version'] },
+  );
+  const query = fc.record(
+    {
+      types: fc.array(fc.constantFrom(...TYPES), { maxLength: 2 }),
+      tags: fc.array(fc.constantFrom(...TAGS), { minLength: 1, maxLength: 2 }),
+      after: fc.integer({ min: 0, max: 30 }),
+    },
+    { requiredKeys: ['after'] },
+  );
+  const command = fc.record({
+    id: fc.constantFrom(...COMMANDS),
+    name: fc.constant('do'),
+    digest: fc.constantFrom('d0', 'd1'),
+    outcome: fc.constantFrom(undefined, null, { why: ['ü'] }),
+  });
+  return fc
+    .record({
+      events: fc.array(eventArbitrary(fc), { minLength: 1, maxLength: 4 }),
+      isEmpty: fc.constantFrom(false, false, false, true),
+      expected: fc.oneof(fc.constant([]), fc.constant([]), fc.array(claim, { minLength: 1, maxLength: 2 })),
+      unless: fc.oneof(fc.constant([]), fc.constant([]), fc.array(query, { minLength: 1, maxLength: 2 })),
+      command: fc.option(command, { nil: undefined }),
+      onDuplicate: fc.constantFrom('verify' as const, 'keep-first' as const),
+    })
+    .map(({ isEmpty, events, ...append }) => ({
+      ...append,
+      events: isEmpty && append.command !== undefined ? [] : events,
+    }));
 }
 
 function unitArbitrary(fc: FastCheck, append: fastCheck.Arbitrary<AppendSketch>): fastCheck.Arbitrary<UnitSketch> {

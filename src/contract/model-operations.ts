@@ -1,4 +1,5 @@
-import type { ExpectedVersion, ListStreamsOptions, ReadOptions, ReadStreamOptions } from '../channel/event-log.ts';
+import type { CommandEntry } from '../channel/append-conditions.ts';
+import type { ListStreamsOptions, ReadOptions, ReadStreamOptions, StreamClaim } from '../channel/event-log.ts';
 import type { Checkpoint } from '../consumer/checkpoint-store.ts';
 import type { Delivery, ListDeliveriesOptions } from '../consumer/delivery-store.ts';
 import type { IndexValue, RowQuery, RowWrite } from '../consumer/row-store.ts';
@@ -7,7 +8,13 @@ import type { Ordinal } from './model-ordinals.ts';
 
 export interface AppendSketch {
   readonly events: readonly EncodedEvent[];
-  readonly expected: readonly { readonly stream: string; readonly version: ExpectedVersion }[];
+  readonly expected: readonly StreamClaim[];
+  readonly unless: readonly {
+    readonly types?: readonly string[];
+    readonly tags?: readonly string[];
+    readonly after: Ordinal;
+  }[];
+  readonly command: CommandEntry | undefined;
   readonly onDuplicate: 'verify' | 'keep-first';
 }
 
@@ -77,6 +84,8 @@ export const SOURCES: readonly string[] = ['/one', '/two'];
 export const EVENT_IDS = 14;
 export const TYPES: readonly string[] = ['t0', 't1', 't2'];
 export const CORRELATIONS: readonly string[] = ['c0', 'c1', 'c2', 'c3'];
+export const TAGS: readonly string[] = ['x:0', 'x:1', 'é'];
+export const COMMANDS: readonly string[] = ['k0', 'k1', 'k2', 'k3'];
 export const KEYS: readonly string[] = ['', 'a', 'b', 'B', 'é', '\uffee', '\u{1f600}'];
 export const INDEX_VALUES: readonly IndexValue[] = [
   null,
@@ -99,4 +108,6 @@ export const CONTENTS: readonly Partial<EncodedEvent>[] = [
   { data: '{"b": [2.0], "a": 1}', time: '2025-05-05T05:05:05Z' },
   { encoding: 'text', data: '' },
   { encoding: 'base64', data: 'AAH/', subject: 's', attributes: { tenant: 'ä', flag: true } },
+  { attributes: { tags: 'x:0' } },
+  { attributes: { tags: 'é x:1 x:0' } },
 ];

@@ -1,3 +1,4 @@
+import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { START } from '../event/position.ts';
@@ -28,6 +29,10 @@ export class Ordinals {
     if (position === START) return 0;
     const index = this.#positions.indexOf(position);
     return index === -1 ? `a position that no append returned: ${position}` : index + 1;
+  }
+
+  wordedCommand(command: RecordedCommand): unknown {
+    return { ...command, position: this.ordinalOf(command.position) };
   }
 
   /** Events as they are stored, in words that do not depend on the store. */

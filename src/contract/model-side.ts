@@ -4,9 +4,10 @@ import type { UnitOutcome } from '../consumer/unit-of-work.ts';
 import { position } from '../event/position.ts';
 import type { Store } from '../store.ts';
 import type { ContractBench } from './contract-case.ts';
-import type { Operation, TrimSketch, UnitSketch } from './model-operations.ts';
+import type { AppendSketch, Operation, TrimSketch, UnitSketch } from './model-operations.ts';
 import { CONSUMERS } from './model-operations.ts';
 import { Ordinals } from './model-ordinals.ts';
+import type { Ordinal } from './model-ordinals.ts';
 import { survey } from './model-survey.ts';
 
 /**
@@ -110,7 +111,7 @@ export class ModelSide {
   async #write(writes: readonly (Operation & { readonly kind: 'append' | 'unit' })[]): Promise<unknown> {
     const outcomes = await Promise.all(
       writes.map((write) =>
-        write.kind === 'append' ? this.#store.log.append(write.append) : this.#commit(write.unit),
+        write.kind === 'append' ? this.#store.log.append(this.#request(write.append)) : this.#commit(write.unit),
       ),
     );
     const places = outcomes.flatMap(placesOf).filter((place) => !place.duplicate);
@@ -120,7 +121,7 @@ export class ModelSide {
 
   #commit(unit: UnitSketch): Promise<UnitOutcome> {
     const { consumer, checkpoint, rows, remove } = unit;
-    const appends: readonly AppendRequest[] = unit.appends;
+    const appends = unit.appends.map((append) => this.#request(append));
     const put = unit.put.map((delivery) => ({ ...delivery, consumer }));
     return this.#store.unitOfWork.commit({
       consumer,
@@ -129,6 +130,15 @@ export class ModelSide {
       rows,
       deliveries: { put, remove: remove.map(position) },
     });
+  }
+
+  #request({ unless, command, ...append }: AppendSketch): AppendRequest {
+    const after = (ordinal: Ordinal) => ({ after: this.#ordinals.positionOf(ordinal) });
+    return {
+      ...append,
+      unless: unless.map((claim) => ({ ...claim, ...after(claim.after) })),
+      ...(command === undefined ? {} : { command }),
+    };
   }
 
   #putConsumer(consumer: string, low: number): Promise<void> {
@@ -160,6 +170,10 @@ export class ModelSide {
       return { ...outcome, refusal: outcome.refusal === undefined ? undefined : this.#worded(outcome.refusal) };
     if (outcome.ok)
       return outcome.events.map((place) => ({ ...place, position: this.#ordinals.ordinalOf(place.position) }));
+    if (outcome.reason === 'query-conflict')
+      return { ...outcome, position: this.#ordinals.ordinalOf(outcome.position) };
+    if (outcome.reason === 'command-known')
+      return { ...outcome, command: this.#ordinals.wordedCommand(outcome.command) };
     if (outcome.reason !== 'content-conflict') return outcome;
     return { ...outcome, differs: [...outcome.differs].sort(), position: this.#ordinals.ordinalOf(outcome.position) };
   }

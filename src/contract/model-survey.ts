@@ -7,6 +7,7 @@ import type { SchemaStore } from '../schema/schema-store.ts';
 import type { Store } from '../store.ts';
 import {
   CATEGORIES,
+  COMMANDS,
   CONSUMERS,
   CORRELATIONS,
   EVENT_IDS,
@@ -14,6 +15,7 @@ import {
   NAMESPACES,
   SOURCES,
   STREAMS,
+  TAGS,
   TYPES,
 } from './model-operations.ts';
 import type { Ordinals } from './model-ordinals.ts';
@@ -59,10 +61,21 @@ async function surveyLog(log: EventLog, ordinals: Ordinals): Promise<Readonly<Re
     before: await each(places, (after) => read({ after, limit: 2, direction: 'backward' })),
     ofType: await each(TYPES, (type) => read({ types: [type], limit: EVERYTHING })),
     ofConversation: await each(CORRELATIONS, (correlationid) => read({ correlationid, limit: EVERYTHING })),
+    ofTag: await each(TAGS, (tag) => read({ tags: [tag], limit: EVERYTHING })),
+    ofTags: await read({ tags: TAGS, limit: EVERYTHING, direction: 'backward' }),
+    ofTagAndType: await each(TYPES, (type) => read({ tags: ['x:0'], types: [type], limit: 2 })),
+    commands: await each(COMMANDS, async (id) => {
+      const command = await log.findCommand(id);
+      return command === undefined ? undefined : ordinals.wordedCommand(command);
+    }),
     found: await each(identities, async ([source, id]) => {
       const event = await log.find(source, id);
       return event === undefined ? undefined : ordinals.worded([event]);
     }),
+    foundById: await each(
+      Array.from({ length: EVENT_IDS }, (_, number) => `e${number}`),
+      async (id) => ordinals.worded(await log.findById(id)),
+    ),
     count: await each(places, (after) => log.count(after, head, EVERYTHING)),
     // Several positions are right: what counts is what comes after.
     since: await each(instants, async (recordedMs) =>

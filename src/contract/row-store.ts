@@ -36,6 +36,25 @@ const keeping: Bodies = {
     assert.equal(await store.rows.count('n'), Object.keys(VALUES).length);
   },
 
+  'rows of no unit are written all or none; of two to one key the later stands, and one without a value goes': async (
+    store,
+  ) => {
+    await store.rows.put([
+      sampleRow('a', 1),
+      sampleRow('a', 2, { i: 'x' }),
+      sampleRow('b', 1),
+      sampleRow('b', undefined),
+    ]);
+    assert.deepEqual(await store.rows.getMany('n', ['a', 'b']), [2, undefined]);
+    assert.deepEqual(
+      (await store.rows.query('n', { where: [{ index: 'i', op: '=', value: 'x' }], limit: 10 })).map(({ key }) => key),
+      ['a'],
+    );
+    await assert.rejects(async () => store.rows.put([sampleRow('c', 1), sampleRow('d', 1n as unknown as number)]));
+    assert.equal(await store.rows.count('n'), 1);
+    await store.rows.put([]);
+  },
+
   'a missing row is undefined, which differs from null': async (store) => {
     await putRows(store, sampleRow('null', null));
     assert.equal(await store.rows.get('n', 'missing'), undefined);

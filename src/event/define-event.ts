@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import type { RecordedEvent } from './event.ts';
+import { assertTags } from './tags.ts';
 
 /** What happens to an event whose data does not fit its schema. */
 export type InvalidDataPolicy = 'reject' | 'quarantine' | 'warn';
@@ -20,6 +21,7 @@ export interface EventDefinition<Type extends string = string, Input = unknown, 
   streamOf(data: Data): string | undefined;
   subjectOf(data: Data): string | undefined;
   partitionKeyOf(data: Data): string | undefined;
+  tagsOf(data: Data): readonly string[] | undefined;
 }
 
 /** The data that handlers get. */
@@ -44,13 +46,15 @@ export interface EventOptions<Type extends string, Schema extends StandardSchema
   readonly subject?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
   /** Ordering key where it is not the stream. */
   readonly partitionKey?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
+  /** What else the fact concerns, `['customer:ada', 'course:7']`: it can be found by, and decided on, each of them. At most 32, without white space. */
+  readonly tags?: (data: StandardSchemaV1.InferOutput<Schema>) => readonly string[];
   /** Default `'reject'`. */
   readonly onInvalid?: InvalidDataPolicy;
   /** The `source` of events published with this definition. Default: that of the system. */
   readonly source?: string;
 }
 
-const EVENT_OPTIONS = 'type schema version summary stream subject partitionKey onInvalid source'.split(' ');
+const EVENT_OPTIONS = 'type schema version summary stream subject partitionKey tags onInvalid source'.split(' ');
 
 /** Event types are reverse-domain or dotted names; white space and control characters are mistakes. */
 const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
@@ -103,6 +107,24 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
     streamOf: derivation(name, 'stream', options.stream),
     subjectOf: derivation(name, 'subject', options.subject),
     partitionKeyOf: derivation(name, 'partitionKey', options.partitionKey),
+    tagsOf: tagsDerivation(name, options.tags),
+  };
+}
+
+/** Errors: InvalidDefinition when the function throws, or gives something else than tags. */
+function tagsDerivation<Data>(
+  name: string,
+  derive: ((data: Data) => readonly string[]) | undefined,
+): (data: Data) => readonly string[] | undefined {
+  if (derive === undefined) return () => undefined;
+  return (data) => {
+    try {
+      const tags = derive(data);
+      assertTags(tags, 'tags');
+      return tags;
+    } catch (error) {
+      throw new InvalidDefinition(name, `its tags function failed: ${messageOf(error)}`, { cause: error });
+    }
   };
 }
 

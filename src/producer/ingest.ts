@@ -3,6 +3,7 @@ import type { IncomingEvent } from '../event/cloudevents-incoming.ts';
 import type { EventDraft } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { encodeJson } from '../event/json.ts';
+import { tagsAttribute } from '../event/tags.ts';
 import { assertNotReserved } from '../event/system-events.ts';
 import { continueTrace } from '../event/trace-context.ts';
 import { InvalidInput, ThereuponError } from '../errors.ts';
@@ -96,14 +97,17 @@ export class Ingest {
   /** What the definition derives from valid data; what the producer said itself stands. */
   #derived(definition: EventDefinition, event: IncomingEvent, data: unknown): Partial<EventDraft> {
     const stream = event.stream ?? definition.streamOf(data);
-    const partitionkey = event.partitionkey ?? definition.partitionKeyOf(data);
+    const partitionkey = event.partitionkey === undefined ? definition.partitionKeyOf(data) : undefined;
+    const tags = event.extensions['tags'] === undefined ? definition.tagsOf(data) : undefined;
+    const added = {
+      ...(partitionkey === undefined ? {} : { partitionkey }),
+      ...(tags === undefined || tags.length === 0 ? {} : { tags: tagsAttribute(tags) }),
+    };
     return {
       stream,
       subject: event.subject ?? definition.subjectOf(data) ?? definition.streamOf(data),
       ...(event.payload.encoding === 'json' ? { data: encodeJson(data, 'data') } : {}),
-      ...(partitionkey === undefined || event.partitionkey !== undefined
-        ? {}
-        : { attributes: { ...rareAttributes(event), partitionkey } }),
+      ...(Object.keys(added).length === 0 ? {} : { attributes: { ...rareAttributes(event), ...added } }),
     };
   }
 

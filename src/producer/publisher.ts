@@ -1,9 +1,21 @@
+import type { QueryClaim } from '../channel/append-conditions.ts';
+import { claimOf } from '../channel/condition.ts';
+import type { Condition } from '../channel/condition.ts';
 import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
-import { EventContentConflict, InvalidInput, StreamDeleted, StreamVersionConflict } from '../errors.ts';
+import {
+  ConditionFailed,
+  EventContentConflict,
+  InvalidInput,
+  StreamDeleted,
+  StreamVersionConflict,
+} from '../errors.ts';
 import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf, InvalidDataPolicy } from '../event/define-event.ts';
+import { completeEvent } from '../event/create-event.ts';
+import type { EncodedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
+import { assertNotReserved } from '../event/system-events.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
@@ -11,6 +23,7 @@ import { assertCount, assertSize } from '../schema/event-limits.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { Admission } from '../schema/gate.ts';
+import { dataInvalid } from '../schema/registry.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
 import type { PutEvents } from './outbox.ts';
 import type { Environment } from '../system/environment.ts';
@@ -81,8 +94,12 @@ export class Publisher {
   }
 
   /** Records all or none, and readers see them together (G3). */
-  async publishAll(publications: readonly Publication[]): Promise<readonly Published[]> {
-    return this.record(await this.#admitAll(publications, undefined));
+  async publishAll(
+    publications: readonly Publication[],
+    { unless }: { readonly unless?: readonly Condition[] } = {},
+  ): Promise<readonly Published[]> {
+    const claims = unless?.map(claimOf);
+    return this.record(await this.#admitAll(publications, undefined), undefined, claims);
   }
 
   /** Appends events to one stream if its version is as claimed (G4). A claim of no events is checked against the stream as it is at this moment. */
@@ -114,6 +131,7 @@ export class Publisher {
   async record(
     admitted: readonly Admitted[],
     expected?: readonly { stream: string; version: ExpectedVersion }[],
+    unless?: readonly QueryClaim[],
   ): Promise<readonly Published[]> {
     assertCount(admitted.length, this.#options.limits);
     if (admitted.length === 0) return [];
@@ -122,6 +140,7 @@ export class Publisher {
       events,
       onDuplicate: 'verify',
       ...(expected === undefined ? {} : { expected }),
+      ...(unless === undefined ? {} : { unless }),
     });
     const appended = appendedOf(outcome);
     let index = 0;
@@ -139,6 +158,42 @@ export class Publisher {
     if (deleted) throw new StreamDeleted(stream);
     const holds = expected === 'none' ? version === 0 : expected === 'exists' ? version > 0 : version === expected;
     if (!holds) throw new StreamVersionConflict(stream, expected, version);
+  }
+
+  /**
+   * A fact that a command led to, ready to be recorded: one that does not fit its schema is refused, whatever the policy of its type.
+   *
+   * Shape     Synchronous where the schema is. `stream`: of facts whose definition names none.
+   */
+  admitDecided(
+    publication: Publication,
+    from: { readonly commandId: string; readonly correlationid: string; readonly stream: string | undefined },
+  ): EncodedEvent | Promise<EncodedEvent> {
+    const { registry, source, environment, clocks, limits } = this.#options;
+    const { event: definition, data, options = NO_OPTIONS } = publication;
+    registry.assertKnown(definition);
+    const cause = currentCause();
+    if (cause !== undefined) assertNoRunaway(cause, source);
+    const complete = ({ draft, issues }: Encoded): EncodedEvent => {
+      if (issues !== undefined) throw dataInvalid(definition, issues);
+      const event = completeEvent(
+        {
+          ...draft,
+          stream: draft.stream ?? from.stream,
+          subject: draft.subject ?? from.stream,
+          correlationid: draft.correlationid ?? from.correlationid,
+          causationid: draft.causationid ?? from.commandId,
+        },
+        environment,
+      );
+      assertNotReserved(event);
+      const ahead = clocks.issueOf(event, environment.clock.now());
+      if (ahead !== undefined) throw dataInvalid(definition, [ahead]);
+      assertSize(event, limits);
+      return event;
+    };
+    const encoded = encode(definition, data, options, { source, cause });
+    return encoded instanceof Promise ? encoded.then(complete) : complete(encoded);
   }
 
   /** What is recorded of it, by the policy of its type and by how far its clock is trusted. Errors: LimitExceeded. */
@@ -231,6 +286,10 @@ export function appendedOf(outcome: AppendOutcome): readonly Appended[] {
       throw new EventContentConflict(outcome);
     case 'stream-deleted':
       throw new StreamDeleted(outcome.stream);
+    case 'query-conflict':
+      throw new ConditionFailed(outcome);
+    case 'command-known':
+      throw new Error(`command ${outcome.command.id} was recorded before`);
   }
 }
 

@@ -56,6 +56,10 @@ export interface ProjectionDefinition<RowShape = unknown> {
   /** Where its rows are kept. */
   readonly namespace: string;
   readonly reaction: Reaction;
+  /** How its rows follow from events; undefined: the event belongs to no row. */
+  keyOf(event: RecordedEvent): string | undefined;
+  /** The row after an event; undefined: there is none. Frozen rows in, rows out. */
+  evolve(row: unknown, event: RecordedEvent): unknown;
   /** Never there; carries the shape of a row to `views.get(definition, key)`. */
   readonly rowShape?: RowShape;
 }
@@ -141,6 +145,11 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     indexes: indexes.map(([index]) => index),
     namespace,
     reaction,
+    keyOf,
+    evolve(row, event) {
+      const step = evolve.get(event.type);
+      return step === undefined ? row : step(row === undefined ? initial() : row, event);
+    },
   };
 }
 

@@ -1,6 +1,10 @@
 import { InvalidInput, NotFound } from '../errors.ts';
 import type { IndexCondition, IndexValue, RowStore } from '../consumer/row-store.ts';
+import type { EventLog } from '../channel/event-log.ts';
+import { spanOf } from '../time/as-of.ts';
+import type { AsOf } from '../time/as-of.ts';
 import type { ProjectionDefinition } from './define-projection.ts';
+import { pastRow } from './past-row.ts';
 
 export interface ViewRow<RowShape = unknown> {
   readonly key: string;
@@ -34,9 +38,11 @@ const MAX_LIMIT = 1_000;
  */
 export class Views {
   readonly #rows: RowStore;
+  readonly #log: EventLog;
   readonly #projections: ReadonlyMap<string, ProjectionDefinition>;
 
-  constructor(rows: RowStore, projections: readonly ProjectionDefinition[]) {
+  constructor(log: EventLog, rows: RowStore, projections: readonly ProjectionDefinition[]) {
+    this.#log = log;
     this.#rows = rows;
     this.#projections = new Map(projections.map((projection) => [projection.name, projection]));
   }
@@ -48,6 +54,30 @@ export class Views {
   /** The row of a key; undefined when no event led to one. */
   async get<RowShape>(view: ProjectionDefinition<RowShape> | string, key: string): Promise<RowShape | undefined> {
     return (await this.#rows.get(this.#require(view).namespace, key)) as RowShape | undefined;
+  }
+
+  /**
+   * The row of a key as it was at a position or an instant: made anew of the events before that. Takes as long as reading the log up to there.
+   *
+   * Shape     What was given up by an operator is taken in all the same.
+   * Errors    InvalidInput (`asOf`); what the projection throws.
+   */
+  async getAt<RowShape>(
+    view: ProjectionDefinition<RowShape> | string,
+    key: string,
+    asOf: AsOf,
+    signal?: AbortSignal,
+  ): Promise<RowShape | undefined> {
+    const projection = this.#require(view);
+    if (asOf.version !== undefined)
+      throw new InvalidInput({
+        path: 'version',
+        expected: 'a position or an instant, since rows are made of several streams',
+        found: asOf.version,
+      });
+    const span = spanOf(asOf);
+    if (span === undefined) return this.get(view, key);
+    return (await pastRow(this.#log, projection, { key, span, signal })) as RowShape | undefined;
   }
 
   async count(view: ProjectionDefinition | string): Promise<number> {

@@ -5,6 +5,7 @@ import type { Cause, EventDraft } from '../event/create-event.ts';
 import { checkAttributes } from '../event/cloudevents-attributes.ts';
 import type { RareAttributes } from '../event/event.ts';
 import { encodeJson } from '../event/json.ts';
+import { tagsAttribute } from '../event/tags.ts';
 import { InvalidInput } from '../errors.ts';
 import type { SchemaIssue } from '../errors.ts';
 
@@ -21,6 +22,8 @@ export interface PublishOptions {
   readonly correlationid?: string;
   readonly causationid?: string;
   readonly partitionkey?: string;
+  /** In place of those that the definition derives. */
+  readonly tags?: readonly string[];
   /** The producer's own sequence number. */
   readonly sequence?: string | number;
   readonly expirytime?: string | Date;
@@ -69,6 +72,7 @@ function encodeValidated(
   const stream = options.stream ?? (validation.ok ? definition.streamOf(data) : undefined);
   const subject = options.subject ?? (validation.ok ? definition.subjectOf(data) : undefined) ?? stream;
   const partitionkey = options.partitionkey ?? (validation.ok ? definition.partitionKeyOf(data) : undefined);
+  const tags = options.tags ?? (validation.ok ? definition.tagsOf(data) : undefined);
   return {
     draft: {
       id: options.id,
@@ -80,7 +84,7 @@ function encodeValidated(
       time: asTimestamp(options.time),
       correlationid: options.correlationid,
       causationid: options.causationid,
-      attributes: rareAttributes(options, partitionkey),
+      attributes: rareAttributes(options, partitionkey, tags && tagsAttribute(tags)),
       encoding: 'json',
       data: text,
       cause: defaults.cause,
@@ -97,7 +101,7 @@ function hasAttributes(options: PublishOptions): boolean {
 
 /** The same rules as for an event that comes over HTTP. */
 function assertAttributes(definition: EventDefinition, options: PublishOptions, source: string): void {
-  const { id, time, expirytime, extensions, ...named } = options;
+  const { id, time, expirytime, extensions, tags: _tags, ...named } = options;
   checkAttributes(
     [
       ['specversion', '1.0'],
@@ -113,10 +117,15 @@ function assertAttributes(definition: EventDefinition, options: PublishOptions, 
   );
 }
 
-function rareAttributes(options: PublishOptions, partitionkey: string | undefined): RareAttributes | undefined {
+function rareAttributes(
+  options: PublishOptions,
+  partitionkey: string | undefined,
+  tags: string | undefined,
+): RareAttributes | undefined {
   const { sequence, expirytime, traceparent, tracestate, extensions } = options;
   if (
     partitionkey === undefined &&
+    tags === undefined &&
     sequence === undefined &&
     expirytime === undefined &&
     traceparent === undefined &&
@@ -128,6 +137,7 @@ function rareAttributes(options: PublishOptions, partitionkey: string | undefine
   return {
     ...extensions,
     ...(partitionkey === undefined ? {} : { partitionkey }),
+    ...(tags === undefined ? {} : { tags }),
     ...(sequence === undefined ? {} : { sequence: String(sequence) }),
     ...(expirytime === undefined ? {} : { expirytime: asTimestamp(expirytime) ?? '' }),
     ...(traceparent === undefined ? {} : { traceparent }),

@@ -102,7 +102,12 @@ export function dataInvalid(definition: EventDefinition, issues: readonly Schema
 
 function validationOf(result: StandardSchemaV1.Result<unknown>): Validation {
   if (result.issues === undefined) return { ok: true, data: result.value };
-  return { ok: false, issues: result.issues.map((issue) => ({ path: pathOf(issue), message: issue.message })) };
+  return { ok: false, issues: issuesOf(result.issues) };
+}
+
+/** What a schema library says, in the words of this package. */
+export function issuesOf(issues: readonly StandardSchemaV1.Issue[]): readonly SchemaIssue[] {
+  return issues.map((issue) => ({ path: pathOf(issue), message: issue.message }));
 }
 
 function pathOf(issue: StandardSchemaV1.Issue): string {

@@ -1,5 +1,6 @@
 import type { Route } from './route.ts';
 import { catalogRoutes } from './routes/catalog.ts';
+import { commandRoutes } from './routes/commands.ts';
 import { consumerRoutes } from './routes/consumers.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -13,6 +14,7 @@ export const ROUTES: readonly Route[] = [
   publishEvents,
   ...readRoutes,
   ...streamRoutes,
+  ...commandRoutes,
   ...consumerRoutes,
   ...deadLetterRoutes,
   ...viewRoutes,

@@ -71,6 +71,26 @@ const published = named(
 );
 named('PublishedBatch', z.strictObject({ results: z.array(published) }));
 named(
+  'CommandList',
+  z.strictObject({
+    commands: z.array(z.strictObject({ name: z.string(), summary: z.string().optional(), decider: z.string() })),
+  }),
+);
+named(
+  'CommandOutcome',
+  z.strictObject({
+    id: z.string().describe('Of the command.'),
+    command: z.string(),
+    accepted: z.literal(true),
+    events: z.array(published.extend({ type: z.string() })).describe('The facts that were recorded.'),
+    stream: z.string().optional().describe('That decided it, where it was one.'),
+    version: z.int().min(0).optional().describe('Of that stream, with these facts.'),
+    position: position.optional().describe('Of the last of the facts.'),
+    duplicate: z.boolean().describe('Executed before; this is what came of it then.'),
+    state: z.unknown().optional().describe('Of the stream with these facts; not of a repetition.'),
+  }),
+);
+named(
   'EventPage',
   z.strictObject({
     events: z.array(event),
@@ -91,6 +111,31 @@ named(
     ...streamState,
     events: z.array(event),
     next: z.int().min(1).optional().describe('For the next page, as `from`.'),
+  }),
+);
+
+const stateAt = {
+  decider: z.string(),
+  stream: z.string(),
+  version: count.describe('Of the last event that the state is made of; 0: of none.'),
+  state: z.unknown(),
+  position: position.optional(),
+  time: timestamp.optional(),
+  recordedtime: timestamp.optional(),
+};
+named('StreamStateAt', z.strictObject(stateAt).describe('The state of a stream at a point of its history.'));
+named(
+  'StreamDifference',
+  z.strictObject({
+    from: z.strictObject(stateAt),
+    to: z.strictObject(stateAt),
+    differences: z.array(
+      z.strictObject({
+        path: z.string().describe('A JSON pointer; empty: the whole state.'),
+        before: z.unknown().optional(),
+        after: z.unknown().optional(),
+      }),
+    ),
   }),
 );
 
@@ -216,6 +261,7 @@ named(
         version: z.int().min(1),
         summary: z.string().optional(),
         onInvalid: z.string(),
+        vendor: z.string(),
         jsonSchema: z.unknown().optional(),
         defined: z.boolean(),
         publishedBy: z.array(z.string()),

@@ -18,7 +18,7 @@ export type Facts<Definitions extends readonly EventDefinition[]> = {
 };
 
 /** What a fact comes down to when it is compared. */
-interface PlainFact {
+export interface PlainFact {
   readonly type: string;
   readonly data: unknown;
 }
@@ -31,7 +31,7 @@ interface PlainFact {
  */
 export async function assertFacts(recorded: readonly RecordedEvent[], expected: readonly Fact[]): Promise<void> {
   const found = inOrderOfType(recorded.map(({ type, data }) => ({ type, data })));
-  const wanted = inOrderOfType(await Promise.all(expected.map(asRecorded)));
+  const wanted = inOrderOfType(await Promise.all(expected.map(plainFact)));
   if (isDeepStrictEqual(found, wanted)) return;
   throw new AssertionError({
     message: `expected ${listed(wanted)} to have been recorded thereupon, found ${listed(found)}`,
@@ -42,7 +42,11 @@ export async function assertFacts(recorded: readonly RecordedEvent[], expected: 
 }
 
 /** The fact with its data as the schema gives it back: defaults filled in, values converted. */
-async function asRecorded([definition, data]: Fact): Promise<PlainFact> {
+export async function plainFact([definition, data]: readonly [
+  EventDefinition,
+  unknown,
+  ...unknown[],
+]): Promise<PlainFact> {
   const validation = await validate(definition, data);
   const output = validation.ok ? validation.data : data;
   // As JSON, like what was recorded: a member that is undefined is absent.

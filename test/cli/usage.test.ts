@@ -25,6 +25,7 @@ describe('the command line', () => {
       'dead-letters',
       'views',
       'catalog',
+      'check',
       'doctor',
       'bench',
     ]) {

@@ -10,12 +10,15 @@ import type { Published } from 'thereupon';
 import { Meter } from '../crash/meter.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
 import { Moved, definitions, happened } from '../crash/program.ts';
+import { command, nextCommand } from '../crash/purses.ts';
 import { verify } from '../crash/verify.ts';
 
 const [store = '', ackFile = '', task = '0'] = process.argv.slice(2);
 const SOURCE = '/cluster';
 const ACCOUNTS = 40;
 const CALLERS = 4;
+/** On ten streams, those of all nodes together. */
+const COMMANDERS = 8;
 /** So many of the callers also tell what a meter counts, which goes on counting in the next life of the node. */
 const METERS = 2;
 /** Of a publisher whose write failed: it tells the same facts again. */
@@ -35,11 +38,12 @@ if (task === 'verify') {
     .on('close', () => process.exit(1));
   const acks = openSync(ackFile, 'a');
   const random = mulberry32(Number(task));
-  await Promise.all(
-    Array.from({ length: CALLERS }, (_, caller) =>
-      callUntil(stopping.signal, caller, (bound) => Math.floor(random() * bound), acks),
-    ),
-  );
+  const below = (bound: number) => Math.floor(random() * bound);
+  const commandAcks = openSync(`${ackFile}.commands`, 'a');
+  await Promise.all([
+    ...Array.from({ length: CALLERS }, (_, caller) => callUntil(stopping.signal, caller, below, acks)),
+    ...Array.from({ length: COMMANDERS }, (_, caller) => commandUntil(stopping.signal, caller, below, commandAcks)),
+  ]);
 }
 say({ closing: true });
 await system.close();
@@ -81,6 +85,17 @@ async function callUntil(
   }
 }
 
+async function commandUntil(
+  signal: AbortSignal,
+  caller: number,
+  below: (bound: number) => number,
+  acks: number,
+): Promise<void> {
+  const name = `${task}-${process.pid}-c${caller}`;
+  for (let n = 0; !signal.aborted; n += 1)
+    await command(system, nextCommand(below, `${name}-${n}`), acks, waitForStore);
+}
+
 async function claimed(
   stream: string,
   publications: Parameters<typeof system.append>[1],
@@ -102,10 +117,14 @@ async function untilReached<Answer>(ask: () => Promise<Answer>): Promise<Answer>
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable || error instanceof SystemFull)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await waitForStore(error);
     }
   }
+}
+
+async function waitForStore(error: unknown): Promise<void> {
+  if (!(error instanceof StoreUnavailable || error instanceof SystemFull)) throw error;
+  await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
 }
 
 function acknowledge(acks: number, published: readonly Published[]): void {

@@ -52,6 +52,7 @@ class Node {
     this.ackFile = path.join(folder, `${name}.tsv`);
     this.#store = store;
     writeFileSync(this.ackFile, '');
+    writeFileSync(`${this.ackFile}.commands`, '');
   }
 
   start(): void {
@@ -169,6 +170,8 @@ async function trouble(node: Node): Promise<void> {
 async function verifyAll(): Promise<void> {
   const acknowledgements = path.join(folder, 'all.tsv');
   writeFileSync(acknowledgements, nodes.map(({ ackFile }) => readFileSync(ackFile, 'utf8')).join(''));
+  const ofCommands = nodes.map(({ ackFile }) => readFileSync(`${ackFile}.commands`, 'utf8')).join('');
+  writeFileSync(`${acknowledgements}.commands`, ofCommands);
   const child = run([`${server.url}?schema=cluster&lease=${LEASE_MS}ms`, acknowledgements, 'verify']);
   let log = '';
   let verified: Verified | undefined;
@@ -192,6 +195,6 @@ async function verifyAll(): Promise<void> {
     .map(([what, count]) => `${count} ${what}`)
     .sort();
   process.stdout.write(
-    `cluster test: ${NODES} nodes, ${faults}; ${verified.acknowledged} acknowledgements, ${verified.events} events, all as promised (seed ${seed}, ${elapsed().toFixed(0)} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
+    `cluster test: ${NODES} nodes, ${faults}; ${verified.acknowledged} acknowledgements, ${verified.commands} of commands, ${verified.events} events, all as promised (seed ${seed}, ${elapsed().toFixed(0)} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
   );
 }

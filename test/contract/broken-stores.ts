@@ -462,6 +462,7 @@ const brokenState: readonly BrokenStore[] = [
               stream: 0,
               event: 0,
               removed: 0,
+              command: 0,
               consumer: 0,
               delivery: 0,
               namespace: 0,

@@ -5,6 +5,7 @@ import type { Published } from 'thereupon';
 import { Meter } from './meter.ts';
 import { mulberry32 } from './mulberry.ts';
 import { Moved, definitions, happened } from './program.ts';
+import { command, nextCommand } from './purses.ts';
 import { verify } from './verify.ts';
 
 const [store = '', ackFile = '', seedText = '0', mode = 'publish'] = process.argv.slice(2);
@@ -14,6 +15,8 @@ const life = `${seedText}-${process.pid}`;
 const SOURCE = '/crash';
 const ACCOUNTS = 40;
 const CALLERS = 24;
+/** On ten streams. */
+const COMMANDERS = 64;
 /** So many of the callers also tell what a meter counts. */
 const METERS = 8;
 
@@ -23,7 +26,11 @@ await caughtUp();
 say({ verified: await verify(system, ackFile, mode === 'verify') });
 if (mode === 'publish') {
   const acks = openSync(ackFile, 'a');
-  await Promise.all(Array.from({ length: CALLERS }, (_, caller) => callForEver(caller, acks)));
+  const commandAcks = openSync(`${ackFile}.commands`, 'a');
+  await Promise.all([
+    ...Array.from({ length: CALLERS }, (_, caller) => callForEver(caller, acks)),
+    ...Array.from({ length: COMMANDERS }, (_, caller) => commandForEver(caller, commandAcks)),
+  ]);
 }
 await system.close();
 
@@ -53,6 +60,14 @@ async function callForEver(caller: number, acks: number): Promise<void> {
       if (kind === 1) acknowledge(acks, await system.publishAll(publications));
     }
   }
+}
+
+async function commandForEver(caller: number, acks: number): Promise<void> {
+  for (let n = 0; ; n += 1) await command(system, nextCommand(below, `${life}-c${caller}-${n}`), acks, refused);
+}
+
+function refused(error: unknown): Promise<void> {
+  throw error;
 }
 
 async function appendWithClaim(

@@ -14,6 +14,7 @@ import {
   tumbling,
 } from 'thereupon';
 import { z } from 'zod';
+import { deciders } from './purses.ts';
 
 /** The program that is killed: facts from many callers, and every kind of reaction to them. */
 
@@ -277,6 +278,7 @@ const read = defineAutomation({
 export const orderly = { automations: [match, read], monitors: [swings, counts] } as const;
 
 export const definitions = {
+  deciders,
   events: [Moved, Noted, Confirmed, Worked, Metered],
   windows: [totals],
   automations: [note, confirm, ...orderly.automations],

@@ -95,6 +95,7 @@ async function* imageOf(log: readonly RecordedEvent[]): AsyncGenerator<readonly 
   const counts = {
     schema: 0,
     stream: 0,
+    command: 0,
     consumer: 0,
     delivery: 0,
     namespace: 0,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import type { AnySystem, RecordedEvent } from 'thereupon';
+import { verifyPurses } from './purses.ts';
 import { verifyOrderly } from './verify-orderly.ts';
 import { Confirmed, Moved, Noted, POISONED, Totalled, WINDOW, Worked, balances, confirmations } from './program.ts';
 
@@ -9,6 +10,8 @@ type Account = { movements: number; balance: number; lastVersion: number };
 export interface Verified {
   readonly events: number;
   readonly acknowledged: number;
+  /** Acknowledged ones. */
+  readonly commands: number;
   /** How much there was of what follows by time or by numbers; undefined: it was not looked at. */
   readonly orderly: Readonly<Record<string, number>> | undefined;
 }
@@ -21,6 +24,7 @@ export async function verify(system: AnySystem, ackFile: string, isLast: boolean
   const { log, reports } = await readAtRest(system);
   const all = [...log, ...reports].sort((left, right) => left.position - right.position);
   const acknowledged = verifyAcknowledged(log, ackFile);
+  const commands = await verifyPurses(system, log, `${ackFile}.commands`);
   verifyVersions(log);
   const moved = log.filter((event) => event.type === Moved.type);
   verifyBatches(moved);
@@ -47,7 +51,7 @@ export async function verify(system: AnySystem, ackFile: string, isLast: boolean
   await verifyProjections(system, moved);
   await verifyDeadLetters(system, moved);
   const compared = isLast ? await verifyOrderly(all) : undefined;
-  return { events: log.length, acknowledged, orderly: compared };
+  return { events: log.length, acknowledged, commands, orderly: compared };
 }
 
 /** The facts, and what the system reported, with nothing under way: time may pass, and windows be over, while they are read. */

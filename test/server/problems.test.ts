@@ -14,8 +14,13 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   CapabilityMissing: new thereupon.CapabilityMissing('f', 'c', 'b'),
   ClaimLost: new thereupon.ClaimLost('billing', 1),
   Closed: new thereupon.Closed('the system'),
+  CommandContentConflict: new thereupon.CommandContentConflict('1', 'a', 'b'),
+  CommandContested: new thereupon.CommandContested('a', 10, undefined),
+  CommandDataInvalid: new thereupon.CommandDataInvalid('a', [{ path: 'data', message: 'no' }]),
+  ConditionFailed: new thereupon.ConditionFailed({ claim: 0, position: 3 }),
   EventContentConflict: new thereupon.EventContentConflict({ source: '/s', id: '1', position: 1, differs: ['data'] }),
   EventDataInvalid: new thereupon.EventDataInvalid('t', 1, [{ path: 'data', message: 'no' }]),
+  HistoryIncomplete: new thereupon.HistoryIncomplete('order-1', 3),
   InvalidDefinition: new thereupon.InvalidDefinition('d', 'r'),
   InvalidEvent: new thereupon.InvalidEvent({ attribute: 'id', expected: 'text', found: 1 }),
   InvalidInput: new thereupon.InvalidInput({ path: 'limit', expected: '1', found: 2 }),
@@ -32,6 +37,7 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   StreamVersionConflict: new thereupon.StreamVersionConflict('order-1', 1, 2),
   SystemFull: new thereupon.SystemFull('the queue', 1_200),
   TerminalError: new thereupon.TerminalError('no'),
+  UnknownCommand: new thereupon.UnknownCommand('x', ['a']),
   UnknownEventType: new thereupon.UnknownEventType('x'),
   UnsupportedContent: new thereupon.UnsupportedContent('a', 'b'),
   WrongState: new thereupon.WrongState('no'),
@@ -102,7 +108,7 @@ describe('every error that the package exports', () => {
 
   it('has no status without an error', () => {
     const codes = [...Object.values(ANSWERED), ...Object.values(OWN)].map((error) => asProblem(error)?.code ?? '');
-    expect(Object.keys(ANSWERS).toSorted()).toEqual([...codes, 'internal', 'not-ready'].toSorted());
+    expect(Object.keys(ANSWERS).toSorted()).toEqual([...codes, 'command-refused', 'internal', 'not-ready'].toSorted());
   });
 });
 
@@ -173,16 +179,18 @@ describe('answers that are problems', () => {
 
 /** What the interface needs of a system, as plain members. */
 function served(system: Awaited<ReturnType<typeof openShop>>) {
-  const { environment, consumers, deadLetters, events, views, readOnly } = system;
+  const { environment, consumers, deadLetters, deciders, events, views, readOnly } = system;
   return {
     environment,
     consumers,
     deadLetters,
+    deciders,
     events,
     views,
     readOnly,
     announce: (url: string) => system.announce(url),
     catalog: () => system.catalog(),
+    execute: system.execute.bind(system),
     ingest: system.ingest.bind(system),
     pressure: () => system.pressure(),
   };

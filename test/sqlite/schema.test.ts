@@ -49,7 +49,7 @@ describe('the schema of a store', () => {
           taken: undefined,
         });
       });
-      expect(inFile(path, (file) => file.prepare('PRAGMA user_version').get())).toEqual({ user_version: 2 });
+      expect(inFile(path, (file) => file.prepare('PRAGMA user_version').get())).toEqual({ user_version: 3 });
     }));
 
   test('a migration that fails leaves nothing of itself', () =>

@@ -1,4 +1,6 @@
-import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import { isOfQuery } from '../../channel/append-conditions.ts';
+import type { CommandEntry, QueryClaim, RecordedCommand } from '../../channel/append-conditions.ts';
+import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
@@ -25,6 +27,7 @@ export class AppendPlan {
   #planned: Planned[] = [];
   #byIdentity = new Map<string, Planned>();
   #versions = new Map<string, number>();
+  readonly #commands = new Map<string, RecordedCommand>();
 
   constructor(content: LogContent, nowMs: number) {
     this.#content = content;
@@ -33,13 +36,17 @@ export class AppendPlan {
 
   /** Plans one request. A refused one leaves the plan unusable: nothing of its transaction is to be written. */
   add(request: AppendRequest): AppendOutcome {
+    const { command } = request;
+    const known = command && (this.#content.commands.get(command.id) ?? this.#commands.get(command.id));
+    if (known !== undefined) return { ok: false, reason: 'command-known', command: known };
     const versionsBefore = new Map(this.#versions);
+    const plannedBefore = this.#planned.length;
     const withoutClaims = new Set<string>();
     const events: Appended[] = [];
     const ofRequest = new Set<Planned>();
     for (const event of request.events) {
-      const known = this.#find(event);
-      if (known === undefined) {
+      const before = this.#find(event);
+      if (before === undefined) {
         if (this.#content.streams.get(event.stream)?.deleted)
           return { ok: false, reason: 'stream-deleted', stream: event.stream };
         const planned = this.#plan(event);
@@ -47,25 +54,32 @@ export class AppendPlan {
         events.push(placeOf(planned.entry, false));
         continue;
       }
-      const unwritten = 'entry' in known;
-      const first = unwritten ? known.entry : known;
+      const unwritten = 'entry' in before;
+      const first = unwritten ? before.entry : before;
       if (request.onDuplicate === 'verify') {
         const conflict = contentConflict(first, event, unwritten ? START : first.position);
         if (conflict !== undefined) return conflict;
       }
-      if (!unwritten || !ofRequest.has(known)) withoutClaims.add(event.stream);
+      if (!unwritten || !ofRequest.has(before)) withoutClaims.add(event.stream);
       events.push(placeOf(first, true));
     }
     for (const claim of request.expected ?? []) {
       const refusal = withoutClaims.has(claim.stream) ? undefined : this.#refuseClaim(claim, versionsBefore);
       if (refusal !== undefined) return refusal;
     }
+    if (withoutClaims.size === 0)
+      for (const [claim, query] of (request.unless ?? []).entries()) {
+        const found = this.#against(query, plannedBefore);
+        if (found !== undefined) return { ok: false, reason: 'query-conflict', claim, position: found };
+      }
+    if (command !== undefined) this.#planCommand(command, this.#planned.slice(plannedBefore));
     return { ok: true, events };
   }
 
   /** Writes what was planned; answers the recorded events, in log order. */
   write(): readonly RecordedEvent[] {
     for (const { event, entry } of this.#planned) addEntry(this.#content, entry, event);
+    for (const [id, command] of this.#commands) this.#content.commands.set(id, command);
     return this.#planned.map(({ entry }) => entry.kept.event);
   }
 
@@ -90,18 +104,47 @@ export class AppendPlan {
     return planned;
   }
 
+  #isAt({ source, id }: Pick<EncodedEvent, 'source' | 'id'>, stream: string, version: number): boolean {
+    const known =
+      this.#content.identities.get(source)?.get(id) ?? this.#byIdentity.get(identityOf({ source, id }))?.entry;
+    return known?.stream === stream && known.version === version;
+  }
+
+  #planCommand({ id, name, digest, outcome }: CommandEntry, planned: readonly Planned[]): void {
+    this.#commands.set(id, {
+      ...structuredClone({ id, name, digest, outcome }),
+      recordedMs: this.#recordedMs,
+      position: planned[0]?.entry.position ?? START,
+      events: planned.length,
+    });
+  }
+
+  /** The place of the first event that stands against a claim; START: that of an event which is not written yet. */
+  #against(claim: QueryClaim, plannedBefore: number): Position | undefined {
+    const stands = (event: RecordedEvent) =>
+      event.position > claim.after && isOfQuery(event.stored, claim) && (claim.matches?.(event) ?? true);
+    const { entries } = this.#content;
+    for (let index = Math.max(claim.after, this.#content.firstKept); index < entries.length; index += 1) {
+      const event = entries[index]?.kept.event;
+      if (event !== undefined && stands(event)) return event.position;
+    }
+    return this.#planned.slice(0, plannedBefore).some(({ entry }) => stands(entry.kept.event)) ? START : undefined;
+  }
+
   #refuseClaim(claim: StreamClaim, versionsBefore: ReadonlyMap<string, number>): Refused | undefined {
-    const { stream, version: expected } = claim;
-    if (expected === 'any') return undefined;
+    const { stream, version: expected, last } = claim;
+    if (expected === 'any' && last === undefined) return undefined;
     if (this.#content.streams.get(stream)?.deleted) return { ok: false, reason: 'stream-deleted', stream };
     const actual = versionsBefore.get(stream) ?? streamVersion(this.#content, stream);
-    if (holds(expected, actual)) return undefined;
+    if (holds(expected, actual) && (last === undefined || this.#isAt(last, stream, actual))) return undefined;
     return { ok: false, reason: 'version-conflict', stream, expected, actual };
   }
 }
 
-function holds(expected: number | 'none' | 'exists', actual: number): boolean {
+function holds(expected: ExpectedVersion, actual: number): boolean {
   switch (expected) {
+    case 'any':
+      return true;
     case 'none':
       return actual === 0;
     case 'exists':
@@ -125,6 +168,6 @@ function placeOf(entry: LogEntry, duplicate: boolean): Appended {
   return { stream, version, position: place, recordedMs, duplicate };
 }
 
-function identityOf(event: EncodedEvent): string {
+function identityOf(event: Pick<EncodedEvent, 'source' | 'id'>): string {
   return JSON.stringify([event.source, event.id]);
 }

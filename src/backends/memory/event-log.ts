@@ -1,3 +1,5 @@
+import { isOfQuery } from '../../channel/append-conditions.ts';
+import type { RecordedCommand } from '../../channel/append-conditions.ts';
 import type {
   AppendListener,
   AppendOutcome,
@@ -48,17 +50,13 @@ export class MemoryEventLog implements EventLog {
 
   async read(options: ReadOptions): Promise<readonly RecordedEvent[]> {
     this.#session.assertOpen();
-    const { after, direction = 'forward', limit, types, correlationid, maxBytes = Number.POSITIVE_INFINITY } = options;
+    const { after, direction = 'forward', limit, correlationid, maxBytes = Number.POSITIVE_INFINITY } = options;
     const entries =
       correlationid === undefined ? this.#content.entries : (this.#content.correlations.get(correlationid) ?? []);
     const from = direction === 'forward' ? countUpTo(entries, after ?? START) : countBelow(entries, after) - 1;
     const lowest = correlationid === undefined ? this.#content.firstKept : 0;
-    const found = take(
-      entries,
-      direction === 'forward' ? Math.max(from, lowest) : from,
-      direction,
-      limit,
-      (event) => types?.includes(event.type) ?? true,
+    const found = take(entries, direction === 'forward' ? Math.max(from, lowest) : from, direction, limit, (event) =>
+      isOfQuery(event.stored, options),
     );
     return withinBytes(found, maxBytes);
   }
@@ -97,6 +95,21 @@ export class MemoryEventLog implements EventLog {
   async find(source: string, id: string): Promise<RecordedEvent | undefined> {
     this.#session.assertOpen();
     return this.#content.identities.get(source)?.get(id)?.kept.event;
+  }
+
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    this.#session.assertOpen();
+    const found: RecordedEvent[] = [];
+    for (const ofSource of this.#content.identities.values()) {
+      const event = ofSource.get(id)?.kept.event;
+      if (event !== undefined) found.push(event);
+    }
+    return found.sort((left, right) => left.position - right.position);
+  }
+
+  async findCommand(id: string): Promise<RecordedCommand | undefined> {
+    this.#session.assertOpen();
+    return structuredClone(this.#content.commands.get(id));
   }
 
   async head(): Promise<Position> {

@@ -1,3 +1,4 @@
+import type { RecordedCommand } from '../../channel/append-conditions.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
 import type { Position } from '../../event/position.ts';
@@ -34,12 +35,21 @@ export interface LogContent {
   readonly correlations: Map<string, LogEntry[]>;
   /** By source, then id. */
   readonly identities: Map<string, Map<string, LogEntry>>;
+  /** By id. */
+  readonly commands: Map<string, RecordedCommand>;
   /** The entry below which (by index) every event was removed: reading from the start of a trimmed log does not walk over it. */
   firstKept: number;
 }
 
 export function createLogContent(): LogContent {
-  return { entries: [], streams: new Map(), correlations: new Map(), identities: new Map(), firstKept: 0 };
+  return {
+    entries: [],
+    streams: new Map(),
+    correlations: new Map(),
+    identities: new Map(),
+    commands: new Map(),
+    firstKept: 0,
+  };
 }
 
 export function streamVersion(content: LogContent, stream: string): number {

@@ -107,6 +107,11 @@ export class MemoryRowStore implements RowStore {
     return this.#content.get(namespace)?.rows.size ?? 0;
   }
 
+  async put(rows: readonly RowWrite[]): Promise<void> {
+    this.#session.assertOpen();
+    for (const row of rows.map(prepareRow)) writeRow(this.#content, row);
+  }
+
   async clear(namespace: string): Promise<void> {
     this.#session.assertOpen();
     this.#content.delete(namespace);

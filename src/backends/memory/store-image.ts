@@ -9,7 +9,7 @@ import { START } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
 import type { MemoryContent } from './content.ts';
 import { createContent } from './content.ts';
-import type { LogEntry } from './log-content.ts';
+import type { LogContent, LogEntry } from './log-content.ts';
 import { addEntry, passRemoved, streamContent } from './log-content.ts';
 import { namespaceContent, prepareRow, writeRow } from './row-store.ts';
 import type { Session } from './session.ts';
@@ -101,6 +101,12 @@ function* logRecords({ log, schemas }: MemoryContent): Generator<Content, void, 
         });
     }
   yield* removed.sort((left, right) => left.position - right.position);
+  yield* commandRecords(log);
+}
+
+function* commandRecords(log: LogContent): Generator<Content, void, undefined> {
+  for (const [, command] of [...log.commands].sort(([left], [right]) => compareText(left, right)))
+    yield { kind: 'command', ...structuredClone(command) };
 }
 
 function* stateRecords({ consumers, deliveries, rows }: MemoryContent): Generator<Content, void, undefined> {
@@ -132,6 +138,7 @@ function heldBy({ log, schemas, consumers, deliveries, rows }: MemoryContent): r
     ['schema', schemas.size > 0],
     ['stream', log.streams.size > 0],
     ['event', log.entries.length > 0],
+    ['command', log.commands.size > 0],
     ['consumer', consumers.size > 0],
     ['delivery', [...deliveries.values()].some((ofConsumer) => ofConsumer.size > 0)],
     ['row', [...rows.values()].some(({ rows: ofNamespace }) => ofNamespace.size > 0)],
@@ -175,6 +182,11 @@ class Filler {
   removed(records: readonly RecordOf<'removed'>[]): void {
     for (const { stream, version, position: place, recordedMs, source, id, digest } of records)
       this.#place({ stream, version, position: place, recordedMs, source, id, kept: { digest } });
+  }
+
+  command(records: readonly RecordOf<'command'>[]): void {
+    for (const { kind: _kind, ...command } of structuredClone(records))
+      this.#content.log.commands.set(command.id, command);
   }
 
   consumer(records: readonly RecordOf<'consumer'>[]): void {
@@ -245,6 +257,7 @@ function putInto(content: MemoryContent, filled: MemoryContent): void {
   copy(filled.log.streams, content.log.streams);
   copy(filled.log.correlations, content.log.correlations);
   copy(filled.log.identities, content.log.identities);
+  copy(filled.log.commands, content.log.commands);
   copy(filled.schemas, content.schemas);
   copy(filled.consumers, content.consumers);
   copy(filled.deliveries, content.deliveries);

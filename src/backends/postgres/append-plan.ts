@@ -1,8 +1,11 @@
-import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import { isOfQuery } from '../../channel/append-conditions.ts';
+import type { CommandEntry, QueryClaim, RecordedCommand } from '../../channel/append-conditions.ts';
+import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
 import { position, START } from '../../event/position.ts';
+import type { Position } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
 import type { PlacedEvent } from './event-rows.ts';
 
@@ -23,6 +26,10 @@ export interface LogExcerpt {
   readonly streams: ReadonlyMap<string, { readonly version: number; readonly deleted: boolean }>;
   /** By `identityOf`. */
   readonly known: ReadonlyMap<string, Known>;
+  /** By id. */
+  readonly commands: ReadonlyMap<string, RecordedCommand>;
+  /** Claims that do not hold, and the first event that stands against each. */
+  readonly against: ReadonlyMap<QueryClaim, Position>;
 }
 
 /** An event that will be written, unless its write is refused. */
@@ -47,6 +54,8 @@ export class AppendPlan {
   readonly #planned: Planned[] = [];
   readonly #byIdentity = new Map<string, Planned>();
   readonly #versions = new Map<string, number>();
+  readonly #commands = new Map<string, { readonly write: number; readonly command: RecordedCommand }>();
+  #write = 0;
 
   constructor(excerpt: LogExcerpt, nowMs: number) {
     this.#excerpt = excerpt;
@@ -64,24 +73,30 @@ export class AppendPlan {
     return ends;
   }
 
+  get commands(): readonly RecordedCommand[] {
+    return [...this.#commands.values()].map(({ command }) => command);
+  }
+
   /** The events as they will be read, in the order of the log. */
   recorded(): readonly RecordedEvent[] {
+    return this.#planned.map((planned) => this.#asRead(planned));
+  }
+
+  #asRead({ event, position: place, version }: PlacedEvent): RecordedEvent {
     const { recordedMs } = this;
-    return this.#planned.map(({ event, position: place, version }) => {
-      const attributes = event.attributes === undefined ? undefined : Object.freeze({ ...event.attributes });
-      const data = event.encoding === 'none' ? null : event.data;
-      return recordedEvent(
-        Object.freeze({ ...event, attributes, data, position: position(place), version, recordedMs }),
-      );
-    });
+    const attributes = event.attributes === undefined ? undefined : Object.freeze({ ...event.attributes });
+    const data = event.encoding === 'none' ? null : event.data;
+    return recordedEvent(Object.freeze({ ...event, attributes, data, position: position(place), version, recordedMs }));
   }
 
   /** Where a write begins. */
   mark(): number {
+    this.#write += 1;
     return this.#planned.length;
   }
 
   takeBack(mark: number): void {
+    for (const [id, { write }] of this.#commands) if (write === this.#write) this.#commands.delete(id);
     for (const { event, version, identity } of this.#planned.splice(mark).reverse()) {
       this.#byIdentity.delete(identity);
       this.#versions.set(event.stream, version - 1);
@@ -90,6 +105,9 @@ export class AppendPlan {
 
   /** Plans one request of the write that began at `mark`. After a refusal the write is to be taken back. */
   add(request: AppendRequest, mark: number): AppendOutcome {
+    const { command } = request;
+    const recorded = command && (this.#excerpt.commands.get(command.id) ?? this.#commands.get(command.id)?.command);
+    if (recorded !== undefined) return { ok: false, reason: 'command-known', command: recorded };
     const before = this.#planned.length;
     const versionsBefore = new Map(
       (request.expected ?? []).map(({ stream }) => [stream, this.#versionOf(stream)] as const),
@@ -120,7 +138,42 @@ export class AppendPlan {
       const refusal = lifted.has(claim.stream) ? undefined : this.#refused(claim, versionsBefore);
       if (refusal !== undefined) return refusal;
     }
+    if (lifted.size === 0)
+      for (const [claim, query] of (request.unless ?? []).entries()) {
+        const found = this.#standsAgainst(query, before, mark);
+        if (found !== undefined) return { ok: false, reason: 'query-conflict', claim, position: found };
+      }
+    if (command !== undefined) this.#planCommand(command, this.#planned.slice(before));
     return { ok: true, events };
+  }
+
+  #planCommand({ id, name, digest, outcome }: CommandEntry, planned: readonly Planned[]): void {
+    const place = { position: position(planned[0]?.position ?? START), events: planned.length };
+    const command = { id, name, digest, outcome, recordedMs: this.recordedMs, ...place };
+    this.#commands.set(id, { write: this.#write, command });
+  }
+
+  /** The place of the first event that stands against a claim; START: that of an event of the same write. */
+  #standsAgainst(claim: QueryClaim, before: number, mark: number): Position | undefined {
+    const found = this.#excerpt.against.get(claim);
+    if (found !== undefined) return found;
+    const index = this.#planned
+      .slice(0, before)
+      .findIndex(
+        (each) =>
+          each.position > claim.after &&
+          isOfQuery(each.event, claim) &&
+          (claim.matches === undefined || claim.matches(this.#asRead(each))),
+      );
+    if (index === -1) return undefined;
+    return index >= mark ? START : position(this.#excerpt.head + index + 1);
+  }
+
+  #isAt(last: Pick<EncodedEvent, 'source' | 'id'>, stream: string, version: number): boolean {
+    const identity = identityOf(last);
+    const planned = this.#byIdentity.get(identity);
+    const known = planned === undefined ? this.#excerpt.known.get(identity) : this.#asKnown(planned);
+    return known?.place.stream === stream && known.place.version === version;
   }
 
   #plan(event: EncodedEvent, identity: string): Planned {
@@ -141,13 +194,18 @@ export class AppendPlan {
     return this.#versions.get(stream) ?? this.#excerpt.streams.get(stream)?.version ?? 0;
   }
 
-  #refused({ stream, version: expected }: StreamClaim, before: ReadonlyMap<string, number>): Refused | undefined {
-    if (expected === 'any') return undefined;
+  #refused({ stream, version: expected, last }: StreamClaim, before: ReadonlyMap<string, number>): Refused | undefined {
+    if (expected === 'any' && last === undefined) return undefined;
     if (this.#excerpt.streams.get(stream)?.deleted === true) return { ok: false, reason: 'stream-deleted', stream };
     const actual = before.get(stream) ?? 0;
-    const holds = expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
-    return holds ? undefined : { ok: false, reason: 'version-conflict', stream, expected, actual };
+    const isSo = holds(expected, actual) && (last === undefined || this.#isAt(last, stream, actual));
+    return isSo ? undefined : { ok: false, reason: 'version-conflict', stream, expected, actual };
   }
+}
+
+function holds(expected: ExpectedVersion, actual: number): boolean {
+  if (expected === 'any') return true;
+  return expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
 }
 
 function contentConflict({ content }: Known, event: EncodedEvent, place: Appended['position']): Refused | undefined {

@@ -1,3 +1,4 @@
+import type { RecordedCommand } from '../../channel/append-conditions.ts';
 import type {
   AppendListener,
   AppendOutcome,
@@ -15,6 +16,7 @@ import type { RecordedEvent } from '../../event/event.ts';
 import { encodedBytes } from '../../event/event-size.ts';
 import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
+import { findCommands } from './command-table.ts';
 import type { Database } from './database.ts';
 import { LogReader } from './log-reader.ts';
 import type { LogWatchers } from '../../channel/log-watchers.ts';
@@ -83,6 +85,16 @@ export class PostgresEventLog implements EventLog {
     return this.#reader.find(source, id);
   }
 
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    this.#parts.session.assertOpen();
+    return this.#reader.findById(id);
+  }
+
+  async findCommand(id: string): Promise<RecordedCommand | undefined> {
+    this.#parts.session.assertOpen();
+    return (await findCommands(this.#parts.database, [id]))[0];
+  }
+
   async head(): Promise<Position> {
     this.#parts.session.assertOpen();
     const [head] = await this.#reader.head();
@@ -142,10 +154,12 @@ function ofRequest(outcome: UnitOutcome | undefined): AppendOutcome {
 }
 
 /** The caller may go on using its objects while the request waits. */
-export function detached({ events, expected, onDuplicate }: AppendRequest): AppendRequest {
+export function detached({ events, expected, unless, command, onDuplicate }: AppendRequest): AppendRequest {
   return {
     events: events.map((event) => ({ ...event, attributes: event.attributes && { ...event.attributes } })),
     ...(expected && { expected: expected.map((claim) => ({ ...claim })) }),
+    ...(unless && { unless: unless.map((claim) => ({ ...claim })) }),
+    ...(command && { command: structuredClone(command) }),
     onDuplicate,
   };
 }

@@ -2,6 +2,7 @@ import type { DataEncoding, EncodedEvent, RareAttributes, RecordedEvent, StoredE
 import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
+import { tagsOf } from '../../event/tags.ts';
 import type { Queries, SqlValue } from './database.ts';
 import type { TextRow } from './item-query.ts';
 import { fromText, toText } from './text.ts';
@@ -112,6 +113,8 @@ const INSERT = `WITH placed AS (
 ), ended AS (
   INSERT INTO streams (stream, version) SELECT * FROM unnest($17::text[], $18::bigint[])
   ON CONFLICT (stream) DO UPDATE SET version = excluded.version
+), tagged AS (
+  INSERT INTO event_tags (tag, position) SELECT * FROM unnest($21::text[], $22::bigint[])
 )
 UPDATE log_head SET position = $19::bigint, recorded_ms = $20::bigint RETURNING pg_notify('thereupon_' || current_schema(), position::text)`;
 
@@ -128,22 +131,37 @@ export async function insertEvents(
     events.map(({ event, position: place, version }) => valuesOf(event, place, version, recordedMs)),
   );
   const streams = [...ends.keys()];
-  const parameters: SqlValue[] = [...columns, streams.map(toText), [...ends.values()], last.position, recordedMs];
+  const parameters: SqlValue[] = [
+    ...columns,
+    streams.map(toText),
+    [...ends.values()],
+    last.position,
+    recordedMs,
+    ...tagColumns(events),
+  ];
   await queries.change(INSERT, parameters);
 }
 
 const INSERT_IMAGE = `WITH placed AS (
   INSERT INTO events (position, stream, version, type, schema_version, source, id, subject, "time", recorded_ms, correlationid, causationid, encoding, attributes, data, lane)
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::smallint[])
+), tagged AS (
+  INSERT INTO event_tags (tag, position) SELECT * FROM unnest($17::text[], $18::bigint[])
 )
 INSERT INTO identities (id, source, position) SELECT * FROM unnest($7::text[], $6::text[], $1::bigint[])`;
 
 /** Writes events at the places that they have, with their identities and nothing else. In position order, above all that are there. */
 export async function insertPlaced(queries: Queries, events: readonly StoredEvent[]): Promise<void> {
-  await queries.prepared(
-    INSERT_IMAGE,
-    columnsOf(events.map((event) => valuesOf(event, event.position, event.version, event.recordedMs))),
+  const columns = columnsOf(events.map((event) => valuesOf(event, event.position, event.version, event.recordedMs)));
+  const tags = tagColumns(events.map((event) => ({ event, position: event.position })));
+  await queries.prepared(INSERT_IMAGE, [...columns, ...tags]);
+}
+
+function tagColumns(events: readonly Pick<PlacedEvent, 'event' | 'position'>[]): readonly SqlValue[] {
+  const tagged = events.flatMap(({ event, position: place }) =>
+    tagsOf(event).map((tag) => [toText(tag), place] as const),
   );
+  return [tagged.map(([tag]) => tag), tagged.map(([, place]) => place)];
 }
 
 const COLUMNS = 16;

@@ -1,3 +1,4 @@
+import type { QueryClaim } from '../../channel/append-conditions.ts';
 import type { AppendOutcome, AppendRequest } from '../../channel/event-log.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { RecordedEvent } from '../../event/event.ts';
@@ -8,11 +9,13 @@ import { releaseLanes } from './checkpoint-store.ts';
 import { lockConsumers, TELL_NODES } from './cluster.ts';
 import { AppendPlan, identityOf } from './append-plan.ts';
 import type { Known, LogExcerpt } from './append-plan.ts';
+import { findCommands, insertCommands } from './command-table.ts';
 import type { Queries } from './database.ts';
 import type { DeliveryRow } from './delivery-store.ts';
 import { writeDeliveries } from './delivery-store.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, insertEvents, storedEvent } from './event-rows.ts';
+import { LogReader } from './log-reader.ts';
 import type { Partitions } from './partitions.ts';
 import type { PreparedRow } from './row-store.ts';
 import { writeRows } from './row-store.ts';
@@ -90,6 +93,7 @@ export async function flush(
   if (first !== undefined)
     await partitions.reserve(queries, first.position, plan.events.at(-1)?.position ?? first.position);
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
+  await insertCommands(queries, plan.commands);
   await writeUnits(queries, units, nowMs);
   return { outcomes, events: plan.recorded() };
 }
@@ -218,12 +222,18 @@ JOIN identities AS i ON i.id = asked.id AND i.source = asked.source
 LEFT JOIN events AS e ON e.position = i.position`;
 
 async function excerpt(queries: Queries, requests: readonly AppendRequest[]): Promise<LogExcerpt> {
-  if (requests.length === 0) return { head: 0, recordedMs: 0, streams: new Map(), known: new Map() };
+  if (requests.length === 0)
+    return { head: 0, recordedMs: 0, streams: new Map(), known: new Map(), commands: new Map(), against: new Map() };
   const names = new Set<string>();
   const ids: string[] = [];
   const sources: string[] = [];
   for (const { events, expected = [] } of requests) {
-    for (const { stream } of expected) names.add(stream);
+    for (const { stream, last } of expected) {
+      names.add(stream);
+      if (last === undefined) continue;
+      ids.push(toText(last.id));
+      sources.push(toText(last.source));
+    }
     for (const { stream, id, source } of events) {
       names.add(stream);
       ids.push(toText(id));
@@ -236,13 +246,50 @@ async function excerpt(queries: Queries, requests: readonly AppendRequest[]): Pr
     [[...names].map(toText)],
   );
   const known = await queries.query<KnownRow>(KNOWN, [ids, sources]);
+  const commands = await findCommands(
+    queries,
+    requests.flatMap(({ command }) => (command === undefined ? [] : [command.id])),
+  );
   const [head, recordedMs] = heads[0] ?? [0, 0];
   return {
     head,
     recordedMs,
     streams: new Map(streams.map(([name, version, deleted]) => [fromText(name), { version, deleted }])),
     known: new Map(known.map((row) => [identityOf({ id: fromText(row[0]), source: fromText(row[1]) }), knownOf(row)])),
+    commands: new Map(commands.map((command) => [command.id, command])),
+    against: await againstClaims(queries, requests, head),
   };
+}
+
+/** Events looked at in one go where a claim has a condition of its own. */
+const CLAIM_PAGE = 256;
+
+async function againstClaims(
+  queries: Queries,
+  requests: readonly AppendRequest[],
+  head: number,
+): Promise<ReadonlyMap<QueryClaim, Position>> {
+  const against = new Map<QueryClaim, Position>();
+  const reader = new LogReader(queries);
+  for (const claim of requests.flatMap(({ unless = [] }) => unless)) {
+    const found = claim.after >= head ? undefined : await firstOf(reader, claim);
+    if (found !== undefined) against.set(claim, found.position);
+  }
+  return against;
+}
+
+async function firstOf(
+  reader: LogReader,
+  { matches, after, ...query }: QueryClaim,
+): Promise<RecordedEvent | undefined> {
+  if (matches === undefined) return (await reader.read({ ...query, after, limit: 1 }))[0];
+  for (let from = after; ;) {
+    const page = await reader.read({ ...query, after: from, limit: CLAIM_PAGE });
+    const found = page.find((event) => matches(event));
+    const last = page.at(-1);
+    if (found !== undefined || last === undefined) return found;
+    from = last.position;
+  }
 }
 
 function knownOf(row: KnownRow): Known {

@@ -2,6 +2,7 @@ import type { ImageWriter } from '../../checked-image.ts';
 import type { RecordOf } from '../../store-image.ts';
 import { textOfEvents } from '../../event/encoded-events.ts';
 import { insertConsumer } from './checkpoint-store.ts';
+import { insertCommands } from './command-table.ts';
 import type { Queries } from './database.ts';
 import { deliveryRow, putDeliveries } from './delivery-store.ts';
 import { insertPlaced } from './event-rows.ts';
@@ -19,7 +20,7 @@ const INSERT_NAMESPACE = `WITH made AS (INSERT INTO namespaces (name) VALUES ($1
 INSERT INTO row_indexes (namespace, name) SELECT made.namespace, i.name FROM made, unnest($2::text[]) AS i (name)`;
 const INSERT_PENDING = `INSERT INTO pending (events) SELECT p.events FROM unnest($1::text[]) WITH ORDINALITY AS p (events, number) ORDER BY number`;
 /** What the server then knows of the tables: it would find out by itself, but after the first questions. */
-const ANALYZE = 'ANALYZE events, identities, streams, deliveries, rows, row_index_entries';
+const ANALYZE = 'ANALYZE events, event_tags, identities, commands, streams, deliveries, rows, row_index_entries';
 
 /** Writes the records of an image into the tables of an empty store, in one transaction that nobody else writes beside. */
 export class ImageFiller implements ImageWriter {
@@ -63,6 +64,10 @@ export class ImageFiller implements ImageWriter {
       records.map(({ recordedMs }) => recordedMs),
       records.map(({ digest }) => digest),
     ]);
+  }
+
+  command(records: readonly RecordOf<'command'>[]): Promise<void> {
+    return insertCommands(this.#queries, records);
   }
 
   async consumer(records: readonly RecordOf<'consumer'>[]): Promise<void> {

@@ -8,6 +8,8 @@ import type { ContentKind, ImageRecord } from '../../store-image.ts';
 import { consumerRecords } from './checkpoint-store.ts';
 import { laneGroup } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
+import type { CommandRow } from './command-table.ts';
+import { COMMANDS_IN_ORDER, recordedCommand } from './command-table.ts';
 import type { Queries } from './database.ts';
 import type { DeliveryRow } from './delivery-store.ts';
 import { DELIVERY_COLUMNS, deliveryOf } from './delivery-store.ts';
@@ -62,6 +64,7 @@ async function* contentPages(queries: Queries): Pages {
     recordedMs: row[5],
     digest: row[6],
   }));
+  yield* each(pagesOf<CommandRow>(queries, COMMANDS_IN_ORDER), (row) => ({ kind: 'command', ...recordedCommand(row) }));
   yield await consumers(queries);
   const deliveries = `SELECT ${DELIVERY_COLUMNS} FROM deliveries ORDER BY consumer, position`;
   yield* each(pagesOf<DeliveryRow>(queries, deliveries), (row) => ({ kind: 'delivery', ...deliveryOf(row) }));

@@ -17,6 +17,9 @@ const ofConversation = (parameter: string) =>
   `e.position IN (SELECT position FROM identities WHERE id = ${parameter}
 UNION ALL SELECT position FROM events WHERE correlationid = ${parameter}) AND coalesce(e.correlationid, e.id) = ${parameter}`;
 
+const ofTag = (parameter: string) =>
+  `e.position IN (SELECT t.position FROM event_tags AS t WHERE t.tag = ${parameter})`;
+
 /** As `laneOf` has it. */
 const LANE_OF: Readonly<Record<LaneKey, string>> = {
   'ordering-key': 'e.lane',
@@ -60,11 +63,12 @@ export class LogReader {
     };
     if (types !== undefined) demand((parameter) => `e.type = ANY(${parameter}::text[])`, types.map(toText));
     if (correlationid !== undefined) demand(ofConversation, toText(correlationid));
+    for (const tag of options.tags ?? []) demand(ofTag, toText(tag));
     if (of !== undefined)
       demand((parameter) => `(${parameter}::bigint >> ${LANE_OF[of.by]}::integer) & 1 <> 0`, bitsOf(of.lanes));
     return this.#pages({
       conditions,
-      isLookup: types !== undefined || correlationid !== undefined,
+      isLookup: types !== undefined || correlationid !== undefined || options.tags !== undefined,
       values,
       by: 'e.position',
       backward,
@@ -98,6 +102,14 @@ export class LogReader {
       (row) => eventOf(row),
     );
     return event;
+  }
+
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    return this.#queries.items(
+      `SELECT ${EVENT_COLUMNS} FROM identities AS i JOIN events AS e ON e.position = i.position WHERE i.id = $1 ORDER BY e.position`,
+      [toText(id)],
+      (row) => eventOf(row),
+    );
   }
 
   async head(): Promise<readonly [position: number, recordedMs: number]> {

@@ -5,6 +5,7 @@ import { sqlStateOf } from './database.ts';
 import { logAndState } from './migrations/0001-log-and-state.ts';
 import { serversOfNodes } from './migrations/0002-servers-of-nodes.ts';
 import { timeOfDeliveries } from './migrations/0003-time-of-deliveries.ts';
+import { commandsAndTags } from './migrations/0004-commands-and-tags.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -18,6 +19,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { sql: logAndState, worksFrom: 1 },
   { sql: serversOfNodes, worksFrom: 1 },
   { sql: timeOfDeliveries, worksFrom: 1 },
+  // A program that knows no tags would append events that are not found by theirs.
+  { sql: commandsAndTags, worksFrom: 4 },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,3 +1,4 @@
+import type { CommandEntry } from '../../channel/append-conditions.ts';
 import type { Appended, StreamClaim } from '../../channel/event-log.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
@@ -19,6 +20,8 @@ const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 const UNCLAIMED = { least: 0, most: ANY_VERSION };
 /** See the functions in the first migration. */
 const RECORD_MANY = statement('record_events', 40);
+/** See the function in the fourth migration. */
+const RECORD_COMMANDS = statement('record_commands', 46);
 const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
@@ -56,6 +59,7 @@ export class OneStatement {
   readonly writes: readonly Appending[];
   readonly #streams = new Map<string, StreamPart>();
   #places = 0;
+  readonly #commands: (CommandEntry & { readonly first: number; readonly events: number })[] = [];
   /** It is sent as a few calls of one event each. */
   #oneByOne = false;
   readonly #events: { readonly event: EncodedEvent; readonly part: StreamPart; readonly nth: number }[] = [];
@@ -76,11 +80,13 @@ export class OneStatement {
     const whole = new OneStatement(writes);
     const identities = new Set<string>();
     for (const { requests } of writes)
-      for (const { events, expected = [] } of requests) {
+      for (const { events, expected = [], unless = [], command } of requests) {
+        if (unless.length > 0) return undefined;
+        if (command !== undefined && !whole.#addCommand(command, events.length)) return undefined;
         if (!expected.every((claim) => whole.#claim(claim))) return undefined;
         for (const event of events) {
           const identity = identityOf(event);
-          if (identities.has(identity)) return undefined;
+          if (identities.has(identity) || event.attributes?.['tags'] !== undefined) return undefined;
           identities.add(identity);
           whole.#add(event);
         }
@@ -91,7 +97,10 @@ export class OneStatement {
   /** The statement of a few events and nothing else. */
   get #few(): Statement | undefined {
     // Streams about which something is claimed, and no event is for them.
-    const isThatAlone = this.#places === this.#streams.size && this.writes.every(({ unit }) => unit === undefined);
+    const isThatAlone =
+      this.#places === this.#streams.size &&
+      this.#commands.length === 0 &&
+      this.writes.every(({ unit }) => unit === undefined);
     return isThatAlone ? RECORD_FEW[this.#events.length - 1] : undefined;
   }
 
@@ -116,13 +125,15 @@ export class OneStatement {
       return { statement: RECORD_CHECKPOINTS, values, isNamed: true };
     }
     const values = [...this.#values(nowMs, checkpoints), listener, flush, after ?? null];
-    return { statement: RECORD_MANY, values, isNamed: true };
+    if (this.#commands.length === 0) return { statement: RECORD_MANY, values, isNamed: true };
+    return { statement: RECORD_COMMANDS, values: [...values, ...this.#commandColumns()], isNamed: true };
   }
 
   /** Checkpoints and nothing else. */
   get #isCheckpoints(): boolean {
     return (
       this.#streams.size === 0 &&
+      this.#commands.length === 0 &&
       this.writes.every(
         ({ unit }) => unit === undefined || unit.remove.length + unit.put.length + unit.rows.length === 0,
       )
@@ -240,6 +251,11 @@ export class OneStatement {
     return { outcomes, events: recorded };
   }
 
+  #isLast(stream: string, { source, id }: Pick<EncodedEvent, 'source' | 'id'>): boolean {
+    const found = this.#events.findLast(({ event }) => event.stream === stream)?.event;
+    return found?.id === id && found.source === source;
+  }
+
   #part(stream: string): StreamPart {
     let part = this.#streams.get(stream);
     if (part === undefined) {
@@ -247,6 +263,25 @@ export class OneStatement {
       this.#streams.set(stream, part);
     }
     return part;
+  }
+
+  /** Its events come next. False: the same is in another write, and has another outcome then. */
+  #addCommand(command: CommandEntry, events: number): boolean {
+    if (this.#commands.some(({ id }) => id === command.id)) return false;
+    this.#commands.push({ ...command, first: events === 0 ? 0 : this.#events.length + 1, events });
+    return true;
+  }
+
+  #commandColumns(): readonly SqlValue[] {
+    const commands = this.#commands;
+    return [
+      texts(commands.map(({ id }) => toText(id))),
+      texts(commands.map(({ name }) => toText(name))),
+      texts(commands.map(({ digest }) => digest)),
+      texts(commands.map(({ outcome }) => (outcome === undefined ? null : toText(JSON.stringify(outcome))))),
+      bigints(commands.map(({ first }) => first)),
+      integers(commands.map(({ events }) => events)),
+    ];
   }
 
   #add(event: EncodedEvent): void {
@@ -257,7 +292,9 @@ export class OneStatement {
   }
 
   /** What the version of the stream must be before everything, for the claim to hold after the events so far. False: it cannot hold. */
-  #claim({ stream, version }: StreamClaim): boolean {
+  #claim({ stream, version, last }: StreamClaim): boolean {
+    // It holds if this event is the last one of the stream among those of the flush: all of them are recorded, or none.
+    if (last !== undefined && !this.#isLast(stream, last)) return false;
     if (version === 'any') return true;
     const part = this.#part(stream);
     if (version === 'exists') part.least = Math.max(part.least, part.events > 0 ? 0 : 1);

@@ -35,6 +35,8 @@ export function prepareRow({ namespace, key, value, indexes }: RowWrite): Prepar
   };
 }
 
+/** What a row takes beside its text, roughly. */
+const ROW_BYTES = 100;
 const CLEAR_BYTES = 1_024;
 /** Roughly what a page of rows holds in memory while it is indexed. */
 const REINDEX_BYTES = 262_144;
@@ -106,6 +108,12 @@ export class PostgresRowStore implements RowStore {
   }
 
   /** All rows go in one step, with the name. Then they are removed a few at a time, so that many of them hold up nobody. */
+  async put(rows: readonly RowWrite[]): Promise<void> {
+    const prepared = rows.map(prepareRow);
+    const bytes = prepared.reduce((sum, { key, json }) => sum + ROW_BYTES + key.length + (json?.length ?? 0), 0);
+    await this.#writes.alone(bytes, (queries) => writeRows(queries, prepared));
+  }
+
   async clear(namespace: string): Promise<void> {
     await this.#writes.alone(CLEAR_BYTES, (queries) => abandonRows(queries, namespace));
     await this.sweep();

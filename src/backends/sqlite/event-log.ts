@@ -1,3 +1,4 @@
+import type { RecordedCommand } from '../../channel/append-conditions.ts';
 import type {
   AppendListener,
   AppendOutcome,
@@ -13,6 +14,7 @@ import type {
 import type { RecordedEvent } from '../../event/event.ts';
 import type { Position } from '../../event/position.ts';
 import { position } from '../../event/position.ts';
+import type { CommandTable } from './command-table.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { GroupCommit, Write } from './group-commit.ts';
 import { writeOnce } from './group-commit.ts';
@@ -32,6 +34,7 @@ export interface LogParts {
   readonly writes: Pick<GroupCommit, 'submit'>;
   readonly writer: EventWriter;
   readonly reader: LogReader;
+  readonly commands: CommandTable;
   readonly index: StreamIndex;
   readonly streams: StreamReader;
   readonly retention: Retention;
@@ -71,6 +74,14 @@ export class SqliteEventLog implements EventLog {
 
   async find(source: string, id: string): Promise<RecordedEvent | undefined> {
     return this.#parts.session.read(() => this.#parts.reader.find({ source, id }));
+  }
+
+  async findById(id: string): Promise<readonly RecordedEvent[]> {
+    return this.#parts.session.read(() => this.#parts.reader.findById(id));
+  }
+
+  async findCommand(id: string): Promise<RecordedCommand | undefined> {
+    return this.#parts.session.read(() => this.#parts.commands.find(id));
   }
 
   async head(): Promise<Position> {

@@ -1,9 +1,12 @@
-import type { Appended, AppendOutcome, AppendRequest, StreamClaim } from '../../channel/event-log.ts';
+import type { CommandEntry, QueryClaim } from '../../channel/append-conditions.ts';
+import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import type { EncodedEvent, RecordedEvent, StoredEvent } from '../../event/event.ts';
 import { position, START } from '../../event/position.ts';
-import type { Change, Database } from './database.ts';
+import { tagsOf } from '../../event/tags.ts';
+import { CommandTable } from './command-table.ts';
+import type { Change, Database, Query } from './database.ts';
 import { attributesColumn, subjectColumn, writtenEvent } from './event-rows.ts';
 import type { InternedNames } from './interned-names.ts';
 import type { LogReader } from './log-reader.ts';
@@ -22,7 +25,12 @@ interface Known {
 interface Written {
   readonly head: StreamHead;
   readonly previous: number;
+  readonly tags: readonly string[];
 }
+
+const NO_TAGS: readonly string[] = [];
+/** Events looked at in one go where a claim has a condition of its own. */
+const CLAIM_PAGE = 256;
 
 const VALUES = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14';
 const INSERT = `INSERT INTO events VALUES (${VALUES}) ON CONFLICT (id, source) DO NOTHING`;
@@ -48,6 +56,9 @@ export class EventWriter {
   readonly #insert: Change;
   readonly #insertUnlessRetired: Change;
   readonly #mark: Change;
+  readonly #tag: Change;
+  readonly #placeOf: Query<[number]>;
+  readonly #commands: CommandTable;
   #head = 0;
   #headMs = 0;
   #last = 0;
@@ -57,6 +68,7 @@ export class EventWriter {
   #listened = false;
   #recorded: RecordedEvent[] = [];
   #written: Written[] = [];
+  #commandsWritten: string[] = [];
 
   constructor(database: Database, index: StreamIndex, names: InternedNames, reader: LogReader) {
     this.#database = database;
@@ -66,6 +78,9 @@ export class EventWriter {
     this.#insert = database.change(INSERT);
     this.#insertUnlessRetired = database.change(INSERT_UNLESS_RETIRED);
     this.#mark = database.change('INSERT INTO stream_marks VALUES (?, ?, ?)');
+    this.#tag = database.change('INSERT INTO event_tags VALUES (?, ?)');
+    this.#placeOf = database.query('SELECT position FROM events WHERE id = ? AND source = ?');
+    this.#commands = new CommandTable(database);
   }
 
   /** The last committed position. */
@@ -93,6 +108,7 @@ export class EventWriter {
     if (this.#last > this.#head) this.#headMs = this.#nowMs;
     this.#head = this.#last;
     this.#written = [];
+    this.#commandsWritten = [];
     return this.#recorded;
   }
 
@@ -109,6 +125,7 @@ export class EventWriter {
   /** Where the requests of one write begin; `takeBack` goes back to it. */
   savepoint(): number {
     this.#written = [];
+    this.#commandsWritten = [];
     return this.#last;
   }
 
@@ -118,9 +135,22 @@ export class EventWriter {
    * Shape     writeStart: the savepoint of the write that the request belongs to.
    */
   append(request: AppendRequest, writeStart: number): AppendOutcome {
+    const { command } = request;
+    const outcome = this.#append(request, writeStart);
+    if (command === undefined) return outcome;
+    if (outcome.ok && this.#remember(command, outcome.events)) return outcome;
+    const known = this.#commands.find(command.id);
+    return known === undefined ? outcome : { ok: false, reason: 'command-known', command: known };
+  }
+
+  #append(request: AppendRequest, writeStart: number): AppendOutcome {
     if (request.expected !== undefined && this.#refusedClaim(request.expected) !== undefined) {
       const refusal = this.#judge(request, writeStart);
       if (refusal !== undefined) return refusal;
+    }
+    if (request.unless !== undefined) {
+      const refusal = this.#refusedQuery(request.unless, writeStart);
+      if (refusal !== undefined && !request.events.some((event) => this.#find(event) !== undefined)) return refusal;
     }
     const events: Appended[] = [];
     for (const event of request.events) {
@@ -146,10 +176,13 @@ export class EventWriter {
 
   /** Undoes everything since the savepoint. */
   takeBack(savepoint: number): void {
+    for (const id of this.#commandsWritten.splice(0)) this.#commands.remove(id);
     if (this.#last === savepoint) return;
     const unmark = this.#database.change('DELETE FROM stream_marks WHERE stream = ? AND version = ?');
+    const untag = this.#database.change('DELETE FROM event_tags WHERE tag = ? AND position = ?');
     for (let entry = this.#written.pop(); entry !== undefined; entry = this.#written.pop()) {
-      const { head, previous } = entry;
+      const { head, previous, tags } = entry;
+      for (const tag of tags) untag.run(tag, head.position);
       if (this.#index.isMark(head.version)) unmark.run(head.stream, head.version);
       this.#index.retreat(head, previous, savepoint);
     }
@@ -185,7 +218,9 @@ export class EventWriter {
     if (changes === 0) return false;
     this.#last = place;
     this.#index.advance(head, place);
-    this.#written.push({ head, previous });
+    const tags = event.attributes === undefined ? NO_TAGS : tagsOf(event);
+    for (const tag of tags) this.#tag.run(tag, place);
+    this.#written.push({ head, previous, tags });
     if (this.#index.isMark(version)) this.#mark.run(head.stream, version, place);
     if (this.#listened)
       this.#recorded.push(writtenEvent(event, kind, { position: place, version, recordedMs: this.#nowMs }));
@@ -228,14 +263,51 @@ export class EventWriter {
   }
 
   #refusedClaim(claims: readonly StreamClaim[], lifted?: ReadonlySet<string>): Refused | undefined {
-    for (const { stream, version: expected } of claims) {
-      if (expected === 'any' || lifted?.has(stream)) continue;
-      const { deleted, version: actual } = this.#index.head(stream);
+    for (const { stream, version: expected, last } of claims) {
+      if ((expected === 'any' && last === undefined) || lifted?.has(stream)) continue;
+      const head = this.#index.head(stream);
+      const { deleted, version: actual } = head;
       if (deleted) return { ok: false, reason: 'stream-deleted', stream };
-      const holds = expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
-      if (!holds) return { ok: false, reason: 'version-conflict', stream, expected, actual };
+      if (!holds(expected, actual) || (last !== undefined && !this.#isAt(last, head.position)))
+        return { ok: false, reason: 'version-conflict', stream, expected, actual };
     }
     return undefined;
+  }
+
+  #refusedQuery(claims: readonly QueryClaim[], writeStart: number): Refused | undefined {
+    for (const [index, claim] of claims.entries()) {
+      const found = this.#last <= claim.after ? undefined : this.#firstOf(claim);
+      if (found === undefined) continue;
+      const place = found.position > writeStart ? START : found.position;
+      return { ok: false, reason: 'query-conflict', claim: index, position: place };
+    }
+    return undefined;
+  }
+
+  #firstOf({ matches, after, ...query }: QueryClaim): RecordedEvent | undefined {
+    if (matches === undefined) return this.#reader.read({ ...query, after, limit: 1 })[0];
+    for (let from = after; ;) {
+      const page = this.#reader.read({ ...query, after: from, limit: CLAIM_PAGE });
+      const found = page.find((event) => matches(event));
+      const last = page.at(-1);
+      if (found !== undefined || last === undefined) return found;
+      from = last.position;
+    }
+  }
+
+  /** Answers false when it is known. Its events are the newest ones: those of its request. */
+  #remember(command: CommandEntry, events: readonly Appended[]): boolean {
+    const fresh = events.filter(({ duplicate }) => !duplicate);
+    const place = { recordedMs: this.#nowMs, position: fresh[0]?.position ?? START, events: fresh.length };
+    if (!this.#commands.add(command, place)) return false;
+    this.#commandsWritten.push(command.id);
+    return true;
+  }
+
+  #isAt({ source, id }: Pick<EncodedEvent, 'source' | 'id'>, place: number): boolean {
+    const number = this.#names.findSource(source);
+    const row = number === undefined ? undefined : this.#placeOf.get(id, number);
+    return row?.[0] === place;
   }
 
   #find(event: EncodedEvent): Known | undefined {
@@ -271,6 +343,11 @@ export class EventWriter {
     this.#anyRetired = this.#database.query('SELECT 1 FROM retired LIMIT 1').get() !== undefined;
     this.#stale = false;
   }
+}
+
+function holds(expected: ExpectedVersion, actual: number): boolean {
+  if (expected === 'any') return true;
+  return expected === 'none' ? actual === 0 : expected === 'exists' ? actual > 0 : actual === expected;
 }
 
 function contentConflict(known: Known, event: EncodedEvent, writeStart: number): Refused | undefined {

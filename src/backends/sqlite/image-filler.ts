@@ -1,8 +1,10 @@
 import { categoryOf } from '../../event/stream-name.ts';
+import { tagsOf } from '../../event/tags.ts';
 import type { ImageWriter } from '../../checked-image.ts';
 import { assertUndivided, refusePending } from '../../store-image.ts';
 import type { RecordOf } from '../../store-image.ts';
 import { CONSUMER_COLUMNS, consumerRow } from './checkpoint-store.ts';
+import { CommandTable } from './command-table.ts';
 import type { Database } from './database.ts';
 import { deliveryRow } from './delivery-store.ts';
 import type { SqliteDeliveryStore } from './delivery-store.ts';
@@ -30,6 +32,7 @@ export class ImageFiller implements ImageWriter {
   readonly #database: Database;
   readonly #names: InternedNames;
   readonly #ends: StreamEnds;
+  readonly #commands: CommandTable;
   #head = { position: 0, recordedMs: 0 };
 
   constructor(parts: FillerParts) {
@@ -37,6 +40,7 @@ export class ImageFiller implements ImageWriter {
     this.#database = parts.database;
     this.#names = new InternedNames(parts.database);
     this.#ends = new StreamEnds(parts.database);
+    this.#commands = new CommandTable(parts.database);
   }
 
   /** Of the last position that was given. */
@@ -60,6 +64,7 @@ export class ImageFiller implements ImageWriter {
   event(records: readonly RecordOf<'event'>[]): void {
     const insert = this.#database.change(INSERT_EVENT);
     const mark = this.#database.change('INSERT INTO stream_marks VALUES (?, ?, ?)');
+    const insertTag = this.#database.change('INSERT INTO event_tags VALUES (?, ?)');
     for (const event of records) {
       const { position, stream, version, id, source, encoding } = event;
       const category = categoryOf(stream);
@@ -79,6 +84,7 @@ export class ImageFiller implements ImageWriter {
         attributesColumn(event.attributes),
         encoding === 'none' ? null : event.data,
       );
+      for (const tag of tagsOf(event)) insertTag.run(tag, position);
       if (version % this.#parts.markEvery === 0) mark.run(stream, version, position);
     }
   }
@@ -87,6 +93,10 @@ export class ImageFiller implements ImageWriter {
     const retire = this.#database.change('INSERT INTO retired VALUES (?, ?, ?, ?, ?, ?, ?)');
     for (const { id, source, stream, version, position, recordedMs, digest } of records)
       retire.run(id, this.#names.source(source), stream, version, position, recordedMs, digest);
+  }
+
+  command(records: readonly RecordOf<'command'>[]): void {
+    for (const record of records) this.#commands.add(record, record);
   }
 
   consumer(records: readonly RecordOf<'consumer'>[]): void {

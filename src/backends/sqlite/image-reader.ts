@@ -4,6 +4,8 @@ import { CONTENT_KINDS, IMAGE_FORMAT } from '../../store-image.ts';
 import type { ContentKind, ImageRecord } from '../../store-image.ts';
 import type { ConsumerRow } from './checkpoint-store.ts';
 import { CONSUMER_COLUMNS, consumerRecord } from './checkpoint-store.ts';
+import type { CommandRow } from './command-table.ts';
+import { COMMANDS_IN_ORDER, recordedCommand } from './command-table.ts';
 import type { Database, SqlValue } from './database.ts';
 import type { DeliveryRow } from './delivery-store.ts';
 import { DELIVERY_COLUMNS, deliveryOf } from './delivery-store.ts';
@@ -100,6 +102,7 @@ export class ImageReader {
       recordedMs: row[5],
       digest: row[6],
     }));
+    yield* each(this.#rowsOf<CommandRow>(COMMANDS_IN_ORDER), (row) => ({ kind: 'command', ...recordedCommand(row) }));
     yield* each(this.#rowsOf<ConsumerRow>(CONSUMERS), (row) => ({
       kind: 'consumer',
       ...consumerRecord(row),

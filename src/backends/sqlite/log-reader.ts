@@ -70,6 +70,11 @@ export class LogReader {
     return row === undefined ? undefined : recordedEvents([row], this.#names)[0];
   }
 
+  findById(id: string): RecordedEvent[] {
+    const sql = `SELECT ${EVENT_COLUMNS} FROM events AS e WHERE e.id = ? ORDER BY e.position`;
+    return recordedEvents(this.#database.query<EventRow>(sql).all(id), this.#names);
+  }
+
   /** The last position that was given, and its recorded time. */
   head(): [position: number, recordedMs: number] {
     const last = this.#database
@@ -139,12 +144,24 @@ export class LogReader {
     const { direction = 'forward', limit, types, correlationid } = options;
     const from = options.after ?? (direction === 'forward' ? BELOW_EVERYTHING : ABOVE_EVERYTHING);
     const span = { direction, from, limit };
+    if (options.tags !== undefined && options.tags.length > 0) return this.#tagged(options.tags, types, span);
     if (types === undefined && correlationid === undefined) {
       return (direction === 'forward' ? this.#forward : this.#backward).all(from, limit);
     }
     const kinds = types === undefined ? undefined : this.#names.kindsOfTypes(types);
     if (correlationid === undefined) return this.readKinds(kinds ?? [], span);
     return kinds?.length === 0 ? [] : this.#merged(partsOfCorrelation(correlationid, kinds), span);
+  }
+
+  /** Along the index of the first tag. */
+  #tagged(tags: readonly string[], types: readonly string[] | undefined, { direction, from, limit }: Span): EventRow[] {
+    const [compare, order] = direction === 'forward' ? ['>', 'ASC'] : ['<', 'DESC'];
+    const kinds = types === undefined ? undefined : this.#names.kindsOfTypes(types);
+    const others = ' AND EXISTS (SELECT 1 FROM event_tags AS o WHERE o.tag = ? AND o.position = t.position)';
+    const sql = `SELECT ${EVENT_COLUMNS} FROM event_tags AS t CROSS JOIN events AS e ON e.position = t.position
+WHERE t.tag = ?${others.repeat(tags.length - 1)}${kinds === undefined ? '' : ` AND ${ONE_OF_KINDS}`} AND t.position ${compare} ? ORDER BY t.position ${order} LIMIT ?`;
+    const ofKinds = kinds === undefined ? [] : [JSON.stringify(kinds)];
+    return this.#database.query<EventRow>(sql).all(...tags, ...ofKinds, from, limit);
   }
 
   /** Parts that are each in position order come out in position order; SQLite reads from each no more than is needed. */

@@ -13,6 +13,7 @@ import type { WaitingLimits } from './group-commit.ts';
 import { GroupCommit, NoWrites, writeOnce } from './group-commit.ts';
 import { writeHolder } from './holder-lock.ts';
 import { InternedNames } from './interned-names.ts';
+import { CommandTable } from './command-table.ts';
 import { LogReader } from './log-reader.ts';
 import { HeadPoll } from './head-poll.ts';
 import { LogWatchers } from '../../channel/log-watchers.ts';
@@ -140,6 +141,7 @@ class SqliteStore implements Store {
       writes,
       writer: this.#writer,
       reader,
+      commands: new CommandTable(database),
       index: this.#index,
       streams,
       retention: this.#retention,

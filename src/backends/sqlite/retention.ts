@@ -1,6 +1,7 @@
 import type { TrimOutcome, TrimRequest } from '../../channel/event-log.ts';
 import { contentDigest } from '../../event/content-digest.ts';
 import { categoryOf } from '../../event/stream-name.ts';
+import { tagsOf } from '../../event/tags.ts';
 import type { Database } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
@@ -161,9 +162,12 @@ export class Retention {
     this.#database.change('UPDATE log_state SET removed_position = ?, removed_recorded_ms = ?').run(head, headMs);
     const retire = this.#database.change('INSERT INTO retired VALUES (?, ?, ?, ?, ?, ?, ?)');
     const remove = this.#database.change('DELETE FROM events WHERE position = ?');
+    const untag = this.#database.change('DELETE FROM event_tags WHERE tag = ? AND position = ?');
     for (const row of rows) {
       const [position, stream, version, , source, id] = row;
-      retire.run(id, source, stream, version, position, row[8], contentDigest(storedEvent(row, this.#names)));
+      const event = storedEvent(row, this.#names);
+      retire.run(id, source, stream, version, position, row[8], contentDigest(event));
+      for (const tag of tagsOf(event)) untag.run(tag, position);
       remove.run(position);
       const counted = this.#counted.get(categoryOf(stream));
       if (counted !== undefined && position <= counted.upTo) counted.count -= 1;

@@ -35,6 +35,8 @@ interface KnownNamespace extends NamespaceNumbers {
   readonly indexes: Map<string, number>;
 }
 
+/** What a row takes beside its text, roughly. */
+const ROW_BYTES = 100;
 const CLEAR_BYTES = 1_024;
 /** Roughly what a page of rows holds in memory while it is indexed. */
 const REINDEX_BYTES = 262_144;
@@ -97,6 +99,14 @@ export class SqliteRowStore implements RowStore {
   }
 
   /** All rows go in one step, with the name. Then they are removed a few at a time, so that many of them hold up nobody. */
+  async put(rows: readonly RowWrite[]): Promise<void> {
+    const prepared = rows.map(prepareRow);
+    const bytes = prepared.reduce((sum, { key, json }) => sum + ROW_BYTES + key.length + (json?.length ?? 0), 0);
+    await writeOnce(this.#writes, bytes, () => {
+      for (const row of prepared) this.write(row);
+    });
+  }
+
   async clear(namespace: string): Promise<void> {
     await writeOnce(this.#writes, CLEAR_BYTES, () => this.abandon(namespace));
     await this.sweep();

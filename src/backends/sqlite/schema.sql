@@ -1,6 +1,6 @@
 PRAGMA application_id = 1416130670;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE kinds (
   kind           INTEGER PRIMARY KEY,
@@ -173,3 +173,19 @@ SELECT
   e.time, strftime('%Y-%m-%dT%H:%M:%fZ', e.recorded_ms / 1000.0, 'unixepoch') AS recordedtime,
   coalesce(e.correlationid, e.id) AS correlationid, e.causationid, e.attributes, k.encoding, e.data
 FROM events AS e JOIN kinds AS k USING (kind) JOIN sources AS s USING (source);
+
+CREATE TABLE commands (
+  id          TEXT PRIMARY KEY,
+  name        TEXT NOT NULL,
+  digest      TEXT NOT NULL, -- of what it asks for
+  outcome     TEXT,          -- JSON: what is to be known of it beside its events
+  recorded_ms INTEGER NOT NULL,
+  position    INTEGER NOT NULL, -- of its first event, 0: it had none
+  events      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event_tags (
+  tag      TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  PRIMARY KEY (tag, position)
+) STRICT, WITHOUT ROWID;

@@ -23,6 +23,7 @@ const HELD: readonly (readonly [kind: ContentKind, condition: string])[] = [
   ['stream', 'EXISTS (SELECT 1 FROM stream_floors)'],
   ['event', 'EXISTS (SELECT 1 FROM events)'],
   ['removed', 'EXISTS (SELECT 1 FROM retired)'],
+  ['command', 'EXISTS (SELECT 1 FROM commands)'],
   ['consumer', 'EXISTS (SELECT 1 FROM consumers)'],
   ['delivery', 'EXISTS (SELECT 1 FROM deliveries)'],
   ['row', 'EXISTS (SELECT 1 FROM rows)'],

@@ -5,7 +5,7 @@ import type { StreamHead } from './stream-index.ts';
 const BYTES_PER_CHARACTER = 4;
 const BYTES_PER_EVENT = 512;
 /** A stream that takes more than this part of the whole would push too many others out. */
-const LARGEST_PART = 1 / 32;
+const LARGEST_PART = 1 / 8;
 
 interface Entry {
   readonly events: readonly RecordedEvent[];

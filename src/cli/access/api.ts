@@ -22,11 +22,13 @@ export class Api {
     return (await this.#ask('GET', path + searchOf(query), signal === undefined ? {} : { signal })) as Answer;
   }
 
-  async post<Answer>(path: string, body?: unknown): Promise<Answer> {
+  async post<Answer>(path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     return (await this.#ask(
       'POST',
       path,
-      body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+      body === undefined
+        ? { headers }
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } },
     )) as Answer;
   }
 

@@ -95,14 +95,15 @@ export async function eventFrom(
     event[given.slice(0, split)] = given.slice(split + 1);
   }
   if (options.data === undefined) return event;
-  const text = await textOf(options.data, terminal);
+  const text = await dataText(options.data, terminal);
   const plain = options.contentType !== undefined && !/[/+]json\s*(?:;|$)/i.test(options.contentType);
   event['datacontenttype'] = options.contentType ?? 'application/json';
   event['data'] = plain ? text : (jsonOption('--data', text) as JsonValue);
   return event;
 }
 
-async function textOf(data: string, terminal: Pick<Terminal, 'cwd' | 'input'>): Promise<string> {
+/** Of an option `--data`: itself, that of @FILE, or of the standard input. Errors: CommandFailed. */
+export async function dataText(data: string, terminal: Pick<Terminal, 'cwd' | 'input'>): Promise<string> {
   if (data === '-') return textFrom(terminal.input() as AsyncIterable<string | Uint8Array>);
   if (!data.startsWith('@')) return data;
   const file = path.resolve(terminal.cwd, data.slice(1));

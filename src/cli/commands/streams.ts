@@ -9,6 +9,7 @@ import type { EventJson } from '../output/event-line.ts';
 import { table } from '../output/table.ts';
 import { plural, printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
+import { pastQuery, showPast } from './past-state.ts';
 
 interface ListOptions extends AccessOptions {
   readonly category?: string;
@@ -17,6 +18,9 @@ interface ListOptions extends AccessOptions {
 }
 
 interface ShowOptions extends AccessOptions {
+  readonly at?: string;
+  readonly diff?: string;
+  readonly recorded?: boolean;
   readonly from?: number;
   readonly last?: number;
   readonly limit: number;
@@ -66,13 +70,21 @@ export function streamsCommand(program: Command, terminal: Terminal, exit: (code
       exit(EXIT_OK);
     });
   withAccess(streams.command('show'))
-    .description('Shows the history of one entity.')
+    .description('Shows the history of one entity, or its state as a decider makes it.')
     .argument('<stream>', 'its name: order-17')
+    .option(
+      '--at <point>',
+      'the state then, in place of events: an instant (2026-11-23T08:17:00Z), a date, v3 (a version) or p42 (a position)',
+    )
+    .option('--diff <point>', 'and what is otherwise at this later point, of the same kind')
+    .option('--recorded', 'instants are those at which facts were recorded, not those at which they happened')
     .option('--from <version>', 'the first version wanted', wholeNumber('--from', 1))
     .option('-n, --last <count>', 'only the last events', wholeNumber('--last', 1, 1_000))
     .option('--limit <count>', 'at most so many', wholeNumber('--limit', 1, 1_000), 1_000)
     .action(async (stream: string, options: ShowOptions) => {
+      const past = pastQuery(options);
       await withSystem(options, terminal, 'read', async ({ api }) => {
+        if (past !== undefined) return showPast(api, stream, past, options, terminal);
         const query =
           options.last === undefined
             ? { from: options.from, limit: options.limit }

@@ -44,6 +44,7 @@ export function assertThere(store: StoreFactory | string, cwd: string): void {
 const WORDS: { readonly [Kind in keyof ImageCounts]: readonly [one: string, many?: string] } = {
   event: ['event'],
   removed: ['identity of removed events', 'identities of removed events'],
+  command: ['command'],
   stream: ['stream'],
   schema: ['schema'],
   consumer: ['consumer'],

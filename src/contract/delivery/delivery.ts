@@ -4,6 +4,9 @@ import { blamingCases } from './blaming.ts';
 import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
 import { correctingCases } from './correcting.ts';
+import { decidingAcrossCases } from './deciding-across.ts';
+import { decidingModelCases } from './deciding-model.ts';
+import { decidingCases } from './deciding.ts';
 import { enduringCases } from './enduring.ts';
 import { givingUpCases } from './giving-up.ts';
 import { holdingCases } from './holding.ts';
@@ -19,6 +22,7 @@ import { retainingCases } from './retaining.ts';
 import { retellingCases } from './retelling.ts';
 import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
+import { snapshottingCases } from './snapshotting.ts';
 import { startingCases } from './starting.ts';
 import { steeringCases } from './steering.ts';
 import { stoppingCases } from './stopping.ts';
@@ -49,5 +53,9 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...beginningCases(bench),
   ...blamingCases(bench),
   ...mendingCases(bench),
+  ...decidingCases(bench),
+  ...decidingAcrossCases(bench),
+  ...snapshottingCases(bench),
+  ...decidingModelCases(bench),
   ...modellingCases(bench),
 ];

@@ -33,6 +33,7 @@ const reading: Bodies = {
       stream: 6,
       event: 55,
       removed: 153,
+      command: 1,
       consumer: 2,
       delivery: 3,
       namespace: 2,

@@ -1,13 +1,13 @@
 import {
   BatchRefused,
   InvalidEvent,
-  InvalidInput,
   LimitExceeded,
   StreamVersionConflict,
   UnsupportedContent,
   decodeHttp,
 } from '../../index.ts';
-import type { ExpectedVersion, HttpEvents, Published } from '../../index.ts';
+import type { HttpEvents, Published } from '../../index.ts';
+import { claimedVersion } from '../expected-version.ts';
 import { problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
 import type { Reply } from '../reply.ts';
@@ -63,7 +63,7 @@ export const publishEvents = route({
 async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
   const { serving, system, headers } = request;
   assertPlain(request);
-  const expectedVersion = claimed(request);
+  const expectedVersion = claimedVersion(request);
   const { mode, events } = decode({ headers, body: await request.bytes() });
   if (events.length > serving.maxBatchEvents)
     throw new LimitExceeded('events in a request', serving.maxBatchEvents, events.length);
@@ -89,26 +89,6 @@ function assertPlain(request: RouteRequest<unknown, unknown>): void {
   const coding = request.header('content-encoding');
   if (coding !== undefined && coding !== 'identity')
     throw new UnsupportedContent('no Content-Encoding', coding.slice(0, 80));
-}
-
-/** A claim about the stream that all events of the request belong to. */
-function claimed(request: RouteRequest<unknown, unknown>): ExpectedVersion | undefined {
-  const match = request.header('if-match');
-  if (match !== undefined) {
-    if (match === '*') return 'exists';
-    // The tag of a stream that has lost its beginning names also where it begins now.
-    const version = /^"(\d{1,15})(?:\.\d+)?"$/.exec(match)?.[1];
-    if (version !== undefined) return Number(version);
-    throw new InvalidInput({ path: 'If-Match', expected: 'one ETag of a stream, such as "5", or *', found: match });
-  }
-  const text = request.header('thereupon-expected-version');
-  if (text === undefined || text === 'none' || text === 'exists' || text === 'any') return text;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new InvalidInput({
-    path: 'Thereupon-Expected-Version',
-    expected: 'a whole number from 0, none, exists or any',
-    found: text,
-  });
 }
 
 /** An event of a batch that is no event is told by its index, as one that is refused later. */

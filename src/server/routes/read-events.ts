@@ -22,6 +22,7 @@ const QUERY = {
     'Only events of streams of this category; may be repeated. The system’s own events are in `thereupon` and come only when asked for.',
   ),
   correlationid: one(text, 'Only events of this business conversation.'),
+  tag: many(text, 'Only events that have this tag; repeated, all of them.'),
   from: one(instant, 'Recorded at or after.'),
   to: one(instant, 'Recorded before.'),
   where: one(json, 'An event pattern, as JSON: `{"data":{"total":[{"numeric":[">=",100]}]}}`.'),
@@ -31,7 +32,7 @@ const QUERY = {
 type Query = QueryOf<typeof QUERY>;
 type Request = RouteRequest<Query, undefined>;
 
-const PAGES_ONLY = ['before', 'direction', 'from', 'to', 'limit'] as const;
+const PAGES_ONLY = ['tag', 'before', 'direction', 'from', 'to', 'limit'] as const;
 
 const readEvents = route({
   method: 'GET',
@@ -78,6 +79,7 @@ async function page({ system, query, search }: Request): Promise<Reply> {
     direction: backward ? 'backward' : 'forward',
     ...(start === undefined ? {} : { after: start as Position }),
     ...(query.correlationid === undefined ? {} : { correlationid: query.correlationid }),
+    ...(query.tag === undefined ? {} : { tags: query.tag }),
     ...(query.stream === undefined ? {} : { stream: query.stream }),
     ...(query.from === undefined ? {} : { recordedFromMs: query.from }),
     ...(query.to === undefined ? {} : { recordedUntilMs: query.to }),

@@ -1,7 +1,9 @@
-import { NotFound, StreamDeleted } from '../../index.ts';
-import type { StreamState } from '../../index.ts';
+import { InvalidInput, NotFound, StreamDeleted } from '../../index.ts';
+import type { AsOf, StreamState } from '../../index.ts';
 import { choice, one, text, wholeNumber } from '../query.ts';
 import { answer, empty } from '../reply.ts';
+import type { Reply } from '../reply.ts';
+import type { ServedSystem } from '../served-system.ts';
 import { route } from '../route.ts';
 
 const listStreams = route({
@@ -41,18 +43,39 @@ const readStream = route({
     ),
     direction: one(choice('forward', 'backward'), '`backward`: the newest first.'),
     limit: one(wholeNumber(1, 1_000), 'Events on a page. Default 100.'),
+    version: one(wholeNumber(0), 'In place of events: the state after this version. Where a decider makes one.'),
+    position: one(wholeNumber(0), 'In place of events: the state after this place in the log.'),
+    at: one(text, 'In place of events: the state at this instant (RFC 3339), or at the end of a date, in UTC.'),
+    by: one(
+      choice('event', 'recorded'),
+      'What instants mean: what had happened by then (`event`, the default), or what was recorded.',
+    ),
+    diff: one(text, 'And what is otherwise at this later version, position or instant: of the same kind as the first.'),
   },
   requestHeaders: { 'If-None-Match': 'The `ETag` of an earlier answer.' },
   answers: {
     200: {
-      description: 'Events in version order.',
-      content: { 'application/json': 'Stream' },
+      description: 'Events in version order; or the state at a point, or the difference of two.',
+      content: {
+        'application/json': {
+          anyOf: [{ $ref: 'Stream' }, { $ref: 'StreamStateAt' }, { $ref: 'StreamDifference' }],
+        },
+      },
       headers: { ETag: 'The version of the stream, in quotes.' },
     },
     304: { description: 'Nothing has changed.' },
   },
   async handle({ system, query, parameter, header }) {
     const stream = parameter('stream');
+    const { version, position, at, by, diff } = query;
+    const asOf = asOfGiven({ version, position, at, by });
+    if (asOf !== undefined) return pastState(system, stream, asOf, diff);
+    if (diff !== undefined || by !== undefined)
+      throw new InvalidInput({
+        path: diff === undefined ? 'by' : 'diff',
+        expected: 'version, position or at beside it',
+        found: diff ?? by,
+      });
     const backward = query.direction === 'backward';
     const { events, state } = await system.events.readStream(stream, {
       direction: backward ? 'backward' : 'forward',
@@ -71,6 +94,23 @@ const readStream = route({
 });
 
 export const streamRoutes = [listStreams, readStream];
+
+/** Undefined: events are asked for. */
+function asOfGiven(given: {
+  readonly [Name in keyof AsOf]: AsOf[Name] | undefined;
+}): AsOf | undefined {
+  const asOf = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as AsOf;
+  return asOf.version === undefined && asOf.position === undefined && asOf.at === undefined ? undefined : asOf;
+}
+
+async function pastState(system: ServedSystem, stream: string, asOf: AsOf, diff: string | undefined): Promise<Reply> {
+  if (diff === undefined) return answer(await system.deciders.state(undefined, stream, asOf));
+  const to: AsOf =
+    asOf.at === undefined
+      ? { [asOf.version === undefined ? 'position' : 'version']: wholeNumber(0).parse(diff) ?? Number.NaN }
+      : { ...asOf, at: diff };
+  return answer(await system.deciders.difference(undefined, stream, asOf, to));
+}
 
 function stateOf({ stream, version, firstVersion, deleted }: StreamState): StreamState {
   return { stream, version, firstVersion, deleted };

@@ -85,13 +85,28 @@ const getRow = route({
   tag: 'views',
   summary: 'Read one row of a read model',
   description: 'The key percent-encoded, also its slashes.',
-  query: AFTER_POSITION,
+  query: {
+    ...AFTER_POSITION,
+    position: one(wholeNumber(0), 'The row after this place in the log: made anew of the events up to there.'),
+    at: one(text, 'The row at this instant (RFC 3339), or at the end of a date, in UTC.'),
+    by: one(choice('event', 'recorded'), 'What `at` means: what had happened by then, or what was recorded.'),
+  },
   answers: { 200: { description: 'The row.', content: { 'application/json': 'ViewRow' } } },
   async handle({ serving, system, parameter, query }) {
     const view = viewOf(system, parameter('name'));
     const key = parameter('key');
     await reached(serving, view, query['after-position']);
-    const row = await system.views.get(view, key);
+    const { position, at, by } = query;
+    const row = await system.views.getAt(
+      view,
+      key,
+      {
+        ...(position === undefined ? {} : { position }),
+        ...(at === undefined ? {} : { at }),
+        ...(by === undefined ? {} : { by }),
+      },
+      serving.closing,
+    );
     if (row === undefined) throw new NotFound(`row of view ${view.name}`, key);
     return answer({ key, row });
   },

@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import type { CommandOutcome } from '../../index.ts';
+import { pathOf } from '../access/api.ts';
+import type { AccessOptions } from '../access/connect.ts';
+import { jsonOption, NAME_THE_PROGRAM, withAccess, withSystem, writeJson } from '../command.ts';
+import { ApiProblem, EXIT_FAILED, EXIT_OK, UsageError } from '../failure.ts';
+import { table } from '../output/table.ts';
+import { plural, printable } from '../output/text.ts';
+import type { Terminal } from '../terminal.ts';
+import { dataText } from './publish.ts';
+
+interface CommandOptions extends AccessOptions {
+  readonly data?: string;
+  readonly id?: string;
+  readonly expectedVersion?: string;
+  readonly correlationid?: string;
+}
+
+interface CommandJson {
+  readonly name: string;
+  readonly summary?: string;
+  readonly decider: string;
+}
+
+export function commandCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
+  withAccess(program.command('command'))
+    .summary('execute a command, or list those there are')
+    .description(
+      'Executes a command: it is decided on what has happened, and what comes of it is recorded. Exit code 1 when it is refused. Without a name it lists the commands.',
+    )
+    .argument('[name]', 'shop.place-order')
+    .option('-d, --data <json>', 'what it asks for: JSON, @FILE, or - for standard input')
+    .option('--id <id>', 'give your own to make a repetition harmless (default: a new one)')
+    .option('--expected-version <version>', 'only if its stream is there: a number, none or exists')
+    .option('--correlationid <id>', 'the conversation it belongs to')
+    .addHelpText('after', `\nExample:\n  thereupon command shop.cancel-order --data '{"orderId":"17"}' --id cancel-17`)
+    .action(async (name: string | undefined, options: CommandOptions) => {
+      if (name === undefined) {
+        if (options.data !== undefined) throw new UsageError('--data: expected the name of a command before it');
+        await list(options, terminal);
+        return exit(EXIT_OK);
+      }
+      const data =
+        options.data === undefined ? undefined : jsonOption('--data', await dataText(options.data, terminal));
+      exit(await execute(name, data, options, terminal));
+    });
+}
+
+async function list(options: AccessOptions, terminal: Terminal): Promise<void> {
+  await withSystem(options, terminal, 'read', async ({ api, isProgram }) => {
+    const found = await api.get<{ commands: readonly CommandJson[] }>('/commands');
+    if (options.json === true) return writeJson(terminal, found);
+    if (found.commands.length === 0)
+      return terminal.note(`there are no commands: ${isProgram ? 'no decider is defined' : NAME_THE_PROGRAM}\n`);
+    await terminal.write(
+      table(
+        found.commands,
+        [
+          { title: 'COMMAND', text: (each) => printable(each.name), ink: () => 'bold' },
+          { title: 'DECIDED BY', text: ({ decider }) => printable(decider) },
+          { title: 'WHAT', text: ({ summary }) => printable(summary ?? '') },
+        ],
+        terminal.out,
+      ),
+    );
+  });
+}
+
+/** Answers the exit code. */
+async function execute(name: string, data: unknown, options: CommandOptions, terminal: Terminal): Promise<number> {
+  const headers = {
+    ...(options.id === undefined ? {} : { 'thereupon-command-id': options.id }),
+    ...(options.expectedVersion === undefined ? {} : { 'thereupon-expected-version': options.expectedVersion }),
+    ...(options.correlationid === undefined ? {} : { 'thereupon-correlation-id': options.correlationid }),
+  };
+  return withSystem(options, terminal, 'write', async ({ api }) => {
+    try {
+      const outcome = await api.post<CommandOutcome>(`/commands${pathOf(name)}`, data, headers);
+      await (options.json === true ? writeJson(terminal, outcome) : terminal.write(inWords(outcome)));
+      return EXIT_OK;
+    } catch (error) {
+      if (!(error instanceof ApiProblem) || error.code !== 'command-refused') throw error;
+      const { reason, duplicate } = error.problem;
+      if (options.json === true) await writeJson(terminal, error.problem);
+      else
+        await terminal.write(
+          `refused${duplicate === true ? ', as the first time' : ''}: ${printable(String(reason))}${error.message === reason ? '' : ` (${printable(error.message)})`}\n`,
+        );
+      return EXIT_FAILED;
+    }
+  });
+}
+
+function inWords({ id, events, stream, version, duplicate }: CommandOutcome): string {
+  const where = stream === undefined ? '' : `, ${printable(stream)} is at version ${version}`;
+  const first = duplicate ? `${printable(id)} was executed before and accepted` : `${printable(id)} accepted`;
+  const lines = events.map(
+    (event) => `  ${printable(event.type)} ${printable(event.stream)}@${event.version}, position ${event.position}\n`,
+  );
+  return `${first}: ${events.length === 0 ? 'nothing to record' : plural(events.length, 'fact')}${where}\n${lines.join('')}`;
+}

@@ -1,0 +1,277 @@
+import type { EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type { RowStore } from '../consumer/row-store.ts';
+import {
+  CommandDataInvalid,
+  InvalidDefinition,
+  InvalidInput,
+  NotFound,
+  UnknownCommand,
+  describeValue,
+} from '../errors.ts';
+import { currentCause } from '../event/causality.ts';
+import { assertJson } from '../event/json.ts';
+import type { JsonValue } from '../event/json.ts';
+import { assertStreamName, categoryOf } from '../event/stream-name.ts';
+import { assertExpectedVersion } from '../producer/publisher.ts';
+import type { Publisher } from '../producer/publisher.ts';
+import { issuesOf } from '../schema/registry.ts';
+import { isoTime } from '../system/clock.ts';
+import type { Environment } from '../system/environment.ts';
+import { assertKnown } from '../system/known-options.ts';
+import { spanOf } from '../time/as-of.ts';
+import type { AsOf } from '../time/as-of.ts';
+import { commandDigest } from './command-digest.ts';
+import type { CommandOutcome } from './command-outcome.ts';
+import type { CommandDefinition, CommandInputOf } from './define-command.ts';
+import type { DeciderDefinition } from './define-decider.ts';
+import { Execution } from './execution.ts';
+import { jsonDifference } from '../event/json-difference.ts';
+import type { JsonDifference } from '../event/json-difference.ts';
+import { Snapshots } from './snapshots.ts';
+import { StreamStates } from './stream-states.ts';
+import type { StreamOf } from './stream-states.ts';
+
+/** A state, and the last event that it is made of. */
+export interface StateAt<State = unknown> {
+  readonly decider: string;
+  readonly stream: string;
+  /** Of that event; 0: of none. */
+  readonly version: number;
+  readonly state: State;
+  readonly position?: number;
+  readonly time?: string;
+  readonly recordedtime?: string;
+}
+
+/** What may be said of a command beyond its data. */
+export interface ExecuteOptions {
+  /** The same id again has the first outcome, for ever. Default: a new UUID v7. */
+  readonly id?: string;
+  /** A claim about the stream: another version refuses the command with StreamVersionConflict. Default `'any'`. */
+  readonly expectedVersion?: ExpectedVersion;
+  /** The conversation it belongs to. Default: that of the event being reacted to, else the id of the command. */
+  readonly correlationid?: string;
+}
+
+const EXECUTE_OPTIONS = 'id expectedVersion correlationid'.split(' ');
+/** As of events. */
+const MAX_ID_BYTES = 2_048;
+/** States of streams that are kept in memory, by default. */
+const CACHE_BYTES = 32 * 1_024 * 1_024;
+const NO_OPTIONS: ExecuteOptions = {};
+
+export interface DecidersParts {
+  readonly log: EventLog;
+  readonly rows: RowStore;
+  readonly publisher: Publisher;
+  readonly environment: Environment;
+  readonly deciders: readonly DeciderDefinition[];
+}
+
+/** Decides commands, and tells the states that they are decided on. */
+export class Deciders {
+  readonly #byCommand = new Map<
+    string,
+    { readonly decider: DeciderDefinition; readonly definition: CommandDefinition }
+  >();
+  readonly #byName = new Map<string, DeciderDefinition>();
+  readonly #byCategory = new Map<string, DeciderDefinition>();
+  readonly #environment: Environment;
+  readonly #log: EventLog;
+  readonly #snapshots: Snapshots;
+  readonly #states: StreamStates;
+  readonly #execution: Execution;
+
+  /** Errors: InvalidDefinition when two claim one name, one command or one category. */
+  constructor({ log, rows, publisher, environment, deciders }: DecidersParts) {
+    this.#environment = environment;
+    this.#log = log;
+    this.#snapshots = new Snapshots(rows);
+    this.#states = new StreamStates(log, this.#snapshots, CACHE_BYTES);
+    this.#execution = new Execution({
+      log,
+      publisher,
+      environment,
+      states: this.#states,
+      snapshots: this.#snapshots,
+    });
+    for (const decider of deciders) this.#add(decider);
+  }
+
+  list(): readonly DeciderDefinition[] {
+    return [...this.#byName.values()];
+  }
+
+  /** The definition of a command that some decider takes. */
+  command(name: string): CommandDefinition | undefined {
+    return this.#byCommand.get(name)?.definition;
+  }
+
+  /** See `System.execute`. */
+  async execute<Definition extends CommandDefinition>(
+    definition: Definition,
+    data: CommandInputOf<Definition>,
+    options: ExecuteOptions = NO_OPTIONS,
+  ): Promise<CommandOutcome> {
+    const { decider, given } = this.#require(definition);
+    assertOptions(options);
+    const validation = given.schema['~standard'].validate(data);
+    const result = validation instanceof Promise ? await validation : validation;
+    if (result.issues !== undefined) throw new CommandDataInvalid(given.name, issuesOf(result.issues));
+    const said: unknown = data ?? null;
+    assertJson(said, 'data', 0);
+    const id = options.id ?? this.#environment.ids.next();
+    const cause = currentCause();
+    return this.#execution.run({
+      decider,
+      command: {
+        id,
+        name: given.name,
+        data: result.value,
+        time: isoTime(this.#environment.clock.now()),
+      },
+      digest: commandDigest(given.name, said as JsonValue),
+      stream: given.streamOf(result.value),
+      correlationid: options.correlationid ?? cause?.correlationid ?? id,
+      cause: cause?.id,
+      expectedVersion: options.expectedVersion ?? 'any',
+    });
+  }
+
+  /**
+   * The state of a stream: as the log holds it now, or as of a version, a position or an instant.
+   *
+   * Shape     decider: a definition, its name, or undefined for the one whose category the stream is of.
+   * Errors    NotFound (no such decider, no such stream); HistoryIncomplete; StreamDeleted; InvalidInput (`asOf`)
+   */
+  async state<State>(
+    decider: DeciderDefinition<State> | string | undefined,
+    stream: string,
+    asOf: AsOf = {},
+  ): Promise<StateAt<State>> {
+    const of = this.#streamOf(decider, stream);
+    const span = spanOf(asOf);
+    if (span === undefined) {
+      const { version, state } = await this.#states.present(of);
+      if (version === 0) throw new NotFound('stream', stream);
+      return { decider: of.decider, stream, version, state: state as State };
+    }
+    const { last, state } = await this.#states.within(of, span);
+    if (last === undefined && (await this.#log.streamState(stream)).version === 0) throw new NotFound('stream', stream);
+    return {
+      decider: of.decider,
+      stream,
+      version: last?.version ?? 0,
+      state: state as State,
+      ...(last === undefined ? {} : { position: last.position, time: last.time, recordedtime: last.recordedtime }),
+    };
+  }
+
+  /** What of a stream's state is otherwise at a later point than at an earlier one, place by place. Errors: as of `state`. */
+  async difference(
+    decider: DeciderDefinition | string | undefined,
+    stream: string,
+    from: AsOf,
+    to: AsOf = {},
+  ): Promise<{ readonly from: StateAt; readonly to: StateAt; readonly differences: readonly JsonDifference[] }> {
+    const before = await this.state(decider, stream, from);
+    const after = await this.state(decider, stream, to);
+    return {
+      from: before,
+      to: after,
+      differences: jsonDifference(before.state as JsonValue, after.state as JsonValue),
+    };
+  }
+
+  /** Whether some decider makes states of the stream. */
+  decides(stream: string): boolean {
+    return this.#byCategory.has(categoryOf(stream));
+  }
+
+  /** Removes the snapshots of a decider, or of all: states are made of their events again, and are what they were. */
+  async dropSnapshots(decider?: DeciderDefinition | string): Promise<void> {
+    const dropped = decider === undefined ? this.list() : [this.#named(decider)];
+    for (const { name } of dropped) await this.#snapshots.drop(name);
+  }
+
+  /** How many streams have a snapshot. */
+  countSnapshots(decider: DeciderDefinition | string): Promise<number> {
+    return this.#snapshots.count(this.#named(decider).name);
+  }
+
+  /** Resolves when the snapshots under way are written. */
+  settled(): Promise<void> {
+    return this.#execution.settled();
+  }
+
+  #add(decider: DeciderDefinition): void {
+    const title = `decider ${decider.name}`;
+    if (this.#byName.has(decider.name)) throw new InvalidDefinition(title, 'is defined twice; names are unique');
+    this.#byName.set(decider.name, decider);
+    for (const definition of decider.commands) {
+      const other = this.#byCommand.get(definition.name);
+      if (other !== undefined)
+        throw new InvalidDefinition(title, `command ${definition.name} is taken by decider ${other.decider.name}`);
+      this.#byCommand.set(definition.name, { decider, definition });
+    }
+    if (decider.own === undefined) return;
+    const { category } = decider.own;
+    const other = this.#byCategory.get(category);
+    if (other !== undefined)
+      throw new InvalidDefinition(title, `streams of category ${category} are decided by ${other.name} already`);
+    this.#byCategory.set(category, decider);
+  }
+
+  #require(definition: CommandDefinition): { readonly decider: DeciderDefinition; readonly given: CommandDefinition } {
+    if ((definition as Partial<CommandDefinition> | undefined)?.kind !== 'command')
+      throw new InvalidInput({ path: 'command', expected: 'what defineCommand gives', found: definition });
+    const known = this.#byCommand.get(definition.name);
+    if (known?.definition !== definition) throw new UnknownCommand(definition.name, [...this.#byCommand.keys()]);
+    return { decider: known.decider, given: definition };
+  }
+
+  #named(decider: DeciderDefinition | string): DeciderDefinition {
+    const name = typeof decider === 'string' ? decider : decider.name;
+    const found = this.#byName.get(name);
+    if (found === undefined) throw new NotFound('decider', name, [...this.#byName.keys()]);
+    return found;
+  }
+
+  #streamOf(given: DeciderDefinition | string | undefined, stream: string): StreamOf {
+    assertStreamName(stream);
+    const decider = given === undefined ? this.#byCategory.get(categoryOf(stream)) : this.#named(given);
+    if (decider === undefined)
+      throw new NotFound('decider of streams', categoryOf(stream), [...this.#byCategory.keys()]);
+    const { own, name } = decider;
+    if (own === undefined)
+      throw new InvalidInput({
+        path: 'decider',
+        expected: 'one of one stream',
+        found: `${name}, which decides across`,
+      });
+    if (categoryOf(stream) !== own.category)
+      throw new InvalidInput({ path: 'stream', expected: `one of category ${own.category}`, found: stream });
+    return { decider: name, own, stream };
+  }
+}
+
+function assertOptions(options: ExecuteOptions): void {
+  if (options === NO_OPTIONS) return;
+  assertKnown('execute', options, EXECUTE_OPTIONS);
+  const { id, correlationid, expectedVersion } = options;
+  if (expectedVersion !== undefined) assertExpectedVersion(expectedVersion);
+  for (const [path, value] of [
+    ['id', id],
+    ['correlationid', correlationid],
+  ] as const) {
+    if (value === undefined) continue;
+    const fits =
+      typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= MAX_ID_BYTES;
+    if (!fits)
+      throw new InvalidInput({
+        path,
+        expected: `1 to ${MAX_ID_BYTES} bytes of text without lone surrogates`,
+        found: describeValue(value),
+      });
+  }
+}

@@ -1,0 +1,84 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { InvalidDefinition, describeValue } from '../errors.ts';
+import { assertKnown, titleOf } from '../system/known-options.ts';
+
+/** A request that may be refused: what it is called, and what it has to say. */
+export interface CommandDefinition<Name extends string = string, Input = unknown, Data = unknown> {
+  readonly kind: 'command';
+  readonly name: Name;
+  readonly summary: string | undefined;
+  readonly schema: StandardSchemaV1<Input, Data>;
+  /** Whether it says which stream decides. */
+  readonly namesStream: boolean;
+  // A method, so that a command of one shape is a command of every wider shape.
+  streamOf(data: Data): string | undefined;
+}
+
+/** The data that `decide` gets. */
+export type CommandDataOf<Definition> =
+  Definition extends CommandDefinition<string, infer _Input, infer Data> ? Data : never;
+/** The data that whoever asks gives. */
+export type CommandInputOf<Definition> =
+  Definition extends CommandDefinition<string, infer Input, infer _Data> ? Input : never;
+
+export interface CommandOptions<Name extends string, Schema extends StandardSchemaV1> {
+  /** What is asked for, as a literal: `'shop.place-order'`. */
+  readonly name: Name;
+  readonly schema: Schema;
+  /** One sentence for the catalog. */
+  readonly summary?: string;
+  /** The entity that decides: `order-17`. Not of commands that are decided across several streams. */
+  readonly stream?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
+}
+
+const COMMAND_OPTIONS = 'name schema summary stream'.split(' ');
+/** As of event types. */
+const COMMAND_NAME = /^[^\s\p{Cc}]{1,255}$/u;
+
+/**
+ * Declares a command.
+ *
+ * Guarantee The name is a literal: a rename in code renames no command that was executed.
+ * Errors    InvalidDefinition
+ */
+export function defineCommand<const Name extends string, Schema extends StandardSchemaV1>(
+  options: CommandOptions<Name, Schema>,
+): CommandDefinition<Name, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
+  const title = titleOf('command', options);
+  assertKnown(title, options, COMMAND_OPTIONS);
+  if (typeof options.name !== 'string' || !COMMAND_NAME.test(options.name))
+    throw new InvalidDefinition(
+      title,
+      'name must be 1 to 255 characters without white space, such as shop.place-order',
+    );
+  const standard = (options.schema as { '~standard'?: { version?: unknown; validate?: unknown } } | undefined)?.[
+    '~standard'
+  ];
+  if (standard?.version !== 1 || typeof standard.validate !== 'function')
+    throw new InvalidDefinition(
+      title,
+      `schema must be a Standard Schema (zod, valibot, arktype ...), found ${describeValue(options.schema)}`,
+    );
+  const { stream } = options;
+  if (stream !== undefined && typeof stream !== 'function')
+    throw new InvalidDefinition(title, `stream must be a function of the data, found ${describeValue(stream)}`);
+  return {
+    kind: 'command',
+    name: options.name,
+    summary: options.summary,
+    schema: options.schema,
+    namesStream: stream !== undefined,
+    streamOf(data) {
+      if (stream === undefined) return undefined;
+      let name: unknown;
+      try {
+        name = stream(data);
+      } catch (error) {
+        throw new InvalidDefinition(title, `its stream function threw: ${(error as Error).message}`, { cause: error });
+      }
+      if (typeof name !== 'string')
+        throw new InvalidDefinition(title, `its stream function must give a string, found ${describeValue(name)}`);
+      return name;
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import type { EventQuery } from '../channel/append-conditions.ts';
+import { queryOf } from '../channel/condition.ts';
+import type { PatternFor } from '../channel/filter/pattern.ts';
+import { InvalidDefinition } from '../errors.ts';
+import type { EventDefinition, EventOf } from '../event/define-event.ts';
+import { assertKnown, isOptions } from '../system/known-options.ts';
+import type { DeciderDefinition, OwnStreams } from './define-decider.ts';
+import { foldOf } from './fold.ts';
+import type { Evolving, Fold, StateEvolutions } from './fold.ts';
+
+/** One of the things that are decided on together. */
+export interface PartDefinition<State = unknown> {
+  readonly kind: 'part';
+  readonly on: readonly EventDefinition[];
+  // A method: which part it is follows from the data of the command.
+  of(data: unknown): StreamPart | QueryPart;
+  /** Never there; carries the shape of the state. */
+  readonly stateShape?: State;
+}
+
+export type StateOfPart<Definition> = Definition extends PartDefinition<infer State> ? State : never;
+
+/** The state of one stream. */
+export interface StreamPart {
+  readonly decider: string;
+  readonly own: OwnStreams;
+  readonly stream: string;
+}
+
+/** What the events of a query add up to. */
+export interface QueryPart {
+  readonly fold: Fold;
+  readonly query: EventQuery;
+  /** The same for commands that may stand in each other's way. */
+  readonly turn: string;
+}
+
+/** A part under its name. */
+export interface Part {
+  readonly name: string;
+  readonly on: readonly EventDefinition[];
+  of(data: unknown): StreamPart | QueryPart;
+}
+
+/**
+ * The state of a stream, as a decider makes it: which stream follows from the data of the command.
+ *
+ * Errors    InvalidDefinition when the decider decides across streams itself.
+ */
+export function ofStream<State>(
+  decider: DeciderDefinition<State>,
+  stream: (data: never) => string,
+): PartDefinition<State> {
+  const own = (decider as Partial<DeciderDefinition> | undefined)?.own;
+  if (own === undefined)
+    throw new InvalidDefinition('ofStream', 'expected a decider of one stream, and which stream it is');
+  return {
+    kind: 'part',
+    on: decider.on,
+    of: (data) => ({ decider: decider.name, own, stream: stream(data as never) }),
+  };
+}
+
+export interface QueryOptions<Definitions extends readonly EventDefinition[], State, Data> {
+  readonly initial: () => State;
+  readonly evolve: NoInfer<StateEvolutions<Definitions, State>> & Evolving<Definitions>;
+  /** Events that have all of these tags. */
+  readonly tags?: (data: Data) => readonly string[];
+  /** Events that fit this pattern. */
+  readonly where?: (data: Data) => PatternFor<EventOf<Definitions[number]>>;
+}
+
+const QUERY_OPTIONS = 'initial evolve tags where'.split(' ');
+
+/**
+ * What events add up to that have tags in common, or fit a pattern, whatever their streams: "no other open order for this customer". Of the types
+ * that `evolve` names. No further one is recorded between the decision and what it records.
+ *
+ * Errors    InvalidDefinition
+ */
+export function ofQuery<const Definitions extends readonly EventDefinition[], State, Data>(
+  options: QueryOptions<Definitions, State, Data>,
+): PartDefinition<State> {
+  const title = 'ofQuery';
+  if (!isOptions(options)) throw new InvalidDefinition(title, 'expected initial and evolve, and tags or where');
+  assertKnown(title, options, QUERY_OPTIONS);
+  const fold = foldOf(title, options.initial, options.evolve);
+  const on = (options.evolve as unknown as readonly (readonly [EventDefinition, unknown])[]).map(([each]) => each);
+  const types = [...fold.steps.keys()];
+  return {
+    kind: 'part',
+    on,
+    of(data) {
+      const tags = options.tags?.(data as Data);
+      const where = options.where?.(data as Data);
+      return {
+        fold,
+        query: queryOf(
+          { types, ...(tags === undefined ? {} : { tags }), ...(where === undefined ? {} : { where }) },
+          title,
+        ),
+        turn: JSON.stringify([types, tags ?? []]),
+      };
+    },
+  };
+}
+
+/** Errors: InvalidDefinition. */
+export function partsOf(title: string, across: unknown): readonly Part[] {
+  if (!isOptions(across) || Object.keys(across).length === 0)
+    throw new InvalidDefinition(title, 'across must be an object of ofStream(...) and ofQuery(...), of one at least');
+  return Object.entries(across as Readonly<Record<string, Partial<PartDefinition> | undefined>>).map(([name, part]) => {
+    if (part?.kind !== 'part' || part.of === undefined)
+      throw new InvalidDefinition(title, `across.${name} must be what ofStream or ofQuery gives`);
+    return { name, on: part.on ?? [], of: part.of };
+  });
+}

@@ -1,0 +1,21 @@
+/** Lets those who would be in each other's way go one after the other, in the order in which they came. */
+export class Turns {
+  readonly #last = new Map<string, Promise<void>>();
+
+  /** Resolves when whoever has or awaits the turn of a name at this moment has ended; undefined: nobody does. */
+  busy(name: string): Promise<void> | undefined {
+    return this.#last.get(name);
+  }
+
+  /** Resolves when everybody has ended who came before and named one of these. To be ended by the answered function. */
+  async take(names: readonly string[]): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = names.map((name) => this.#last.get(name) ?? Promise.resolve());
+    for (const name of names) this.#last.set(name, promise);
+    await Promise.all(before);
+    return () => {
+      for (const name of names) if (this.#last.get(name) === promise) this.#last.delete(name);
+      resolve();
+    };
+  }
+}

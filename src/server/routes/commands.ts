@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { InvalidInput, StreamVersionConflict, UnknownCommand } from '../../index.ts';
+import type { CommandOutcome } from '../../index.ts';
+import { claimedVersion } from '../expected-version.ts';
+import { problem, problemOf, problemReply } from '../problem.ts';
+import { answer } from '../reply.ts';
+import type { Reply } from '../reply.ts';
+import { route } from '../route.ts';
+import type { RouteRequest } from '../route.ts';
+
+const listCommands = route({
+  method: 'GET',
+  path: '/commands',
+  operation: 'listCommands',
+  tag: 'commands',
+  summary: 'List the commands that can be executed, and who decides them',
+  answers: {
+    200: { description: 'In the order of the program.', content: { 'application/json': 'CommandList' } },
+  },
+  handle({ system }) {
+    const commands = system.deciders
+      .list()
+      .flatMap((decider) =>
+        decider.commands.map((command) => ({ name: command.name, summary: command.summary, decider: decider.name })),
+      );
+    return answer({ commands });
+  },
+});
+
+const executeCommand = route({
+  method: 'POST',
+  path: '/commands/{name}',
+  operation: 'executeCommand',
+  tag: 'commands',
+  summary: 'Execute a command: it is decided, and what comes of it is recorded',
+  description:
+    'The body is the data of the command. Answered only when the outcome is durable, also a refusal. The same command again, under the same id, has the first outcome and records nothing.',
+  body: z.unknown().describe('the data of the command, as JSON'),
+  requestHeaders: {
+    'Thereupon-Command-Id':
+      'The id of the command. Give one to make a repetition harmless; without, each request is a command of its own.',
+    'Idempotency-Key': 'As `Thereupon-Command-Id`.',
+    'Thereupon-Correlation-Id': 'The conversation that the command belongs to. Default: its own id.',
+    'Thereupon-Expected-Version':
+      'The version that the stream of the command must have: a number, `none`, `exists` or `any`; else 409.',
+    'If-Match': 'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*`; else 412.',
+  },
+  answers: {
+    200: {
+      description: 'Accepted, and nothing new was recorded: it came to no facts, or is a repetition.',
+      content: { 'application/json': 'CommandOutcome' },
+      headers: { ETag: 'The version of the stream, in quotes.' },
+    },
+    201: {
+      description: 'Accepted, and its facts are recorded.',
+      content: { 'application/json': 'CommandOutcome' },
+      headers: { ETag: 'The version of the stream, in quotes.' },
+    },
+    409: { description: 'The id asked for something else before, or the stream is not at the expected version.' },
+    412: { description: 'The stream is not at the version that `If-Match` names.' },
+    422: { description: 'Refused (`command-refused`, with its `reason`), or the data does not fit the schema.' },
+  },
+  handle: execute,
+});
+
+export const commandRoutes = [listCommands, executeCommand];
+
+async function execute(request: RouteRequest<unknown, unknown>): Promise<Reply> {
+  const { system, parameter, body, header } = request;
+  const name = parameter('name');
+  const command = system.deciders.command(name);
+  if (command === undefined)
+    throw new UnknownCommand(
+      name,
+      system.deciders.list().flatMap(({ commands }) => commands.map((each) => each.name)),
+    );
+  const id = commandIdOf(header);
+  const correlationid = header('thereupon-correlation-id');
+  const expectedVersion = claimedVersion(request);
+  try {
+    return replyOf(
+      await system.execute(command, body, {
+        ...(id === undefined ? {} : { id }),
+        ...(correlationid === undefined ? {} : { correlationid }),
+        ...(expectedVersion === undefined ? {} : { expectedVersion }),
+      }),
+    );
+  } catch (error) {
+    const conflict = header('if-match') !== undefined && error instanceof StreamVersionConflict;
+    const document = conflict ? problemOf(error) : undefined;
+    if (document === undefined) throw error;
+    return problemReply({ ...document, status: 412 });
+  }
+}
+
+function replyOf(outcome: CommandOutcome): Reply {
+  const { version, duplicate, events } = outcome;
+  const headers: Record<string, string> = version === undefined ? {} : { etag: `"${version}"` };
+  if (outcome.accepted) return answer(outcome, { status: duplicate || events.length === 0 ? 200 : 201, headers });
+  const { accepted: _no, message, ...fields } = outcome;
+  return problemReply(problem('command-refused', message, fields), headers);
+}
+
+/** Errors: InvalidInput where two headers say different things. */
+function commandIdOf(header: (name: string) => string | undefined): string | undefined {
+  const id = header('thereupon-command-id');
+  // A structured field (RFC 9651) has its text in quotes.
+  const key = header('idempotency-key')?.replace(/^"(.*)"$/, '$1');
+  if (id !== undefined && key !== undefined && id !== key)
+    throw new InvalidInput({
+      path: 'Idempotency-Key',
+      expected: `the same as Thereupon-Command-Id, ${id}`,
+      found: key,
+    });
+  return id ?? key;
+}
