@@ -17,6 +17,7 @@ const LAYERS = [
       'system-definitions\\.ts',
       'catalog\\.ts',
       'describe',
+      'explain',
       'config\\.ts',
       'index\\.ts',
       'store\\.ts',
@@ -92,7 +93,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/contract/',
-          '^src/(system|event|channel|consumer|decider|projection|operator|time|automation|producer|schema|testing)/',
+          '^src/(system|event|channel|consumer|decider|explain|projection|operator|time|automation|producer|schema|testing)/',
           '^src/(errors|index|open|store)\\.ts$',
         ],
       },

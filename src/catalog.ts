@@ -1,4 +1,5 @@
 import type { Reaction } from './consumer/reaction.ts';
+import type { DeciderDefinition } from './decider/define-decider.ts';
 import type { JsonValue } from './event/json.ts';
 import type { SchemaRecord } from './schema/schema-store.ts';
 
@@ -12,7 +13,7 @@ export interface CatalogEvent {
   readonly jsonSchema: JsonValue | undefined;
   /** Whether the running program defines it, or only the store remembers it. */
   readonly defined: boolean;
-  /** Reactions that publish it; outside publishers are not known. */
+  /** Reactions that publish it, and deciders that decide it; outside publishers are not known. */
   readonly publishedBy: readonly string[];
   /** Reactions that get it. */
   readonly consumedBy: readonly string[];
@@ -37,6 +38,7 @@ export function catalogOf(
   records: readonly SchemaRecord[],
   defined: ReadonlySet<string>,
   reactions: readonly Reaction[],
+  deciders: readonly DeciderDefinition[] = [],
 ): Catalog {
   const visible = reactions.filter(({ kind }) => kind !== 'system');
   return {
@@ -48,9 +50,10 @@ export function catalogOf(
       vendor: record.vendor,
       jsonSchema: record.jsonSchema,
       defined: defined.has(`${record.type} ${record.version}`),
-      publishedBy: visible
-        .filter(({ publishes }) => publishes.some(({ type }) => type === record.type))
-        .map(({ name }) => name),
+      publishedBy: [
+        ...visible.filter(({ publishes }) => publishes.some(({ type }) => type === record.type)),
+        ...deciders.filter(({ on, publishes }) => [...on, ...publishes].some(({ type }) => type === record.type)),
+      ].map(({ name }) => name),
       consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
     })),
     reactions: visible.map(({ name, kind, summary, consumes, publishes }) => ({

@@ -118,6 +118,7 @@ describe('an AsyncAPI document', () => {
             type: `any.${index}.told`,
             version: 1 + (index % 3),
             summary: index % 2 === 0 ? "it's\n*/ told" : undefined,
+            vendor: 'any',
             onInvalid: 'reject',
             jsonSchema: schema,
             defined: true,

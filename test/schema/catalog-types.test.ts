@@ -26,6 +26,7 @@ function catalog(
       type: type(index),
       version: 1,
       summary: undefined,
+      vendor: 'any',
       onInvalid: 'reject',
       jsonSchema: schema,
       defined: true,

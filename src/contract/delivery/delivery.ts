@@ -8,6 +8,7 @@ import { decidingAcrossCases } from './deciding-across.ts';
 import { decidingModelCases } from './deciding-model.ts';
 import { decidingCases } from './deciding.ts';
 import { enduringCases } from './enduring.ts';
+import { explainingCases } from './explaining.ts';
 import { givingUpCases } from './giving-up.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
@@ -57,5 +58,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...decidingAcrossCases(bench),
   ...snapshottingCases(bench),
   ...decidingModelCases(bench),
+  ...explainingCases(bench),
   ...modellingCases(bench),
 ];
