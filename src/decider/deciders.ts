@@ -14,6 +14,7 @@ import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertExpectedVersion } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
+import { jsonSchemaOf } from '../schema/json-schema.ts';
 import { issuesOf } from '../schema/registry.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
@@ -100,6 +101,21 @@ export class Deciders {
 
   list(): readonly DeciderDefinition[] {
     return [...this.#byName.values()];
+  }
+
+  /** The commands that can be executed, in the order of the program, with the JSON Schema of their data where their library gives one. */
+  commands(): readonly {
+    readonly name: string;
+    readonly summary: string | undefined;
+    readonly decider: string;
+    readonly jsonSchema: JsonValue | undefined;
+  }[] {
+    return [...this.#byCommand.values()].map(({ decider, definition }) => ({
+      name: definition.name,
+      summary: definition.summary,
+      decider: decider.name,
+      jsonSchema: jsonSchemaOf(definition),
+    }));
   }
 
   /** The definition of a command that some decider takes. */

@@ -73,7 +73,14 @@ named('PublishedBatch', z.strictObject({ results: z.array(published) }));
 named(
   'CommandList',
   z.strictObject({
-    commands: z.array(z.strictObject({ name: z.string(), summary: z.string().optional(), decider: z.string() })),
+    commands: z.array(
+      z.strictObject({
+        name: z.string(),
+        summary: z.string().optional(),
+        decider: z.string(),
+        jsonSchema: z.unknown().optional().describe('Of its data, JSON Schema 2020-12.'),
+      }),
+    ),
   }),
 );
 named(
