@@ -21,7 +21,7 @@ import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { spanOf } from '../time/as-of.ts';
 import type { AsOf } from '../time/as-of.ts';
-import { commandDigest } from './command-digest.ts';
+import { commandDigest, NO_DIGEST } from './command-digest.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 import type { CommandDefinition, CommandInputOf } from './define-command.ts';
 import type { DeciderDefinition } from './define-decider.ts';
@@ -146,7 +146,7 @@ export class Deciders {
         data: result.value,
         time: isoTime(this.#environment.clock.now()),
       },
-      digest: commandDigest(given.name, said as JsonValue),
+      digest: options.id === undefined ? NO_DIGEST : commandDigest(given.name, said as JsonValue),
       stream: given.streamOf(result.value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
       cause: cause?.id,

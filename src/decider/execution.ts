@@ -12,6 +12,7 @@ import type { Publication, Publisher } from '../producer/publisher.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { isoTime, waitFor } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
+import { NO_DIGEST } from './command-digest.ts';
 import { repeatedOutcome } from './command-outcome.ts';
 import type { CommandOutcome, DecidedFact, KeptOutcome } from './command-outcome.ts';
 import { decided } from './decision.ts';
@@ -83,17 +84,8 @@ export class Execution {
     this.#parts = parts;
   }
 
-  async run(asked: Asked): Promise<CommandOutcome> {
-    const { decider } = asked;
-    if (decider.own !== undefined) return this.#inTurn(asked, streamOf(asked));
-    const parts = decider.parts.map((part) => ({ name: part.name, part: part.of(asked.command.data) }));
-    const names = parts.map(({ part }) => ('stream' in part ? turnOf(part) : `query ${part.turn}`));
-    const end = await this.#turns.take([...new Set(names)]);
-    try {
-      return await this.#across(asked, parts);
-    } finally {
-      end();
-    }
+  run(asked: Asked): Promise<CommandOutcome> {
+    return asked.decider.own === undefined ? this.#acrossInTurn(asked) : this.#onStream(asked, streamOf(asked));
   }
 
   /** Resolves when the snapshots under way are written. */
@@ -101,61 +93,55 @@ export class Execution {
     await Promise.all(this.#snapshots);
   }
 
-  /** Those who decide across streams read these first: without a turn of theirs, others would always be quicker. */
-  async #inTurn(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
+  async #onStream(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
     const turn = turnOf(of);
+    // Those who decide across streams read these first: without a turn of theirs, others would always be quicker.
     for (let busy = this.#turns.busy(turn); busy !== undefined; busy = this.#turns.busy(turn)) await busy;
-    const taken: { end?: () => void } = {};
-    try {
-      return await this.#onStream(asked, of, async () => {
-        taken.end ??= await this.#turns.take([turn]);
-      });
-    } finally {
-      taken.end?.();
-    }
-  }
-
-  async #onStream(asked: Asked, of: StreamPart, takeTurn: () => Promise<void>): Promise<CommandOutcome> {
     const { states } = this.#parts;
     const { decider, command } = asked;
     let refused: AppendOutcome | undefined;
-    for (let attempt = 1; ; attempt += 1) {
-      if (attempt > decider.attempts) throw new CommandContested(command.name, attempt - 1, refused);
-      const entry = states.kept(of) ?? (await states.load(of, attempt > 1));
-      const before = entry.version;
-      if (!holds(asked.expectedVersion, before)) {
-        const outcome = await this.#unlessKnown(asked, of, entry);
-        if (outcome !== undefined) return outcome;
-        continue;
+    let end: (() => void) | undefined;
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        if (attempt > decider.attempts) throw new CommandContested(command.name, attempt - 1, refused);
+        const entry = states.kept(of) ?? (await states.load(of, attempt > 1));
+        const before = entry.version;
+        if (!holds(asked.expectedVersion, before)) {
+          const outcome = await this.#unlessKnown(asked, of, entry);
+          if (outcome !== undefined) return outcome;
+          continue;
+        }
+        const making = this.#make(asked, entry.state, [of.stream]);
+        const made = making instanceof Promise ? await making : making;
+        if (entry.isBroken || entry.version !== before) {
+          // While a schema took its time others were first. From now on they wait.
+          end ??= await this.#turns.take([turn]);
+          continue;
+        }
+        const version = before + made.events.length;
+        const { fold } = of.own;
+        const recorded = made.events.map((event, index) => unrecorded(fold, event, before + index + 1));
+        const state = recorded.length === 0 ? entry.state : evolved(fold, entry.state, recorded);
+        // What it goes on from may be refused, and what others write may have its version.
+        const last = entry.underWay === 0 ? undefined : entry.last;
+        states.advance(of, entry, { version, state, last: made.events.at(-1) });
+        const outcome = await this.#append(of, entry, {
+          events: made.events,
+          expected: [{ stream: of.stream, version: before, ...(last === undefined ? {} : { last }) }],
+          command: entryOf(asked, made, { stream: of.stream, version }),
+          onDuplicate: 'verify',
+        });
+        if (outcome.ok) {
+          this.#maySnapshot(of, entry, { version, state });
+          return outcomeOf(asked, made, outcome, { stream: of.stream, version, state });
+        }
+        const known = await this.#knownOrThrow(asked, outcome);
+        if (known !== undefined) return known;
+        refused = outcome;
+        if (attempt < decider.attempts) await this.#pause(attempt);
       }
-      const making = this.#make(asked, entry.state, [of.stream]);
-      const made = making instanceof Promise ? await making : making;
-      if (entry.isBroken || entry.version !== before) {
-        // While a schema took its time others were first. From now on they wait.
-        await takeTurn();
-        continue;
-      }
-      const version = before + made.events.length;
-      const { fold } = of.own;
-      const recorded = made.events.map((event, index) => unrecorded(fold, event, before + index + 1));
-      const state = recorded.length === 0 ? entry.state : evolved(fold, entry.state, recorded);
-      // What it goes on from may be refused, and what others write may have its version.
-      const last = entry.underWay === 0 ? undefined : entry.last;
-      states.advance(of, entry, { version, state, last: made.events.at(-1) });
-      const outcome = await this.#append(of, entry, {
-        events: made.events,
-        expected: [{ stream: of.stream, version: before, ...(last === undefined ? {} : { last }) }],
-        command: entryOf(asked, made, { stream: of.stream, version }),
-        onDuplicate: 'verify',
-      });
-      if (outcome.ok) {
-        this.#maySnapshot(of, entry, { version, state });
-        return outcomeOf(asked, made, outcome, { stream: of.stream, version, state });
-      }
-      const known = await this.#knownOrThrow(asked, outcome);
-      if (known !== undefined) return known;
-      refused = outcome;
-      if (attempt < decider.attempts) await this.#pause(attempt);
+    } finally {
+      end?.();
     }
   }
 
@@ -184,6 +170,17 @@ export class Execution {
       throw new StreamVersionConflict(of.stream, asked.expectedVersion, version);
     states.forget(of, entry);
     return undefined;
+  }
+
+  async #acrossInTurn(asked: Asked): Promise<CommandOutcome> {
+    const parts = asked.decider.parts.map((part) => ({ name: part.name, part: part.of(asked.command.data) }));
+    const names = parts.map(({ part }) => ('stream' in part ? turnOf(part) : `query ${part.turn}`));
+    const end = await this.#turns.take([...new Set(names)]);
+    try {
+      return await this.#across(asked, parts);
+    } finally {
+      end();
+    }
   }
 
   async #across(
@@ -293,8 +290,8 @@ export class Execution {
     { command, digest }: Asked,
     known: CommandEntry & Parameters<typeof repeatedOutcome>[0],
   ): Promise<CommandOutcome> {
-    if (known.name !== command.name || known.digest !== digest)
-      throw new CommandContentConflict(command.id, command.name, known.name);
+    const isSame = known.name === command.name && (known.digest === digest || known.digest === NO_DIGEST);
+    if (!isSame) throw new CommandContentConflict(command.id, command.name, known.name);
     return repeatedOutcome(known, await eventsOf(this.#parts.log, known));
   }
 

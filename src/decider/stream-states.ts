@@ -45,6 +45,8 @@ export interface KeptState {
   snapshotVersion: number;
   snapshotMs: number;
   bytes: number;
+  /** When it was last moved to the end, in uses of all. */
+  usedAt: number;
 }
 
 /**
@@ -62,6 +64,7 @@ export class StreamStates {
   readonly #entries = new Map<string, KeptState>();
   readonly #loading = new Map<string, Promise<KeptState>>();
   #bytes = 0;
+  #uses = 0;
 
   constructor(log: EventLog, snapshots: Snapshots, maxBytes: number) {
     this.#log = log;
@@ -74,8 +77,13 @@ export class StreamStates {
     const key = keyOf(of);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    // Roughly the order of use: moving an entry costs more than finding it, and one that was moved lately is far from its end.
+    this.#uses += 1;
+    if (this.#uses - entry.usedAt > this.#entries.size >>> 1) {
+      entry.usedAt = this.#uses;
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+    }
     return entry;
   }
 
@@ -159,6 +167,7 @@ export class StreamStates {
       snapshotVersion: snapshot?.version ?? 0,
       snapshotMs: snapshot?.atMs ?? 0,
       bytes: bytesOf(of, state),
+      usedAt: this.#uses,
     };
     this.#put(key, entry);
     return entry;
