@@ -320,6 +320,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
         found: stream,
       });
     const removed = await this.#store.log.deleteStream(stream);
+    await this.deciders.removed(stream);
     this.#feed.forget();
     return removed;
   }

@@ -1,4 +1,4 @@
-import type { CommandEntry } from '../channel/append-conditions.ts';
+import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import { CommandContentConflict, CommandContested, InvalidDefinition, StreamVersionConflict } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -60,12 +60,11 @@ export class Execution {
 
   async #onStream(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
     const turn = turnOf(of);
-    // Those who decide across streams read these first: without a turn of theirs, others would always be quicker.
-    for (let busy = this.#turns.busy(turn); busy !== undefined; busy = this.#turns.busy(turn)) await busy;
     const { states } = this.#parts;
     const { decider, command } = asked;
     let refused: AppendOutcome | undefined;
-    let end: (() => void) | undefined;
+    // Those who decide across streams read these first: without a turn of theirs, others would always be quicker.
+    let end = this.#turns.busy(turn) === undefined ? undefined : await this.#turns.take([turn]);
     try {
       for (let attempt = 1; ; attempt += 1) {
         if (attempt > decider.attempts) throw new CommandContested(command.name, attempt - 1, refused);
@@ -129,7 +128,7 @@ export class Execution {
   async #unlessKnown(asked: Asked, of: StreamPart, entry: KeptState): Promise<CommandOutcome | undefined> {
     const { log, states } = this.#parts;
     const known = await log.findCommand(asked.command.id);
-    if (known !== undefined) return this.#repeated(asked, known);
+    if (known !== undefined) return this.#repeated({ ...asked.command, digest: asked.digest }, known);
     const { version } = await log.streamState(of.stream);
     if (version === entry.version || !holds(asked.expectedVersion, version))
       throw new StreamVersionConflict(of.stream, asked.expectedVersion, version);
@@ -171,8 +170,17 @@ export class Execution {
         command: entryOf(asked, made, {}),
         onDuplicate: 'verify',
       });
+      if (outcome.ok) {
+        const after = statesAfter(readings, made.events);
+        for (const { name, stream, claim } of readings)
+          if (stream !== undefined && typeof claim?.version === 'number')
+            states.keep(stream, {
+              version: claim.version + made.events.filter((event) => event.stream === stream.stream).length,
+              state: after[name] ?? null,
+            });
+        return outcomeOf(asked, made, outcome, { state: after });
+      }
       for (const { stream } of readings) if (stream !== undefined) states.forgetStream(stream);
-      if (outcome.ok) return outcomeOf(asked, made, outcome, { state: statesAfter(readings, made.events) });
       const known = await this.#knownOrThrow(asked, outcome);
       if (known !== undefined) return known;
       if (attempt >= decider.attempts) throw new CommandContested(command.name, attempt, outcome);
@@ -185,18 +193,24 @@ export class Execution {
     asked: Asked,
     outcome: AppendOutcome & { readonly ok: false },
   ): Promise<CommandOutcome | undefined> {
-    if (outcome.reason === 'command-known') return this.#repeated(asked, outcome.command);
+    if (outcome.reason === 'command-known')
+      return this.#repeated({ ...asked.command, digest: asked.digest }, outcome.command);
     if (outcome.reason !== 'version-conflict' && outcome.reason !== 'query-conflict') appendedOf(outcome);
     return undefined;
   }
 
-  /** What came of it the first time. Errors: CommandContentConflict. */
+  /** What came of a command the first time; undefined: it was never executed. Errors: CommandContentConflict. */
+  async repeated(id: string, name: string, digest: string): Promise<CommandOutcome | undefined> {
+    const known = await this.#parts.log.findCommand(id);
+    return known && this.#repeated({ id, name, digest }, known);
+  }
+
   async #repeated(
-    { command, digest }: Asked,
-    known: CommandEntry & Parameters<typeof repeatedOutcome>[0],
+    { id, name, digest }: { readonly id: string; readonly name: string; readonly digest: string },
+    known: RecordedCommand,
   ): Promise<CommandOutcome> {
-    const isSame = known.name === command.name && (known.digest === digest || known.digest === NO_DIGEST);
-    if (!isSame) throw new CommandContentConflict(command.id, command.name, known.name);
+    const isSame = known.name === name && (known.digest === digest || known.digest === NO_DIGEST);
+    if (!isSame) throw new CommandContentConflict(id, name, known.name);
     return repeatedOutcome(known, await eventsOf(this.#parts.log, known));
   }
 

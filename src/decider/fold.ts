@@ -5,6 +5,7 @@ import { assertJson, deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
+import { assertAtOnce } from './decision.ts';
 
 /** What `evolve` may look at: everything but the place in the log, which an event does not have yet while a command is being decided. */
 export type EvolvingEvent<Event> = Omit<Event, 'position' | 'recordedtime' | 'recordedMs' | 'stored' | 'toJSON'>;
@@ -67,7 +68,9 @@ export function evolved(fold: Fold, before: JsonValue, events: Iterable<Recorded
     last = event;
     try {
       // Frozen each time: a function that changes what it was given is found at once, and not by a state that is wrong years later.
-      state = deepFreeze(step(state, event));
+      const next = step(state, event);
+      assertAtOnce(fold.title, `evolve of ${event.type}`, next);
+      state = deepFreeze(next);
     } catch (error) {
       throw failed(fold, event, error);
     }

@@ -25,7 +25,7 @@ export function make(
   streams: readonly string[] | undefined,
 ): Made | Promise<Made> {
   const { facts, refusal } = decided(decider.name, decider.decide(state, command));
-  for (const fact of facts) assertWithoutId(decider, fact);
+  for (const fact of facts) assertDecided(decider, fact);
   const stream = decider.own === undefined ? undefined : streams?.[0];
   const admitted = publisher.admitDecided(facts, { commandId: command.id, correlationid, stream });
   const finish = (events: readonly EncodedEvent[]): Made => {
@@ -35,13 +35,17 @@ export function make(
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
 }
 
-/** What makes a repetition harmless is the id of the command. A fact that was known would leave a gap where others count on it. */
-function assertWithoutId({ name }: DeciderDefinition, { event, options }: Publication): void {
-  if (options?.id === undefined) return;
-  throw new InvalidDefinition(
-    `decider ${name}`,
-    `decided a fact ${event.type} with an id of its own, ${options.id}; leave it out: it is the command that has the id`,
-  );
+function assertDecided({ name, on, publishes }: DeciderDefinition, { event, options }: Publication): void {
+  const title = `decider ${name}`;
+  if (!on.includes(event) && !publishes.includes(event))
+    throw new InvalidDefinition(title, `decided a fact ${event.type}, which it does not name; add it to publishes`);
+  // What makes a repetition harmless is the id of the command. A fact that was known would leave a gap where others count on it.
+  for (const own of ['id', 'causationid'] as const)
+    if (options?.[own] !== undefined)
+      throw new InvalidDefinition(
+        title,
+        `decided a fact ${event.type} with ${own === 'id' ? 'an id' : 'a causationid'} of its own, ${options[own]}; leave it out: it is the command that has the id`,
+      );
 }
 
 function assertWithin({ name }: DeciderDefinition, event: EncodedEvent, streams: readonly string[]): void {

@@ -47,13 +47,13 @@ export async function effectsOf(
   event: RecordedEvent,
   publisherOf: PublisherOf,
 ): Promise<{ readonly effects: readonly EffectLink[]; readonly isWhole: boolean }> {
-  const { events, isWhole } = await conversationOf(log, event.correlationid);
+  const { events, isWhole } = await conversationOf(log, event.correlationid, event.position);
   const root: Growing = { ...eventLink(event, publisherOf), effects: [] };
   const byId = new Map<string, Growing>([[event.id, root]]);
   const commands = new Set<string>();
   for (const each of events) {
     const { causationid } = each;
-    if (causationid === undefined || each.position <= event.position) continue;
+    if (causationid === undefined) continue;
     // The facts of a command that a reaction executed name it, and it names the event.
     if (!byId.has(causationid) && !commands.has(causationid)) {
       commands.add(causationid);

@@ -155,9 +155,13 @@ export class Explanations {
     return whyNot(parts, reaction, event);
   }
 
-  async #publishedBecause(name: string, event: RecordedEvent): Promise<readonly RecordedEvent[]> {
-    const { events } = await conversationOf(this.#log, event.correlationid);
-    return events.filter((each) => each.causationid === event.id && this.#publisherOf(each) === name);
+  async #publishedBecause(
+    name: string,
+    event: RecordedEvent,
+  ): Promise<{ readonly published: readonly RecordedEvent[]; readonly isWhole: boolean }> {
+    const { events, isWhole } = await conversationOf(this.#log, event.correlationid, event.position);
+    const published = events.filter((each) => each.causationid === event.id && this.#publisherOf(each) === name);
+    return { published, isWhole };
   }
 
   readonly #publisherOf = ({ source }: RecordedEvent): string | undefined => this.#bySource.get(source);

@@ -41,7 +41,10 @@ export interface WhyNotParts {
   readonly checkpoints: CheckpointStore;
   readonly status: (name: string) => Promise<ConsumerStatus>;
   /** What a reaction published because of an event. */
-  readonly publishedBecause: (reaction: string, event: RecordedEvent) => Promise<readonly RecordedEvent[]>;
+  readonly publishedBecause: (
+    reaction: string,
+    event: RecordedEvent,
+  ) => Promise<{ readonly published: readonly RecordedEvent[]; readonly isWhole: boolean }>;
 }
 
 /** What kept a consumer from acting on an event, or that it did act. */
@@ -67,13 +70,14 @@ export async function whyNot(parts: WhyNotParts, reaction: Reaction, event: Reco
     ]);
   const status = await parts.status(name);
   if (status.position >= event.position) {
-    const published = await parts.publishedBecause(name, event);
+    const { published, isWhole } = await parts.publishedBecause(name, event);
+    const further = isWhole ? '' : ', as far as its long conversation was looked at';
     return says(
       'handled',
       [
         published.length === 0
-          ? `${name} has passed position ${event.position}: it has handled the event, or what an operator gave up of it, and published nothing because of it`
-          : `${name} has handled the event, and published ${published.length} because of it`,
+          ? `${name} has passed position ${event.position}: it has handled the event, or what an operator gave up of it, and published nothing because of it${further}`
+          : `${name} has handled the event, and published ${published.length} because of it${further}`,
       ],
       { published },
     );

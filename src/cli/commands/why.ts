@@ -63,7 +63,7 @@ export function whyCommand(program: Command, terminal: Terminal, exit: (code: nu
           if (options.json === true) return writeJson(terminal, found);
           await terminal.write(`${lineOf({ kind: 'event', event: found.event })}\n${treeOf(found.effects, 1)}`);
           if (found.effects.length === 0) terminal.note('it led to nothing\n');
-          if (!found.isWhole) terminal.note('its conversation is long: only its first 10,000 events were looked at\n');
+          if (!found.isWhole) terminal.note('its conversation is long: only its next events were looked at\n');
           return undefined;
         }
         const found = await api.get<CausesJson>(`/events${pathOf(what)}/causes`, { source: options.source });
