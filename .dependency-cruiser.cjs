@@ -16,6 +16,8 @@ const LAYERS = [
       'store-address\\.ts',
       'system-definitions\\.ts',
       'catalog\\.ts',
+      'describe',
+      'explain',
       'config\\.ts',
       'index\\.ts',
       'store\\.ts',
@@ -94,7 +96,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/contract/',
-          '^src/(system|event|channel|consumer|decider|projection|operator|time|automation|producer|schema|testing)/',
+          '^src/(system|event|channel|consumer|decider|explain|projection|operator|time|automation|producer|schema|testing)/',
           '^src/(errors|index|open|store)\\.ts$',
         ],
       },

@@ -1,4 +1,5 @@
 import type { Reaction } from './consumer/reaction.ts';
+import type { DeciderDefinition } from './decider/define-decider.ts';
 import type { EventDefinition } from './event/define-event.ts';
 import type { JsonValue } from './event/json.ts';
 import { versionsBelow } from './event/upcasters.ts';
@@ -16,7 +17,7 @@ export interface CatalogEvent {
   readonly upcastsFrom: readonly number[] | undefined;
   /** Whether the running program defines it, or only the store remembers it. */
   readonly defined: boolean;
-  /** Reactions that publish it; outside publishers are not known. */
+  /** Reactions that publish it, and deciders that decide it; outside publishers are not known. */
   readonly publishedBy: readonly string[];
   /** Reactions that get it. */
   readonly consumedBy: readonly string[];
@@ -41,6 +42,7 @@ export function catalogOf(
   records: readonly SchemaRecord[],
   defined: ReadonlyMap<string, EventDefinition>,
   reactions: readonly Reaction[],
+  deciders: readonly DeciderDefinition[] = [],
 ): Catalog {
   const visible = reactions.filter(({ kind }) => kind !== 'system');
   return {
@@ -55,9 +57,10 @@ export function catalogOf(
         jsonSchema: record.jsonSchema,
         upcastsFrom: definition?.upcasting && versionsBelow(definition.upcasting),
         defined: definition !== undefined,
-        publishedBy: visible
-          .filter(({ publishes }) => publishes.some(({ type }) => type === record.type))
-          .map(({ name }) => name),
+        publishedBy: [
+          ...visible.filter(({ publishes }) => publishes.some(({ type }) => type === record.type)),
+          ...deciders.filter(({ on, publishes }) => [...on, ...publishes].some(({ type }) => type === record.type)),
+        ].map(({ name }) => name),
         consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
       };
     }),

@@ -1,5 +1,10 @@
 export { defineAutomation } from './automation/define-automation.ts';
 export { defineConfig } from './config.ts';
+export { asyncApiOf } from './describe/async-api.ts';
+export { eventsOfAsyncApi } from './describe/async-api-import.ts';
+export { eventSource } from './describe/event-source.ts';
+export { catalogSchemas } from './describe/catalog-schemas.ts';
+export { catalogTypes } from './describe/catalog-types.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
@@ -32,6 +37,7 @@ export {
   UnsupportedContent,
 } from './event/cloudevents-http.ts';
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
+export { jsonSchema } from './schema/from-json-schema.ts';
 export { BatchRefused } from './producer/ingest.ts';
 export { COMPATIBILITY_MODES, compareSchemas, incompatibilities } from './schema/compatibility/compare.ts';
 export { compareHistories } from './schema/compatibility/histories.ts';
@@ -86,6 +92,8 @@ export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
 export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 export type { Selection } from './channel/selection.ts';
 export type { Config, FeedContext, ServerOptions } from './config.ts';
+export type { AsyncApiFacts } from './describe/async-api.ts';
+export type { ImportedEvent } from './describe/async-api-import.ts';
 export type { Claim, ReceiveOptions } from './consumer/claims.ts';
 export type { ConsumerState, ConsumerStatus, HeldKey, TimeStatus } from './consumer/status.ts';
 export type { HandlerContext, HandlerPublishOptions, KeyState } from './consumer/context.ts';
@@ -156,6 +164,9 @@ export type { HoldOptions } from './operator/in-order.ts';
 export type { LateWay } from './operator/late-events.ts';
 export type { LatePolicy, WindowAggregate, WindowDefinition, WindowOptions } from './operator/define-window.ts';
 export type { WindowOf } from './operator/window-operator.ts';
+export type { Causes, Effects, RowCauses } from './explain/explanations.ts';
+export type { CauseLink, CommandLink, EffectLink, EventLink, UnknownLink } from './explain/links.ts';
+export type { Verdict, WhyNot } from './explain/why-not.ts';
 export type { AsOf } from './time/as-of.ts';
 export type { Windowing } from './time/windowing.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
@@ -180,6 +191,7 @@ export type {
   DesignSeverity,
 } from './schema/design/lint.ts';
 export type { ClockOptions } from './schema/clock-trust.ts';
+export type { JsonSchema, JsonSchemaDocument, JsonSchemaOptions } from './schema/from-json-schema.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';
 export type { ImageCounts, ImageRecord, StoreImage } from './store-image.ts';

@@ -9,6 +9,7 @@ import type { Catalog } from './catalog.ts';
 import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
+import { Explanations } from './explain/explanations.ts';
 import { withUpstreams } from './consumer/told-time.ts';
 import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
@@ -96,6 +97,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly deadLetters: DeadLetters;
   readonly views: Views;
   readonly deciders: Deciders;
+  readonly explanations: Explanations;
   readonly events: Reader;
   readonly options: SystemOptions<Events>;
   readonly #store: Store;
@@ -122,6 +124,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   }) {
     const { options, environment, store, feed, registry } = parts;
     const source = options.source ?? '/thereupon';
+    const sourceOf = ({ name }: Pick<Reaction, 'name'>) => `${source}/${encodeURIComponent(name)}`;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.options = options;
     this.#release = parts.release;
@@ -151,7 +154,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
         admit: (consumer, event, data) =>
           consumer === QUARANTINE ? editQuarantined(registry, event, data) : admitEdit(registry, event.type, data),
       },
-      sourceOf: (reaction) => `${source}/${encodeURIComponent(reaction.name)}`,
+      sourceOf,
     });
     this.deadLetters = this.consumers.deadLetters;
     this.views = new Views(store.log, store.rows, options.projections ?? []);
@@ -162,6 +165,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       environment,
       deciders: options.deciders ?? [],
     });
+    this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
     this.events = new Reader(store.log, feed);
   }
 
@@ -299,7 +303,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   /** What is produced and consumed by whom. */
   async catalog(): Promise<Catalog> {
     const defined = new Map(this.#registry.definitions().map((known) => [`${known.type} ${known.version}`, known]));
-    return catalogOf(await this.#store.schemas.list(), defined, this.consumers.reactions);
+    return catalogOf(await this.#store.schemas.list(), defined, this.consumers.reactions, this.options.deciders);
   }
 
   /** Removes the events of a stream below a version; their identities stay known. */
@@ -324,6 +328,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
         found: stream,
       });
     const removed = await this.#store.log.deleteStream(stream);
+    await this.deciders.removed(stream);
     this.#feed.forget();
     return removed;
   }

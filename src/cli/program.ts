@@ -15,6 +15,7 @@ import { devCommand, startCommand } from './commands/start.ts';
 import { streamsCommand } from './commands/streams.ts';
 import { tailCommand } from './commands/tail.ts';
 import { viewsCommand } from './commands/views.ts';
+import { whyCommand } from './commands/why.ts';
 import { describeFailure, EXIT_OK, EXIT_USAGE, exitCodeOf, failureJson } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
@@ -82,6 +83,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     consumersCommand,
     deadLettersCommand,
     viewsCommand,
+    whyCommand,
     catalogCommand,
     checkCommand,
     doctorCommand,

@@ -6,17 +6,25 @@ const DIGEST_LENGTH = 22;
 
 /** What a command asks for, in a few characters: the same again can be told from another one. Stored: the form may never change. */
 export function commandDigest(name: string, data: JsonValue): string {
-  return hash('sha256', `${JSON.stringify(name)}\n${canonical(data)}`, 'base64url').slice(0, DIGEST_LENGTH);
+  return hash('sha256', `${JSON.stringify(name)}\n${JSON.stringify(inOrder(data))}`, 'base64url').slice(
+    0,
+    DIGEST_LENGTH,
+  );
 }
 
-/** With members in code unit order, those that are undefined left out. */
-function canonical(value: JsonValue): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(canonical).join(',')}]`;
-  const members = Object.entries(value as Readonly<Record<string, JsonValue | undefined>>);
-  members.sort(([left], [right]) => (left < right ? -1 : 1));
-  const texts: string[] = [];
-  for (const [name, child] of members)
-    if (child !== undefined) texts.push(`${JSON.stringify(name)}:${canonical(child)}`);
-  return `{${texts.join(',')}}`;
+/** Of a command whose id was made here: nobody can have asked under it before. */
+export const NO_DIGEST = '';
+
+/** With members in code unit order: a client may say them in another one when it asks again. */
+function inOrder(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(inOrder);
+  const members = value as Readonly<Record<string, JsonValue>>;
+  // Without a prototype: __proto__ is a name like any other.
+  const ordered = Object.create(null) as Record<string, JsonValue>;
+  for (const name of Object.keys(members).sort()) {
+    const child = members[name];
+    if (child !== undefined) ordered[name] = inOrder(child);
+  }
+  return ordered;
 }

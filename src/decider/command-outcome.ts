@@ -1,7 +1,15 @@
-import type { RecordedCommand } from '../channel/append-conditions.ts';
+import type { CommandEntry, RecordedCommand } from '../channel/append-conditions.ts';
+import type { AppendOutcome, EventLog } from '../channel/event-log.ts';
+import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import type { Published } from '../producer/publisher.ts';
+import { isoTime } from '../system/clock.ts';
+import type { Asked } from './asked.ts';
+import type { Made } from './making.ts';
+
+const PAGE = 1_000;
+const PAGE_BYTES = 16 * 1_024 * 1_024;
 
 /** A fact that a command led to. */
 export interface DecidedFact extends Published {
@@ -67,4 +75,82 @@ export function repeatedOutcome(command: RecordedCommand, events: readonly Decid
     message: refused.message,
     details: refused.details,
   };
+}
+
+/** What is remembered of a command. */
+export function entryOf({ command, digest, cause }: Asked, { refusal }: Made, place: KeptOutcome): CommandEntry {
+  const refused = refusal && {
+    refused: {
+      reason: refusal.reason,
+      message: refusal.message,
+      ...(refusal.details === undefined ? {} : { details: refusal.details }),
+    },
+  };
+  const outcome = { ...place, ...refused, ...(cause === undefined ? {} : { cause }) };
+  return {
+    id: command.id,
+    name: command.name,
+    digest,
+    outcome: Object.keys(outcome).length === 0 ? undefined : outcome,
+  };
+}
+
+/** What came of a command that was recorded now. */
+export function outcomeOf(
+  { command }: Asked,
+  { events, refusal }: Made,
+  appended: AppendOutcome & { readonly ok: true },
+  { stream, version, state }: { stream?: string; version?: number; state: unknown },
+): CommandOutcome {
+  const published = appended.events.map((place, index): DecidedFact => ({
+    type: events[index]?.type ?? '',
+    id: events[index]?.id ?? '',
+    source: events[index]?.source ?? '',
+    stream: place.stream,
+    version: place.version,
+    position: place.position,
+    recordedtime: isoTime(place.recordedMs),
+    duplicate: place.duplicate,
+    quarantined: false,
+  }));
+  const common = {
+    id: command.id,
+    command: command.name,
+    events: published,
+    stream,
+    version,
+    position: published.at(-1)?.position,
+    duplicate: false,
+  };
+  if (refusal === undefined) return { ...common, accepted: true, state };
+  const { reason, message, details } = refusal;
+  return { ...common, accepted: false, reason, message, details };
+}
+
+/** The facts of a command that are still in the log. */
+export async function eventsOf(
+  log: EventLog,
+  { position, events }: { readonly position: Position; readonly events: number },
+): Promise<readonly DecidedFact[]> {
+  if (events === 0) return [];
+  const last = position + events - 1;
+  const found: RecordedEvent[] = [];
+  for (let after = (position - 1) as Position; ;) {
+    const page = await log.read({ after, limit: Math.min(PAGE, last - after), maxBytes: PAGE_BYTES });
+    found.push(...page.filter((event) => event.position <= last));
+    const end = page.at(-1);
+    if (end === undefined || end.position >= last) break;
+    after = end.position;
+  }
+  return found.map((event) => ({
+    type: event.type,
+    id: event.id,
+    source: event.source,
+    stream: event.stream,
+    version: event.version,
+    position: event.position,
+    recordedtime: event.recordedtime,
+    duplicate: true,
+    quarantined: false,
+  }));
 }

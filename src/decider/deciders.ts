@@ -1,6 +1,7 @@
 import type { EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import type { RowStore } from '../consumer/row-store.ts';
 import {
+  CommandContentConflict,
   CommandDataInvalid,
   InvalidDefinition,
   InvalidInput,
@@ -15,12 +16,13 @@ import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertExpectedVersion } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
 import { issuesOf } from '../event/schema-issues.ts';
+import { jsonSchemaOf } from '../schema/json-schema.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { spanOf } from '../time/as-of.ts';
 import type { AsOf } from '../time/as-of.ts';
-import { commandDigest } from './command-digest.ts';
+import { commandDigest, NO_DIGEST } from './command-digest.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 import type { CommandDefinition, CommandInputOf } from './define-command.ts';
 import type { DeciderDefinition } from './define-decider.ts';
@@ -58,6 +60,7 @@ const EXECUTE_OPTIONS = 'id expectedVersion correlationid'.split(' ');
 const MAX_ID_BYTES = 2_048;
 /** States of streams that are kept in memory, by default. */
 const CACHE_BYTES = 32 * 1_024 * 1_024;
+const RECENT_IDS = 10_000;
 const NO_OPTIONS: ExecuteOptions = {};
 
 export interface DecidersParts {
@@ -81,13 +84,18 @@ export class Deciders {
   readonly #snapshots: Snapshots;
   readonly #states: StreamStates;
   readonly #execution: Execution;
+  /** Ids of callers, the last ones. */
+  readonly #recent = new Set<string>();
 
   /** Errors: InvalidDefinition when two claim one name, one command or one category. */
   constructor({ log, rows, publisher, environment, deciders }: DecidersParts) {
     this.#environment = environment;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
-    this.#states = new StreamStates(log, this.#snapshots, CACHE_BYTES);
+    this.#states = new StreamStates(log, this.#snapshots, {
+      maxBytes: CACHE_BYTES,
+      nowMs: () => environment.clock.now(),
+    });
     this.#execution = new Execution({
       log,
       publisher,
@@ -100,6 +108,21 @@ export class Deciders {
 
   list(): readonly DeciderDefinition[] {
     return [...this.#byName.values()];
+  }
+
+  /** The commands that can be executed, in the order of the program, with the JSON Schema of their data where their library gives one. */
+  commands(): readonly {
+    readonly name: string;
+    readonly summary: string | undefined;
+    readonly decider: string;
+    readonly jsonSchema: JsonValue | undefined;
+  }[] {
+    return [...this.#byCommand.values()].map(({ decider, definition }) => ({
+      name: definition.name,
+      summary: definition.summary,
+      decider: decider.name,
+      jsonSchema: jsonSchemaOf(definition),
+    }));
   }
 
   /** The definition of a command that some decider takes. */
@@ -115,27 +138,63 @@ export class Deciders {
   ): Promise<CommandOutcome> {
     const { decider, given } = this.#require(definition);
     assertOptions(options);
+    if (decider.own === undefined && (options.expectedVersion ?? 'any') !== 'any')
+      throw new InvalidInput({
+        path: 'expectedVersion',
+        expected: `no claim: command ${given.name} is decided across several streams, which claims all of them itself`,
+        found: options.expectedVersion,
+      });
+    const said: unknown = data ?? null;
+    assertJson(said, 'data', 0);
+    const digest = options.id === undefined ? NO_DIGEST : commandDigest(given.name, said as JsonValue);
+    if (options.id === undefined) return this.#decide(decider, given, { data, digest, options });
+    if (this.#recent.has(options.id)) {
+      const known = await this.#execution.repeated(options.id, given.name, digest);
+      if (known !== undefined) return known;
+    }
+    try {
+      return await this.#decide(decider, given, { data, digest, options });
+    } catch (error) {
+      // What came of it stands, whatever has become of its stream, its schema and its decider since.
+      const known = await this.#execution.repeated(options.id, given.name, digest).catch((failure: unknown) => {
+        throw failure instanceof CommandContentConflict ? failure : error;
+      });
+      if (known === undefined) throw error;
+      return known;
+    } finally {
+      this.#remember(options.id);
+    }
+  }
+
+  async #decide(
+    decider: DeciderDefinition,
+    given: CommandDefinition,
+    { data, digest, options }: { readonly data: unknown; readonly digest: string; readonly options: ExecuteOptions },
+  ): Promise<CommandOutcome> {
+    // A schema may hand out what it was given, which stays the caller's.
     const validation = given.schema['~standard'].validate(data);
     const result = validation instanceof Promise ? await validation : validation;
     if (result.issues !== undefined) throw new CommandDataInvalid(given.name, issuesOf(result.issues));
-    const said: unknown = data ?? null;
-    assertJson(said, 'data', 0);
+    const value = result.value === data && typeof data === 'object' ? structuredClone(data) : result.value;
     const id = options.id ?? this.#environment.ids.next();
     const cause = currentCause();
     return this.#execution.run({
       decider,
-      command: {
-        id,
-        name: given.name,
-        data: result.value,
-        time: isoTime(this.#environment.clock.now()),
-      },
-      digest: commandDigest(given.name, said as JsonValue),
-      stream: given.streamOf(result.value),
+      command: Object.freeze({ id, name: given.name, data: value, time: isoTime(this.#environment.clock.now()) }),
+      digest,
+      stream: given.streamOf(value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
       cause: cause?.id,
       expectedVersion: options.expectedVersion ?? 'any',
     });
+  }
+
+  /** Who asks again does so soon, mostly: then the outcome is looked up, and nothing is decided in vain. */
+  #remember(id: string): void {
+    this.#recent.add(id);
+    if (this.#recent.size <= RECENT_IDS) return;
+    const [oldest] = this.#recent;
+    if (oldest !== undefined) this.#recent.delete(oldest);
   }
 
   /**
@@ -181,6 +240,13 @@ export class Deciders {
       to: after,
       differences: jsonDifference(before.state as JsonValue, after.state as JsonValue),
     };
+  }
+
+  /** The stream was deleted: nothing of it stays. */
+  async removed(stream: string): Promise<void> {
+    for (const { name, own } of this.list())
+      if (own?.snapshot !== undefined && own.category === categoryOf(stream))
+        await this.#snapshots.remove(name, stream);
   }
 
   /** Whether some decider makes states of the stream. */

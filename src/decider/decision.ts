@@ -64,6 +64,7 @@ export function decided(
   decision: unknown,
 ): { readonly facts: readonly Publication[]; readonly refusal: Refusal | undefined } {
   if (decision === undefined || decision === null) return { facts: [], refusal: undefined };
+  assertAtOnce(`decider ${decider}`, 'decide', decision);
   if ((decision as Partial<Refusal>).kind === 'refusal') {
     const refusal = decision as Refusal;
     return { facts: refusal.record, refusal };
@@ -76,6 +77,17 @@ export function decided(
         `decide must give facts (fact(OrderPlaced, {...})), a refusal (refuse('reason')) or nothing; found ${describeValue(each)} at ${index}`,
       );
   return { facts, refusal: undefined };
+}
+
+/** Errors: InvalidDefinition for a promise, whose failure is nobody's then. */
+export function assertAtOnce(title: string, what: string, answer: unknown): void {
+  const { then } = (answer ?? {}) as { readonly then?: unknown };
+  if (typeof then !== 'function') return;
+  void Promise.resolve(answer).catch(() => undefined);
+  throw new InvalidDefinition(
+    title,
+    `${what} must answer at once, found a promise; what takes time comes before the command`,
+  );
 }
 
 function asList(facts: Publication | readonly Publication[]): readonly Publication[] {

@@ -3,7 +3,9 @@ import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts';
 import { assertJson, deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
+import type { Position } from '../event/position.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
+import { assertAtOnce } from './decision.ts';
 
 /** What `evolve` may look at: everything but the place in the log, which an event does not have yet while a command is being decided. */
 export type EvolvingEvent<Event> = Omit<Event, 'position' | 'recordedtime' | 'recordedMs' | 'stored' | 'toJSON'>;
@@ -66,7 +68,9 @@ export function evolved(fold: Fold, before: JsonValue, events: Iterable<Recorded
     last = event;
     try {
       // Frozen each time: a function that changes what it was given is found at once, and not by a state that is wrong years later.
-      state = deepFreeze(step(state, event));
+      const next = step(state, event);
+      assertAtOnce(fold.title, `evolve of ${event.type}`, next);
+      state = deepFreeze(next);
     } catch (error) {
       throw failed(fold, event, error);
     }
@@ -76,23 +80,57 @@ export function evolved(fold: Fold, before: JsonValue, events: Iterable<Recorded
 
 /** An event as `evolve` gets it before it is recorded. */
 export function unrecorded(fold: Fold, event: EncodedEvent, version: number): RecordedEvent {
-  const unknown = (name: string): never => {
-    throw new InvalidDefinition(
-      fold.title,
+  return recordedEvent(new UnrecordedEvent(fold, event, version));
+}
+
+/** Knows all but its place: whoever asks for that is told so. */
+class UnrecordedEvent implements StoredEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly stream: string;
+  readonly subject: string | undefined;
+  readonly time: string;
+  readonly correlationid: string;
+  readonly causationid: string | undefined;
+  readonly encoding: EncodedEvent['encoding'];
+  readonly data: string | null;
+  readonly attributes: EncodedEvent['attributes'];
+  readonly version: number;
+  readonly #fold: Fold;
+
+  constructor(fold: Fold, event: EncodedEvent, version: number) {
+    this.id = event.id;
+    this.source = event.source;
+    this.type = event.type;
+    this.schemaVersion = event.schemaVersion;
+    this.stream = event.stream;
+    this.subject = event.subject;
+    this.time = event.time;
+    this.correlationid = event.correlationid;
+    this.causationid = event.causationid;
+    this.encoding = event.encoding;
+    this.data = event.data;
+    this.attributes = event.attributes;
+    this.version = version;
+    this.#fold = fold;
+  }
+
+  get position(): Position {
+    throw this.#unknown('position');
+  }
+
+  get recordedMs(): number {
+    throw this.#unknown('recordedtime');
+  }
+
+  #unknown(name: string): InvalidDefinition {
+    return new InvalidDefinition(
+      this.#fold.title,
       `evolve reads ${name} of an event, which is not known while a command is being decided`,
     );
-  };
-  const stored: StoredEvent = Object.freeze({
-    ...event,
-    version,
-    get position() {
-      return unknown('position');
-    },
-    get recordedMs() {
-      return unknown('recordedtime');
-    },
-  });
-  return recordedEvent(stored);
+  }
 }
 
 function asState(fold: Fold, state: unknown, what: string): JsonValue {

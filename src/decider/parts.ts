@@ -3,6 +3,7 @@ import { queryOf } from '../channel/condition.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
 import { InvalidDefinition } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
+import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';
 import type { DeciderDefinition, OwnStreams } from './define-decider.ts';
 import { foldOf } from './fold.ts';
@@ -57,7 +58,16 @@ export function ofStream<State>(
   return {
     kind: 'part',
     on: decider.on,
-    of: (data) => ({ decider: decider.name, own, stream: stream(data as never) }),
+    of(data) {
+      const name: unknown = stream(data as never);
+      assertStreamName(name, `ofStream(${decider.name})`);
+      if (categoryOf(name) !== own.category)
+        throw new InvalidDefinition(
+          `ofStream(${decider.name})`,
+          `expected a stream of category ${own.category}, found ${name}`,
+        );
+      return { decider: decider.name, own, stream: name };
+    },
   };
 }
 

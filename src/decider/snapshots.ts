@@ -42,6 +42,10 @@ export class Snapshots {
     ]);
   }
 
+  remove(decider: string, stream: string): Promise<void> {
+    return this.#rows.put([{ namespace: namespaceOf(decider), key: stream, value: undefined, indexes: {} }]);
+  }
+
   count(decider: string): Promise<number> {
     return this.#rows.count(namespaceOf(decider));
   }

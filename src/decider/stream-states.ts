@@ -41,10 +41,12 @@ export interface KeptState {
   /** The last fact that was decided here; undefined: none was. */
   last: Pick<EncodedEvent, 'source' | 'id'> | undefined;
   isBroken: boolean;
-  /** Of the last snapshot; 0: there is none. */
+  /** Of the last snapshot; 0: there is none. And when it was taken, or what came after began. */
   snapshotVersion: number;
   snapshotMs: number;
   bytes: number;
+  /** When it was last moved to the end, in uses of all. */
+  usedAt: number;
 }
 
 /**
@@ -59,11 +61,19 @@ export class StreamStates {
   readonly #log: EventLog;
   readonly #snapshots: Snapshots;
   readonly #maxBytes: number;
+  readonly #nowMs: () => number;
   readonly #entries = new Map<string, KeptState>();
   readonly #loading = new Map<string, Promise<KeptState>>();
   #bytes = 0;
+  #uses = 0;
 
-  constructor(log: EventLog, snapshots: Snapshots, maxBytes: number) {
+  constructor(
+    log: EventLog,
+    snapshots: Snapshots,
+    options: { readonly maxBytes: number; readonly nowMs: () => number },
+  ) {
+    const { maxBytes, nowMs } = options;
+    this.#nowMs = nowMs;
     this.#log = log;
     this.#snapshots = snapshots;
     this.#maxBytes = maxBytes;
@@ -74,8 +84,13 @@ export class StreamStates {
     const key = keyOf(of);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    // Roughly the order of use: moving an entry costs more than finding it, and one that was moved lately is far from its end.
+    this.#uses += 1;
+    if (this.#uses - entry.usedAt > this.#entries.size >>> 1) {
+      entry.usedAt = this.#uses;
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+    }
     return entry;
   }
 
@@ -131,8 +146,10 @@ export class StreamStates {
     entry.version = next.version;
     entry.state = next.state;
     const bytes = bytesOf(of, next.state);
-    if (this.#entries.get(keyOf(of)) === entry) this.#bytes += bytes - entry.bytes;
+    const isKept = this.#entries.get(keyOf(of)) === entry;
+    if (isKept) this.#bytes += bytes - entry.bytes;
     entry.bytes = bytes;
+    if (isKept) this.#makeRoom();
   }
 
   /** What was decided on an entry was not recorded, or others were first. */
@@ -147,19 +164,21 @@ export class StreamStates {
     if (entry !== undefined) this.forget(of, entry);
   }
 
+  /** What a stream has come to by a decision that was recorded. */
+  keep(of: StreamOf, { version, state }: { readonly version: number; readonly state: JsonValue }): void {
+    const before = this.#entries.get(keyOf(of));
+    if (before !== undefined) this.forget(of, before);
+    this.#put(keyOf(of), this.#entryOf(of, { version, state }, before));
+  }
+
   async #load(of: StreamOf, key: string, isSure: boolean): Promise<KeptState> {
     const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
-    const { version, state } = await this.#fromLog(of, snapshot, isSure);
-    const entry: KeptState = {
-      version,
-      state,
-      underWay: 0,
-      last: undefined,
-      isBroken: false,
-      snapshotVersion: snapshot?.version ?? 0,
-      snapshotMs: snapshot?.atMs ?? 0,
-      bytes: bytesOf(of, state),
-    };
+    const { version, state, first } = await this.#fromLog(of, snapshot, isSure);
+    const entry = this.#entryOf(
+      of,
+      { version, state },
+      { snapshotVersion: snapshot?.version ?? 0, snapshotMs: snapshot?.atMs ?? first?.recordedMs ?? this.#nowMs() },
+    );
     this.#put(key, entry);
     return entry;
   }
@@ -177,14 +196,16 @@ export class StreamStates {
     of: StreamOf,
     snapshot: Snapshot | undefined,
     isSure: boolean,
-  ): Promise<{ readonly version: number; readonly state: JsonValue }> {
+  ): Promise<{ readonly version: number; readonly state: JsonValue; readonly first: RecordedEvent | undefined }> {
+    let first: RecordedEvent | undefined;
     let version = snapshot?.version ?? 0;
     let state = snapshot?.state ?? initialState(of.own.fold);
     for await (const page of this.#pages(of.stream, version, isSure)) {
+      first ??= page[0];
       state = evolved(of.own.fold, state, page);
       version = page.at(-1)?.version ?? version;
     }
-    return { version, state };
+    return { version, state, first };
   }
 
   /** The events after a version. Errors: HistoryIncomplete. */
@@ -216,11 +237,33 @@ export class StreamStates {
     return state.version > version;
   }
 
+  #entryOf(
+    of: StreamOf,
+    { version, state }: { readonly version: number; readonly state: JsonValue },
+    snapshot: Pick<KeptState, 'snapshotMs' | 'snapshotVersion'> | undefined,
+  ): KeptState {
+    return {
+      version,
+      state,
+      underWay: 0,
+      last: undefined,
+      isBroken: false,
+      snapshotVersion: snapshot?.snapshotVersion ?? 0,
+      snapshotMs: snapshot?.snapshotMs ?? this.#nowMs(),
+      bytes: bytesOf(of, state),
+      usedAt: this.#uses,
+    };
+  }
+
   #put(key: string, entry: KeptState): void {
     const before = this.#entries.get(key);
     if (before !== undefined) this.#remove(key, before);
     this.#entries.set(key, entry);
     this.#bytes += entry.bytes;
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
     for (const [name, oldest] of this.#entries) {
       if (this.#bytes <= this.#maxBytes) break;
       this.#remove(name, oldest);
@@ -233,8 +276,14 @@ export class StreamStates {
   }
 }
 
-function keyOf({ decider, stream }: StreamOf): string {
-  return `${decider} ${stream}`;
+/** Two deciders of one name, of which a program has one, make other states. */
+const numbers = new WeakMap<OwnStreams, number>();
+let deciders = 0;
+
+function keyOf({ own, stream }: StreamOf): string {
+  let number = numbers.get(own);
+  if (number === undefined) numbers.set(own, (number = deciders += 1));
+  return `${number} ${stream}`;
 }
 
 function bytesOf({ stream }: StreamOf, state: JsonValue): number {

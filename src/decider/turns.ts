@@ -2,7 +2,7 @@
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 
-  /** Resolves when whoever has or awaits the turn of a name at this moment has ended; undefined: nobody does. */
+  /** Somebody has or awaits the turn of a name; undefined: nobody does. */
   busy(name: string): Promise<void> | undefined {
     return this.#last.get(name);
   }

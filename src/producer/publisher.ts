@@ -63,6 +63,13 @@ export interface PublisherOptions {
   readonly clocks: ClockTrust;
 }
 
+/** Which command facts came of. */
+export interface DecidedFrom {
+  readonly commandId: string;
+  readonly correlationid: string;
+  readonly stream: string | undefined;
+}
+
 /** An event that is about to be recorded, and what to tell its publisher. */
 export type Admitted = Admission;
 
@@ -161,14 +168,37 @@ export class Publisher {
   }
 
   /**
-   * A fact that a command led to, ready to be recorded: one that does not fit its schema is refused, whatever the policy of its type.
+   * Facts that a command led to, ready to be recorded: one that does not fit its schema is refused, whatever the policy of its type.
    *
-   * Shape     Synchronous where the schema is. `stream`: of facts whose definition names none.
+   * Shape     Synchronous where the schemas are. `stream`: of facts whose definition names none.
+   * Errors    As `publish`; LimitExceeded for too many.
    */
   admitDecided(
-    publication: Publication,
-    from: { readonly commandId: string; readonly correlationid: string; readonly stream: string | undefined },
-  ): EncodedEvent | Promise<EncodedEvent> {
+    facts: readonly Publication[],
+    from: DecidedFrom,
+  ): readonly EncodedEvent[] | Promise<readonly EncodedEvent[]> {
+    assertCount(facts.length, this.#options.limits);
+    const events: EncodedEvent[] = [];
+    for (const fact of facts) {
+      const event = this.#admitDecided(fact, from);
+      if (event instanceof Promise) return this.#admitRestDecided(facts, from, events, event);
+      events.push(event);
+    }
+    return events;
+  }
+
+  async #admitRestDecided(
+    facts: readonly Publication[],
+    from: DecidedFrom,
+    events: EncodedEvent[],
+    pending: Promise<EncodedEvent>,
+  ): Promise<readonly EncodedEvent[]> {
+    events.push(await pending);
+    for (const fact of facts.slice(events.length)) events.push(await this.#admitDecided(fact, from));
+    return events;
+  }
+
+  #admitDecided(publication: Publication, from: DecidedFrom): EncodedEvent | Promise<EncodedEvent> {
     const { registry, source, environment, clocks, limits } = this.#options;
     const { event: definition, data, options = NO_OPTIONS } = publication;
     registry.assertKnown(definition);

@@ -12,7 +12,7 @@ interface StandardJsonSchema {
  *
  * Source    standardschema.dev, Standard JSON Schema
  */
-export function jsonSchemaOf(definition: EventDefinition): JsonValue | undefined {
+export function jsonSchemaOf(definition: Pick<EventDefinition, 'schema'>): JsonValue | undefined {
   const standard = definition.schema['~standard'] as StandardSchemaV1.Props & StandardJsonSchema;
   if (standard.jsonSchema === undefined) return undefined;
   try {

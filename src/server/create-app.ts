@@ -91,6 +91,8 @@ function servingOf(system: ServedSystem, options: AppOptions): Serving {
     live,
     metrics: new Metrics(system, () => live.open),
     closing,
+    version: INTERFACE_VERSION,
+    secured: (options.apiKeys ?? []).length > 0,
     document: () => (document ??= openApiDocument(ROUTES, INTERFACE_VERSION)),
   };
 }

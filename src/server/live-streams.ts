@@ -15,8 +15,8 @@ export interface LiveStreamsOptions {
   readonly closing: AbortSignal;
 }
 
-/** Follows the log until the signal is aborted. */
-export type Follow = (signal: AbortSignal) => AsyncGenerator<RecordedEvent, void, undefined>;
+/** Gives messages, each as `frame` makes it, until the signal is aborted. */
+export type Follow = (signal: AbortSignal) => AsyncGenerator<string, void, undefined>;
 
 /** The last one asks nginx not to collect events before it passes them on. */
 const HEADERS = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
@@ -26,10 +26,10 @@ const RETRY_MS = 1_000;
 const encoder = new TextEncoder();
 
 /**
- * Events as server-sent events, for as long as clients listen.
+ * Server-sent events, for as long as clients listen.
  *
- * Guarantee An event is taken from the log only when the connection takes it: a slow client costs no more than a fast one.
- *           `id` is the event's position: a client that comes back with `Last-Event-ID` misses nothing and gets nothing twice.
+ * Guarantee A message is made only when the connection takes it: a slow client costs no more than a fast one. Of events the `id` is the
+ *           position: a client that comes back with `Last-Event-ID` misses nothing and gets nothing twice.
  * Errors    SystemFull when there are too many.
  */
 export class LiveStreams {
@@ -63,7 +63,7 @@ export class LiveStreams {
 class LiveStream implements UnderlyingSource<Uint8Array> {
   readonly #options: LiveStreamsOptions;
   readonly #leaving = new AbortController();
-  readonly #events: AsyncGenerator<RecordedEvent, void, undefined>;
+  readonly #messages: AsyncGenerator<string, void, undefined>;
   readonly #ended: () => void;
   #waiting = false;
   #over = false;
@@ -71,7 +71,7 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
 
   constructor(options: LiveStreamsOptions, follow: Follow, ended: () => void) {
     this.#options = options;
-    this.#events = follow(this.#leaving.signal);
+    this.#messages = follow(this.#leaving.signal);
     this.#ended = ended;
   }
 
@@ -97,7 +97,7 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
     this.#over = true;
     this.#stopHeartbeat();
     this.leave();
-    void this.#events.return();
+    void this.#messages.return();
     this.#ended();
   }
 
@@ -108,8 +108,8 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
 
   async #next(): Promise<{ readonly text: string; readonly isLast: boolean }> {
     try {
-      const { value } = await this.#events.next();
-      return value === undefined ? { text: '', isLast: true } : { text: frame(value), isLast: false };
+      const { value } = await this.#messages.next();
+      return value === undefined ? { text: '', isLast: true } : { text: value, isLast: false };
     } catch (error) {
       // The client comes back with the last position it saw; a broken connection would tell it no more than an ended one.
       this.#options.environment.logger.error({ err: error }, 'a live stream failed and was ended');
@@ -131,7 +131,14 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
   }
 }
 
-/** Without an `event:` line, so that a browser's `onmessage` gets every event; the type is in it. */
-function frame(event: RecordedEvent): string {
-  return `id: ${event.position}\ndata: ${JSON.stringify(event)}\n\n`;
+/** Events as messages. Without an `event:` line, so that a browser's `onmessage` gets every event; the type is in it. */
+export async function* eventFrames(
+  events: AsyncGenerator<RecordedEvent, void, undefined>,
+): AsyncGenerator<string, void, undefined> {
+  for await (const event of events) yield frame(event.position, event);
+}
+
+/** A message; `name`: what a listener of it is registered for. */
+export function frame(id: number, data: unknown, name?: string): string {
+  return `id: ${id}\n${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
 }

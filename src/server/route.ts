@@ -18,6 +18,10 @@ export interface Serving {
   readonly metrics: Metrics;
   /** Aborted when the server shuts down. */
   readonly closing: AbortSignal;
+  /** Of the interface; raised when a client has to know. */
+  readonly version: string;
+  /** Whether requests need a key. */
+  readonly secured: boolean;
   /** The OpenAPI document of all routes. */
   document(): unknown;
 }

@@ -7,11 +7,14 @@ import { healthRoutes } from './routes/health.ts';
 import { publishEvents } from './routes/publish-events.ts';
 import { readRoutes } from './routes/read-events.ts';
 import { streamRoutes } from './routes/streams.ts';
+import { whyRoutes } from './routes/why.ts';
 import { viewRoutes } from './routes/views.ts';
 
 /** Everything that is served, in the order of the document. */
 export const ROUTES: readonly Route[] = [
   publishEvents,
+  // Before the routes with names in these places.
+  ...whyRoutes,
   ...readRoutes,
   ...streamRoutes,
   ...commandRoutes,

@@ -73,7 +73,14 @@ named('PublishedBatch', z.strictObject({ results: z.array(published) }));
 named(
   'CommandList',
   z.strictObject({
-    commands: z.array(z.strictObject({ name: z.string(), summary: z.string().optional(), decider: z.string() })),
+    commands: z.array(
+      z.strictObject({
+        name: z.string(),
+        summary: z.string().optional(),
+        decider: z.string(),
+        jsonSchema: z.unknown().optional().describe('Of its data, JSON Schema 2020-12.'),
+      }),
+    ),
   }),
 );
 named(
@@ -136,6 +143,84 @@ named(
         after: z.unknown().optional(),
       }),
     ),
+  }),
+);
+
+const eventLink = z.strictObject({
+  kind: z.literal('event'),
+  event,
+  publishedBy: z.string().optional().describe('The reaction that published it.'),
+});
+const commandLink = z.strictObject({
+  kind: z.literal('command'),
+  id: z.string(),
+  name: z.string(),
+  time: timestamp,
+  accepted: z.boolean(),
+  reason: z.string().optional(),
+});
+const unknownLink = z.strictObject({
+  kind: z.literal('unknown'),
+  id: z.string().describe('Of a cause that lies outside, or was removed.'),
+});
+const causes = named(
+  'Causes',
+  z.strictObject({
+    event,
+    publishedBy: z.string().optional(),
+    causes: z.array(z.union([eventLink, commandLink, unknownLink])).describe('From the direct one to the first.'),
+  }),
+);
+named('RowCauses', z.strictObject({ view: z.string(), key: z.string(), events: count, last: z.array(causes) }));
+
+interface Effect {
+  readonly kind: string;
+  readonly effects: readonly Effect[];
+}
+
+const effect: z.ZodType<Effect> = named(
+  'Effect',
+  z.union([
+    eventLink.extend({
+      get effects() {
+        return z.array(effect);
+      },
+    }),
+    commandLink.extend({
+      get effects() {
+        return z.array(effect);
+      },
+    }),
+  ]),
+);
+named(
+  'Effects',
+  z.strictObject({
+    event,
+    effects: z.array(effect),
+    isWhole: z.boolean().describe('False: only the first events of its conversation were looked at.'),
+  }),
+);
+named(
+  'WhyNot',
+  z.strictObject({
+    consumer: z.string(),
+    verdict: z.enum([
+      'filtered',
+      'before-its-beginning',
+      'handled',
+      'parked',
+      'waiting',
+      'retrying',
+      'paused',
+      'stopped',
+      'stalled',
+      'not-reached',
+    ]),
+    reasons: z.array(z.string()),
+    behind: z.strictObject({ position, source: z.string(), id: z.string() }).optional(),
+    deadLetter: z.string().optional(),
+    published: z.array(event),
   }),
 );
 
@@ -282,6 +367,7 @@ named(
 );
 named('JsonSchema', z.looseObject({}));
 named('OpenApi', z.looseObject({ openapi: z.string() }));
+named('AsyncApi', z.looseObject({ asyncapi: z.string() }));
 named('Status', z.strictObject({ status: z.string(), pid: z.int().optional() }));
 
 named(

@@ -11,6 +11,7 @@ export type ServedSystem = Pick<
   | 'environment'
   | 'events'
   | 'execute'
+  | 'explanations'
   | 'ingest'
   | 'pressure'
   | 'readOnly'

@@ -36,7 +36,7 @@ describe('an exact export', () => {
     expect(await cli(['import', '--exact', 'image.ndjson', '--store', 'to.db'])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        /^moved: 55 events, 153 identities of removed events, 6 streams, 2 schemas, 2 consumers, 3 deliveries, 2 namespaces, 3 rows \(/,
+        /^moved: 55 events, 153 identities of removed events, 1 command, 6 streams, 2 schemas, 2 consumers, 3 deliveries, 2 namespaces, 3 rows \(/,
       ) as string,
     });
     expect(await imageAt('to.db')).toEqual(await imageAt('from.db'));

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { programFolder, runCli, startCli, untilOutput } from './spawn-cli.ts';
 import type { ScratchFolder } from './spawn-cli.ts';
@@ -101,6 +102,21 @@ describe('a running program', () => {
     expect((await cli('catalog')).stdout).toMatch(
       /reserve-stock\s+automation\s+shop\.order\.placed\s+shop\.stock\.reserved/,
     );
+    const asyncapi = JSON.parse((await cli('catalog', '--format', 'asyncapi', '--title', 'Shop')).stdout) as unknown;
+    expect(asyncapi).toMatchObject({
+      asyncapi: '3.0.0',
+      info: { title: 'Shop' },
+      servers: { this: { host: new URL(url).host, protocol: 'http' } },
+      components: { messages: { 'shop.order.placed.v1': { name: 'shop.order.placed', summary: 'An order' } } },
+    });
+    expect(await cli('catalog', '--format', 'types', '--out', 'events.d.ts')).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'wrote events.d.ts\n',
+    });
+    expect(readFileSync(program.file('events.d.ts'), 'utf8')).toContain('export type ShopOrderPlacedV1 = {');
+    const schemas = JSON.parse((await cli('catalog', '--format', 'json-schema')).stdout) as unknown;
+    expect(schemas).toMatchObject({ $defs: { 'shop.stock.reserved.v1': { required: ['orderId'] } } });
     const shown = await cli('streams', 'show', 'order-17');
     expect(shown.stdout.split('\n')).toEqual([
       expect.stringMatching(/ {2}shop\.order\.placed +order-17@1 +\{/),

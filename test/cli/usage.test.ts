@@ -68,6 +68,9 @@ describe('the command line', () => {
     [['import', '-', '--store', 'x.db'], '--format'],
     [['start', '--store', 'memory:', '--port', 'x'], '--port'],
     [['start', '--store', 'memory:', '--feed', '3'], '--feed'],
+    [['catalog', '--format', 'xml'], 'Allowed choices are asyncapi, json-schema, types'],
+    [['catalog', '--out', 'x'], '--format'],
+    [['catalog', '--format', 'types', '--title', 'x'], '--title'],
     [['bench', '--scale', '-1'], '--scale'],
   ])('refuses %j with exit code 2 and names what is wrong', async (args, named) => {
     using folder = scratchFolder();

@@ -9,7 +9,8 @@ const DATA = new URL('../../../shared/data/', import.meta.url);
  */
 export function testSharedFiles(folder: string, prefix: string, register: (text: string, name: string) => void): void {
   const url = new URL(`${folder}/`, DATA);
-  const names = existsSync(url) ? readdirSync(url).filter((name) => name.startsWith(prefix)) : [];
+  const entries = existsSync(url) ? readdirSync(url, { withFileTypes: true }) : [];
+  const names = entries.filter((entry) => entry.isFile() && entry.name.startsWith(prefix)).map(({ name }) => name);
   for (const name of names) register(readFileSync(new URL(name, url), 'utf8'), name);
   if (names.length > 0) return;
   if (process.env['CI'] === 'true') {

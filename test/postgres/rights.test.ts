@@ -61,7 +61,7 @@ describe('a role that lacks a right is told which, and how to get it', () => {
       expect(await storeLine(name, ROLE)).toMatch(/^✗ store .*could not start/);
       await asOperator(mend);
       expect(await storeLine(name, ROLE)).toMatch(/^· store .*there is no store yet/);
-      expect((await cli(['migrate'], addressOf(name, ROLE))).stdout).toBe('migrated from version 0 to 3\n');
+      expect((await cli(['migrate'], addressOf(name, ROLE))).stdout).toBe('migrated from version 0 to 4\n');
       expect(await storeLine(name, ROLE)).toMatch(/^✓ store .*, whole$/);
     }
   }, 60_000);

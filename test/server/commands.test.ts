@@ -177,8 +177,15 @@ describe('POST /commands/{name}', () => {
   it('lists the commands', async () => {
     const { app } = await opened();
     const response = await app.request('/commands');
-    expect(await response.json()).toEqual({
-      commands: [{ name: 'shop.place-order', summary: 'A customer wants something', decider: 'order' }],
+    expect(await response.json()).toMatchObject({
+      commands: [
+        {
+          name: 'shop.place-order',
+          summary: 'A customer wants something',
+          decider: 'order',
+          jsonSchema: { type: 'object', required: ['orderId', 'customer', 'total'] },
+        },
+      ],
     });
   });
 });

@@ -180,13 +180,14 @@ describe('answers that are problems', () => {
 
 /** What the interface needs of a system, as plain members. */
 function served(system: Awaited<ReturnType<typeof openShop>>) {
-  const { environment, consumers, deadLetters, deciders, events, views, readOnly } = system;
+  const { environment, consumers, deadLetters, deciders, events, explanations, views, readOnly } = system;
   return {
     environment,
     consumers,
     deadLetters,
     deciders,
     events,
+    explanations,
     views,
     readOnly,
     announce: (url: string) => system.announce(url),

@@ -3,7 +3,7 @@
  * `@ts-expect-error` is a mistake that has to be one.
  */
 import { DatabaseSync } from 'node:sqlite';
-import { defineAutomation, defineConsumer, defineEvent, defineProjection, open } from 'thereupon';
+import { defineAutomation, defineConsumer, defineEvent, defineProjection, jsonSchema, open } from 'thereupon';
 import type { System } from 'thereupon';
 import { z } from 'zod';
 
@@ -105,6 +105,19 @@ defineProjection({
   // @ts-expect-error: the event has no such field
   on: [[OrderPlaced, (row, event) => ({ total: row.total + event.data.amount })]],
 });
+
+const LightMeasured = defineEvent({
+  type: 'lights.light.measured',
+  schema: jsonSchema<{ light: string; lumens?: number }>({ type: 'object', required: ['light'] }),
+  stream: (data) => `light-${data.light}`,
+});
+
+export async function lights(): Promise<void> {
+  await using system = await open({ store: 'memory:', events: [LightMeasured] });
+  await system.publish(LightMeasured, { light: '7', lumens: 3 });
+  // @ts-expect-error: the type says that this is a number
+  await system.publish(LightMeasured, { light: '7', lumens: '3' });
+}
 
 export async function program(): Promise<void> {
   const system = await open({ store: 'memory:', events: [OrderPlaced, OrderShipped], projections: [sales] });

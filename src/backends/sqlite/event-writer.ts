@@ -57,7 +57,7 @@ export class EventWriter {
   readonly #insertUnlessRetired: Change;
   readonly #mark: Change;
   readonly #tag: Change;
-  readonly #placeOf: Query<[number]>;
+  readonly #placeOf: Query<[stream: string, version: number]>;
   readonly #commands: CommandTable;
   #head = 0;
   #headMs = 0;
@@ -79,7 +79,7 @@ export class EventWriter {
     this.#insertUnlessRetired = database.change(INSERT_UNLESS_RETIRED);
     this.#mark = database.change('INSERT INTO stream_marks VALUES (?, ?, ?)');
     this.#tag = database.change('INSERT INTO event_tags VALUES (?, ?)');
-    this.#placeOf = database.query('SELECT position FROM events WHERE id = ? AND source = ?');
+    this.#placeOf = database.query('SELECT stream, version FROM events WHERE id = ? AND source = ?');
     this.#commands = new CommandTable(database);
   }
 
@@ -150,7 +150,11 @@ export class EventWriter {
     }
     if (request.unless !== undefined) {
       const refusal = this.#refusedQuery(request.unless, writeStart);
-      if (refusal !== undefined && !request.events.some((event) => this.#find(event) !== undefined)) return refusal;
+      if (refusal !== undefined) {
+        const before = this.#judge(request, writeStart);
+        if (before !== undefined) return before;
+        if (!request.events.some((event) => this.#find(event) !== undefined)) return refusal;
+      }
     }
     const events: Appended[] = [];
     for (const event of request.events) {
@@ -268,7 +272,7 @@ export class EventWriter {
       const head = this.#index.head(stream);
       const { deleted, version: actual } = head;
       if (deleted) return { ok: false, reason: 'stream-deleted', stream };
-      if (!holds(expected, actual) || (last !== undefined && !this.#isAt(last, head.position)))
+      if (!holds(expected, actual) || (last !== undefined && !this.#isAt(last, head)))
         return { ok: false, reason: 'version-conflict', stream, expected, actual };
     }
     return undefined;
@@ -304,10 +308,17 @@ export class EventWriter {
     return true;
   }
 
-  #isAt({ source, id }: Pick<EncodedEvent, 'source' | 'id'>, place: number): boolean {
+  /** Also of an event that was removed since. */
+  #isAt({ source, id }: Pick<EncodedEvent, 'source' | 'id'>, { stream, version }: StreamHead): boolean {
     const number = this.#names.findSource(source);
-    const row = number === undefined ? undefined : this.#placeOf.get(id, number);
-    return row?.[0] === place;
+    if (number === undefined) return false;
+    const place = this.#placeOf.get(id, number) ?? (this.#anyRetired ? this.#placeOfRetired(id, number) : undefined);
+    return place?.[0] === stream && place[1] === version;
+  }
+
+  #placeOfRetired(id: string, source: number): [stream: string, version: number] | undefined {
+    const sql = 'SELECT stream, version FROM retired WHERE id = ? AND source = ?';
+    return this.#database.query<[string, number]>(sql).get(id, source);
   }
 
   #find(event: EncodedEvent): Known | undefined {

@@ -23,22 +23,28 @@ export async function banner(options: BannerOptions, terminal: Terminal): Promis
     `  ${paint('dim', name.padEnd(8))}${ink === undefined ? value : paint(ink, value)}\n`;
   const head = await system.events.head();
   const catalog = await system.catalog();
-  const request = await exampleRequest(url, config, catalog, {
-    id: `try-${terminal.now().toString(36)}`,
-    apiKey: options.apiKey,
-  });
+  const request = await exampleRequest(
+    url,
+    { system, config, catalog },
+    {
+      id: `try-${terminal.now().toString(36)}`,
+      apiKey: options.apiKey,
+    },
+  );
   const store = displayPath(system.location, terminal.cwd);
   const reactions = describeReactions(config);
+  const decided = system.deciders.commands().length;
   await terminal.write(
     [
       `\n${paint('bold', `thereupon ${packageVersion()}`)} ${paint('dim', `on Node ${process.versions.node}`)}\n\n`,
       options.file === undefined ? '' : line('program', displayPath(options.file, terminal.cwd)),
       line('store', `${store} (${head === 0 ? 'empty' : `up to position ${count(head)}`})`),
       line('reacts', reactions),
+      decided === 0 ? '' : line('decides', plural(decided, 'command')),
       rate > 0 ? line('feed', `${plural(rate, 'event')} a second (--feed off ends it)`) : '',
       line('open', url, 'cyan'),
       options.apiKey === undefined ? '' : line('key', 'needed: Authorization: Bearer …'),
-      `\n  ${paint('dim', request.event === undefined ? 'follow what happens, from another terminal:' : 'try this, from another terminal:')}\n\n`,
+      `\n  ${paint('dim', !request.isExample ? 'follow what happens, from another terminal:' : 'try this, from another terminal:')}\n\n`,
       `${request.curl}\n\n`,
     ].join(''),
   );

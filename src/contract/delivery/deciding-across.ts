@@ -87,6 +87,24 @@ export const decidingAcrossCases: ContractSuite = (bench) =>
       await Promise.all(busy);
     },
 
+    async 'a command on one stream has its turn among those across it, and claims of callers are for one stream alone'(
+      stage,
+    ) {
+      const { system } = await stage.start(program);
+      await system.execute(Deposit, { account: 'a', amount: 1_000 });
+      const over = new AbortController();
+      const busy = Array.from({ length: 4 }, async () => {
+        while (!over.signal.aborted) await system.execute(Transfer, { from: 'a', to: 'b', amount: 0 });
+      });
+      for (let n = 0; n < 10; n += 1) accepted(await system.execute(Deposit, { account: 'a', amount: 1 }));
+      over.abort();
+      await Promise.all(busy);
+      await assert.rejects(
+        system.execute(Transfer, { from: 'a', to: 'b', amount: 1 }, { expectedVersion: 7 }),
+        /expectedVersion: expected no claim/,
+      );
+    },
+
     async 'no two commands are accepted that would not be, one after the other, by a query over tags (ES24, G4)'(
       stage,
     ) {

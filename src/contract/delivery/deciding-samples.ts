@@ -141,7 +141,9 @@ export const slowly = defineDecider({
       Dawdle,
       (state, { data }) => {
         if (state.n >= 30) return refuse('enough');
-        return fact(Dawdled, data, data.n === 7 ? { id: 'seven' } : {});
+        if (data.n === 9) return fact(Overdrawn, { account: 'a', amount: 1 });
+        if (data.n === 10) return Promise.reject(new Error('too late')) as unknown as undefined;
+        return fact(Dawdled, data, data.n === 7 ? { id: 'seven' } : data.n === 8 ? { causationid: 'eight' } : {});
       },
     ],
   ],

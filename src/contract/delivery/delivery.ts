@@ -8,6 +8,7 @@ import { decidingAcrossCases } from './deciding-across.ts';
 import { decidingModelCases } from './deciding-model.ts';
 import { decidingCases } from './deciding.ts';
 import { enduringCases } from './enduring.ts';
+import { explainingCases } from './explaining.ts';
 import { givingUpCases } from './giving-up.ts';
 import { holdingCases } from './holding.ts';
 import { isolatingCases } from './isolating.ts';
@@ -59,5 +60,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...snapshottingCases(bench),
   ...upcastingCases(bench),
   ...decidingModelCases(bench),
+  ...explainingCases(bench),
   ...modellingCases(bench),
 ];

@@ -1,5 +1,5 @@
-import { NotFound } from '../../index.ts';
-import { wholeNumber } from '../query.ts';
+import { asyncApiOf, NotFound } from '../../index.ts';
+import { one, text, wholeNumber } from '../query.ts';
 import { answer } from '../reply.ts';
 import { route } from '../route.ts';
 
@@ -41,4 +41,30 @@ const getOpenApi = route({
   handle: ({ serving }) => answer(serving.document()),
 });
 
-export const catalogRoutes = [getCatalog, getSchema, getOpenApi];
+const getAsyncApi = route({
+  method: 'GET',
+  path: '/asyncapi.json',
+  operation: 'getAsyncApi',
+  tag: 'catalog',
+  summary: 'The events of this system, as AsyncAPI 3.0',
+  description: 'The channel, its messages by type and version, and what reacts to them.',
+  query: {
+    title: one(text, 'What the document is called. Default: Thereupon.'),
+    version: one(text, 'The version that the document says. Default: that of this interface.'),
+  },
+  requestHeaders: { 'X-Forwarded-Proto': '`https`: the server stands behind a proxy that speaks it.' },
+  answers: { 200: { description: 'All event types that are known.', content: { 'application/json': 'AsyncApi' } } },
+  async handle({ system, serving, query, header }) {
+    const host = header('host');
+    const protocol = header('x-forwarded-proto') === 'https' ? 'https' : 'http';
+    const document = asyncApiOf(await system.catalog(), {
+      title: query.title ?? 'Thereupon',
+      version: query.version ?? serving.version,
+      secured: serving.secured,
+      ...(host === undefined ? {} : { server: { host, protocol } }),
+    });
+    return answer(document);
+  },
+});
+
+export const catalogRoutes = [getCatalog, getSchema, getOpenApi, getAsyncApi];

@@ -18,12 +18,7 @@ const listCommands = route({
     200: { description: 'In the order of the program.', content: { 'application/json': 'CommandList' } },
   },
   handle({ system }) {
-    const commands = system.deciders
-      .list()
-      .flatMap((decider) =>
-        decider.commands.map((command) => ({ name: command.name, summary: command.summary, decider: decider.name })),
-      );
-    return answer({ commands });
+    return answer({ commands: system.deciders.commands() });
   },
 });
 

@@ -5,7 +5,9 @@ import type { QueryOf } from '../query.ts';
 import { answer, empty } from '../reply.ts';
 import { followedIn, inVersion, SCHEMA_VERSION } from '../schema-version.ts';
 import type { Reply } from '../reply.ts';
+import { eventFrames } from '../live-streams.ts';
 import { route } from '../route.ts';
+import { wantsStream } from '../wants-stream.ts';
 import type { RouteRequest } from '../route.ts';
 
 const QUERY = {
@@ -131,7 +133,9 @@ async function follow(request: Request): Promise<Reply> {
   // A pattern that is wrong is refused here; once the stream has begun, it could only break.
   if (options.where !== undefined) compilePattern(options.where);
   if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
-  return serving.live.reply((signal) => followedIn(query, system.events.subscribe({ ...options, signal })));
+  return serving.live.reply((signal) =>
+    eventFrames(followedIn(query, system.events.subscribe({ ...options, signal }))),
+  );
 }
 
 /** What pages find by an index, the live selection says as a pattern. */
@@ -168,8 +172,4 @@ function lastSeen(header: string | undefined): number | undefined {
   if (position === undefined)
     throw new InvalidInput({ path: 'Last-Event-ID', expected: 'the position of an event', found: header });
   return position;
-}
-
-function wantsStream(accept: string | undefined): boolean {
-  return accept?.split(',').some((range) => range.split(';')[0]?.trim().toLowerCase() === 'text/event-stream') ?? false;
 }

@@ -3,11 +3,13 @@ import type { ProjectionDefinition } from '../../index.ts';
 import { awaitPosition } from '../await-position.ts';
 import { choice, one, readQuery, text, wholeNumber } from '../query.ts';
 import type { QueryOf } from '../query.ts';
-import { answer } from '../reply.ts';
+import { liveQuery } from '../live-query.ts';
+import { answer, empty } from '../reply.ts';
 import { route } from '../route.ts';
 import type { Serving } from '../route.ts';
 import { FILTERS, conditionsOf } from '../view-query.ts';
 import type { ServedSystem } from '../served-system.ts';
+import { wantsStream } from '../wants-stream.ts';
 
 const AFTER_POSITION = {
   'after-position': one(
@@ -55,8 +57,15 @@ const queryView = route({
   summary: 'Filter, sort and page the rows of a read model',
   query: PAGE,
   openQuery: FILTERS,
-  answers: { 200: { description: 'Rows, by key or by `order_by`.', content: { 'application/json': 'ViewPage' } } },
-  async handle({ serving, system, parameter, search }) {
+  description:
+    'With `Accept: text/event-stream` the answer is live: a message `result` with the rows, then messages `change` with those that are new or otherwise, the keys of those that are gone, and the keys of all in their order.',
+  answers: {
+    200: {
+      description: 'Rows, by key or by `order_by`.',
+      content: { 'application/json': 'ViewPage', 'text/event-stream': { type: 'string' } },
+    },
+  },
+  async handle({ serving, system, parameter, search, header, headOnly }) {
     const view = viewOf(system, parameter('name'));
     const filters = [...search].filter(([name]) => !Object.hasOwn(PAGE, name));
     const query = readQuery(
@@ -67,14 +76,18 @@ const queryView = route({
     if (direction !== undefined && orderBy === undefined)
       throw new InvalidInput({ path: 'direction', expected: 'order_by with it', found: direction });
     await reached(serving, view, query['after-position']);
-    const page = await system.views.query(view, {
+    const asked = {
       where: await conditionsOf(system, view, filters),
       ...(orderBy === undefined ? {} : { orderBy }),
       ...(direction === undefined ? {} : { direction }),
       ...(limit === undefined ? {} : { limit }),
       ...(after === undefined ? {} : { after }),
-    });
-    return answer(page);
+    };
+    const page = await system.views.query(view, asked);
+    if (!wantsStream(header('accept'))) return answer(page);
+    if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
+    const ask = async () => (await system.views.query(view, asked)).items;
+    return serving.live.reply((signal) => liveQuery(serving, view, ask, signal));
   },
 });
 

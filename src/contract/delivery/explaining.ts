@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import { defineAutomation } from '../../automation/define-automation.ts';
+import { defineConsumer } from '../../consumer/define-consumer.ts';
+import { InvalidInput, NotFound, TerminalError } from '../../errors.ts';
+import { defineEvent } from '../../event/define-event.ts';
+import type { CauseLink, EffectLink } from '../../explain/links.ts';
+import { defineProjection } from '../../projection/define-projection.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { accounts, Deposit, Deposited, Overdrawn, refusedFor, Withdraw } from './deciding-samples.ts';
+import { deliveryCases } from './delivery-case.ts';
+import { only } from '../samples.ts';
+
+const Noted = defineEvent({
+  type: 'contract.deposit.noted',
+  schema: z.object({ account: z.string() }),
+  stream: ({ account }) => `note-${account}`,
+});
+
+/** Notes deposits of ten and more. */
+const noting = defineAutomation({
+  name: 'noting',
+  on: Deposited,
+  where: { data: { amount: [{ numeric: ['>=', 10] }], account: ['a', 'b'] } },
+  publishes: [Noted],
+  async run({ event, publish }) {
+    if (event.data.amount === 13) throw new TerminalError('an unlucky one');
+    await publish(Noted, { account: event.data.account });
+  },
+});
+
+const balances = defineProjection({
+  name: 'balances',
+  key: (event) => event.data.account,
+  initial: () => 0,
+  on: [[Deposited, (row, { data }) => row + data.amount]],
+});
+
+function words(links: readonly CauseLink[]): readonly string[] {
+  return links.map((link) => {
+    if (link.kind === 'event')
+      return `${link.event.type}${link.publishedBy === undefined ? '' : ` by ${link.publishedBy}`}`;
+    return link.kind === 'command' ? `${link.name} ${link.id} ${link.accepted}` : `unknown ${link.id}`;
+  });
+}
+
+function tree(links: readonly EffectLink[]): readonly unknown[] {
+  return links.map((link) => [words([link])[0], ...tree(link.effects)]);
+}
+
+/** Why, and why not (G9, G11). */
+export const explainingCases: ContractSuite = (bench) =>
+  deliveryCases(bench, {
+    async 'the chain from a fact back to the command, and from the command’s fact to all that it led to (G9)'(stage) {
+      const covering = defineConsumer({
+        name: 'covering',
+        on: Overdrawn,
+        async handle({ event, idempotencyKey }) {
+          await test.system.execute(Deposit, { account: event.data.account, amount: 20 }, { id: idempotencyKey });
+        },
+      });
+      const test = await stage.start({ deciders: [accounts()], automations: [noting], consumers: [covering] });
+      const { system } = test;
+      refusedFor(await system.execute(Withdraw, { account: 'a', amount: 2_000 }, { id: 'greedy' }));
+      await test.settled();
+      const noted = only((await system.events.readStream('note-a')).events);
+      const { causes, publishedBy } = await system.explanations.causes(noted);
+      assert.equal(publishedBy, 'noting');
+      const commandId = causes[1]?.kind === 'command' ? causes[1].id : '';
+      assert.deepEqual(words(causes), [
+        'contract.money.deposited',
+        `contract.deposit ${commandId} true`,
+        'contract.account.overdrawn',
+        'contract.withdraw greedy false',
+      ]);
+      const overdrawn = only((await system.events.read({ types: [Overdrawn.type] })).events);
+      const found = await system.explanations.effects(overdrawn);
+      assert.deepEqual(tree(found.effects), [
+        [`contract.deposit ${commandId} true`, ['contract.money.deposited', ['contract.deposit.noted by noting']]],
+      ]);
+      assert.equal(found.isWhole, true);
+      await system.publish(Deposited, { account: 'a', amount: 1 }, { causationid: 'elsewhere' });
+      const last = (await system.events.readStream('account-a', { direction: 'backward', limit: 1 })).events;
+      assert.deepEqual(words((await system.explanations.causes(only(last))).causes), ['unknown elsewhere']);
+    },
+
+    async 'an event is found by its id, unless several sources have it'(stage) {
+      const { system } = await stage.start({ events: [Deposited] });
+      await system.publish(Deposited, { account: 'a', amount: 1 }, { id: 'same', source: '/one' });
+      assert.equal((await system.explanations.event('same')).source, '/one');
+      await system.publish(Deposited, { account: 'b', amount: 1 }, { id: 'same', source: '/two' });
+      await assert.rejects(system.explanations.event('same'), (error) => {
+        assert.ok(error instanceof InvalidInput);
+        assert.match(error.message, /\/one, \/two/);
+        return true;
+      });
+      assert.equal((await system.explanations.event('same', '/two')).stream, 'account-b');
+      await assert.rejects(system.explanations.event('other'), NotFound);
+    },
+
+    async 'which events made a row, the last of them with what led to each (G9)'(stage) {
+      const test = await stage.start({ deciders: [accounts()], projections: [balances] });
+      for (let n = 1; n <= 12; n += 1) await test.system.execute(Deposit, { account: 'a', amount: n }, { id: `c${n}` });
+      await test.system.execute(Deposit, { account: 'b', amount: 1 });
+      const row = await test.system.explanations.row(balances, 'a');
+      assert.deepEqual([row.events, row.last.length], [12, 10]);
+      assert.deepEqual(words(row.last[0]?.causes ?? []), ['contract.deposit c12 true']);
+      await assert.rejects(test.system.explanations.row('balances', 'nobody'), NotFound);
+      await assert.rejects(test.system.explanations.row('nothing', 'a'), NotFound);
+    },
+
+    async 'what kept a consumer from acting: a condition, a failure, an event ahead, a pause (G11)'(stage) {
+      const test = await stage.start({ deciders: [accounts()], automations: [noting] });
+      const { system } = test;
+      const deposit = async (amount: number, account = 'a') => {
+        const { id } = await system.publish(Deposited, { account, amount });
+        await test.settled();
+        return system.explanations.event(id);
+      };
+      const verdictOn = async (event: Awaited<ReturnType<typeof deposit>>, consumer = 'noting') =>
+        system.explanations.whyNot(consumer, event);
+
+      const small = await verdictOn(await deposit(3, 'z'));
+      assert.equal(small.verdict, 'filtered');
+      assert.deepEqual(small.reasons, [
+        'where data.amount: expected [{"numeric":[">=",10]}], found 3',
+        'where data.account: expected ["a","b"], found "z"',
+      ]);
+      const event = await deposit(10);
+      const done = await verdictOn(event);
+      assert.deepEqual([done.verdict, done.published.map(({ type }) => type)], ['handled', [Noted.type]]);
+      const foreign = only((await system.events.readStream('note-a')).events);
+      const other = await verdictOn(foreign);
+      assert.deepEqual(other.reasons, [
+        `type: expected ${Deposited.type}, found ${Noted.type}`,
+        ...other.reasons.slice(1),
+      ]);
+
+      const parked = await deposit(13);
+      const failing = await verdictOn(parked);
+      assert.deepEqual([failing.verdict, failing.deadLetter], ['parked', `noting~${parked.position}`]);
+      assert.match(failing.reasons[0] ?? '', /attempt 1 failed: TerminalError: an unlucky one/);
+      const behind = await verdictOn(await deposit(14));
+      assert.deepEqual(
+        [behind.verdict, behind.behind, behind.deadLetter],
+        ['waiting', { position: parked.position, source: parked.source, id: parked.id }, failing.deadLetter],
+      );
+      await system.consumers.pause('noting', 'for a look');
+      const paused = await verdictOn(await deposit(15, 'b'));
+      assert.equal(paused.verdict, 'paused');
+      assert.match(paused.reasons[0] ?? '', /noting is paused: for a look/);
+      await system.consumers.resume('noting');
+      await test.settled();
+      await assert.rejects(system.explanations.whyNot('nobody', event), NotFound);
+    },
+  });

@@ -1,0 +1,57 @@
+import { InvalidDefinition } from '../errors.ts';
+import type { EncodedEvent } from '../event/event.ts';
+import type { Publication, Publisher } from '../producer/publisher.ts';
+import type { Asked } from './asked.ts';
+import { decided } from './decision.ts';
+import type { Refusal } from './decision.ts';
+import type { DeciderDefinition } from './define-decider.ts';
+
+/** A decision, ready for the log. */
+export interface Made {
+  readonly events: readonly EncodedEvent[];
+  readonly refusal: Refusal | undefined;
+}
+
+/**
+ * Asks the decider. At once where schemas answer at once.
+ *
+ * Shape     `streams`: the only ones that its facts may belong to; undefined: any.
+ * Errors    What `decide` throws; those of its facts; LimitExceeded.
+ */
+export function make(
+  publisher: Publisher,
+  { decider, command, correlationid }: Asked,
+  state: unknown,
+  streams: readonly string[] | undefined,
+): Made | Promise<Made> {
+  const { facts, refusal } = decided(decider.name, decider.decide(state, command));
+  for (const fact of facts) assertDecided(decider, fact);
+  const stream = decider.own === undefined ? undefined : streams?.[0];
+  const admitted = publisher.admitDecided(facts, { commandId: command.id, correlationid, stream });
+  const finish = (events: readonly EncodedEvent[]): Made => {
+    if (streams !== undefined) for (const event of events) assertWithin(decider, event, streams);
+    return { events, refusal };
+  };
+  return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
+}
+
+function assertDecided({ name, on, publishes }: DeciderDefinition, { event, options }: Publication): void {
+  const title = `decider ${name}`;
+  if (!on.includes(event) && !publishes.includes(event))
+    throw new InvalidDefinition(title, `decided a fact ${event.type}, which it does not name; add it to publishes`);
+  // What makes a repetition harmless is the id of the command. A fact that was known would leave a gap where others count on it.
+  for (const own of ['id', 'causationid'] as const)
+    if (options?.[own] !== undefined)
+      throw new InvalidDefinition(
+        title,
+        `decided a fact ${event.type} with ${own === 'id' ? 'an id' : 'a causationid'} of its own, ${options[own]}; leave it out: it is the command that has the id`,
+      );
+}
+
+function assertWithin({ name }: DeciderDefinition, event: EncodedEvent, streams: readonly string[]): void {
+  if (streams.includes(event.stream)) return;
+  throw new InvalidDefinition(
+    `decider ${name}`,
+    `decided a fact ${event.type} for stream ${event.stream}, which it was not decided on; expected ${streams.join(' or ')}`,
+  );
+}

@@ -1,0 +1,168 @@
+import type { EventLog } from '../channel/event-log.ts';
+import type { Consumers } from '../consumer/consumers.ts';
+import type { Reaction } from '../consumer/reaction.ts';
+import { InvalidInput, NotFound } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
+import type { ProjectionDefinition } from '../projection/define-projection.ts';
+import type { Views } from '../projection/views.ts';
+import type { Store } from '../store.ts';
+import { causesOf, effectsOf } from './causes.ts';
+import { conversationOf } from './conversation.ts';
+import type { CauseLink, EffectLink } from './links.ts';
+import { whyNot } from './why-not.ts';
+import type { WhyNot } from './why-not.ts';
+
+/** How an event came about. */
+export interface Causes {
+  readonly event: RecordedEvent;
+  readonly publishedBy: string | undefined;
+  /** From what led to it directly to where it began. */
+  readonly causes: readonly CauseLink[];
+}
+
+/** What an event led to. */
+export interface Effects {
+  readonly event: RecordedEvent;
+  readonly effects: readonly EffectLink[];
+  /** False: its conversation is so long that only its first events were looked at. */
+  readonly isWhole: boolean;
+}
+
+/** What a row of a read model is made of. */
+export interface RowCauses {
+  readonly view: string;
+  readonly key: string;
+  /** How many events belong to the row. */
+  readonly events: number;
+  /** The last of them, newest first, each with what led to it. */
+  readonly last: readonly Causes[];
+}
+
+const PAGE = 1_000;
+const PAGE_BYTES = 16 * 1_024 * 1_024;
+const LAST_EVENTS = 10;
+
+export interface ExplanationsParts {
+  readonly store: Pick<Store, 'checkpoints' | 'deliveries' | 'log'>;
+  readonly consumers: Consumers;
+  readonly views: Views;
+  readonly sourceOf: (reaction: Pick<Reaction, 'name'>) => string;
+}
+
+/** Why things are as they are: chains of causes, what led to a row, and what kept a consumer from acting. */
+export class Explanations {
+  readonly #parts: ExplanationsParts;
+  readonly #log: EventLog;
+  readonly #bySource: ReadonlyMap<string, string>;
+
+  constructor(parts: ExplanationsParts) {
+    this.#parts = parts;
+    this.#log = parts.store.log;
+    this.#bySource = new Map(parts.consumers.reactions.map((each) => [parts.sourceOf(each), each.name]));
+  }
+
+  /**
+   * An event by its id alone, where that is enough.
+   *
+   * Errors    NotFound; InvalidInput (`source`) where events of several sources have the id.
+   */
+  async event(id: string, source?: string): Promise<RecordedEvent> {
+    if (source !== undefined) {
+      const found = await this.#log.find(source, id);
+      if (found === undefined) throw new NotFound('event', `${source} ${id}`);
+      return found;
+    }
+    const found = await this.#log.findById(id);
+    const [only] = found;
+    if (only === undefined) throw new NotFound('event', id);
+    if (found.length > 1)
+      throw new InvalidInput({
+        path: 'source',
+        expected: `one of ${found.map((event) => event.source).join(', ')}, which all have an event ${id}`,
+        found: undefined,
+      });
+    return only;
+  }
+
+  /** What led to an event: the chain of events, reactions and commands. */
+  async causes(event: RecordedEvent): Promise<Causes> {
+    return {
+      event,
+      publishedBy: this.#publisherOf(event),
+      causes: await causesOf(this.#log, event, this.#publisherOf),
+    };
+  }
+
+  /** What an event led to, as a tree. */
+  async effects(event: RecordedEvent): Promise<Effects> {
+    return { event, ...(await effectsOf(this.#log, event, this.#publisherOf)) };
+  }
+
+  /** Which events made a row, and what led to the last of them. Takes as long as reading the events of the view. Errors: NotFound. */
+  async row(view: ProjectionDefinition | string, key: string, signal?: AbortSignal): Promise<RowCauses> {
+    const name = typeof view === 'string' ? view : view.name;
+    const known = this.#parts.views.list();
+    const projection = known.find((each) => each.name === name);
+    if (projection === undefined)
+      throw new NotFound(
+        'view',
+        name,
+        known.map((each) => each.name),
+      );
+    const { reaction } = projection;
+    let events = 0;
+    const last: RecordedEvent[] = [];
+    for (let after = START; ;) {
+      signal?.throwIfAborted();
+      const page = await this.#log.read({
+        after,
+        limit: PAGE,
+        maxBytes: PAGE_BYTES,
+        ...(reaction.consumes === undefined ? {} : { types: reaction.consumes }),
+      });
+      for (const event of page) {
+        if (!reaction.selection.matches(event) || projection.keyOf(event) !== key) continue;
+        events += 1;
+        last.push(event);
+        if (last.length > LAST_EVENTS) last.shift();
+      }
+      const end = page.at(-1);
+      if (end === undefined) break;
+      after = end.position;
+    }
+    if (events === 0) throw new NotFound(`row of view ${name}`, key);
+    const explained: Causes[] = [];
+    for (const event of last.reverse()) explained.push(await this.causes(event));
+    return { view: name, key, events, last: explained };
+  }
+
+  /** What kept a consumer from acting on an event, or that it did. Errors: NotFound. */
+  async whyNot(consumer: string, event: RecordedEvent): Promise<WhyNot> {
+    const { consumers, store } = this.#parts;
+    const reaction = consumers.reactions.find(({ name }) => name === consumer);
+    if (reaction === undefined)
+      throw new NotFound(
+        'consumer',
+        consumer,
+        consumers.reactions.map(({ name }) => name),
+      );
+    const parts = {
+      ...store,
+      status: (name: string) => consumers.status(name),
+      publishedBecause: (name: string, of: RecordedEvent) => this.#publishedBecause(name, of),
+    };
+    return whyNot(parts, reaction, event);
+  }
+
+  async #publishedBecause(
+    name: string,
+    event: RecordedEvent,
+  ): Promise<{ readonly published: readonly RecordedEvent[]; readonly isWhole: boolean }> {
+    const { events, isWhole } = await conversationOf(this.#log, event.correlationid, event.position);
+    const published = events.filter((each) => each.causationid === event.id && this.#publisherOf(each) === name);
+    return { published, isWhole };
+  }
+
+  readonly #publisherOf = ({ source }: RecordedEvent): string | undefined => this.#bySource.get(source);
+}

@@ -1,0 +1,57 @@
+import type { RecordedCommand } from '../channel/append-conditions.ts';
+import type { KeptOutcome } from '../decider/command-outcome.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { isoTime } from '../system/clock.ts';
+
+/** An event of a chain, and which reaction published it. */
+export interface EventLink {
+  readonly kind: 'event';
+  readonly event: RecordedEvent;
+  /** Undefined: somebody outside, or whoever executed the command. */
+  readonly publishedBy: string | undefined;
+}
+
+/** A command of a chain. */
+export interface CommandLink {
+  readonly kind: 'command';
+  readonly id: string;
+  readonly name: string;
+  readonly time: string;
+  readonly accepted: boolean;
+  readonly reason: string | undefined;
+}
+
+/** A cause that is named and not known here: it lies outside, or was removed. */
+export interface UnknownLink {
+  readonly kind: 'unknown';
+  readonly id: string;
+}
+
+export type CauseLink = EventLink | CommandLink | UnknownLink;
+
+/** What an event or a command led to, directly and by that. */
+export type EffectLink = (EventLink | CommandLink) & { readonly effects: readonly EffectLink[] };
+
+/** Who published an event, by its source. */
+export type PublisherOf = (event: RecordedEvent) => string | undefined;
+
+export function eventLink(event: RecordedEvent, publisherOf: PublisherOf): EventLink {
+  return { kind: 'event', event, publishedBy: publisherOf(event) };
+}
+
+export function commandLink({ id, name, recordedMs, outcome }: RecordedCommand): CommandLink {
+  const { refused } = (outcome ?? {}) as KeptOutcome;
+  return {
+    kind: 'command',
+    id,
+    name,
+    time: isoTime(recordedMs),
+    accepted: refused === undefined,
+    reason: refused?.reason,
+  };
+}
+
+/** The event that a command was executed because of. */
+export function causeOfCommand({ outcome }: RecordedCommand): string | undefined {
+  return ((outcome ?? {}) as KeptOutcome).cause;
+}

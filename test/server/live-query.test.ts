@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { OrderPlaced, serveShop } from './shop.ts';
+import type { Shop } from './shop.ts';
+import { LiveClient } from './socket.ts';
+
+interface Row {
+  readonly key: string;
+  readonly row: { readonly customer: string; readonly orders: number; readonly total: number };
+}
+type Message =
+  | { readonly items: readonly Row[] }
+  | { readonly changed: readonly Row[]; readonly removed: readonly string[]; readonly keys: readonly string[] };
+
+const place = (system: Shop, customer: string, total: number) =>
+  system.publish(OrderPlaced, { orderId: `${customer}-${total}`, customer, total });
+
+function messages(client: LiveClient): readonly Message[] {
+  return client.seen.map(({ event }) => event as unknown as Message);
+}
+
+/** What a client knows that applies each message to what it had. */
+function shown(client: LiveClient): Readonly<Record<string, number>> {
+  const totals = new Map<string, number>();
+  let order: readonly string[] = [];
+  for (const message of messages(client)) {
+    if ('items' in message) {
+      for (const { key, row } of message.items) totals.set(key, row.total);
+      order = message.items.map(({ key }) => key);
+    } else {
+      for (const key of message.removed) totals.delete(key);
+      for (const { key, row } of message.changed) totals.set(key, row.total);
+      order = message.keys;
+    }
+  }
+  return Object.fromEntries(order.map((key) => [key, totals.get(key) ?? Number.NaN]));
+}
+
+describe('a live query', () => {
+  it('gives the result, and then its changes: new rows, other rows, rows that go', async () => {
+    const { system, url } = await serveShop();
+    await place(system, 'ada', 60);
+    await system.settled();
+    const client = await LiveClient.open(`${url}/views/sales?total.gte=50&order_by=total&direction=desc`);
+    await client.until(() => client.seen.length === 1);
+    expect(shown(client)).toEqual({ ada: 60 });
+    await place(system, 'bob', 10);
+    await place(system, 'bob', 90);
+    await client.until(() => Object.keys(shown(client)).length === 2);
+    expect(Object.entries(shown(client))).toEqual([
+      ['bob', 100],
+      ['ada', 60],
+    ]);
+    await place(system, 'ada', -20);
+    await client.until(() => Object.keys(shown(client)).length === 1);
+    expect(shown(client)).toEqual({ bob: 100 });
+    // What is no row of the result tells nobody anything.
+    const before = client.seen.length;
+    await place(system, 'eve', 1);
+    await place(system, 'bob', 1);
+    await client.until(() => client.seen.length > before);
+    expect(messages(client).at(-1)).toMatchObject({ changed: [{ key: 'bob' }], removed: [], keys: ['bob'] });
+  });
+
+  it('tells of what changed between the result and the first event, and in the end shows what the view gives', async () => {
+    const { system, url } = await serveShop();
+    const clients = await Promise.all(
+      Array.from({ length: 5 }, async (_, index) => {
+        const publishing = Promise.all(
+          Array.from({ length: 40 }, (_each, n) => place(system, `c${(index + n) % 7}`, index * 100 + n)),
+        );
+        const client = await LiveClient.open(`${url}/views/sales`);
+        await publishing;
+        return client;
+      }),
+    );
+    await place(system, 'last', 1);
+    await system.settled();
+    const { items } = await system.views.query('sales');
+    const expected = Object.fromEntries(
+      (items as readonly { key: string; row: Row['row'] }[]).map(({ key, row }) => [key, row.total]),
+    );
+    for (const client of clients) {
+      await client.until(() => 'last' in shown(client));
+      expect(shown(client)).toEqual(expected);
+    }
+  });
+
+  it('waits for a view that is paused, and goes on with it', async () => {
+    const { system, url } = await serveShop();
+    const client = await LiveClient.open(`${url}/views/sales`);
+    await client.until(() => client.seen.length === 1);
+    await system.consumers.pause('sales');
+    await place(system, 'ada', 5);
+    await system.consumers.resume('sales');
+    await client.until(() => 'ada' in shown(client));
+  });
+
+  it('refuses what the query itself would be refused for, and ends with the server', async () => {
+    const { url, server } = await serveShop();
+    expect((await fetch(`${url}/views/sales?nothing.gte=1`, { headers: { accept: 'text/event-stream' } })).status).toBe(
+      400,
+    );
+    expect((await fetch(`${url}/views/nothing`, { headers: { accept: 'text/event-stream' } })).status).toBe(404);
+    const client = await LiveClient.open(`${url}/views/sales`);
+    await client.until(() => client.seen.length === 1);
+    await server.close();
+    await client.until(() => client.ended);
+  });
+});
