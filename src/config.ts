@@ -2,14 +2,23 @@ import type { EventDefinition } from './event/define-event.ts';
 import type { System } from './open.ts';
 import type { SystemOptions } from './system-options.ts';
 
+/** A key, and whose it is. */
+export interface NamedKey {
+  readonly name: string;
+  readonly key: string;
+}
+
 /** How the server listens. */
 export interface ServerOptions {
   /** Default 4600. 0: any free port. */
   readonly port?: number;
   /** Default `127.0.0.1`. Any address that is not loopback needs an API key. */
   readonly host?: string;
-  /** Keys that requests may carry as `Authorization: Bearer <key>`. Without any, loopback only, and everything is open. */
-  readonly apiKeys?: readonly string[];
+  /**
+   * Keys that requests may carry as `Authorization: Bearer <key>`. Without any, loopback only, and everything is open. What is recorded with a
+   * key keeps its name as `authid`; of a key without one, the beginning of its SHA-256.
+   */
+  readonly apiKeys?: readonly (string | NamedKey)[];
   /** Bytes of one request body. Default 8 MiB. */
   readonly maxBodyBytes?: number;
   /** Events in one request. Default 1,000. */

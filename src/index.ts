@@ -27,6 +27,7 @@ export { fillStore, readImage } from './move.ts';
 export { open, pendingMigrations, runningNodes, System } from './open.ts';
 export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';
+export { ACTOR_TYPES, actorAttributes, assertActor } from './event/actor.ts';
 export { FilterIndex } from './channel/filter/filter-index.ts';
 export { matches } from './channel/filter/matches.ts';
 export {
@@ -36,6 +37,7 @@ export {
   encodeHttpStructured,
   UnsupportedContent,
 } from './event/cloudevents-http.ts';
+export { decodeHeaderValue, encodeHeaderValue } from './event/cloudevents-headers.ts';
 export { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './event/cloudevents-json.ts';
 export { jsonSchema } from './schema/from-json-schema.ts';
 export { BatchRefused } from './producer/ingest.ts';
@@ -91,7 +93,7 @@ export type { ExpectedVersion, StreamState } from './channel/event-log.ts';
 export type { Pattern, PatternFor } from './channel/filter/pattern.ts';
 export type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
 export type { Selection } from './channel/selection.ts';
-export type { Config, FeedContext, ServerOptions } from './config.ts';
+export type { Config, FeedContext, NamedKey, ServerOptions } from './config.ts';
 export type { AsyncApiFacts } from './describe/async-api.ts';
 export type { ImportedEvent } from './describe/async-api-import.ts';
 export type { Claim, ReceiveOptions } from './consumer/claims.ts';
@@ -121,6 +123,7 @@ export type {
   InvalidDataPolicy,
 } from './event/define-event.ts';
 export type { Upcaster, Upcasters, Upcasting } from './event/upcasters.ts';
+export type { Actor } from './event/actor.ts';
 export type { AttributeValue, RecordedEvent, StoredEvent } from './event/event.ts';
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';

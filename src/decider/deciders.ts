@@ -9,6 +9,8 @@ import {
   UnknownCommand,
   describeValue,
 } from '../errors.ts';
+import { assertActor } from '../event/actor.ts';
+import type { Actor } from '../event/actor.ts';
 import { currentCause } from '../event/causality.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -53,9 +55,11 @@ export interface ExecuteOptions {
   readonly expectedVersion?: ExpectedVersion;
   /** The conversation it belongs to. Default: that of the event being reacted to, else the id of the command. */
   readonly correlationid?: string;
+  /** Who gives it: `decide` sees it, and its facts keep it as `authtype` and `authid`. No part of what the command is: a repetition may name another one. */
+  readonly actor?: Actor;
 }
 
-const EXECUTE_OPTIONS = 'id expectedVersion correlationid'.split(' ');
+const EXECUTE_OPTIONS = 'id expectedVersion correlationid actor'.split(' ');
 /** As of events. */
 const MAX_ID_BYTES = 2_048;
 /** States of streams that are kept in memory, by default. */
@@ -180,7 +184,13 @@ export class Deciders {
     const cause = currentCause();
     return this.#execution.run({
       decider,
-      command: Object.freeze({ id, name: given.name, data: value, time: isoTime(this.#environment.clock.now()) }),
+      command: Object.freeze({
+        id,
+        name: given.name,
+        data: value,
+        time: isoTime(this.#environment.clock.now()),
+        actor: options.actor && Object.freeze({ ...options.actor }),
+      }),
       digest,
       stream: given.streamOf(value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
@@ -324,7 +334,8 @@ export class Deciders {
 function assertOptions(options: ExecuteOptions): void {
   if (options === NO_OPTIONS) return;
   assertKnown('execute', options, EXECUTE_OPTIONS);
-  const { id, correlationid, expectedVersion } = options;
+  const { id, correlationid, expectedVersion, actor } = options;
+  if (actor !== undefined) assertActor(actor);
   if (expectedVersion !== undefined) assertExpectedVersion(expectedVersion);
   for (const [path, value] of [
     ['id', id],

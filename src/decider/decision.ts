@@ -1,4 +1,5 @@
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import type { Actor } from '../event/actor.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -12,6 +13,8 @@ export interface Command<Data = unknown> {
   readonly data: Data;
   /** When it is decided, RFC 3339 in UTC: `decide` reads no clock. */
   readonly time: string;
+  /** Who gives it, as far as that is said. */
+  readonly actor: Actor | undefined;
 }
 
 /** Why a command is not done: an outcome like any other, which nobody has to catch. */

@@ -27,7 +27,12 @@ export function make(
   const { facts, refusal } = decided(decider.name, decider.decide(state, command));
   for (const fact of facts) assertDecided(decider, fact);
   const stream = decider.own === undefined ? undefined : streams?.[0];
-  const admitted = publisher.admitDecided(facts, { commandId: command.id, correlationid, stream });
+  const admitted = publisher.admitDecided(facts, {
+    commandId: command.id,
+    correlationid,
+    stream,
+    actor: command.actor,
+  });
   const finish = (events: readonly EncodedEvent[]): Made => {
     if (streams !== undefined) for (const event of events) assertWithin(decider, event, streams);
     return { events, refusal };

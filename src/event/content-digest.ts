@@ -13,6 +13,8 @@ const SET_PER_CALL = new Set([
   'causationid',
   'causationdepth',
   'partitionkey',
+  'authtype',
+  'authid',
 ]);
 
 /**

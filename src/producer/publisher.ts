@@ -9,10 +9,12 @@ import {
   StreamDeleted,
   StreamVersionConflict,
 } from '../errors.ts';
+import { actorAttributes } from '../event/actor.ts';
+import type { Actor } from '../event/actor.ts';
 import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf, InvalidDataPolicy } from '../event/define-event.ts';
 import { completeEvent } from '../event/create-event.ts';
-import type { EncodedEvent } from '../event/event.ts';
+import type { EncodedEvent, RareAttributes } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
 import { assertNotReserved } from '../event/system-events.ts';
@@ -68,6 +70,8 @@ export interface DecidedFrom {
   readonly commandId: string;
   readonly correlationid: string;
   readonly stream: string | undefined;
+  /** Who gave the command, of facts that name nobody themselves. */
+  readonly actor: Actor | undefined;
 }
 
 /** An event that is about to be recorded, and what to tell its publisher. */
@@ -213,6 +217,7 @@ export class Publisher {
           subject: draft.subject ?? from.stream,
           correlationid: draft.correlationid ?? from.correlationid,
           causationid: draft.causationid ?? from.commandId,
+          attributes: attributedTo(draft.attributes, from.actor),
         },
         environment,
       );
@@ -304,6 +309,12 @@ export class Publisher {
     }
     return admitted;
   }
+}
+
+function attributedTo(attributes: RareAttributes | undefined, actor: Actor | undefined): RareAttributes | undefined {
+  return actor === undefined || attributes?.['authtype'] !== undefined
+    ? attributes
+    : { ...attributes, ...actorAttributes(actor) };
 }
 
 /** Errors: the refusal as an error. */

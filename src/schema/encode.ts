@@ -1,5 +1,7 @@
 import { dataInvalid, validate } from './registry.ts';
 import type { Validation } from './registry.ts';
+import { actorAttributes, assertActor } from '../event/actor.ts';
+import type { Actor } from '../event/actor.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { Cause, EventDraft } from '../event/create-event.ts';
 import { checkAttributes } from '../event/cloudevents-attributes.ts';
@@ -29,6 +31,8 @@ export interface PublishOptions {
   readonly expirytime?: string | Date;
   readonly traceparent?: string;
   readonly tracestate?: string;
+  /** On whose behalf: kept as `authtype` and `authid`. A repetition of the fact may name another one; the first stands. */
+  readonly actor?: Actor;
   /** Extension attributes: lower-case letters and digits. */
   readonly extensions?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -101,7 +105,17 @@ function hasAttributes(options: PublishOptions): boolean {
 
 /** The same rules as for an event that comes over HTTP. */
 function assertAttributes(definition: EventDefinition, options: PublishOptions, source: string): void {
-  const { id, time, expirytime, extensions, tags: _tags, ...named } = options;
+  const { id, time, expirytime, extensions, tags: _tags, actor, ...named } = options;
+  if (actor !== undefined) {
+    assertActor(actor);
+    for (const name of ['authtype', 'authid'])
+      if (extensions?.[name] !== undefined)
+        throw new InvalidInput({
+          path: `extensions.${name}`,
+          expected: 'nothing where options.actor says it',
+          found: extensions[name],
+        });
+  }
   checkAttributes(
     [
       ['specversion', '1.0'],
@@ -112,6 +126,7 @@ function assertAttributes(definition: EventDefinition, options: PublishOptions, 
       ['time', asTimestamp(time)],
       ['expirytime', asTimestamp(expirytime)],
       ...Object.entries(extensions ?? {}),
+      ...(actor === undefined ? [] : Object.entries(actorAttributes(actor))),
     ],
     '',
   );
@@ -122,7 +137,7 @@ function rareAttributes(
   partitionkey: string | undefined,
   tags: string | undefined,
 ): RareAttributes | undefined {
-  const { sequence, expirytime, traceparent, tracestate, extensions } = options;
+  const { sequence, expirytime, traceparent, tracestate, extensions, actor } = options;
   if (
     partitionkey === undefined &&
     tags === undefined &&
@@ -130,12 +145,14 @@ function rareAttributes(
     expirytime === undefined &&
     traceparent === undefined &&
     tracestate === undefined &&
-    extensions === undefined
+    extensions === undefined &&
+    actor === undefined
   ) {
     return undefined;
   }
   return {
     ...extensions,
+    ...(actor === undefined ? {} : actorAttributes(actor)),
     ...(partitionkey === undefined ? {} : { partitionkey }),
     ...(tags === undefined ? {} : { tags }),
     ...(sequence === undefined ? {} : { sequence: String(sequence) }),

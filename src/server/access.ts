@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import { InvalidInput } from '../index.ts';
+import { InvalidInput, assertActor } from '../index.ts';
+import type { Actor, NamedKey } from '../index.ts';
 import { ForeignRequest, Unauthorized } from './refusals.ts';
 
 /** What of a request says who asks. */
@@ -10,8 +11,8 @@ export interface Asker {
   header(name: string): string | undefined;
 }
 
-/** Throws when the request must not be answered. */
-export type Access = (asker: Asker) => void;
+/** Throws when the request must not be answered. Answers whose key it carries; undefined: it needs none. */
+export type Access = (asker: Asker) => Actor | undefined;
 
 /**
  * Who may ask: with keys, who has one; without, programs of this machine and pages that this server itself gave.
@@ -20,8 +21,9 @@ export type Access = (asker: Asker) => void;
  *           page in this machine's browser (cross-site request) get nothing.
  * Errors    Unauthorized, ForeignRequest
  */
-export function accessOf(apiKeys: readonly string[]): Access {
-  for (const [index, key] of apiKeys.entries()) {
+export function accessOf(apiKeys: readonly (string | NamedKey)[]): Access {
+  const keys = apiKeys.map(keyOf);
+  for (const [index, key] of keys.entries()) {
     // Never the key itself in an error: it would end in a log.
     if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key)) {
       throw new InvalidInput({
@@ -32,13 +34,21 @@ export function accessOf(apiKeys: readonly string[]): Access {
     }
   }
   if (apiKeys.length === 0) return assertLocal;
-  const digests = apiKeys.map(digest);
+  const known = keys.map((key, index) => {
+    const sum = digest(key);
+    const own = apiKeys[index];
+    return {
+      sum,
+      actor: actorOf(typeof own === 'object' ? own.name : `key-${sum.toString('hex').slice(0, 12)}`, index),
+    };
+  });
   return (asker) => {
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(asker.header('authorization') ?? '')?.[1];
     const found = digest(given ?? '');
-    let known = false;
-    for (const each of digests) known = timingSafeEqual(each, found) || known;
-    if (given === undefined || !known) throw new Unauthorized(given !== undefined);
+    let actor: Actor | undefined;
+    for (const each of known) if (timingSafeEqual(each.sum, found)) actor = each.actor;
+    if (given === undefined || actor === undefined) throw new Unauthorized(given !== undefined);
+    return actor;
   };
 }
 
@@ -52,7 +62,28 @@ export function isLoopback(host: string): boolean {
   return name === '::1' || (isIPv4(name) && name.startsWith('127.'));
 }
 
-function assertLocal(asker: Asker): void {
+/** The text of a key. */
+function keyOf(apiKey: string | NamedKey): string {
+  return typeof apiKey === 'object' && (apiKey as NamedKey | null) !== null ? apiKey.key : (apiKey as string);
+}
+
+/** Errors: InvalidInput. */
+function actorOf(name: string, index: number): Actor {
+  const actor = { type: 'api_key', id: name };
+  try {
+    assertActor(actor);
+    return Object.freeze(actor);
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error;
+    throw new InvalidInput({
+      path: `server.apiKeys[${index}].name`,
+      expected: 'a name, such as shop-backend',
+      found: name,
+    });
+  }
+}
+
+function assertLocal(asker: Asker): undefined {
   const host = asker.header('host') ?? new URL(asker.url).host;
   if (!isLoopback(host.replace(/:\d*$/, ''))) throw new ForeignRequest('Host', host);
   const site = asker.header('sec-fetch-site');

@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import type { Context } from 'hono';
 import { InvalidInput, NotFound } from '../index.ts';
-import type { ServerOptions } from '../index.ts';
+import type { Actor, ServerOptions } from '../index.ts';
 import { accessOf } from './access.ts';
 import type { Access } from './access.ts';
 import { BodyBudget, parseBody, readBytes } from './body.ts';
@@ -103,8 +103,8 @@ async function serve(route: Route, context: Context<Env>, serving: Serving, acce
   let reply: Reply;
   const share = serving.bodies.share();
   try {
-    if (route.open !== true) access(askerOf(context));
-    reply = await route.handle(await requestOf({ route, context, serving, share }));
+    const actor = route.open === true ? undefined : access(askerOf(context));
+    reply = await route.handle(await requestOf({ route, context, serving, share, actor }));
   } catch (error) {
     reply = replyOf(error, environment);
   } finally {
@@ -143,11 +143,13 @@ async function requestOf({
   context,
   serving,
   share,
+  actor,
 }: {
   readonly route: Route;
   readonly context: Context<Env>;
   readonly serving: Serving;
   readonly share: BodyShare;
+  readonly actor: Actor | undefined;
 }): Promise<RouteRequest<Readonly<Record<string, unknown>>, unknown>> {
   const { raw } = context.req;
   const search = searchOf(raw.url);
@@ -164,6 +166,7 @@ async function requestOf({
     parameter: (name) => context.req.param(name) ?? '',
     header,
     bytes,
+    actor,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Actor } from '../index.ts';
 import type { BodyBudget } from './body.ts';
 import type { LiveStreams } from './live-streams.ts';
 import type { Metrics } from './metrics.ts';
@@ -39,6 +40,8 @@ export interface RouteRequest<Query, Body> {
   readonly headOnly: boolean;
   readonly parameter: (name: string) => string;
   readonly header: (name: string) => string | undefined;
+  /** Whose key the request carries; undefined: none is needed. */
+  readonly actor: Actor | undefined;
   /** The body, within the limit. */
   readonly bytes: () => Promise<Uint8Array>;
 }

@@ -59,10 +59,35 @@ describe('with API keys', () => {
     ).toBe(200);
   });
 
+  it('an event keeps whose key it came with, by its name, or whom it says itself', async () => {
+    const { app, system } = await openApp({ apiKeys: ['first-key', { name: 'shop-backend', key: 'second-key' }] });
+    const publish = (key: string, more: object) =>
+      app.request('/events', {
+        method: 'POST',
+        headers: { ...STRUCTURED, authorization: `Bearer ${key}` },
+        body: JSON.stringify({ ...order(), ...more }),
+      });
+    expect((await publish('first-key', { id: 'a' })).status).toBe(201);
+    expect((await publish('second-key', { id: 'b' })).status).toBe(201);
+    expect((await publish('second-key', { id: 'c', authtype: 'app_user', authid: 'ada' })).status).toBe(201);
+    // The key was changed meanwhile: the fact is the same one.
+    expect((await publish('second-key', { id: 'a' })).status).toBe(200);
+    expect((await publish('shop-backend', { id: 'd' })).status).toBe(401);
+    const { events } = await system.events.readStream('order-17');
+    expect(events.map(({ id, extensions }) => [id, extensions])).toEqual([
+      ['a', { authtype: 'api_key', authid: 'key-9e24b55356ef' }],
+      ['b', { authtype: 'api_key', authid: 'shop-backend' }],
+      ['c', { authtype: 'app_user', authid: 'ada' }],
+    ]);
+  });
+
   it.each([[['']], [['with space']], [['ok', 'späh']]])('%j are refused, and never shown', async (apiKeys) => {
     const system = await openShop();
     expect(() => createApp(system, { apiKeys })).toThrow(/server\.apiKeys\[\d\]: expected visible ASCII/);
     expect(() => createApp(system, { apiKeys })).not.toThrow(/späh|with space/);
+    const named = apiKeys.map((key) => ({ name: 'backend', key }));
+    expect(() => createApp(system, { apiKeys: named })).toThrow(/server\.apiKeys\[\d\]: expected visible ASCII/);
+    expect(() => createApp(system, { apiKeys: [{ name: '', key: 'k' }] })).toThrow(/server\.apiKeys\[0\]\.name/);
   });
 });
 

@@ -72,6 +72,20 @@ describe('POST /commands/{name}', () => {
     });
   });
 
+  it('keeps who gives the command with its facts: whom the request says, else the owner of its key', async () => {
+    const { app, system } = await openApp({ shop: { deciders: [order] }, apiKeys: [{ name: 'till', key: 'k' }] });
+    const key = { authorization: 'Bearer k' };
+    await execute(app, data(), key);
+    await execute(app, data(), { ...key, 'ce-authtype': 'user', 'ce-authid': 'J%C3%BCrgen' });
+    const { events } = await system.events.readStream('order-1');
+    expect(events.map(({ extensions }) => extensions)).toEqual([
+      { authtype: 'api_key', authid: 'till' },
+      { authtype: 'user', authid: 'Jürgen' },
+    ]);
+    for (const headers of [{ 'ce-authid': 'ada' }, { 'ce-authtype': 'root' }])
+      expect(await execute(app, data(), { ...key, ...headers })).toMatchObject({ status: 400 });
+  });
+
   it('answers 200 where there was nothing to record', async () => {
     const { app } = await opened();
     expect(await execute(app, data(0))).toMatchObject({

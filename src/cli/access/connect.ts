@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { open, runningNodes, StoreHeld, StoreUnavailable } from '../../index.ts';
-import type { Config, StoreFactory, StoreNode, System } from '../../index.ts';
+import type { Config, NamedKey, StoreFactory, StoreNode, System } from '../../index.ts';
 import { ApiProblem, CommandFailed, UsageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { Api, networkTransport } from './api.ts';
@@ -125,13 +125,18 @@ export async function assertFree(file: string): Promise<void> {
   }
 }
 
+/** The text of a key that may have a name. */
+export function textOf(key: string | NamedKey): string {
+  return typeof key === 'string' ? key : key.key;
+}
+
 export function apiKeyOf(
   options: AccessOptions,
   { env }: Pick<Terminal, 'env'>,
   config: Config | undefined,
 ): string | undefined {
   const listed = (env['THEREUPON_API_KEYS'] ?? '').split(',').map((key) => key.trim());
-  return [options.apiKey, env['THEREUPON_API_KEY'], ...listed, ...(config?.server?.apiKeys ?? [])].find(
+  return [options.apiKey, env['THEREUPON_API_KEY'], ...listed, ...(config?.server?.apiKeys ?? []).map(textOf)].find(
     (key) => key !== undefined && key !== '',
   );
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { actorAttributes, encodeHeaderValue } from '../../index.ts';
 import type { CommandOutcome } from '../../index.ts';
 import { pathOf } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
+import { parseActor } from '../access/actor.ts';
 import { jsonOption, NAME_THE_PROGRAM, withAccess, withSystem, writeJson } from '../command.ts';
 import { ApiProblem, EXIT_FAILED, EXIT_OK, UsageError } from '../failure.ts';
 import { table } from '../output/table.ts';
@@ -14,6 +16,7 @@ interface CommandOptions extends AccessOptions {
   readonly id?: string;
   readonly expectedVersion?: string;
   readonly correlationid?: string;
+  readonly actor?: string;
 }
 
 interface CommandJson {
@@ -33,6 +36,7 @@ export function commandCommand(program: Command, terminal: Terminal, exit: (code
     .option('--id <id>', 'give your own to make a repetition harmless (default: a new one)')
     .option('--expected-version <version>', 'only if its stream is there: a number, none or exists')
     .option('--correlationid <id>', 'the conversation it belongs to')
+    .option('--actor <type:id>', 'who gives it, kept with its facts: user:anna')
     .addHelpText('after', `\nExample:\n  thereupon command shop.cancel-order --data '{"orderId":"17"}' --id cancel-17`)
     .action(async (name: string | undefined, options: CommandOptions) => {
       if (name === undefined) {
@@ -72,6 +76,7 @@ async function execute(name: string, data: unknown, options: CommandOptions, ter
     ...(options.id === undefined ? {} : { 'thereupon-command-id': options.id }),
     ...(options.expectedVersion === undefined ? {} : { 'thereupon-expected-version': options.expectedVersion }),
     ...(options.correlationid === undefined ? {} : { 'thereupon-correlation-id': options.correlationid }),
+    ...actorHeaders(options.actor),
   };
   return withSystem(options, terminal, 'write', async ({ api }) => {
     try {
@@ -89,6 +94,15 @@ async function execute(name: string, data: unknown, options: CommandOptions, ter
       return EXIT_FAILED;
     }
   });
+}
+
+function actorHeaders(actor: string | undefined): Record<string, string> {
+  if (actor === undefined) return {};
+  const { authtype, authid } = actorAttributes(parseActor(actor));
+  return {
+    'ce-authtype': authtype,
+    ...(authid === undefined ? {} : { 'ce-authid': encodeHeaderValue(authid, 'authid') }),
+  };
 }
 
 function inWords({ id, events, stream, version, duplicate }: CommandOutcome): string {

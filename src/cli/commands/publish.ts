@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text as textFrom } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import { actorAttributes } from '../../index.ts';
 import type { JsonValue, Published } from '../../index.ts';
+import { parseActor } from '../access/actor.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { typeCheck } from '../access/known-types.ts';
 import { collect, jsonOption, withAccess, withSystem, writeJson } from '../command.ts';
@@ -31,6 +33,7 @@ export interface PublishOptions extends AccessOptions, Readonly<Partial<Record<(
   readonly source?: string;
   readonly id?: string;
   readonly attribute?: readonly string[];
+  readonly actor?: string;
 }
 
 export function publishCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
@@ -44,6 +47,7 @@ export function publishCommand(program: Command, terminal: Terminal, exit: (code
     .option('--content-type <type>', 'of data that is not JSON, such as text/plain')
     .option('--source <uri>', 'who says so; with the id it identifies the event (default: /cli)')
     .option('--id <id>', 'give your own to make a repetition harmless (default: a new one)')
+    .option('--actor <type:id>', 'on whose behalf: user:anna')
     .option('-a, --attribute <name=value>', 'another attribute, such as an extension; may be repeated', collect);
   for (const name of ATTRIBUTES) command.option(`--${name} <text>`, DESCRIPTIONS[name]);
   command
@@ -89,6 +93,7 @@ export async function eventFrom(
     const value = options[name];
     if (value !== undefined) event[name] = value;
   }
+  if (options.actor !== undefined) Object.assign(event, actorAttributes(parseActor(options.actor)));
   for (const given of options.attribute ?? []) {
     const split = given.indexOf('=');
     if (split < 1) throw new UsageError(`--attribute: expected name=value, found ${JSON.stringify(given)}`);

@@ -125,9 +125,11 @@ function treeOf(effects: readonly TreeJson[], depth: number): string {
 function lineOf(link: LinkJson): string {
   switch (link.kind) {
     case 'event': {
-      const { type, stream, version, recordedtime, id } = link.event;
+      const { type, stream, version, recordedtime, id, authtype, authid } = link.event;
+      const who =
+        typeof authtype === 'string' ? `, for ${printable([authtype, authid].filter(Boolean).join(' '))}` : '';
       const by = link.publishedBy === undefined ? '' : `, by ${printable(link.publishedBy)}`;
-      return `${printable(type)}  ${printable(stream)}@${version}${by}  ${recordedtime}  ${printable(id)}`;
+      return `${printable(type)}  ${printable(stream)}@${version}${by}${who}  ${recordedtime}  ${printable(id)}`;
     }
     case 'command': {
       const outcome = link.accepted ? '' : `, refused: ${printable(link.reason ?? '')}`;

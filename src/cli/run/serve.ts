@@ -2,6 +2,7 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { createLogger } from '../../index.ts';
 import type { Config, Logger, ServerOptions, System } from '../../index.ts';
+import { textOf } from '../access/connect.ts';
 import { startServer } from '../../server/index.ts';
 import { openProgram } from '../access/open-program.ts';
 import { loadProgram } from '../access/program-file.ts';
@@ -41,7 +42,7 @@ export async function serve(options: ServeOptions, terminal: Terminal): Promise<
   try {
     const running = await startServer(system, server);
     try {
-      await banner({ system, config, file, url: running.url, rate, apiKey: server.apiKeys?.[0] }, terminal);
+      await banner({ system, config, file, url: running.url, rate, apiKey: server.apiKeys?.map(textOf)[0] }, terminal);
       await terminal.supervisor?.({ kind: 'ready' });
       await untilStopped(system, { config, rate, live: options.live === true }, terminal);
       terminal.note('\nclosing …\n');

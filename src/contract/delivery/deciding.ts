@@ -14,6 +14,9 @@ import {
   StreamVersionConflict,
   UnknownCommand,
 } from '../../errors.ts';
+import { defineDecider } from '../../decider/define-decider.ts';
+import { fact } from '../../decider/decision.ts';
+import type { RecordedEvent } from '../../event/event.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import {
   accepted,
@@ -34,6 +37,11 @@ import type { NewInterceptor } from './delivery-case.ts';
 
 const STREAM = 'account-a';
 const of = (amount: number, account = 'a') => ({ account, amount });
+
+/** Of an event without its tags. */
+function attribution({ extensions: { tags: _tags, ...others } }: RecordedEvent) {
+  return others;
+}
 
 /** Fails the first append of some commands, before or after it has happened. */
 function failingOnce(plan: Readonly<Record<string, 'before' | 'after'>>): NewInterceptor {
@@ -101,6 +109,62 @@ export const decidingCases: ContractSuite = (bench) =>
         ],
       );
       assert.deepEqual((await system.deciders.state('account', STREAM)).state, { balance: 3, moves: 1 });
+    },
+
+    async 'who gives a command is seen by its decider and kept with its facts, and is no part of what the command is (G2)'(
+      stage,
+    ) {
+      const seen: unknown[] = [];
+      const decider = defineDecider({
+        name: 'account',
+        initial: () => null,
+        evolve: [[Deposited, () => null]],
+        decide: [
+          [
+            Deposit,
+            (_state, { data, actor }) => {
+              seen.push(actor);
+              const clerk = { type: 'user', id: 'clerk' } as const;
+              return [fact(Deposited, data), fact(Deposited, data, { actor: clerk, extensions: { branch: 'b' } })];
+            },
+          ],
+        ],
+      });
+      const { system } = await stage.start({ deciders: [decider] });
+      const anna = { type: 'user', id: 'Anna Ö.' } as const;
+      const first = accepted(await system.execute(Deposit, of(1), { id: 'c', actor: anna }));
+      const again = accepted(await system.execute(Deposit, of(1), { id: 'c', actor: { type: 'system' } }));
+      assert.deepEqual([again.duplicate, again.events.length], [true, first.events.length]);
+      await system.execute(Deposit, of(2));
+      assert.deepEqual(seen, [anna, undefined]);
+      const { events } = await system.events.readStream(STREAM);
+      const clerk = { authtype: 'user', authid: 'clerk', branch: 'b' };
+      assert.deepEqual(events.map(attribution), [{ authtype: 'user', authid: 'Anna Ö.' }, clerk, {}, clerk]);
+      for (const actor of [
+        null,
+        'anna',
+        { id: 'x' },
+        { type: 'root' },
+        { type: 'user', id: '' },
+        { type: 'user', name: 'a' },
+      ])
+        await assert.rejects(system.execute(Deposit, of(1), { actor: actor as never }), InvalidInput);
+      assert.equal((await system.events.readStream(STREAM)).events.length, 4);
+    },
+
+    async 'on whose behalf a fact is published is kept with it, and is no part of what it says (G2)'(stage) {
+      const { system } = await stage.start({ events: [Deposited] });
+      const anna = { type: 'app_user', id: 'anna' } as const;
+      await system.publish(Deposited, of(1), { id: 'e', actor: anna });
+      const again = await system.publish(Deposited, of(1), { id: 'e', actor: { type: 'system' } });
+      assert.equal(again.duplicate, true);
+      const { events } = await system.events.readStream(STREAM);
+      assert.deepEqual(events.map(attribution), [{ authtype: 'app_user', authid: 'anna' }]);
+      await assert.rejects(system.publish(Deposited, of(1), { actor: { type: 'user', id: 'a\nb' } }), /actor\.id/);
+      await assert.rejects(
+        system.publish(Deposited, of(1), { actor: anna, extensions: { authid: 'bert' } }),
+        /extensions\.authid/,
+      );
     },
 
     async 'the same command again has the first outcome, accepted, refused or without facts, also after a restart (G2)'(

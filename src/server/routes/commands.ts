@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { InvalidInput, StreamVersionConflict, UnknownCommand } from '../../index.ts';
-import type { CommandOutcome } from '../../index.ts';
+import { InvalidInput, StreamVersionConflict, UnknownCommand, assertActor, decodeHeaderValue } from '../../index.ts';
+import type { Actor, CommandOutcome } from '../../index.ts';
 import { claimedVersion } from '../expected-version.ts';
 import { problem, problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
@@ -36,6 +36,9 @@ const executeCommand = route({
       'The id of the command. Give one to make a repetition harmless; without, each request is a command of its own.',
     'Idempotency-Key': 'As `Thereupon-Command-Id`.',
     'Thereupon-Correlation-Id': 'The conversation that the command belongs to. Default: its own id.',
+    'ce-authtype':
+      'Who gives the command, as in events: `user`, `app_user`, `service_account`, `api_key`, `system`, `unauthenticated` or `unknown`. Default: `api_key`, where the request carries one.',
+    'ce-authid': 'Which one of these.',
     'Thereupon-Expected-Version':
       'The version that the stream of the command must have: a number, `none`, `exists` or `any`; else 409.',
     'If-Match': 'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*`; else 412.',
@@ -72,11 +75,13 @@ async function execute(request: RouteRequest<unknown, unknown>): Promise<Reply> 
   const id = commandIdOf(header);
   const correlationid = header('thereupon-correlation-id');
   const expectedVersion = claimedVersion(request);
+  const actor = actorOf(header) ?? request.actor;
   try {
     return replyOf(
       await system.execute(command, body, {
         ...(id === undefined ? {} : { id }),
         ...(correlationid === undefined ? {} : { correlationid }),
+        ...(actor === undefined ? {} : { actor }),
         ...(expectedVersion === undefined ? {} : { expectedVersion }),
       }),
     );
@@ -94,6 +99,16 @@ function replyOf(outcome: CommandOutcome): Reply {
   if (outcome.accepted) return answer(outcome, { status: duplicate || events.length === 0 ? 200 : 201, headers });
   const { accepted: _no, message, ...fields } = outcome;
   return problemReply(problem('command-refused', message, fields), headers);
+}
+
+/** Errors: InvalidInput, InvalidEvent for one that cannot be decoded. */
+function actorOf(header: (name: string) => string | undefined): Actor | undefined {
+  const type = header('ce-authtype');
+  const id = header('ce-authid');
+  if (type === undefined && id === undefined) return undefined;
+  const actor = { type, ...(id === undefined ? {} : { id: decodeHeaderValue(id, 'ce-authid') }) };
+  assertActor(actor);
+  return actor;
 }
 
 /** Errors: InvalidInput where two headers say different things. */

@@ -4,9 +4,10 @@ import {
   LimitExceeded,
   StreamVersionConflict,
   UnsupportedContent,
+  actorAttributes,
   decodeHttp,
 } from '../../index.ts';
-import type { HttpEvents, Published } from '../../index.ts';
+import type { Actor, HttpEvents, IncomingEvent, Published } from '../../index.ts';
 import { claimedVersion } from '../expected-version.ts';
 import { problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
@@ -69,7 +70,7 @@ async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
     throw new LimitExceeded('events in a request', serving.maxBatchEvents, events.length);
   let results: readonly Published[];
   try {
-    results = await system.ingest(events, headers, expectedVersion);
+    results = await system.ingest(attributed(events, request.actor), headers, expectedVersion);
   } catch (error) {
     const conflict = request.header('if-match') !== undefined && error instanceof StreamVersionConflict;
     const document = conflict ? problemOf(error) : undefined;
@@ -82,6 +83,17 @@ async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
   if (mode === 'batch' || first === undefined) return answer({ results }, { status });
   const location = status === 201 ? locationOf(first) : undefined;
   return answer(first, { status, ...(location === undefined ? {} : { headers: { location } }) });
+}
+
+/** Who publishes with a key and says nothing of whom for publishes for the owner of the key. */
+function attributed(events: readonly IncomingEvent[], actor: Actor | undefined): readonly IncomingEvent[] {
+  if (actor === undefined) return events;
+  const own = actorAttributes(actor);
+  return events.map((event) =>
+    event.extensions['authtype'] === undefined && event.extensions['authid'] === undefined
+      ? { ...event, extensions: { ...event.extensions, ...own } }
+      : event,
+  );
 }
 
 /** What would be silently left undone is refused. */
