@@ -79,7 +79,10 @@ module.exports = {
     {
       name: 'only-open-loads-backends',
       severity: 'error',
-      from: { path: '^src/', pathNot: [TEST, '^src/(backends|bench|cli|testing)/', '^src/store-address\\.ts$', '^src/open\\.ts$'] },
+      from: {
+        path: '^src/',
+        pathNot: [TEST, '^src/(backends|bench|cli|testing)/', '^src/store-address\\.ts$', '^src/open\\.ts$'],
+      },
       to: { path: '^src/backends/' },
     },
     {

@@ -1,5 +1,6 @@
 import type { CommandEntry, RecordedCommand } from '../channel/append-conditions.ts';
 import type { AppendOutcome, EventLog } from '../channel/event-log.ts';
+import type { Actor } from '../event/actor.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
@@ -50,6 +51,8 @@ export type CommandOutcome<State = unknown> = CommandAccepted<State> | CommandRe
 export interface KeptOutcome {
   /** Of a command that a reaction executed: the id of the event it reacted to. */
   readonly cause?: string;
+  /** Who gave it. */
+  readonly actor?: Readonly<Pick<Actor, keyof Actor>>;
   readonly stream?: string;
   readonly version?: number;
   readonly refused?: { readonly reason: string; readonly message: string; readonly details?: JsonValue };
@@ -86,7 +89,13 @@ export function entryOf({ command, digest, cause }: Asked, { refusal }: Made, pl
       ...(refusal.details === undefined ? {} : { details: refusal.details }),
     },
   };
-  const outcome = { ...place, ...refused, ...(cause === undefined ? {} : { cause }) };
+  const { actor } = command;
+  const outcome = {
+    ...place,
+    ...refused,
+    ...(cause === undefined ? {} : { cause }),
+    ...(actor === undefined ? {} : { actor: { ...actor } }),
+  };
   return {
     id: command.id,
     name: command.name,

@@ -1,4 +1,5 @@
 import type { EventLog } from '../channel/event-log.ts';
+import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { conversationOf } from './conversation.ts';
 import { causeOfCommand, commandLink, eventLink } from './links.ts';
@@ -13,9 +14,27 @@ export async function causesOf(
   event: RecordedEvent,
   publisherOf: PublisherOf,
 ): Promise<readonly CauseLink[]> {
+  return chainFrom(log, { next: event.causationid, before: event.position }, publisherOf, new Set([event.id]));
+}
+
+/** What led to a command: nothing, where no reaction executed it. */
+export async function causesOfCommand(
+  log: EventLog,
+  command: RecordedCommand,
+  publisherOf: PublisherOf,
+): Promise<readonly CauseLink[]> {
+  // One without facts has no place.
+  const before = command.events === 0 ? Number.POSITIVE_INFINITY : command.position;
+  return chainFrom(log, { next: causeOfCommand(command), before }, publisherOf, new Set([command.id]));
+}
+
+async function chainFrom(
+  log: EventLog,
+  { next, before }: { next: string | undefined; before: number },
+  publisherOf: PublisherOf,
+  seen: Set<string>,
+): Promise<readonly CauseLink[]> {
   const links: CauseLink[] = [];
-  const seen = new Set<string>([event.id]);
-  let { causationid: next, position: before } = event;
   while (next !== undefined && !seen.has(next) && links.length < MAX_LINKS) {
     seen.add(next);
     const cause = await causeBefore(log, next, before);

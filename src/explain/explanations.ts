@@ -1,15 +1,18 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { Consumers } from '../consumer/consumers.ts';
 import type { Reaction } from '../consumer/reaction.ts';
+import { eventsOf } from '../decider/command-outcome.ts';
+import type { DecidedFact } from '../decider/command-outcome.ts';
 import { InvalidInput, NotFound } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import type { ProjectionDefinition } from '../projection/define-projection.ts';
 import type { Views } from '../projection/views.ts';
 import type { Store } from '../store.ts';
-import { causesOf, effectsOf } from './causes.ts';
+import { causesOf, causesOfCommand, effectsOf } from './causes.ts';
 import { conversationOf } from './conversation.ts';
-import type { CauseLink, EffectLink } from './links.ts';
+import { commandLink } from './links.ts';
+import type { CauseLink, CommandLink, EffectLink } from './links.ts';
 import { whyNot } from './why-not.ts';
 import type { WhyNot } from './why-not.ts';
 
@@ -19,6 +22,15 @@ export interface Causes {
   readonly publishedBy: string | undefined;
   /** From what led to it directly to where it began. */
   readonly causes: readonly CauseLink[];
+}
+
+/** How a command came about, and what came of it. */
+export interface CommandCauses {
+  readonly command: CommandLink;
+  /** From what led to it directly to where it began. */
+  readonly causes: readonly CauseLink[];
+  /** Its facts, as far as retention has left them. */
+  readonly events: readonly DecidedFact[];
 }
 
 /** What an event led to. */
@@ -91,6 +103,17 @@ export class Explanations {
       event,
       publishedBy: this.#publisherOf(event),
       causes: await causesOf(this.#log, event, this.#publisherOf),
+    };
+  }
+
+  /** What came of a command, accepted or refused, who gave it, and what led to it. Errors: NotFound. */
+  async command(id: string): Promise<CommandCauses> {
+    const found = await this.#log.findCommand(id);
+    if (found === undefined) throw new NotFound('command', id);
+    return {
+      command: commandLink(found),
+      causes: await causesOfCommand(this.#log, found, this.#publisherOf),
+      events: await eventsOf(this.#log, found),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { KeptOutcome } from '../decider/command-outcome.ts';
+import type { Actor } from '../event/actor.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { isoTime } from '../system/clock.ts';
 
@@ -19,6 +20,8 @@ export interface CommandLink {
   readonly time: string;
   readonly accepted: boolean;
   readonly reason: string | undefined;
+  /** Who gave it; undefined: nobody was named. */
+  readonly actor: Actor | undefined;
 }
 
 /** A cause that is named and not known here: it lies outside, or was removed. */
@@ -40,7 +43,7 @@ export function eventLink(event: RecordedEvent, publisherOf: PublisherOf): Event
 }
 
 export function commandLink({ id, name, recordedMs, outcome }: RecordedCommand): CommandLink {
-  const { refused } = (outcome ?? {}) as KeptOutcome;
+  const { actor, refused } = (outcome ?? {}) as KeptOutcome;
   return {
     kind: 'command',
     id,
@@ -48,6 +51,7 @@ export function commandLink({ id, name, recordedMs, outcome }: RecordedCommand):
     time: isoTime(recordedMs),
     accepted: refused === undefined,
     reason: refused?.reason,
+    actor,
   };
 }
 

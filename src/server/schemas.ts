@@ -158,6 +158,7 @@ const commandLink = z.strictObject({
   time: timestamp,
   accepted: z.boolean(),
   reason: z.string().optional(),
+  actor: z.strictObject({ type: z.string(), id: z.string().optional() }).optional().describe('Who gave it.'),
 });
 const unknownLink = z.strictObject({
   kind: z.literal('unknown'),
@@ -169,6 +170,16 @@ const causes = named(
     event,
     publishedBy: z.string().optional(),
     causes: z.array(z.union([eventLink, commandLink, unknownLink])).describe('From the direct one to the first.'),
+  }),
+);
+named(
+  'CommandCauses',
+  z.strictObject({
+    command: commandLink,
+    causes: z.array(z.union([eventLink, commandLink, unknownLink])).describe('From the direct one to the first.'),
+    events: z
+      .array(published.extend({ type: z.string() }))
+      .describe('The facts that it led to, as far as retention has left them.'),
   }),
 );
 named('RowCauses', z.strictObject({ view: z.string(), key: z.string(), events: count, last: z.array(causes) }));

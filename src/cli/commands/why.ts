@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { pathOf } from '../access/api.ts';
+import type { Api } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
-import { EXIT_OK } from '../failure.ts';
+import { ApiProblem, CommandFailed, EXIT_OK } from '../failure.ts';
 import type { EventJson } from '../output/event-line.ts';
 import { plural, printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
@@ -21,6 +22,7 @@ type LinkJson =
       readonly time: string;
       readonly accepted: boolean;
       readonly reason?: string;
+      readonly actor?: { readonly type: string; readonly id?: string };
     }
   | { readonly kind: 'unknown'; readonly id: string };
 
@@ -32,13 +34,24 @@ interface CausesJson {
   readonly causes: readonly LinkJson[];
 }
 
+interface CommandCausesJson {
+  readonly command: LinkJson;
+  readonly causes: readonly LinkJson[];
+  readonly events: readonly {
+    readonly type: string;
+    readonly stream: string;
+    readonly version: number;
+    readonly id: string;
+  }[];
+}
+
 export function whyCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   withAccess(program.command('why'))
-    .summary('show what led to an event or to a row of a view')
+    .summary('show what led to an event, a command or a row of a view')
     .description(
       'Shows the chain that led to an event: events, the reactions that published them, commands. With a view and a key, which events made the row.',
     )
-    .argument('<event-or-view>', 'the id of an event, or the name of a view')
+    .argument('<event-or-view>', 'the id of an event or of a command, or the name of a view')
     .argument('[key]', 'of a row of that view')
     .option('--effects', 'what the event led to, in place of what led to it')
     .option('--source <uri>', 'of the event, where events of several sources have the id')
@@ -66,8 +79,12 @@ export function whyCommand(program: Command, terminal: Terminal, exit: (code: nu
           if (!found.isWhole) terminal.note('its conversation is long: only its next events were looked at\n');
           return undefined;
         }
-        const found = await api.get<CausesJson>(`/events${pathOf(what)}/causes`, { source: options.source });
+        const found = await causesOf(api, what, options.source);
         if (options.json === true) return writeJson(terminal, found);
+        if ('command' in found) {
+          await terminal.write(commandChainOf(found));
+          return undefined;
+        }
         await terminal.write(chainOf(found));
         if (found.causes.length === 0) terminal.note('nothing led to it: it came from outside\n');
         return undefined;
@@ -110,6 +127,37 @@ export function whyCommand(program: Command, terminal: Terminal, exit: (code: nu
     });
 }
 
+/** Of an event, or of a command with that id. */
+async function causesOf(api: Api, id: string, source: string | undefined): Promise<CausesJson | CommandCausesJson> {
+  try {
+    return await api.get<CausesJson>(`/events${pathOf(id)}/causes`, { source });
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.code !== 'not-found' || source !== undefined) throw error;
+    return await api.get<CommandCausesJson>(`/outcomes${pathOf(id)}`).catch((failure: unknown) => {
+      throw failure instanceof ApiProblem && failure.code === 'not-found'
+        ? new CommandFailed(`there is neither an event nor a command ${printable(id)}`)
+        : failure;
+    });
+  }
+}
+
+function commandChainOf({ command, causes, events }: CommandCausesJson): string {
+  const facts = events.map(
+    ({ type, stream, version, id }) => `  ↳ ${printable(type)}  ${printable(stream)}@${version}  ${printable(id)}\n`,
+  );
+  const chain = causes.map((link, depth) => `${'  '.repeat(depth + 1)}↑ ${lineOf(link)}\n`);
+  return `${lineOf(command)}\n${facts.join('')}${chain.join('')}`;
+}
+
+function whoOf(type: unknown, id: unknown): string {
+  return printable(
+    [type, id]
+      .filter((part) => part !== undefined)
+      .map(String)
+      .join(' '),
+  );
+}
+
 function chainOf({ event, publishedBy, causes }: CausesJson): string {
   const links: readonly LinkJson[] = [
     { kind: 'event', event, ...(publishedBy === undefined ? {} : { publishedBy }) },
@@ -126,14 +174,14 @@ function lineOf(link: LinkJson): string {
   switch (link.kind) {
     case 'event': {
       const { type, stream, version, recordedtime, id, authtype, authid } = link.event;
-      const who =
-        typeof authtype === 'string' ? `, for ${printable([authtype, authid].filter(Boolean).join(' '))}` : '';
+      const who = authtype === undefined ? '' : `, for ${whoOf(authtype, authid)}`;
       const by = link.publishedBy === undefined ? '' : `, by ${printable(link.publishedBy)}`;
       return `${printable(type)}  ${printable(stream)}@${version}${by}${who}  ${recordedtime}  ${printable(id)}`;
     }
     case 'command': {
       const outcome = link.accepted ? '' : `, refused: ${printable(link.reason ?? '')}`;
-      return `command ${printable(link.name)}${outcome}  ${link.time}  ${printable(link.id)}`;
+      const who = link.actor === undefined ? '' : `, for ${whoOf(link.actor.type, link.actor.id)}`;
+      return `command ${printable(link.name)}${who}${outcome}  ${link.time}  ${printable(link.id)}`;
     }
     case 'unknown':
       return `something outside, or that was removed  ${printable(link.id)}`;

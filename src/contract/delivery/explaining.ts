@@ -84,6 +84,39 @@ export const explainingCases: ContractSuite = (bench) =>
       assert.deepEqual(words((await system.explanations.causes(only(last))).causes), ['unknown elsewhere']);
     },
 
+    async 'what came of a command and who gave it, also of one that was refused, and what led to it (G9)'(stage) {
+      const covering = defineConsumer({
+        name: 'covering',
+        on: Overdrawn,
+        async handle({ event }) {
+          await test.system.execute(
+            Deposit,
+            { account: event.data.account, amount: 20 },
+            { id: 'cover', actor: { type: 'system' } },
+          );
+        },
+      });
+      const test = await stage.start({ deciders: [accounts()], consumers: [covering] });
+      const { explanations } = test.system;
+      const anna = { type: 'user', id: 'anna' } as const;
+      await test.system.execute(Withdraw, { account: 'a', amount: 5 }, { id: 'small', actor: anna });
+      await test.system.execute(Withdraw, { account: 'a', amount: 2_000 }, { id: 'greedy' });
+      await test.settled();
+      const small = await explanations.command('small');
+      assert.deepEqual(
+        [small.command.accepted, small.command.reason, small.command.actor, small.events, small.causes],
+        [false, 'not-covered', anna, [], []],
+      );
+      const cover = await explanations.command('cover');
+      assert.deepEqual(cover.command.actor, { type: 'system' });
+      assert.deepEqual(
+        cover.events.map(({ type }) => type),
+        [Deposited.type],
+      );
+      assert.deepEqual(words(cover.causes), ['contract.account.overdrawn', 'contract.withdraw greedy false']);
+      await assert.rejects(explanations.command('nobody'), NotFound);
+    },
+
     async 'an event is found by its id, unless several sources have it'(stage) {
       const { system } = await stage.start({ events: [Deposited] });
       await system.publish(Deposited, { account: 'a', amount: 1 }, { id: 'same', source: '/one' });

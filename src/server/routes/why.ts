@@ -34,6 +34,18 @@ const getEffects = route({
   },
 });
 
+const getOutcome = route({
+  method: 'GET',
+  path: '/outcomes/{id}',
+  operation: 'getOutcome',
+  tag: 'why',
+  summary: 'What came of a command, by its id, who gave it, and what led to it',
+  answers: { 200: { description: 'Accepted or refused.', content: { 'application/json': 'CommandCauses' } } },
+  async handle({ system, parameter }) {
+    return answer(await system.explanations.command(parameter('id')));
+  },
+});
+
 const getRowCauses = route({
   method: 'GET',
   path: '/views/{name}/{key}/causes',
@@ -61,4 +73,4 @@ const getWhyNot = route({
   },
 });
 
-export const whyRoutes = [getCauses, getEffects, getRowCauses, getWhyNot];
+export const whyRoutes = [getCauses, getEffects, getOutcome, getRowCauses, getWhyNot];
