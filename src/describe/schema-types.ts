@@ -31,6 +31,9 @@ class SchemaTypes {
   readonly #names: Names;
   readonly #named = new Map<JsonValue, string>();
   readonly #waiting: PlacedSchema[];
+  readonly #tuples: string[] = [];
+  /** How many were written. */
+  #references = 0;
 
   constructor(schema: JsonValue, name: string, names: Names) {
     this.#tree = new SchemaTree(schema);
@@ -47,7 +50,7 @@ class SchemaTypes {
       const name = this.#named.get(next.schema) ?? this.#name;
       texts.push(`${commentOn(says, '')}export type ${name} = ${this.#typeOf(next, '', next.schema)};\n`);
     }
-    return texts.join('\n');
+    return [...texts, ...this.#tuples].join('\n');
   }
 
   /** `owner`: the declared schema whose type this is, as long as nothing stands between them. */
@@ -78,6 +81,7 @@ class SchemaTypes {
       this.#named.set(target.schema, name);
       this.#waiting.push(target);
     }
+    this.#references += 1;
     return name;
   }
 
@@ -139,8 +143,15 @@ class SchemaTypes {
     const rest = schema['items'] ?? true;
     if (first.length === 0) return `${operand(type(rest))}[]`;
     const minimum = typeof schema['minItems'] === 'number' ? schema['minItems'] : 0;
+    const before = this.#references;
     const items = first.map((each, index) => (index < minimum ? type(each) : `${operand(type(each))}?`));
-    return `[${[...items, ...(rest === false ? [] : [`...${operand(type(rest))}[]`])].join(', ')}]`;
+    const tuple = `[${[...items, ...(rest === false ? [] : [`...${operand(type(rest))}[]`])].join(', ')}]`;
+    if (this.#references === before) return tuple;
+    // The compiler looks into a tuple before it knows the type that it is part of, which it may be made of, unless it has a name itself.
+    const name = this.#names.take(`${this.#name}Items`);
+    this.#tuples.push(`export type ${name} = ${tuple.replaceAll(`\n${indent}`, '\n')};\n`);
+    this.#references += 1;
+    return name;
   }
 }
 

@@ -136,6 +136,14 @@ export function cents(fact: RecordedFact): number {
       },
       { type: 'array', items: { $ref: '#' } },
       { $id: 'https://tree.test/', $dynamicAnchor: 'node', properties: { kids: { items: { $dynamicRef: '#node' } } } },
+      {
+        allOf: [
+          { prefixItems: [{ type: 'array', items: { $ref: '#' } }, { $ref: '#' }] },
+          { minProperties: 1, required: ['a'] },
+        ],
+      },
+      { anyOf: [{ prefixItems: [{ items: { $ref: '#' } }], items: false }, { type: 'string' }] },
+      { prefixItems: [false], items: { items: { $ref: '#' } } },
     ];
     const types = catalogTypes(catalog(schemas));
     expect(typeCheck({ 'types.ts': types })).toBe('');
