@@ -8,18 +8,34 @@ import { containingOf, itemGroup, kindOf, kindsOf, limitsOf, namesIn, propertyGr
 /** Whether a value is valid; undefined: nothing here can say. */
 export type Verdict = boolean | undefined;
 
-/** References that lead nowhere but to themselves would be followed for ever. */
-const MOST_STEPS = 200;
+/** What one value has been compared with. */
+interface Walk {
+  /** The schemas whose verdict is not there yet. One of them that comes up again leads nowhere but to itself. */
+  readonly under: Set<SchemaNode>;
+  steps: number;
+}
+
+/** Schemas that refer to others twice, and these to others twice, have more ways than anybody has time. */
+const MOST_STEPS = 10_000;
 
 /** Whether one value is valid under a schema. Formats and encodings are not looked into. */
-export function evaluate(value: JsonValue, located: Located, steps = 0): Verdict {
+export function evaluate(value: JsonValue, located: Located, walk: Walk = { under: new Set(), steps: 0 }): Verdict {
   const { node } = located;
   if (typeof node === 'boolean') return node;
-  if (!isNode(node) || steps > MOST_STEPS) return isNode(node) ? undefined : true;
+  if (!isNode(node)) return true;
+  walk.steps += 1;
+  if (walk.steps > MOST_STEPS || walk.under.has(node)) return undefined;
+  walk.under.add(node);
+  const verdict = verdictOf(value, located, node, walk);
+  walk.under.delete(node);
+  return verdict;
+}
+
+function verdictOf(value: JsonValue, located: Located, node: SchemaNode, walk: Walk): Verdict {
   const verdicts: Verdict[] = [];
   if (typeof node.$ref === 'string') {
     const target = located.document.resolve(located, node.$ref);
-    const verdict = target === undefined ? undefined : evaluate(value, target, steps + 1);
+    const verdict = target === undefined ? undefined : evaluate(value, target, walk);
     if (located.document.earlyDraft) return verdict;
     verdicts.push(verdict);
   }
@@ -27,12 +43,12 @@ export function evaluate(value: JsonValue, located: Located, steps = 0): Verdict
   verdicts.push(
     kindsOf(node.type)?.has(kindOf(value)) ?? true,
     ...valuesOf(node).map((values) => values.some((other) => sameJson(value, other))),
-    ofAlternatives(value, located, node, steps + 1),
+    ofAlternatives(value, located, node, walk),
   );
   if (typeof value === 'number') verdicts.push(ofNumber(value, node));
   else if (typeof value === 'string') verdicts.push(ofString(value, node));
   else if (Array.isArray(value)) verdicts.push(ofArray(value as readonly JsonValue[], located, node));
-  else if (isNode(value)) verdicts.push(ofObject(value, located, node));
+  else if (isNode(value)) verdicts.push(ofObject(value, located, node, walk));
   return all(verdicts);
 }
 
@@ -59,16 +75,16 @@ function between(verdicts: readonly Verdict[], min: number, max: number): Verdic
   return least >= min && most <= max ? true : undefined;
 }
 
-function ofAlternatives(value: JsonValue, located: Located, node: SchemaNode, steps: number): Verdict {
+function ofAlternatives(value: JsonValue, located: Located, node: SchemaNode, walk: Walk): Verdict {
   const under = (keyword: string): Verdict[] =>
-    childrenOf(located, keyword).map(([, part]) => evaluate(value, part, steps));
+    childrenOf(located, keyword).map(([, part]) => evaluate(value, part, walk));
   const verdicts: Verdict[] = under('allOf');
   if (node.anyOf !== undefined) verdicts.push(between(under('anyOf'), 1, Number.POSITIVE_INFINITY));
   if (node.oneOf !== undefined) verdicts.push(between(under('oneOf'), 1, 1));
-  if (node.not !== undefined) verdicts.push(opposite(evaluate(value, childOf(located, 'not'), steps)));
+  if (node.not !== undefined) verdicts.push(opposite(evaluate(value, childOf(located, 'not'), walk)));
   if (node.if !== undefined) {
-    const condition = evaluate(value, childOf(located, 'if'), steps);
-    const [met, unmet] = ['then', 'else'].map((keyword) => evaluate(value, childOf(located, keyword), steps));
+    const condition = evaluate(value, childOf(located, 'if'), walk);
+    const [met, unmet] = ['then', 'else'].map((keyword) => evaluate(value, childOf(located, keyword), walk));
     if (condition === undefined) verdicts.push(met === unmet ? met : undefined);
     else verdicts.push(condition ? met : unmet);
   }
@@ -134,7 +150,7 @@ function ofArray(items: readonly JsonValue[], located: Located, node: SchemaNode
   return all(verdicts);
 }
 
-function ofObject(value: SchemaNode, located: Located, node: SchemaNode): Verdict {
+function ofObject(value: SchemaNode, located: Located, node: SchemaNode, walk: Walk): Verdict {
   const names = Object.keys(value);
   const group = propertyGroup(located);
   const verdicts: Verdict[] = [
@@ -161,7 +177,7 @@ function ofObject(value: SchemaNode, located: Located, node: SchemaNode): Verdic
       if (!Object.hasOwn(value, name)) continue;
       if (Array.isArray(dependent.node))
         verdicts.push(namesIn(dependent.node).every((other) => Object.hasOwn(value, other)));
-      else verdicts.push(evaluate(value, dependent));
+      else verdicts.push(evaluate(value, dependent, walk));
     }
   }
   return all(verdicts);
