@@ -312,9 +312,8 @@ export class Publisher {
 }
 
 function attributedTo(attributes: RareAttributes | undefined, actor: Actor | undefined): RareAttributes | undefined {
-  return actor === undefined || attributes?.['authtype'] !== undefined
-    ? attributes
-    : { ...attributes, ...actorAttributes(actor) };
+  const names = attributes?.['authtype'] !== undefined || attributes?.['authid'] !== undefined;
+  return actor === undefined || names ? attributes : { ...attributes, ...actorAttributes(actor) };
 }
 
 /** Errors: the refusal as an error. */
