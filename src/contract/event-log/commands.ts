@@ -46,6 +46,22 @@ export const commandCases: ContractSuite = (bench) => [
       assert.equal((await store.log.read({ limit: 10 })).length, 1);
     },
 
+    'was at no time before what is recorded already, also without events, when the clock is set back (G5)': async (
+      store,
+      { clock },
+    ) => {
+      const startMs = clock.now();
+      accepted(await execute(store, entry('c1'), [sampleEvent('e1')]));
+      clock.advance(-5_000);
+      accepted(await execute(store, entry('c2'), []));
+      accepted(await execute(store, entry('c3'), [sampleEvent('e2')]));
+      const found = await Promise.all(['c1', 'c2', 'c3'].map((id) => store.log.findCommand(id)));
+      assert.deepEqual(
+        found.map((command) => command?.recordedMs),
+        [startMs, startMs, startMs],
+      );
+    },
+
     'refuses a known command before everything else, tells the first outcome, and writes nothing (G2, G3)': async (
       store,
     ) => {

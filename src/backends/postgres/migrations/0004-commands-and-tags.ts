@@ -40,6 +40,8 @@ BEGIN
     p_first_lanes, p_tokens, p_numbers, p_lows, p_dones, p_removed_from, p_removed, p_put,
     p_put_tokens, p_namespaces, p_row_places, p_row_keys, p_row_values, p_listener, p_flush, p_after
   ) AS r;
+  -- What has no event is not before what is recorded already either.
+  SELECT greatest(l.recorded_ms, at_ms) INTO at_ms FROM log_head AS l;
   INSERT INTO commands (id, name, digest, outcome, recorded_ms, position, events)
   SELECT c.id, c.name, c.digest, c.outcome, at_ms, CASE WHEN c.first = 0 THEN 0 ELSE head + c.first END, c.events
   FROM unnest(p_command_ids, p_command_names, p_command_digests, p_command_outcomes, p_command_firsts, p_command_events)
