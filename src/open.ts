@@ -134,6 +134,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.#registry = registry;
     this.#publisher = new Publisher({
       log: store.log,
+      append: (request, isNew) => this.deciders.append(request, isNew),
       registry,
       environment,
       source,
@@ -164,6 +165,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       publisher: this.#publisher,
       environment,
       deciders: options.deciders ?? [],
+      types: upcastingTypes(registry.definitions()),
     });
     this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
     this.events = new Reader(store.log, feed);

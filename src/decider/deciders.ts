@@ -1,4 +1,4 @@
-import type { EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type { AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import type { RowStore } from '../consumer/row-store.ts';
 import {
   CommandContentConflict,
@@ -17,6 +17,7 @@ import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertExpectedVersion } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
+import type { UpcastingTypes } from '../event/upcast-event.ts';
 import { issuesOf } from '../event/schema-issues.ts';
 import { jsonSchemaOf } from '../schema/json-schema.ts';
 import { isoTime } from '../system/clock.ts';
@@ -73,6 +74,8 @@ export interface DecidersParts {
   readonly publisher: Publisher;
   readonly environment: Environment;
   readonly deciders: readonly DeciderDefinition[];
+  /** Types of which older versions may be published. */
+  readonly types: UpcastingTypes;
 }
 
 /** Decides commands, and tells the states that they are decided on. */
@@ -90,14 +93,17 @@ export class Deciders {
   readonly #execution: Execution;
   /** Ids of callers, the last ones. */
   readonly #recent = new Set<string>();
+  /** Ids of callers that are being executed. */
+  readonly #underWay = new Map<string, Promise<CommandOutcome>>();
 
   /** Errors: InvalidDefinition when two claim one name, one command or one category. */
-  constructor({ log, rows, publisher, environment, deciders }: DecidersParts) {
+  constructor({ log, rows, publisher, environment, deciders, types }: DecidersParts) {
     this.#environment = environment;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
     this.#states = new StreamStates(log, this.#snapshots, {
       maxBytes: CACHE_BYTES,
+      types,
       nowMs: () => environment.clock.now(),
     });
     this.#execution = new Execution({
@@ -108,6 +114,11 @@ export class Deciders {
       snapshots: this.#snapshots,
     });
     for (const decider of deciders) this.#add(decider);
+  }
+
+  /** Appends what nobody decided; see `StreamStates.append`. */
+  append(request: AppendRequest, isNew: boolean): Promise<AppendOutcome> {
+    return this.#states.append(request, isNew);
   }
 
   list(): readonly DeciderDefinition[] {
@@ -152,12 +163,37 @@ export class Deciders {
     assertJson(said, 'data', 0);
     const digest = options.id === undefined ? NO_DIGEST : commandDigest(given.name, said as JsonValue);
     if (options.id === undefined) return this.#decide(decider, given, { data, digest, options });
-    if (this.#recent.has(options.id)) {
+    const { id } = options;
+    // Of two at once the second waits: decided beside the first, it would come to nothing and send back whoever went on from it.
+    const other = this.#underWay.get(id);
+    const executing = this.#executeKnown(other, decider, given, { data, digest, options: { ...options, id } });
+    this.#underWay.set(id, executing);
+    try {
+      return await executing;
+    } finally {
+      if (this.#underWay.get(id) === executing) this.#underWay.delete(id);
+    }
+  }
+
+  /** A command that may have been executed before, or is being executed now. */
+  async #executeKnown(
+    other: Promise<CommandOutcome> | undefined,
+    decider: DeciderDefinition,
+    given: CommandDefinition,
+    asked: {
+      readonly data: unknown;
+      readonly digest: string;
+      readonly options: ExecuteOptions & { readonly id: string };
+    },
+  ): Promise<CommandOutcome> {
+    const { digest, options } = asked;
+    await other?.catch(() => undefined);
+    if (other !== undefined || this.#recent.has(options.id)) {
       const known = await this.#execution.repeated(options.id, given.name, digest);
       if (known !== undefined) return known;
     }
     try {
-      return await this.#decide(decider, given, { data, digest, options });
+      return await this.#decide(decider, given, asked);
     } catch (error) {
       // What came of it stands, whatever has become of its stream, its schema and its decider since.
       const known = await this.#execution.repeated(options.id, given.name, digest).catch((failure: unknown) => {
@@ -296,6 +332,7 @@ export class Deciders {
     if (other !== undefined)
       throw new InvalidDefinition(title, `streams of category ${category} are decided by ${other.name} already`);
     this.#byCategory.set(category, decider);
+    this.#states.add(decider.own);
   }
 
   #require(definition: CommandDefinition): { readonly decider: DeciderDefinition; readonly given: CommandDefinition } {

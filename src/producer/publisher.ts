@@ -1,7 +1,6 @@
-import type { QueryClaim } from '../channel/append-conditions.ts';
 import { claimOf } from '../channel/condition.ts';
 import type { Condition } from '../channel/condition.ts';
-import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type { Appended, AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import {
   ConditionFailed,
   EventContentConflict,
@@ -56,7 +55,9 @@ export interface Publication<Definition extends EventDefinition = EventDefinitio
 }
 
 export interface PublisherOptions {
-  readonly log: EventLog;
+  readonly log: Pick<EventLog, 'streamState'>;
+  /** As of the log. `isNew`: all ids of its events were made for them. */
+  readonly append: (request: AppendRequest, isNew: boolean) => Promise<AppendOutcome>;
   readonly registry: SchemaRegistry;
   readonly environment: Environment;
   /** The `source` of events whose definition and options name none. */
@@ -76,6 +77,12 @@ export interface DecidedFrom {
 
 /** An event that is about to be recorded, and what to tell its publisher. */
 export type Admitted = Admission;
+
+/** What is claimed with events that are recorded. */
+export interface RecordOptions extends Pick<AppendRequest, 'expected' | 'unless'> {
+  /** All ids of the events were made for them. */
+  readonly isNew: boolean;
+}
 
 const NO_OPTIONS: PublishOptions = {};
 
@@ -100,7 +107,10 @@ export class Publisher {
   ): Promise<Published> {
     const pending = this.#admit(definition, data, options);
     const admitted = pending instanceof Promise ? await pending : pending;
-    const outcome = await this.#options.log.append({ events: admitted.events, onDuplicate: 'verify' });
+    const outcome = await this.#options.append(
+      { events: admitted.events, onDuplicate: 'verify' },
+      options.id === undefined,
+    );
     return publishedOf(admitted, appendedOf(outcome), 0);
   }
 
@@ -110,7 +120,8 @@ export class Publisher {
     { unless }: { readonly unless?: readonly Condition[] } = {},
   ): Promise<readonly Published[]> {
     const claims = unless?.map(claimOf);
-    return this.record(await this.#admitAll(publications, undefined), undefined, claims);
+    const admitted = await this.#admitAll(publications, undefined);
+    return this.record(admitted, { isNew: areNew(publications), ...(claims === undefined ? {} : { unless: claims }) });
   }
 
   /** Appends events to one stream if its version is as claimed (G4). A claim of no events is checked against the stream as it is at this moment. */
@@ -124,7 +135,7 @@ export class Publisher {
     assertExpectedVersion(expected);
     const admitted = await this.#admitAll(publications, stream);
     if (admitted.length === 0) await this.#assertVersion(stream, expected);
-    return this.record(admitted, [{ stream, version: expected }]);
+    return this.record(admitted, { isNew: areNew(publications), expected: [{ stream, version: expected }] });
   }
 
   /** Puts facts into a transaction of the caller: recorded if and only if it commits, all or none. */
@@ -141,18 +152,18 @@ export class Publisher {
   /** Records what was admitted, all or none. */
   async record(
     admitted: readonly Admitted[],
-    expected?: readonly { stream: string; version: ExpectedVersion }[],
-    unless?: readonly QueryClaim[],
+    { isNew, expected, unless }: RecordOptions,
   ): Promise<readonly Published[]> {
     assertCount(admitted.length, this.#options.limits);
     if (admitted.length === 0) return [];
     const events = admitted.flatMap((each) => each.events);
-    const outcome = await this.#options.log.append({
+    const request: AppendRequest = {
       events,
       onDuplicate: 'verify',
       ...(expected === undefined ? {} : { expected }),
       ...(unless === undefined ? {} : { unless }),
-    });
+    };
+    const outcome = await this.#options.append(request, isNew);
     const appended = appendedOf(outcome);
     let index = 0;
     return admitted.map((each) => {
@@ -309,6 +320,10 @@ export class Publisher {
     }
     return admitted;
   }
+}
+
+function areNew(publications: readonly Publication[]): boolean {
+  return publications.every(({ options }) => options?.id === undefined);
 }
 
 function attributedTo(attributes: RareAttributes | undefined, actor: Actor | undefined): RareAttributes | undefined {
