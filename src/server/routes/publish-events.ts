@@ -38,7 +38,7 @@ export const publishEvents = route({
     'Thereupon-Expected-Version':
       'The version that the one stream of these events must have: a number, `none`, `exists` or `any`; else 409 and nothing is recorded.',
     'If-Match':
-      'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*` for a stream that exists; else 412.',
+      'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*` for a stream that exists; else 412. Where both are given they have to agree.',
     traceparent: 'W3C trace context, for events that carry none themselves.',
     tracestate: 'W3C trace context.',
   },
