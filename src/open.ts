@@ -166,6 +166,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       environment,
       deciders: options.deciders ?? [],
       types: upcastingTypes(registry.definitions()),
+      waitingCommands: limits.waitingCommands,
     });
     this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
     this.events = new Reader(store.log, feed);

@@ -35,6 +35,7 @@ import type { JsonDifference } from '../event/json-difference.ts';
 import { Snapshots } from './snapshots.ts';
 import { StreamStates } from './stream-states.ts';
 import type { StreamOf } from './stream-states.ts';
+import { WaitingRoom } from './waiting.ts';
 
 /** A state, and the last event that it is made of. */
 export interface StateAt<State = unknown> {
@@ -76,6 +77,8 @@ export interface DecidersParts {
   readonly deciders: readonly DeciderDefinition[];
   /** Types of which older versions may be published. */
   readonly types: UpcastingTypes;
+  /** Commands that may wait for others. */
+  readonly waitingCommands: number;
 }
 
 /** Decides commands, and tells the states that they are decided on. */
@@ -91,13 +94,14 @@ export class Deciders {
   readonly #snapshots: Snapshots;
   readonly #states: StreamStates;
   readonly #execution: Execution;
+  readonly #room: WaitingRoom;
   /** Ids of callers, the last ones. */
   readonly #recent = new Set<string>();
   /** Ids of callers that are being executed. */
   readonly #underWay = new Map<string, Promise<CommandOutcome>>();
 
   /** Errors: InvalidDefinition when two claim one name, one command or one category. */
-  constructor({ log, rows, publisher, environment, deciders, types }: DecidersParts) {
+  constructor({ log, rows, publisher, environment, deciders, types, waitingCommands }: DecidersParts) {
     this.#environment = environment;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
@@ -106,7 +110,9 @@ export class Deciders {
       types,
       nowMs: () => environment.clock.now(),
     });
+    this.#room = new WaitingRoom(waitingCommands);
     this.#execution = new Execution({
+      room: this.#room,
       log,
       publisher,
       environment,
@@ -187,7 +193,7 @@ export class Deciders {
     },
   ): Promise<CommandOutcome> {
     const { digest, options } = asked;
-    await other?.catch(() => undefined);
+    if (other !== undefined) await this.#room.for(() => other.catch(() => undefined));
     if (other !== undefined || this.#recent.has(options.id)) {
       const known = await this.#execution.repeated(options.id, given.name, digest);
       if (known !== undefined) return known;
@@ -247,7 +253,7 @@ export class Deciders {
    * The state of a stream: as the log holds it now, or as of a version, a position or an instant.
    *
    * Shape     decider: a definition, its name, or undefined for the one whose category the stream is of.
-   * Errors    NotFound (no such decider, no such stream); HistoryIncomplete; StreamDeleted; InvalidInput (`asOf`)
+   * Errors    NotFound (no such decider, no such stream, no such version of it yet); HistoryIncomplete; StreamDeleted; InvalidInput (`asOf`)
    */
   async state<State>(
     decider: DeciderDefinition<State> | string | undefined,
@@ -262,7 +268,13 @@ export class Deciders {
       return { decider: of.decider, stream, version, state: state as State };
     }
     const { last, state } = await this.#states.within(of, span);
-    if (last === undefined && (await this.#log.streamState(stream)).version === 0) throw new NotFound('stream', stream);
+    const isShort = asOf.version !== undefined && (last?.version ?? 0) < asOf.version;
+    if (last === undefined || isShort) {
+      const { version } = await this.#log.streamState(stream);
+      if (version === 0) throw new NotFound('stream', stream);
+      if (asOf.version !== undefined && version < asOf.version)
+        throw new NotFound('version', `${asOf.version} of stream ${stream}`, [`0 to ${version}`]);
+    }
     return {
       decider: of.decider,
       stream,

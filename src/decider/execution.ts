@@ -19,6 +19,7 @@ import type { QueryPart, StreamPart } from './parts.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { KeptState, StreamStates } from './stream-states.ts';
 import { Turns } from './turns.ts';
+import type { WaitingRoom } from './waiting.ts';
 
 export interface ExecutionParts {
   readonly log: EventLog;
@@ -26,6 +27,7 @@ export interface ExecutionParts {
   readonly states: StreamStates;
   readonly snapshots: Snapshots;
   readonly environment: Environment;
+  readonly room: WaitingRoom;
 }
 
 /** So many tries follow each other at once, since what they are decided on is read anew; then others, maybe on other machines, are given way. */
@@ -42,11 +44,12 @@ const RETRY = { minDelayMs: 2, maxDelayMs: 100, factor: 2, jitter: 1 };
  */
 export class Execution {
   readonly #parts: ExecutionParts;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #snapshots = new Set<Promise<void>>();
 
   constructor(parts: ExecutionParts) {
     this.#parts = parts;
+    this.#turns = new Turns(parts.room);
   }
 
   run(asked: Asked): Promise<CommandOutcome> {
@@ -70,7 +73,10 @@ export class Execution {
       for (let attempt = 1; ; attempt += 1) {
         if (attempt > decider.attempts) throw new CommandContested(command.name, attempt - 1, refused);
         const kept = states.kept(of);
-        const entry = kept === undefined || kept.sure !== undefined ? await states.certain(of, attempt > 1) : kept;
+        const entry =
+          kept === undefined || kept.sure !== undefined
+            ? await this.#parts.room.for(() => states.certain(of, attempt > 1))
+            : kept;
         if (!isLookedUp && (entry.isBusy || entry.underWay > 0)) {
           // What is known comes to nothing, and whoever went on from it would be sent back.
           isLookedUp = true;

@@ -25,6 +25,7 @@ export function make(
   streams: readonly string[] | undefined,
 ): Made | Promise<Made> {
   const { facts, refusal } = decided(decider.name, decider.decide(state, command));
+  if (refusal !== undefined) publisher.assertRefusal(command.name, refusal);
   for (const fact of facts) assertDecided(decider, fact);
   const stream = decider.own === undefined ? undefined : streams?.[0];
   const admitted = publisher.admitDecided(facts, {

@@ -14,13 +14,14 @@ import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf, InvalidDataPolicy } from '../event/define-event.ts';
 import { completeEvent } from '../event/create-event.ts';
 import type { EncodedEvent, RareAttributes } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
 import { assertNotReserved } from '../event/system-events.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
-import { assertCount, assertSize } from '../schema/event-limits.ts';
+import { assertCount, assertRefusalSize, assertSize } from '../schema/event-limits.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { Admission } from '../schema/gate.ts';
@@ -200,6 +201,15 @@ export class Publisher {
       events.push(event);
     }
     return events;
+  }
+
+  /** Errors: LimitExceeded for a refusal that says more than an event may. */
+  assertRefusal(
+    command: string,
+    refusal: { readonly reason: string; readonly message: string; readonly details: JsonValue | undefined },
+  ): void {
+    const { reason, message, details } = refusal;
+    assertRefusalSize(command, JSON.stringify({ reason, message, details }), this.#options.limits);
   }
 
   async #admitRestDecided(
