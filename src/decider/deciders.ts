@@ -11,6 +11,8 @@ import {
 } from '../errors.ts';
 import { assertActor } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
+import { assertCircumstances } from '../event/circumstances.ts';
+import type { Caller } from '../event/circumstances.ts';
 import { currentCause } from '../event/causality.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -59,9 +61,13 @@ export interface ExecuteOptions {
   readonly correlationid?: string;
   /** Who gives it: `decide` sees it, and its facts keep it as `authtype` and `authid`. No part of what the command is: a repetition may name another one. */
   readonly actor?: Actor;
+  /** Why, in words: kept with the outcome, and with its facts as `authreason`. As with the actor, no part of what the command is. */
+  readonly reason?: string;
+  /** Through what it came, where you execute it for others: kept with the outcome, and with its facts as `authkey` and `authaddress`. */
+  readonly caller?: Caller;
 }
 
-const EXECUTE_OPTIONS = 'id expectedVersion correlationid actor'.split(' ');
+const EXECUTE_OPTIONS = 'id expectedVersion correlationid actor reason caller'.split(' ');
 /** As of events. */
 const MAX_ID_BYTES = 2_048;
 /** States of streams that are kept in memory, by default. */
@@ -237,6 +243,7 @@ export class Deciders {
       stream: given.streamOf(value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
       cause: cause?.id,
+      circumstances: { reason: options.reason, caller: options.caller && { ...options.caller } },
       expectedVersion: options.expectedVersion ?? 'any',
     });
   }
@@ -385,6 +392,7 @@ function assertOptions(options: ExecuteOptions): void {
   assertKnown('execute', options, EXECUTE_OPTIONS);
   const { id, correlationid, expectedVersion, actor } = options;
   if (actor !== undefined) assertActor(actor);
+  assertCircumstances(options);
   if (expectedVersion !== undefined) assertExpectedVersion(expectedVersion);
   for (const [path, value] of [
     ['id', id],

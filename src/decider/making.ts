@@ -20,7 +20,7 @@ export interface Made {
  */
 export function make(
   publisher: Publisher,
-  { decider, command, correlationid }: Asked,
+  { decider, command, correlationid, circumstances }: Asked,
   state: unknown,
   streams: readonly string[] | undefined,
 ): Made | Promise<Made> {
@@ -33,6 +33,7 @@ export function make(
     correlationid,
     stream,
     actor: command.actor,
+    circumstances,
   });
   const finish = (events: readonly EncodedEvent[]): Made => {
     if (streams !== undefined) for (const event of events) assertWithin(decider, event, streams);

@@ -10,6 +10,8 @@ import {
 } from '../errors.ts';
 import { actorAttributes } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
+import { circumstanceAttributes } from '../event/circumstances.ts';
+import type { Circumstances } from '../event/circumstances.ts';
 import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf, InvalidDataPolicy } from '../event/define-event.ts';
 import { completeEvent } from '../event/create-event.ts';
@@ -74,6 +76,7 @@ export interface DecidedFrom {
   readonly stream: string | undefined;
   /** Who gave the command, of facts that name nobody themselves. */
   readonly actor: Actor | undefined;
+  readonly circumstances: Circumstances;
 }
 
 /** An event that is about to be recorded, and what to tell its publisher. */
@@ -238,7 +241,7 @@ export class Publisher {
           subject: draft.subject ?? from.stream,
           correlationid: draft.correlationid ?? from.correlationid,
           causationid: draft.causationid ?? from.commandId,
-          attributes: attributedTo(draft.attributes, from.actor),
+          attributes: attributedTo(draft.attributes, from),
         },
         environment,
       );
@@ -336,9 +339,16 @@ function areNew(publications: readonly Publication[]): boolean {
   return publications.every(({ options }) => options?.id === undefined);
 }
 
-function attributedTo(attributes: RareAttributes | undefined, actor: Actor | undefined): RareAttributes | undefined {
+/** What a fact says itself of whom it is for, and why, stands. */
+function attributedTo(
+  attributes: RareAttributes | undefined,
+  { actor, circumstances }: Pick<DecidedFrom, 'actor' | 'circumstances'>,
+): RareAttributes | undefined {
+  if (actor === undefined && circumstances.reason === undefined && circumstances.caller === undefined)
+    return attributes;
   const names = attributes?.['authtype'] !== undefined || attributes?.['authid'] !== undefined;
-  return actor === undefined || names ? attributes : { ...attributes, ...actorAttributes(actor) };
+  const who = actor === undefined || names ? {} : actorAttributes(actor);
+  return { ...circumstanceAttributes(circumstances), ...attributes, ...who };
 }
 
 /** Errors: the refusal as an error. */

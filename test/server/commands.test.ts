@@ -80,7 +80,7 @@ describe('POST /commands/{name}', () => {
     const { events } = await system.events.readStream('order-1');
     expect(events.map(({ extensions }) => extensions)).toEqual([
       { authtype: 'api_key', authid: 'till' },
-      { authtype: 'user', authid: 'Jürgen' },
+      { authtype: 'user', authid: 'Jürgen', authkey: 'till' },
     ]);
     for (const headers of [{ 'ce-authid': 'ada' }, { 'ce-authtype': 'root' }])
       expect(await execute(app, data(), { ...key, ...headers })).toMatchObject({ status: 400 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidInput, StreamVersionConflict, UnknownCommand, assertActor, decodeHeaderValue } from '../../index.ts';
 import type { Actor, CommandOutcome } from '../../index.ts';
+import { callerOf, reasonOf } from '../caller.ts';
 import { claimedVersion } from '../expected-version.ts';
 import { problem, problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
@@ -40,6 +41,7 @@ const executeCommand = route({
     'ce-authtype':
       'Who gives the command, as in events: `user`, `app_user`, `service_account`, `api_key`, `system`, `unauthenticated` or `unknown`. Default: `api_key`, where the request carries one.',
     'ce-authid': 'Which one of these.',
+    'Thereupon-Reason': 'Why, percent-encoded as `ce-` headers are: kept with the outcome and the facts.',
     'Thereupon-Expected-Version':
       'The version that the stream of the command must have: a number, `none`, `exists` or `any`; else 409.',
     'If-Match':
@@ -77,13 +79,18 @@ async function execute(request: RouteRequest<unknown, unknown>): Promise<Reply> 
   const id = commandIdOf(header);
   const correlationid = header('thereupon-correlation-id');
   const expectedVersion = claimedVersion(request);
-  const actor = actorOf(header) ?? request.actor;
+  const named = actorOf(header);
+  const actor = named ?? request.actor;
+  const reason = reasonOf(header);
+  const caller = callerOf(request, named !== undefined);
   try {
     return replyOf(
       await system.execute(command, body, {
         ...(id === undefined ? {} : { id }),
         ...(correlationid === undefined ? {} : { correlationid }),
         ...(actor === undefined ? {} : { actor }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(caller === undefined ? {} : { caller }),
         ...(expectedVersion === undefined ? {} : { expectedVersion }),
       }),
     );
