@@ -317,6 +317,39 @@ export class WrongState extends ThereuponError {
   }
 }
 
+/** Events that a query asks for were removed: what is left of them may add up to something else. */
+export class HistoryShortened extends ThereuponError {
+  /** Of the decider that decides across. */
+  readonly part: string;
+  /** Those that have lost events. */
+  readonly categories: readonly string[];
+
+  constructor(part: string, categories: readonly string[]) {
+    super(
+      { code: 'history-shortened', retry: 'never', fault: 'caller' },
+      `part ${part}: events of ${categories.slice(0, 20).join(', ')} were removed, and what is left may add up to something else; name the categories that its events are of (ofQuery({ categories: [...] })), or say that what is left is enough (ofQuery({ history: 'retained' }))`,
+    );
+    this.part = part;
+    this.categories = categories;
+  }
+}
+
+/** Snapshots hold what removed events made: without them the state of these streams cannot be told. */
+export class SnapshotsNeeded extends ThereuponError {
+  readonly decider: string;
+  readonly streams: readonly string[];
+
+  constructor(decider: string, streams: readonly string[]) {
+    const named = `${streams.slice(0, 20).join(', ')}${streams.length > 20 ? ` and ${streams.length - 20} more` : ''}`;
+    super(
+      { code: 'snapshots-needed', retry: 'never', fault: 'caller' },
+      `snapshots of decider ${decider}: they hold what removed events of ${named} made, and nothing else does; nothing was dropped; force it where these streams may be without a state`,
+    );
+    this.decider = decider;
+    this.streams = streams;
+  }
+}
+
 /** A limit of size or count was exceeded by the caller; the same request never fits. */
 export class LimitExceeded extends ThereuponError {
   readonly limit: string;

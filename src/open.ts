@@ -315,6 +315,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
     assertStreamName(stream);
     if (!Number.isSafeInteger(beforeVersion) || beforeVersion < 1)
       throw new InvalidInput({ path: 'beforeVersion', expected: 'a whole number from 1', found: beforeVersion });
+    const { firstVersion, version } = await this.#store.log.streamState(stream);
+    if (firstVersion <= version && firstVersion < beforeVersion) await this.deciders.shortening(categoryOf(stream));
     const removed = await this.#store.log.truncateStream(stream, beforeVersion);
     this.#feed.forget();
     return removed;
@@ -330,6 +332,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
         expected: `a stream outside the category ${SYSTEM_CATEGORY}, where the system goes on reporting`,
         found: stream,
       });
+    const { firstVersion, version } = await this.#store.log.streamState(stream);
+    if (firstVersion <= version) await this.deciders.shortening(categoryOf(stream));
     const removed = await this.#store.log.deleteStream(stream);
     await this.deciders.removed(stream);
     this.#feed.forget();
@@ -344,7 +348,10 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const rules = options.rules ?? this.options.retention ?? [];
     assertRetentionRules(rules);
     const bounds = options.force === true ? { notAbove: await this.#store.log.head(), keep: [] } : await this.#needed();
-    const outcomes = await applyRetention(this.#store.log, rules, bounds, this.environment.clock.now());
+    const outcomes = await applyRetention(this.#store.log, rules, bounds, {
+      nowMs: this.environment.clock.now(),
+      beforeRemoval: (category) => this.deciders.shortening(category),
+    });
     this.#feed.forget();
     for (const outcome of outcomes)
       if (outcome.removed > 0) await this.#reportRetention(outcome, options.force === true);

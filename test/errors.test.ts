@@ -21,6 +21,8 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
     { path: 'data.total', message: 'expected number' },
   ]),
   HistoryIncomplete: new face.HistoryIncomplete('order-17', 5),
+  HistoryShortened: new face.HistoryShortened('held', ['account']),
+  SnapshotsNeeded: new face.SnapshotsNeeded('account', ['account-a']),
   InvalidDefinition: new face.InvalidDefinition('event x', 'no schema'),
   InvalidEvent: new face.InvalidEvent({ attribute: 'id', expected: 'a string', found: 1 }),
   InvalidInput: new face.InvalidInput({ path: 'limit', expected: '1 to 10', found: 11 }),

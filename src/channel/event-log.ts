@@ -132,7 +132,7 @@ export interface TrimRequest {
   readonly notAbove: Position;
   /** Positions that must stay (events that dead letters and waiting deliveries point to). Ascending. */
   readonly keep: readonly Position[];
-  /** At most this many events in one call, so that a trim never holds up writers for long. */
+  /** At most this many events in one call, so that a trim never holds up writers for long. 0: only tells whether there are `more`. */
   readonly limit: number;
 }
 

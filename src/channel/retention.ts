@@ -27,6 +27,13 @@ export interface RetentionBounds {
   readonly keep: readonly Position[];
 }
 
+/** One turn of all rules. */
+export interface RetentionTurn {
+  readonly nowMs: number;
+  /** Events of a category are about to be removed. */
+  readonly beforeRemoval: (category: string) => Promise<void>;
+}
+
 /** Events removed in one write, so that publishers never wait long behind it. */
 const STEP = 1_000;
 
@@ -52,9 +59,11 @@ export async function applyRetention(
   log: EventLog,
   rules: readonly RetentionRule[],
   bounds: RetentionBounds,
-  nowMs: number,
+  { nowMs, beforeRemoval }: RetentionTurn,
 ): Promise<readonly RetentionOutcome[]> {
   const requests = rules.map((rule) => requestOf(rule, bounds, nowMs));
+  for (const request of requests)
+    if ((await log.trim({ ...request, limit: 0 })).more) await beforeRemoval(request.category);
   const whole = (await log.trimWhole?.(requests)) ?? [];
   const outcomes: RetentionOutcome[] = [];
   for (const [index, request] of requests.entries()) {

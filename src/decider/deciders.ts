@@ -6,6 +6,7 @@ import {
   InvalidDefinition,
   InvalidInput,
   NotFound,
+  SnapshotsNeeded,
   UnknownCommand,
   describeValue,
 } from '../errors.ts';
@@ -34,6 +35,7 @@ import type { DeciderDefinition } from './define-decider.ts';
 import { Execution } from './execution.ts';
 import { jsonDifference } from '../event/json-difference.ts';
 import type { JsonDifference } from '../event/json-difference.ts';
+import { ShortenedHistory } from './shortened-history.ts';
 import { Snapshots } from './snapshots.ts';
 import { StreamStates } from './stream-states.ts';
 import type { StreamOf } from './stream-states.ts';
@@ -98,6 +100,7 @@ export class Deciders {
   readonly #environment: Environment;
   readonly #log: EventLog;
   readonly #snapshots: Snapshots;
+  readonly #shortened: ShortenedHistory;
   readonly #states: StreamStates;
   readonly #execution: Execution;
   readonly #room: WaitingRoom;
@@ -111,6 +114,7 @@ export class Deciders {
     this.#environment = environment;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
+    this.#shortened = new ShortenedHistory(rows);
     this.#states = new StreamStates(log, this.#snapshots, {
       maxBytes: CACHE_BYTES,
       types,
@@ -119,6 +123,7 @@ export class Deciders {
     this.#room = new WaitingRoom(waitingCommands);
     this.#execution = new Execution({
       room: this.#room,
+      shortened: this.#shortened,
       log,
       publisher,
       environment,
@@ -314,14 +319,32 @@ export class Deciders {
         await this.#snapshots.remove(name, stream);
   }
 
+  /** Events of streams of this category are about to be removed: who decides on queries hears of it. */
+  shortening(category: string): Promise<void> {
+    return this.#shortened.note(category);
+  }
+
   /** Whether some decider makes states of the stream. */
   decides(stream: string): boolean {
     return this.#byCategory.has(categoryOf(stream));
   }
 
-  /** Removes the snapshots of a decider, or of all: states are made of their events again, and are what they were. */
-  async dropSnapshots(decider?: DeciderDefinition | string): Promise<void> {
+  /**
+   * Removes the snapshots of a decider, or of all: states are made of their events again, and are what they were.
+   *
+   * Shape     force: also those of streams whose first events were removed, which then have no state any more (HistoryIncomplete).
+   * Errors    SnapshotsNeeded names these streams; then nothing was removed.
+   */
+  async dropSnapshots(
+    decider?: DeciderDefinition | string,
+    { force = false }: { readonly force?: boolean } = {},
+  ): Promise<void> {
     const dropped = decider === undefined ? this.list() : [this.#named(decider)];
+    if (!force)
+      for (const { name, own } of dropped) {
+        const needed = own === undefined ? [] : await this.#snapshots.needed(name, own.version, this.#log);
+        if (needed.length > 0) throw new SnapshotsNeeded(name, needed);
+      }
     for (const { name } of dropped) await this.#snapshots.drop(name);
   }
 

@@ -16,6 +16,7 @@ import { evolved, unrecorded } from './fold.ts';
 import { make } from './making.ts';
 import { readPart, statesAfter } from './part-reading.ts';
 import type { QueryPart, StreamPart } from './parts.ts';
+import type { ShortenedHistory } from './shortened-history.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { KeptState, StreamStates } from './stream-states.ts';
 import { Turns } from './turns.ts';
@@ -26,6 +27,7 @@ export interface ExecutionParts {
   readonly publisher: Publisher;
   readonly states: StreamStates;
   readonly snapshots: Snapshots;
+  readonly shortened: ShortenedHistory;
   readonly environment: Environment;
   readonly room: WaitingRoom;
 }

@@ -1,5 +1,6 @@
 import type { QueryClaim } from '../channel/append-conditions.ts';
 import type { EventLog, StreamClaim } from '../channel/event-log.ts';
+import { HistoryShortened } from '../errors.ts';
 import type { EncodedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -7,6 +8,7 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { evolved, initialState, unrecorded } from './fold.ts';
 import type { QueryPart, StreamPart } from './parts.ts';
+import type { ShortenedHistory } from './shortened-history.ts';
 import type { StreamStates } from './stream-states.ts';
 
 const PAGE = 1_000;
@@ -21,9 +23,13 @@ export interface Reading {
   readonly query: QueryClaim | undefined;
 }
 
-/** A part as the log has it. Errors: HistoryIncomplete, StreamDeleted. */
+/** A part as the log has it. Errors: HistoryIncomplete, HistoryShortened, StreamDeleted. */
 export async function readPart(
-  { log, states }: { readonly log: EventLog; readonly states: StreamStates },
+  {
+    log,
+    states,
+    shortened,
+  }: { readonly log: EventLog; readonly states: StreamStates; readonly shortened: ShortenedHistory },
   name: string,
   part: StreamPart | QueryPart,
 ): Promise<Reading> {
@@ -32,6 +38,11 @@ export async function readPart(
     return { name, state, stream: part, claim: { stream: part.stream, version }, query: undefined };
   }
   const { state, after } = await readQuery(log, part);
+  if (!part.isRetained) {
+    // After it was read: a removal is written down before it is made.
+    const removed = await shortened.affecting(part.query.types ?? [], part.categories);
+    if (removed.length > 0) throw new HistoryShortened(name, removed);
+  }
   return { name, state, stream: undefined, claim: undefined, query: { ...part.query, after } };
 }
 

@@ -1,7 +1,7 @@
 import type { EventQuery } from '../channel/append-conditions.ts';
 import { queryOf } from '../channel/condition.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
-import { InvalidDefinition } from '../errors.ts';
+import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';
@@ -32,6 +32,10 @@ export interface StreamPart {
 export interface QueryPart {
   readonly fold: Fold;
   readonly query: EventQuery;
+  /** The only ones that its events are of; undefined: any. */
+  readonly categories: readonly string[] | undefined;
+  /** Whether what is left of them is enough. */
+  readonly isRetained: boolean;
   /** The same for commands that may stand in each other's way. */
   readonly turn: string;
 }
@@ -78,9 +82,16 @@ export interface QueryOptions<Definitions extends readonly EventDefinition[], St
   readonly tags?: (data: Data) => readonly string[];
   /** Events that fit this pattern. */
   readonly where?: (data: Data) => PatternFor<EventOf<Definitions[number]>>;
+  /** Events of streams of these categories only: then it does not matter what was removed of others. Default: of all. */
+  readonly categories?: readonly string[];
+  /**
+   * `'whole'`, the default: where events were removed that it may ask for, commands fail with HistoryShortened. `'retained'`: what is left of
+   * them is enough.
+   */
+  readonly history?: 'whole' | 'retained';
 }
 
-const QUERY_OPTIONS = 'initial evolve tags where'.split(' ');
+const QUERY_OPTIONS = 'initial evolve tags where categories history'.split(' ');
 
 /**
  * What events add up to that have tags in common, or fit a pattern, whatever their streams: "no other open order for this customer". Of the types
@@ -97,6 +108,10 @@ export function ofQuery<const Definitions extends readonly EventDefinition[], St
   const fold = foldOf(title, options.initial, options.evolve);
   const on = (options.evolve as unknown as readonly (readonly [EventDefinition, unknown])[]).map(([each]) => each);
   const types = [...fold.steps.keys()];
+  const { categories, history = 'whole' } = options;
+  assertCategories(title, categories);
+  if (history !== 'whole' && history !== 'retained')
+    throw new InvalidDefinition(title, `history must be 'whole' or 'retained', found ${describeValue(history)}`);
   return {
     kind: 'part',
     on,
@@ -105,14 +120,35 @@ export function ofQuery<const Definitions extends readonly EventDefinition[], St
       const where = options.where?.(data as Data);
       return {
         fold,
-        query: queryOf(
-          { types, ...(tags === undefined ? {} : { tags }), ...(where === undefined ? {} : { where }) },
-          title,
+        query: within(
+          queryOf({ types, ...(tags === undefined ? {} : { tags }), ...(where === undefined ? {} : { where }) }, title),
+          categories,
         ),
+        categories,
+        isRetained: history === 'retained',
         turn: JSON.stringify([types, tags ?? []]),
       };
     },
   };
+}
+
+function within(query: EventQuery, categories: readonly string[] | undefined): EventQuery {
+  if (categories === undefined) return query;
+  const { matches } = query;
+  return {
+    ...query,
+    matches: (event) => categories.includes(categoryOf(event.stream)) && (matches === undefined || matches(event)),
+  };
+}
+
+function assertCategories(title: string, categories: unknown): void {
+  if (categories === undefined) return;
+  const isList = Array.isArray(categories) && categories.length > 0;
+  if (!isList || !categories.every((each) => typeof each === 'string' && each !== '' && !each.includes('-')))
+    throw new InvalidDefinition(
+      title,
+      `categories must be a list of the parts of stream names before their first dash (order of order-17), found ${describeValue(categories)}`,
+    );
 }
 
 /** Errors: InvalidDefinition. */

@@ -1,4 +1,5 @@
-import type { RowStore } from '../consumer/row-store.ts';
+import type { EventLog } from '../channel/event-log.ts';
+import type { RowQuery, RowStore } from '../consumer/row-store.ts';
 import { deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 
@@ -17,6 +18,8 @@ interface SnapshotRow {
   readonly atMs: number;
   readonly state: JsonValue;
 }
+
+const PAGE = 1_000;
 
 /**
  * States of streams, written down behind the commands: one of each stream, the newest.
@@ -44,6 +47,29 @@ export class Snapshots {
 
   remove(decider: string, stream: string): Promise<void> {
     return this.#rows.put([{ namespace: namespaceOf(decider), key: stream, value: undefined, indexes: {} }]);
+  }
+
+  /** Streams whose first events are gone, so that nothing but the snapshot tells what these made. */
+  async needed(
+    decider: string,
+    deciderVersion: number,
+    log: Pick<EventLog, 'streamState'>,
+  ): Promise<readonly string[]> {
+    const needed: string[] = [];
+    for (let after: RowQuery['after']; ;) {
+      const page = await this.#rows.query(namespaceOf(decider), {
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const { key, value } of page) {
+        if ((value as unknown as SnapshotRow).of !== deciderVersion) continue;
+        const { firstVersion, deleted } = await log.streamState(key);
+        if (firstVersion > 1 && !deleted) needed.push(key);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return needed;
+      after = { key: last.key, value: undefined };
+    }
   }
 
   count(decider: string): Promise<number> {

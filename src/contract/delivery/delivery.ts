@@ -8,6 +8,7 @@ import { decidingAcrossCases } from './deciding-across.ts';
 import { decidingBesideCases } from './deciding-beside.ts';
 import { decidingLimitsCases } from './deciding-limits.ts';
 import { decidingModelCases } from './deciding-model.ts';
+import { decidingRetainedCases } from './deciding-retained.ts';
 import { decidingCases } from './deciding.ts';
 import { enduringCases } from './enduring.ts';
 import { explainingCases } from './explaining.ts';
@@ -63,6 +64,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...upcastingCases(bench),
   ...decidingBesideCases(bench),
   ...decidingLimitsCases(bench),
+  ...decidingRetainedCases(bench),
   ...decidingModelCases(bench),
   ...explainingCases(bench),
   ...modellingCases(bench),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { HistoryIncomplete } from '../../errors.ts';
+import { HistoryIncomplete, SnapshotsNeeded } from '../../errors.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { accounts, Deposit, Deposited, Empty, Withdraw } from './deciding-samples.ts';
 import { deliveryCases } from './delivery-case.ts';
@@ -98,7 +98,21 @@ export const snapshottingCases: ContractSuite = (bench) =>
       assert.deepEqual((await test.system.deciders.state(account, STREAM)).state, { balance: 10, moves: 4 });
       await test.system.execute(Empty, { account: 'a' });
       await assert.rejects(test.system.deciders.state(account, STREAM, { version: 4 }), HistoryIncomplete);
-      await test.system.deciders.dropSnapshots(account);
+      await test.system.execute(Deposit, { account: 'whole', amount: 1 });
+      await test.system.deciders.settled();
+      for (const drop of [
+        () => test.system.deciders.dropSnapshots(account),
+        () => test.system.deciders.dropSnapshots(),
+      ])
+        await assert.rejects(drop, (error) => {
+          assert.ok(error instanceof SnapshotsNeeded);
+          assert.deepEqual([error.decider, error.streams], ['account', [STREAM]]);
+          assert.match(error.message, /account-a/);
+          return true;
+        });
+      await test.restart();
+      await test.system.execute(Deposit, of(1));
+      await test.system.deciders.dropSnapshots(account, { force: true });
       await test.restart();
       await assert.rejects(test.system.execute(Deposit, of(1)), HistoryIncomplete);
     },

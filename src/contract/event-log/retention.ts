@@ -154,6 +154,12 @@ const trimming: Bodies = {
     );
     const instant = clock.advance(10);
     await record(store, sampleEvent('new1'), sampleEvent('new2', { stream: 'order-2' }));
+    // Only looks.
+    assert.deepEqual(await store.log.trim({ ...RULE, recordedBeforeMs: instant, limit: 0 }), {
+      removed: 0,
+      more: true,
+      protected: 0,
+    });
     assert.deepEqual(await store.log.trim({ ...RULE, recordedBeforeMs: instant }), {
       removed: 3,
       more: false,
