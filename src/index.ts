@@ -24,6 +24,18 @@ export { lateOf, retractionOf } from './event/derived-definitions.ts';
 export { asStored } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
+export { verifyStore } from './verify-store.ts';
+export { signHead } from './integrity/signed-head.ts';
+export type { SignedHead } from './integrity/signed-head.ts';
+export type { Integrity, VerifyOptions } from './integrity/integrity.ts';
+export type {
+  ChainHead,
+  Finding,
+  FindingKind,
+  FoundEvent,
+  Verification,
+  VerifyProgress,
+} from './integrity/verification.ts';
 export { open, pendingMigrations, runningNodes, System } from './open.ts';
 export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';

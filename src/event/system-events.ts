@@ -23,6 +23,7 @@ export const SYSTEM_EVENTS = {
   consumerStalled: 'thereupon.consumer.stalled',
   outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',
+  chainBegan: 'thereupon.chain.began',
   timePassed: 'thereupon.time.passed',
   timeTold: 'thereupon.time.told',
   eventLate: 'thereupon.event.late',

@@ -1,5 +1,6 @@
 import type { Route } from './route.ts';
 import { catalogRoutes } from './routes/catalog.ts';
+import { chainRoutes } from './routes/chain.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { consumerRoutes } from './routes/consumers.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -21,6 +22,7 @@ export const ROUTES: readonly Route[] = [
   ...consumerRoutes,
   ...deadLetterRoutes,
   ...viewRoutes,
+  ...chainRoutes,
   ...catalogRoutes,
   ...healthRoutes,
 ];

@@ -182,6 +182,43 @@ named(
       .describe('The facts that it led to, as far as retention has left them.'),
   }),
 );
+const hexDigest = z.string().regex(/^[\da-f]{64}$/v);
+const chainHead = named(
+  'ChainHead',
+  z.strictObject({
+    number: z.int().min(1).describe('Of the newest link.'),
+    position: position.describe('Of the newest event that is attested.'),
+    hash: hexDigest,
+    recordedMs: z.int(),
+  }),
+);
+named(
+  'Verification',
+  z.strictObject({
+    ok: z.boolean(),
+    events: count.describe('That are what was recorded.'),
+    removed: count.describe('That were removed in order.'),
+    began: position.describe('Up to here events were there before the chain began.'),
+    head: chainHead,
+    finding: z
+      .strictObject({
+        kind: z.enum(['altered', 'missing', 'inserted', 'chain-altered', 'head-differs']),
+        position,
+        event: z
+          .strictObject({
+            id: z.string(),
+            source: z.string(),
+            type: z.string(),
+            stream: z.string(),
+            version: z.int(),
+          })
+          .optional(),
+        message: z.string(),
+      })
+      .optional()
+      .describe('The first thing that is wrong.'),
+  }),
+);
 named('RowCauses', z.strictObject({ view: z.string(), key: z.string(), events: count, last: z.array(causes) }));
 
 interface Effect {

@@ -463,6 +463,7 @@ const brokenState: readonly BrokenStore[] = [
               event: 0,
               removed: 0,
               command: 0,
+              link: 0,
               consumer: 0,
               delivery: 0,
               namespace: 0,
