@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { ENTRY_BYTES, linkHash, NO_HASH, RANGE_BYTES, readNumber } from '../channel/log-chain.ts';
-import type { ChainLink, LinkQuery } from '../channel/log-chain.ts';
-import { DIGEST_BYTES, eventDigest } from '../event/event-digest.ts';
-import type { RecordedEvent } from '../event/event.ts';
+import { ENTRY_BYTES } from '../channel/log-chain.ts';
+import type { LinkQuery } from '../channel/log-chain.ts';
 import { position, START } from '../event/position.ts';
 import type { Store } from '../store.ts';
+import { attestedIn, linksOf, plainLink } from './attested.ts';
 import { sampleConsumer, sampleUnit } from './consumer-samples.ts';
 import type { ContractSuite } from './contract-case.ts';
 import { given, imageOf } from './image-samples.ts';
@@ -26,7 +25,7 @@ export const logChainSuite: ContractSuite = (bench) => [
       assert.equal(await store.chain.begin(), false);
       assert.deepEqual(await linksOf(store), [first]);
       const last = await store.chain.last();
-      assert.deepEqual(last && plain(last), first);
+      assert.deepEqual(last && plainLink(last), first);
     },
 
     'attests what is appended, whichever way, each event with everything it is (G14)': async (store) => {
@@ -108,7 +107,7 @@ export const logChainSuite: ContractSuite = (bench) => [
       await assertAttested(store, 2, 8);
       assert.deepEqual(
         (await linksOf(store)).filter(({ kind }) => kind === 'removed'),
-        (await store.chain.links({ after: 0, limit: 100, maxBytes: 1e6, kind: 'removed' })).map(plain),
+        (await store.chain.links({ after: 0, limit: 100, maxBytes: 1e6, kind: 'removed' })).map(plainLink),
       );
     },
 
@@ -118,7 +117,7 @@ export const logChainSuite: ContractSuite = (bench) => [
         accepted(await store.log.append({ events: sampleEvents(`e${n}-`, 3), onDuplicate: 'verify' }));
       const all = await linksOf(store);
       assert.equal(all.length, 5);
-      const page = async (query: Omit<LinkQuery, 'kind'>) => (await store.chain.links(query)).map(plain);
+      const page = async (query: Omit<LinkQuery, 'kind'>) => (await store.chain.links(query)).map(plainLink);
       assert.deepEqual(await page({ after: 1, limit: 2, maxBytes: 1e6 }), all.slice(1, 3));
       // Ends with the link that makes it so large.
       assert.deepEqual(await page({ after: 1, limit: 9, maxBytes: 4 * ENTRY_BYTES }), all.slice(1, 3));
@@ -151,55 +150,8 @@ export const logChainSuite: ContractSuite = (bench) => [
   }),
 ];
 
-async function linksOf({ chain }: Store): Promise<readonly ChainLink[]> {
-  const found: ChainLink[] = [];
-  for (;;) {
-    const page = await chain.links({ after: found.length, limit: 3, maxBytes: 1e6 });
-    if (page.length === 0) return found.map(plain);
-    found.push(...page);
-  }
-}
-
-/** Bytes as bytes, whatever holds them. */
-function plain(link: ChainLink): ChainLink {
-  return { ...link, entries: Uint8Array.from(link.entries), hash: Uint8Array.from(link.hash) };
-}
-
 /** The chain holds, and attests exactly the events that are there, and as many that were removed. */
 async function assertAttested(store: Store, events: number, removed = 0): Promise<void> {
-  const found = new Map((await store.log.read({ limit: 1_000 })).map((event) => [event.position as number, event]));
-  let before: Uint8Array = NO_HASH;
-  const attested = new Set<number>();
-  const gone = new Set<number>();
-  for (const [index, link] of (await linksOf(store)).entries()) {
-    assert.equal(link.number, index + 1);
-    assert.deepEqual(Uint8Array.from(linkHash(before, link)), link.hash, `the hash of link ${link.number}`);
-    before = link.hash;
-    const entries = Buffer.from(link.entries);
-    if (link.kind === 'removed')
-      for (let at = 0; at < entries.length; at += RANGE_BYTES)
-        for (let place = readNumber(entries, at); place <= readNumber(entries, at + 8); place += 1) gone.add(place);
-    if (link.kind !== 'appended') continue;
-    for (let at = 0; at < entries.length; at += ENTRY_BYTES) {
-      const place = link.place + at / ENTRY_BYTES;
-      assert.equal(attested.has(place), false, `position ${place} is attested twice`);
-      attested.add(place);
-      const event = found.get(place);
-      if (event !== undefined) assertEntry(event, link, entries.subarray(at, at + ENTRY_BYTES));
-    }
-  }
-  assert.deepEqual(
-    [...found.keys()].filter((place) => !attested.has(place)),
-    [],
-    'events that no link attests',
-  );
-  assert.equal(found.size, events);
-  assert.equal(gone.size, removed, 'events that were removed');
-  for (const place of attested) assert.equal(found.has(place), !gone.has(place), `position ${place}`);
-}
-
-function assertEntry(event: RecordedEvent, link: ChainLink, entry: Buffer): void {
-  assert.equal(entry.toString('latin1', 0, DIGEST_BYTES), eventDigest(event.stored), `the digest of ${event.id}`);
-  assert.equal(readNumber(entry, DIGEST_BYTES), event.version, `the version of ${event.id}`);
-  assert.equal(link.recordedMs, event.recordedMs, `the time of ${event.id}`);
+  const found = await attestedIn(store);
+  assert.deepEqual([found.present.length, found.removed.length], [events, removed], 'present and removed');
 }

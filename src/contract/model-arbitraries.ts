@@ -206,6 +206,7 @@ function logChangeArbitrary(fc: FastCheck): fastCheck.Arbitrary<Operation> {
     fc.record({ kind: fc.constant('trim' as const), trim }),
     fc.record({ kind: fc.constant('trim' as const), trim }),
     fc.record({ kind: fc.constant('reopen' as const) }),
+    fc.record({ kind: fc.constant('begin-chain' as const) }),
     fc.record({ kind: fc.constant('pass-time' as const), byMs: fc.integer({ min: -20, max: 40 }) }),
     fc.record({ kind: fc.constant('pass-time' as const), byMs: fc.integer({ min: 0, max: 40 }) }),
   );

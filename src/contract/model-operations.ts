@@ -60,6 +60,7 @@ export type Operation =
   | { readonly kind: 'clear-rows'; readonly namespace: string }
   | { readonly kind: 'pass-time'; readonly byMs: number }
   | { readonly kind: 'reopen' }
+  | { readonly kind: 'begin-chain' }
   | { readonly kind: 'read'; readonly after: Ordinal | undefined; readonly options: ReadOptions }
   | { readonly kind: 'read-stream'; readonly stream: string; readonly options: ReadStreamOptions }
   | { readonly kind: 'list-streams'; readonly options: ListStreamsOptions }

@@ -69,6 +69,8 @@ export class ModelSide {
       case 'pass-time':
         this.#bench.clock.advance(operation.byMs);
         return undefined;
+      case 'begin-chain':
+        return this.#store.chain.begin();
       case 'reopen':
         this.#store = (await this.#bench.reopen?.(this.#store)) ?? this.#store;
         return this.survey();

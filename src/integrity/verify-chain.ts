@@ -159,17 +159,20 @@ class ChainWalk {
   async #notThere(place: number, next: StoredEvent | undefined): Promise<void> {
     if (next !== undefined && next.position < place)
       this.#fail('inserted', next.position, next, [`was inserted: nothing was recorded at this position`]);
-    const { unreadable } = this.#walk;
-    if (unreadable !== undefined && unreadable.after < place)
-      this.#fail('altered', position(place), undefined, [
-        `the event at position ${place} cannot be read any more: ${(unreadable.cause as Error).message}`,
-      ]);
     // It may have gone since what was removed was read.
-    if (!this.#removed.has(place) && !((await this.#removed.load(this.#run.chain)) && this.#removed.has(place)))
-      this.#fail('missing', position(place), undefined, [
-        `the event that was recorded at position ${place} is missing, and nothing removed it in order`,
-      ]);
-    this.#removedEvents += 1;
+    if (this.#removed.has(place) || ((await this.#removed.load(this.#run.chain)) && this.#removed.has(place))) {
+      this.#removedEvents += 1;
+      return;
+    }
+    const { unreadable } = this.#walk;
+    this.#fail(
+      unreadable === undefined ? 'missing' : 'altered',
+      position(place),
+      undefined,
+      unreadable === undefined
+        ? [`the event that was recorded at position ${place} is missing, and nothing removed it in order`]
+        : [`the event at position ${place} cannot be read any more: ${(unreadable.cause as Error).message}`],
+    );
   }
 
   async #differs(event: StoredEvent, entries: Buffer, at: number, link: ChainLink): Promise<never> {

@@ -20,7 +20,7 @@ const COMMANDERS = 64;
 /** So many of the callers also tell what a meter counts. */
 const METERS = 8;
 
-const system = await open({ store, source: SOURCE, ...definitions });
+const system = await open({ store, source: SOURCE, tamperEvidence: true, ...definitions });
 say({ opened: true });
 await caughtUp();
 say({ verified: await verify(system, ackFile, mode === 'verify') });

@@ -50,6 +50,8 @@ export async function verify(system: AnySystem, ackFile: string, isLast: boolean
   verifyTotals(all);
   await verifyProjections(system, moved);
   await verifyDeadLetters(system, moved);
+  const { finding } = await system.integrity.verify();
+  assert.equal(finding, undefined, `G14: ${finding?.message}`);
   const compared = isLast ? await verifyOrderly(all) : undefined;
   return { events: log.length, acknowledged, commands, orderly: compared };
 }

@@ -175,9 +175,9 @@ describe('a log that keeps a hash chain', () => {
     await onFile(async (file) => {
       const log = await openAt(file);
       await tell(log, 1, 500);
-      let over = false;
+      const over = new AbortController();
       const writing = (async () => {
-        for (let n = 501; !over; n += 20) {
+        for (let n = 501; !over.signal.aborted; n += 20) {
           await tell(log, n, n + 19);
           await log.truncateStream(`tale-${n % 7}`, n);
         }
@@ -186,7 +186,7 @@ describe('a log that keeps a hash chain', () => {
         expect(await log.integrity.verify()).toMatchObject({ ok: true });
         expect(await verifyStore(file)).toMatchObject({ ok: true });
       }
-      over = true;
+      over.abort();
       await writing;
       await log.close();
       expect(await verifyStore(file)).toMatchObject({ ok: true });
