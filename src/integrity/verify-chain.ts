@@ -117,6 +117,18 @@ class ChainWalk {
     await this.#assertNothingBehind();
   }
 
+  async #assertRestOfChain(): Promise<void> {
+    while (this.#before.number < this.#newest.number) {
+      const links = await this.#run.chain.links({
+        after: this.#before.number,
+        limit: LINKS_AT_ONCE,
+        maxBytes: LINK_BYTES,
+      });
+      if (links.length === 0) this.#isMissing(this.#before.number + 1);
+      for (const link of links) this.#assertFollows(link);
+    }
+  }
+
   /** The link is as it was written, and follows the one before it. */
   #assertFollows(link: ChainLink): void {
     const { number, place } = link;
@@ -164,6 +176,8 @@ class ChainWalk {
       this.#removedEvents += 1;
       return;
     }
+    // What was removed is known by its links: if one of them is not what it was, that is what is wrong.
+    await this.#assertRestOfChain();
     const { unreadable } = this.#walk;
     this.#fail(
       unreadable === undefined ? 'missing' : 'altered',

@@ -73,8 +73,8 @@ describe('a log that keeps a hash chain', () => {
   test.each(COLUMNS)('shows the first event whose %s was altered: %s (G14)', async (column, change) => {
     await fc.assert(
       fc.asyncProperty(somePosition, somePosition, async (one, other) => {
-        const present = [one, other].filter((place) => !removed.includes(place));
-        fc.pre(present.length > 0);
+        const present = new Set([one, other].filter((place) => !removed.includes(place)));
+        fc.pre(present.size > 0);
         const finding = await tampered((database) => {
           for (const place of present)
             database.exec(`UPDATE events SET ${column} = ${change} WHERE position = ${place}`);
