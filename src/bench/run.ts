@@ -3,6 +3,7 @@ import path from 'node:path';
 import { executeCommands, loadStates, stateAsOf } from './decide.ts';
 import { matchFilters } from './filter.ts';
 import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
+import { hashChain } from './integrity.ts';
 import type { Limits } from './limits.ts';
 import { growth, idle, soak } from './long.ts';
 import { convertCurrency, filterAuctions, hotItems, monitorNewUsers, passThrough } from './nexmark.ts';
@@ -46,6 +47,7 @@ const WORKLOADS: readonly Workload[] = [
   executeCommands,
   loadStates,
   stateAsOf,
+  hashChain,
   stateOverTime,
   memoryOfCatchUp,
   growth,
