@@ -50,6 +50,8 @@ async function runVerify(options: VerifyCommandOptions, terminal: Terminal): Pro
   if (options.out !== undefined && options.sign === undefined)
     throw new UsageError('--out is for the signed head; give the key to sign with, too (--sign)');
   const signed = await signedOf(options, terminal);
+  // Before all the work: a file that is not there is found now.
+  const key = options.sign === undefined ? undefined : await fileText(options.sign, terminal);
   const startedMs = terminal.now();
   const isElsewhere = options.url !== undefined || (terminal.env['THEREUPON_URL'] ?? '') !== '';
   const store = isElsewhere ? undefined : await exactStore(options, terminal);
@@ -59,8 +61,7 @@ async function runVerify(options: VerifyCommandOptions, terminal: Terminal): Pro
     terminal.note('stopped\n');
     return EXIT_FAILED;
   }
-  const key = verification.ok && options.sign !== undefined ? await fileText(options.sign, terminal) : undefined;
-  const head = key === undefined ? undefined : signHead(verification.head, key, terminal.now());
+  const head = key === undefined || !verification.ok ? undefined : signHead(verification.head, key, terminal.now());
   if (options.json === true)
     await writeJson(terminal, head === undefined ? verification : { ...verification, signedHead: head });
   else await show(verification, (terminal.now() - startedMs) / 1_000, terminal);
