@@ -103,7 +103,10 @@ async function surveyStreams(log: EventLog, ordinals: Ordinals): Promise<Readonl
 /** How events are shared out among links is each store's own. */
 async function surveyChain(store: Store, ordinals: Ordinals): Promise<Readonly<Record<string, unknown>>> {
   if ((await store.chain.last()) === undefined) return { attested: undefined };
-  const { removed } = await attestedIn(store);
+  const found = await attestedIn(store).catch((error: Error) => error);
+  // The model holds: what does not differs from it.
+  if (found instanceof Error) return { attested: found.message };
+  const { removed } = found;
   return { attested: removed.toSorted((left, right) => left - right).map((place) => ordinals.ordinalOf(place)) };
 }
 

@@ -1,35 +1,11 @@
 import { memory } from '../../src/backends/memory/memory.ts';
 import type { AppendRequest, EventLog } from '../../src/channel/event-log.ts';
-import { ENTRY_BYTES, writeNumber } from '../../src/channel/log-chain.ts';
 import type { BenchMedium } from '../../src/contract/bench.ts';
 import type { EncodedEvent } from '../../src/event/event.ts';
-import { DIGEST_BYTES } from '../../src/event/event-digest.ts';
 import { START } from '../../src/event/position.ts';
-import type { Store } from '../../src/store.ts';
-
-/** A store with one fault, and what must find it. */
-export interface BrokenStore {
-  /** What is wrong. */
-  readonly fault: string;
-  /** The port whose suite must fail. */
-  readonly port: string;
-  /** A number that the name of a failing case must hold. */
-  readonly cites: string;
-  /** The random comparison must find it, too. */
-  readonly compared?: true;
-  readonly break: (store: Store) => Partial<Store>;
-}
-
-/** A port with some methods replaced; the others go on working on the original. */
-export function but<Port extends object>(port: Port, replaced: Partial<Port>): Port {
-  return new Proxy(port, {
-    get(target, name) {
-      if (Object.hasOwn(replaced, name)) return Reflect.get(replaced, name) as unknown;
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-}
+import { brokenChains } from './broken-chains.ts';
+import { but } from './broken-store.ts';
+import type { BrokenStore } from './broken-store.ts';
 
 /** Every store on it has the fault. */
 export function brokenMedium(broken: BrokenStore, medium: BenchMedium = { factory: memory() }): BenchMedium {
@@ -418,45 +394,6 @@ const brokenState: readonly BrokenStore[] = [
     }),
   },
   {
-    fault: 'attests only what is appended, and not what is removed',
-    port: 'log-chain',
-    cites: 'removed',
-    compared: true,
-    break: ({ chain }) => ({
-      chain: but(chain, {
-        async links(query) {
-          return (await chain.links(query)).map((link) =>
-            link.kind === 'removed' ? { ...link, entries: new Uint8Array() } : link,
-          );
-        },
-      }),
-    }),
-  },
-  {
-    fault: 'attests every event as the first version of its stream',
-    port: 'log-chain',
-    cites: 'G14',
-    compared: true,
-    break: ({ chain }) => ({
-      chain: but(chain, {
-        async links(query) {
-          return (await chain.links(query)).map((link) => {
-            const entries = Buffer.from(link.entries);
-            for (let at = DIGEST_BYTES; link.kind === 'appended' && at < entries.length; at += ENTRY_BYTES)
-              writeNumber(entries, 1, at);
-            return { ...link, entries };
-          });
-        },
-      }),
-    }),
-  },
-  {
-    fault: 'forgets the chain when it is asked to begin it again',
-    port: 'log-chain',
-    cites: 'once',
-    break: ({ chain }) => ({ chain: but(chain, { begin: async () => (await chain.begin()) || true }) }),
-  },
-  {
     fault: 'leaves out the identities of removed events',
     port: 'store-image',
     cites: 'G13',
@@ -524,4 +461,4 @@ const brokenState: readonly BrokenStore[] = [
   },
 ];
 
-export const brokenStores: readonly BrokenStore[] = [...brokenLogs, ...brokenState];
+export const brokenStores: readonly BrokenStore[] = [...brokenLogs, ...brokenChains, ...brokenState];
