@@ -19,6 +19,13 @@ export interface ServerOptions {
    * key keeps its name as `authid`; of a key without one, the beginning of its SHA-256.
    */
   readonly apiKeys?: readonly (string | NamedKey)[];
+  /**
+   * Keeps the network address of whoever publishes or gives a command with the events (`authaddress`) and outcomes. Addresses may be personal
+   * data, and what is in the log stays there. Default false.
+   */
+  readonly keepAddresses?: boolean;
+  /** Addresses and ranges of proxies before the server, whose `X-Forwarded-For` is believed: `10.0.0.7`, `10.0.0.0/8`. Default: none. */
+  readonly trustedProxies?: readonly string[];
   /** Bytes of one request body. Default 8 MiB. */
   readonly maxBodyBytes?: number;
   /** Events in one request. Default 1,000. */

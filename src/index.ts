@@ -40,6 +40,7 @@ export { open, pendingMigrations, runningNodes, System } from './open.ts';
 export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';
 export { ACTOR_TYPES, actorAttributes, assertActor } from './event/actor.ts';
+export { circumstanceAttributes } from './event/circumstances.ts';
 export { FilterIndex } from './channel/filter/filter-index.ts';
 export { matches } from './channel/filter/matches.ts';
 export {
@@ -136,6 +137,7 @@ export type {
 } from './event/define-event.ts';
 export type { Upcaster, Upcasters, Upcasting } from './event/upcasters.ts';
 export type { Actor } from './event/actor.ts';
+export type { Caller, Circumstances } from './event/circumstances.ts';
 export type { AttributeValue, RecordedEvent, StoredEvent } from './event/event.ts';
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';

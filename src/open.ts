@@ -138,6 +138,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.#registry = registry;
     this.#publisher = new Publisher({
       log: store.log,
+      append: (request, isNew) => this.deciders.append(request, isNew),
       registry,
       environment,
       source,
@@ -168,6 +169,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
       publisher: this.#publisher,
       environment,
       deciders: options.deciders ?? [],
+      types: upcastingTypes(registry.definitions()),
+      waitingCommands: limits.waitingCommands,
     });
     this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
     this.integrity = new Integrity({ ...parts.recorded, clock: environment.clock });

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventLog, ListStreamsOptions, StreamState } from './channel/event-log.ts';
 import type { Feed } from './channel/feed.ts';
-import { queryOf } from './channel/condition.ts';
+import { givenQuery } from './channel/condition.ts';
 import type { Query } from './channel/condition.ts';
 import { compileSelection } from './channel/selection.ts';
 import type { CompiledSelection, Selection } from './channel/selection.ts';
@@ -128,7 +128,7 @@ export class Reader {
    * Errors    LimitExceeded above 100,000 events; InvalidInput, InvalidPattern (`query`)
    */
   async readQuery(query: Query): Promise<{ readonly events: readonly RecordedEvent[]; readonly head: Position }> {
-    const { matches, ...indexed } = queryOf(query, 'query');
+    const { matches, ...indexed } = givenQuery(query, 'query');
     const events: RecordedEvent[] = [];
     let head = await this.#log.head();
     for (let after: Position = START; ;) {

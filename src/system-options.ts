@@ -62,7 +62,10 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
    *           the system makes the table `thereupon_outbox` there, and never closes them.
    */
   readonly outboxes?: readonly DatabaseSync[];
-  /** Events in one publish or in what one handling publishes, default 10,000; bytes of one event's data, default 1 MiB. */
+  /**
+   * Events in one publish or in what one handling publishes, default 10,000; bytes of one event's data or of what a refusal says, default 1 MiB;
+   * commands that wait for others, default 20,000.
+   */
   readonly limits?: Partial<EventLimits>;
   /** Whether the reactions run in this process. Default true; a read-only store never runs them. */
   readonly consume?: boolean;

@@ -2,7 +2,7 @@ import { InvalidInput } from '../errors.ts';
 import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { assertTags } from '../event/tags.ts';
-import { assertKnown } from '../system/known-options.ts';
+import { assertKnown, isOptions } from '../system/known-options.ts';
 import type { EventQuery, QueryClaim } from './append-conditions.ts';
 import { compilePattern } from './filter/compile.ts';
 import { matches } from './filter/matches.ts';
@@ -23,6 +23,15 @@ export interface Condition extends Query {
 }
 
 const QUERY = ['types', 'tags', 'where'];
+
+/** A query that a caller gives: a member that nobody knows would ask for more than is meant. Errors: InvalidInput names it; as of `queryOf`. */
+export function givenQuery(query: Query, path: string): EventQuery {
+  const expected = `an object of ${QUERY.join(', ')}`;
+  if (!isOptions(query)) throw new InvalidInput({ path, expected, found: query });
+  for (const [name, found] of Object.entries(query))
+    if (!QUERY.includes(name)) throw new InvalidInput({ path: `${path}.${name}`, expected, found });
+  return queryOf(query, path);
+}
 
 /** Errors: InvalidInput names the place; InvalidPattern in `where`. */
 export function queryOf({ types, tags, where }: Query, path: string): EventQuery {

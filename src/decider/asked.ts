@@ -1,4 +1,5 @@
 import type { ExpectedVersion } from '../channel/event-log.ts';
+import type { Circumstances } from '../event/circumstances.ts';
 import type { Command } from './decision.ts';
 import type { DeciderDefinition } from './define-decider.ts';
 
@@ -12,6 +13,7 @@ export interface Asked {
   readonly correlationid: string;
   /** The id of the event being reacted to; undefined: none is. */
   readonly cause: string | undefined;
+  readonly circumstances: Circumstances;
   /** What whoever asks claims of the stream. */
   readonly expectedVersion: ExpectedVersion;
 }

@@ -1,6 +1,7 @@
 import type { CommandEntry, RecordedCommand } from '../channel/append-conditions.ts';
 import type { AppendOutcome, EventLog } from '../channel/event-log.ts';
 import type { Actor } from '../event/actor.ts';
+import type { Caller } from '../event/circumstances.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
@@ -53,6 +54,9 @@ export interface KeptOutcome {
   readonly cause?: string;
   /** Who gave it. */
   readonly actor?: Readonly<Pick<Actor, keyof Actor>>;
+  /** Why, and through what. */
+  readonly because?: string;
+  readonly caller?: Readonly<Pick<Caller, keyof Caller>>;
   readonly stream?: string;
   readonly version?: number;
   readonly refused?: { readonly reason: string; readonly message: string; readonly details?: JsonValue };
@@ -81,7 +85,11 @@ export function repeatedOutcome(command: RecordedCommand, events: readonly Decid
 }
 
 /** What is remembered of a command. */
-export function entryOf({ command, digest, cause }: Asked, { refusal }: Made, place: KeptOutcome): CommandEntry {
+export function entryOf(
+  { command, digest, cause, circumstances }: Asked,
+  { refusal }: Made,
+  place: KeptOutcome,
+): CommandEntry {
   const refused = refusal && {
     refused: {
       reason: refusal.reason,
@@ -90,11 +98,14 @@ export function entryOf({ command, digest, cause }: Asked, { refusal }: Made, pl
     },
   };
   const { actor } = command;
+  const { reason, caller } = circumstances;
   const outcome = {
     ...place,
     ...refused,
     ...(cause === undefined ? {} : { cause }),
     ...(actor === undefined ? {} : { actor: { ...actor } }),
+    ...(reason === undefined ? {} : { because: reason }),
+    ...(caller === undefined ? {} : { caller: { ...caller } }),
   };
   return {
     id: command.id,

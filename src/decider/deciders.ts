@@ -1,4 +1,4 @@
-import type { EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type { AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import type { RowStore } from '../consumer/row-store.ts';
 import {
   CommandContentConflict,
@@ -11,12 +11,15 @@ import {
 } from '../errors.ts';
 import { assertActor } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
+import { assertCircumstances } from '../event/circumstances.ts';
+import type { Caller } from '../event/circumstances.ts';
 import { currentCause } from '../event/causality.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertExpectedVersion } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
+import type { UpcastingTypes } from '../event/upcast-event.ts';
 import { issuesOf } from '../event/schema-issues.ts';
 import { jsonSchemaOf } from '../schema/json-schema.ts';
 import { isoTime } from '../system/clock.ts';
@@ -34,6 +37,7 @@ import type { JsonDifference } from '../event/json-difference.ts';
 import { Snapshots } from './snapshots.ts';
 import { StreamStates } from './stream-states.ts';
 import type { StreamOf } from './stream-states.ts';
+import { WaitingRoom } from './waiting.ts';
 
 /** A state, and the last event that it is made of. */
 export interface StateAt<State = unknown> {
@@ -57,9 +61,13 @@ export interface ExecuteOptions {
   readonly correlationid?: string;
   /** Who gives it: `decide` sees it, and its facts keep it as `authtype` and `authid`. No part of what the command is: a repetition may name another one. */
   readonly actor?: Actor;
+  /** Why, in words: kept with the outcome, and with its facts as `authreason`. As with the actor, no part of what the command is. */
+  readonly reason?: string;
+  /** Through what it came, where you execute it for others: kept with the outcome, and with its facts as `authkey` and `authaddress`. */
+  readonly caller?: Caller;
 }
 
-const EXECUTE_OPTIONS = 'id expectedVersion correlationid actor'.split(' ');
+const EXECUTE_OPTIONS = 'id expectedVersion correlationid actor reason caller'.split(' ');
 /** As of events. */
 const MAX_ID_BYTES = 2_048;
 /** States of streams that are kept in memory, by default. */
@@ -73,6 +81,10 @@ export interface DecidersParts {
   readonly publisher: Publisher;
   readonly environment: Environment;
   readonly deciders: readonly DeciderDefinition[];
+  /** Types of which older versions may be published. */
+  readonly types: UpcastingTypes;
+  /** Commands that may wait for others. */
+  readonly waitingCommands: number;
 }
 
 /** Decides commands, and tells the states that they are decided on. */
@@ -88,19 +100,25 @@ export class Deciders {
   readonly #snapshots: Snapshots;
   readonly #states: StreamStates;
   readonly #execution: Execution;
+  readonly #room: WaitingRoom;
   /** Ids of callers, the last ones. */
   readonly #recent = new Set<string>();
+  /** Ids of callers that are being executed. */
+  readonly #underWay = new Map<string, Promise<CommandOutcome>>();
 
   /** Errors: InvalidDefinition when two claim one name, one command or one category. */
-  constructor({ log, rows, publisher, environment, deciders }: DecidersParts) {
+  constructor({ log, rows, publisher, environment, deciders, types, waitingCommands }: DecidersParts) {
     this.#environment = environment;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
     this.#states = new StreamStates(log, this.#snapshots, {
       maxBytes: CACHE_BYTES,
+      types,
       nowMs: () => environment.clock.now(),
     });
+    this.#room = new WaitingRoom(waitingCommands);
     this.#execution = new Execution({
+      room: this.#room,
       log,
       publisher,
       environment,
@@ -108,6 +126,11 @@ export class Deciders {
       snapshots: this.#snapshots,
     });
     for (const decider of deciders) this.#add(decider);
+  }
+
+  /** Appends what nobody decided; see `StreamStates.append`. */
+  append(request: AppendRequest, isNew: boolean): Promise<AppendOutcome> {
+    return this.#states.append(request, isNew);
   }
 
   list(): readonly DeciderDefinition[] {
@@ -152,12 +175,37 @@ export class Deciders {
     assertJson(said, 'data', 0);
     const digest = options.id === undefined ? NO_DIGEST : commandDigest(given.name, said as JsonValue);
     if (options.id === undefined) return this.#decide(decider, given, { data, digest, options });
-    if (this.#recent.has(options.id)) {
+    const { id } = options;
+    // Of two at once the second waits: decided beside the first, it would come to nothing and send back whoever went on from it.
+    const other = this.#underWay.get(id);
+    const executing = this.#executeKnown(other, decider, given, { data, digest, options: { ...options, id } });
+    this.#underWay.set(id, executing);
+    try {
+      return await executing;
+    } finally {
+      if (this.#underWay.get(id) === executing) this.#underWay.delete(id);
+    }
+  }
+
+  /** A command that may have been executed before, or is being executed now. */
+  async #executeKnown(
+    other: Promise<CommandOutcome> | undefined,
+    decider: DeciderDefinition,
+    given: CommandDefinition,
+    asked: {
+      readonly data: unknown;
+      readonly digest: string;
+      readonly options: ExecuteOptions & { readonly id: string };
+    },
+  ): Promise<CommandOutcome> {
+    const { digest, options } = asked;
+    if (other !== undefined) await this.#room.for(() => other.catch(() => undefined));
+    if (other !== undefined || this.#recent.has(options.id)) {
       const known = await this.#execution.repeated(options.id, given.name, digest);
       if (known !== undefined) return known;
     }
     try {
-      return await this.#decide(decider, given, { data, digest, options });
+      return await this.#decide(decider, given, asked);
     } catch (error) {
       // What came of it stands, whatever has become of its stream, its schema and its decider since.
       const known = await this.#execution.repeated(options.id, given.name, digest).catch((failure: unknown) => {
@@ -195,6 +243,7 @@ export class Deciders {
       stream: given.streamOf(value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
       cause: cause?.id,
+      circumstances: { reason: options.reason, caller: options.caller && { ...options.caller } },
       expectedVersion: options.expectedVersion ?? 'any',
     });
   }
@@ -211,7 +260,7 @@ export class Deciders {
    * The state of a stream: as the log holds it now, or as of a version, a position or an instant.
    *
    * Shape     decider: a definition, its name, or undefined for the one whose category the stream is of.
-   * Errors    NotFound (no such decider, no such stream); HistoryIncomplete; StreamDeleted; InvalidInput (`asOf`)
+   * Errors    NotFound (no such decider, no such stream, no such version of it yet); HistoryIncomplete; StreamDeleted; InvalidInput (`asOf`)
    */
   async state<State>(
     decider: DeciderDefinition<State> | string | undefined,
@@ -226,7 +275,13 @@ export class Deciders {
       return { decider: of.decider, stream, version, state: state as State };
     }
     const { last, state } = await this.#states.within(of, span);
-    if (last === undefined && (await this.#log.streamState(stream)).version === 0) throw new NotFound('stream', stream);
+    const isShort = asOf.version !== undefined && (last?.version ?? 0) < asOf.version;
+    if (last === undefined || isShort) {
+      const { version } = await this.#log.streamState(stream);
+      if (version === 0) throw new NotFound('stream', stream);
+      if (asOf.version !== undefined && version < asOf.version)
+        throw new NotFound('version', `${asOf.version} of stream ${stream}`, [`0 to ${version}`]);
+    }
     return {
       decider: of.decider,
       stream,
@@ -296,6 +351,7 @@ export class Deciders {
     if (other !== undefined)
       throw new InvalidDefinition(title, `streams of category ${category} are decided by ${other.name} already`);
     this.#byCategory.set(category, decider);
+    this.#states.add(decider.own);
   }
 
   #require(definition: CommandDefinition): { readonly decider: DeciderDefinition; readonly given: CommandDefinition } {
@@ -336,6 +392,7 @@ function assertOptions(options: ExecuteOptions): void {
   assertKnown('execute', options, EXECUTE_OPTIONS);
   const { id, correlationid, expectedVersion, actor } = options;
   if (actor !== undefined) assertActor(actor);
+  assertCircumstances(options);
   if (expectedVersion !== undefined) assertExpectedVersion(expectedVersion);
   for (const [path, value] of [
     ['id', id],

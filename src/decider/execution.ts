@@ -1,5 +1,5 @@
 import type { RecordedCommand } from '../channel/append-conditions.ts';
-import type { AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type { AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import { CommandContentConflict, CommandContested, InvalidDefinition, StreamVersionConflict } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
@@ -19,6 +19,7 @@ import type { QueryPart, StreamPart } from './parts.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { KeptState, StreamStates } from './stream-states.ts';
 import { Turns } from './turns.ts';
+import type { WaitingRoom } from './waiting.ts';
 
 export interface ExecutionParts {
   readonly log: EventLog;
@@ -26,6 +27,7 @@ export interface ExecutionParts {
   readonly states: StreamStates;
   readonly snapshots: Snapshots;
   readonly environment: Environment;
+  readonly room: WaitingRoom;
 }
 
 /** So many tries follow each other at once, since what they are decided on is read anew; then others, maybe on other machines, are given way. */
@@ -42,11 +44,12 @@ const RETRY = { minDelayMs: 2, maxDelayMs: 100, factor: 2, jitter: 1 };
  */
 export class Execution {
   readonly #parts: ExecutionParts;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #snapshots = new Set<Promise<void>>();
 
   constructor(parts: ExecutionParts) {
     this.#parts = parts;
+    this.#turns = new Turns(parts.room);
   }
 
   run(asked: Asked): Promise<CommandOutcome> {
@@ -63,12 +66,25 @@ export class Execution {
     const { states } = this.#parts;
     const { decider, command } = asked;
     let refused: AppendOutcome | undefined;
+    let isLookedUp = asked.digest === NO_DIGEST;
     // Those who decide across streams read these first: without a turn of theirs, others would always be quicker.
     let end = this.#turns.busy(turn) === undefined ? undefined : await this.#turns.take([turn]);
     try {
       for (let attempt = 1; ; attempt += 1) {
         if (attempt > decider.attempts) throw new CommandContested(command.name, attempt - 1, refused);
-        const entry = states.kept(of) ?? (await states.load(of, attempt > 1));
+        const kept = states.kept(of);
+        const entry =
+          kept === undefined || kept.sure !== undefined
+            ? await this.#parts.room.for(() => states.certain(of, attempt > 1))
+            : kept;
+        if (!isLookedUp && (entry.isBusy || entry.underWay > 0)) {
+          // What is known comes to nothing, and whoever went on from it would be sent back.
+          isLookedUp = true;
+          const known = await this.repeated(asked.command.id, asked.command.name, asked.digest);
+          if (known !== undefined) return known;
+          attempt -= 1;
+          continue;
+        }
         const before = entry.version;
         if (!holds(asked.expectedVersion, before)) {
           const outcome = await this.#unlessKnown(asked, of, entry);
@@ -88,8 +104,10 @@ export class Execution {
         const state = recorded.length === 0 ? entry.state : evolved(fold, entry.state, recorded);
         // What it goes on from may be refused, and what others write may have its version.
         const last = entry.underWay === 0 ? undefined : entry.last;
+        const decidedOn = { version: before, state: entry.state, last: entry.last };
+        entry.isBusy ||= entry.underWay > 0;
         states.advance(of, entry, { version, state, last: made.events.at(-1) });
-        const outcome = await this.#append(of, entry, {
+        const outcome = await this.#append(of, entry, decidedOn, {
           events: made.events,
           expected: [{ stream: of.stream, version: before, ...(last === undefined ? {} : { last }) }],
           command: entryOf(asked, made, { stream: of.stream, version }),
@@ -109,12 +127,20 @@ export class Execution {
     }
   }
 
-  async #append(of: StreamPart, entry: KeptState, request: Parameters<EventLog['append']>[0]): Promise<AppendOutcome> {
+  async #append(
+    of: StreamPart,
+    entry: KeptState,
+    before: Pick<KeptState, 'version' | 'state' | 'last'>,
+    request: AppendRequest,
+  ): Promise<AppendOutcome> {
     entry.underWay += 1;
+    const { version } = entry;
     try {
       const outcome = await this.#parts.log.append(request);
       // A fact that was known adds nothing to the stream. In the same step in which nothing is under way any more: nobody decides in between.
-      if (!outcome.ok || outcome.events.some(({ duplicate }) => duplicate)) this.#parts.states.forget(of, entry);
+      const isAlone = entry.underWay === 1 && entry.version === version;
+      if (!outcome.ok && outcome.reason === 'command-known' && isAlone) this.#parts.states.rewind(of, entry, before);
+      else if (!outcome.ok || outcome.events.some(({ duplicate }) => duplicate)) this.#parts.states.forget(of, entry);
       return outcome;
     } catch (error) {
       this.#parts.states.forget(of, entry);
@@ -151,8 +177,13 @@ export class Execution {
     asked: Asked,
     parts: readonly { readonly name: string; readonly part: StreamPart | QueryPart }[],
   ): Promise<CommandOutcome> {
-    const { log, states } = this.#parts;
-    const { decider, command } = asked;
+    const { states } = this.#parts;
+    const { decider, command, digest } = asked;
+    if (digest !== NO_DIGEST) {
+      // Before anything of it is read: most of it may be long.
+      const known = await this.repeated(command.id, command.name, digest);
+      if (known !== undefined) return known;
+    }
     for (let attempt = 1; ; attempt += 1) {
       const readings = await Promise.all(parts.map(({ name, part }) => readPart(this.#parts, name, part)));
       const streams = readings.flatMap(({ stream }) => (stream === undefined ? [] : [stream.stream]));
@@ -163,13 +194,14 @@ export class Execution {
         state,
         streams.length === readings.length ? streams : undefined,
       );
-      const outcome = await log.append({
+      const request: AppendRequest = {
         events: made.events,
         expected: readings.flatMap(({ claim }) => (claim === undefined ? [] : [claim])),
         unless: readings.flatMap(({ query }) => (query === undefined ? [] : [query])),
         command: entryOf(asked, made, {}),
         onDuplicate: 'verify',
-      });
+      };
+      const outcome = await states.append(request, true);
       if (outcome.ok) {
         const after = statesAfter(readings, made.events);
         for (const { name, stream, claim } of readings)

@@ -20,11 +20,12 @@ export interface Made {
  */
 export function make(
   publisher: Publisher,
-  { decider, command, correlationid }: Asked,
+  { decider, command, correlationid, circumstances }: Asked,
   state: unknown,
   streams: readonly string[] | undefined,
 ): Made | Promise<Made> {
   const { facts, refusal } = decided(decider.name, decider.decide(state, command));
+  if (refusal !== undefined) publisher.assertRefusal(command.name, refusal);
   for (const fact of facts) assertDecided(decider, fact);
   const stream = decider.own === undefined ? undefined : streams?.[0];
   const admitted = publisher.admitDecided(facts, {
@@ -32,6 +33,7 @@ export function make(
     correlationid,
     stream,
     actor: command.actor,
+    circumstances,
   });
   const finish = (events: readonly EncodedEvent[]): Made => {
     if (streams !== undefined) for (const event of events) assertWithin(decider, event, streams);

@@ -1,12 +1,18 @@
-import type { EventLog } from '../channel/event-log.ts';
+import type { AppendOutcome, AppendRequest, EventLog } from '../channel/event-log.ts';
 import { HistoryIncomplete, StreamDeleted } from '../errors.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import { roughJsonBytes } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Span } from '../time/as-of.ts';
+import { categoryOf } from '../event/stream-name.ts';
+import type { UpcastingTypes } from '../event/upcast-event.ts';
 import type { OwnStreams } from './define-decider.ts';
 import { evolved, initialState } from './fold.ts';
+import { Following } from './following.ts';
+import type { KeptOf } from './following.ts';
+import { OwnAppends } from './own-appends.ts';
+import type { LoadWatch } from './own-appends.ts';
 import type { Snapshot, Snapshots } from './snapshots.ts';
 
 /** A stream as a decider sees it. */
@@ -15,6 +21,9 @@ export interface StreamOf {
   readonly own: OwnStreams;
   readonly stream: string;
 }
+
+/** What makes a state of which stream. */
+export type StreamKey = Pick<StreamOf, 'own' | 'stream'>;
 
 export interface PastState {
   readonly state: JsonValue;
@@ -29,18 +38,27 @@ const PAGE_BYTES = 16 * 1_024 * 1_024;
 const ENTRY_BYTES = 300;
 
 /**
- * The state of a stream with all that was decided on it here, also what is not recorded yet.
+ * The state of a stream with all that was decided on it and published to it here, also what is not recorded yet.
  *
- * States     settled (`underWay` is 0): what the log held at `version`; ahead: decisions are on their way to the log; broken: one of them was
- *            not recorded, or others wrote to the stream: whoever decided on it is refused by the log, and nobody begins anew with it.
+ * States     settled (`underWay` is 0): what the log held at `version`; ahead: decisions or publishes are on their way to the log; broken: one of
+ *            them was not recorded, or others wrote to the stream: whoever decided on it is refused by the log, and nobody begins anew with it.
  */
 export interface KeptState {
   version: number;
   state: JsonValue;
   underWay: number;
-  /** The last fact that was decided here; undefined: none was. */
+  /** Publishes in it of which it is not known whether they claimed what it claims (`Following`). */
+  doubts: number;
+  /** Resolves when there are no doubts any more: nobody decides on it before. Undefined: there are none. */
+  sure: Promise<void> | undefined;
+  beSure: (() => void) | undefined;
+  /** Who waits for that. */
+  waiting: number;
+  /** The last fact that was decided or published here; undefined: none was. */
   last: Pick<EncodedEvent, 'source' | 'id'> | undefined;
   isBroken: boolean;
+  /** It was decided on ahead of the log, or somebody was sent back: a decision that comes to nothing would send back others. */
+  isBusy: boolean;
   /** Of the last snapshot; 0: there is none. And when it was taken, or what came after began. */
   snapshotVersion: number;
   snapshotMs: number;
@@ -64,19 +82,67 @@ export class StreamStates {
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, KeptState>();
   readonly #loading = new Map<string, Promise<KeptState>>();
+  /** Who makes states of the streams of a category. */
+  readonly #owners = new Map<string, Set<OwnStreams>>();
+  readonly #appends = new OwnAppends();
+  readonly #following: Following;
   #bytes = 0;
   #uses = 0;
 
   constructor(
     log: EventLog,
     snapshots: Snapshots,
-    options: { readonly maxBytes: number; readonly nowMs: () => number },
+    options: { readonly maxBytes: number; readonly nowMs: () => number; readonly types: UpcastingTypes },
   ) {
-    const { maxBytes, nowMs } = options;
+    const { maxBytes, nowMs, types } = options;
     this.#nowMs = nowMs;
     this.#log = log;
     this.#snapshots = snapshots;
     this.#maxBytes = maxBytes;
+    this.#following = new Following({ log, states: this, own: this.#appends, types });
+  }
+
+  /**
+   * Appends what was not decided on a kept state: the states of its streams go on with it.
+   *
+   * Shape     isNew: its events have ids that were made for them.
+   * Errors    As of the log.
+   */
+  append(request: AppendRequest, isNew: boolean): Promise<AppendOutcome> {
+    return this.#owners.size === 0 ? this.#log.append(request) : this.#following.append(request, isNew);
+  }
+
+  /** The state to decide on: as it is kept, as soon as there are no doubts about it, or else from the log. Errors: as of `load`. */
+  async certain(of: StreamOf, isSure: boolean): Promise<KeptState> {
+    for (;;) {
+      const entry = this.kept(of) ?? (await this.load(of, isSure));
+      if (entry.sure === undefined) return entry;
+      entry.waiting += 1;
+      await entry.sure;
+      entry.waiting -= 1;
+    }
+  }
+
+  /** States of its streams will be asked for. */
+  add(own: OwnStreams): void {
+    const owners = this.#owners.get(own.category);
+    if (owners === undefined) this.#owners.set(own.category, new Set([own]));
+    else owners.add(own);
+  }
+
+  /** Whether states of the stream may be kept, or are being loaded. */
+  isDecided(stream: string): boolean {
+    return this.#owners.has(categoryOf(stream));
+  }
+
+  /** What is in memory of a stream. */
+  keptOf(stream: string): readonly KeptOf[] {
+    const found: KeptOf[] = [];
+    for (const own of this.#owners.get(categoryOf(stream)) ?? []) {
+      const entry = this.#entries.get(keyOf({ own, stream }));
+      if (entry !== undefined) found.push({ of: { own, stream }, entry });
+    }
+    return found;
   }
 
   /** What is in memory, whoever else may have written meanwhile. */
@@ -117,7 +183,7 @@ export class StreamStates {
     const entry = this.#entries.get(keyOf(of));
     // Not the entry itself: it goes on with the next decision.
     if (entry?.version === version && entry.underWay === 0) return { version, state: entry.state };
-    return this.#fromLog(of, await this.#snapshot(of), true);
+    return this.#fromLog(of, await this.#snapshot(of), { isSure: true });
   }
 
   /** The state after those of the stream's events that a span has. Errors: HistoryIncomplete, StreamDeleted. */
@@ -138,22 +204,24 @@ export class StreamStates {
 
   /** A decision was made on an entry: it is that much further, as soon as it is recorded. */
   advance(
-    of: StreamOf,
+    of: StreamKey,
     entry: KeptState,
     next: { readonly version: number; readonly state: JsonValue; readonly last: EncodedEvent | undefined },
   ): void {
-    entry.last = next.last ?? entry.last;
-    entry.version = next.version;
-    entry.state = next.state;
-    const bytes = bytesOf(of, next.state);
-    const isKept = this.#entries.get(keyOf(of)) === entry;
-    if (isKept) this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
-    if (isKept) this.#makeRoom();
+    this.#become(of, entry, { ...next, last: next.last ?? entry.last });
+  }
+
+  /** What was decided on an entry last was not recorded, nothing has gone on from it, and the entry is as it was before. */
+  rewind(
+    of: StreamKey,
+    entry: KeptState,
+    before: { readonly version: number; readonly state: JsonValue; readonly last: KeptState['last'] },
+  ): void {
+    this.#become(of, entry, before);
   }
 
   /** What was decided on an entry was not recorded, or others were first. */
-  forget(of: StreamOf, entry: KeptState): void {
+  forget(of: StreamKey, entry: KeptState): void {
     entry.isBroken = true;
     if (this.#entries.get(keyOf(of)) === entry) this.#remove(keyOf(of), entry);
   }
@@ -167,20 +235,47 @@ export class StreamStates {
   /** What a stream has come to by a decision that was recorded. */
   keep(of: StreamOf, { version, state }: { readonly version: number; readonly state: JsonValue }): void {
     const before = this.#entries.get(keyOf(of));
+    // It has gone on with them already, and maybe with others behind them.
+    if (before !== undefined && before.version >= version) return;
     if (before !== undefined) this.forget(of, before);
     this.#put(keyOf(of), this.#entryOf(of, { version, state }, before));
   }
 
+  #become(
+    of: StreamKey,
+    entry: KeptState,
+    { version, state, last }: { readonly version: number; readonly state: JsonValue; readonly last: KeptState['last'] },
+  ): void {
+    entry.last = last;
+    entry.version = version;
+    entry.state = state;
+    const bytes = bytesOf(of, state);
+    const isKept = this.#entries.get(keyOf(of)) === entry;
+    if (isKept) this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+    if (isKept) this.#makeRoom();
+  }
+
   async #load(of: StreamOf, key: string, isSure: boolean): Promise<KeptState> {
-    const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
-    const { version, state, first } = await this.#fromLog(of, snapshot, isSure);
-    const entry = this.#entryOf(
-      of,
-      { version, state },
-      { snapshotVersion: snapshot?.version ?? 0, snapshotMs: snapshot?.atMs ?? first?.recordedMs ?? this.#nowMs() },
-    );
-    this.#put(key, entry);
-    return entry;
+    const watch = this.#appends.watch(of.stream);
+    try {
+      const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
+      const { version, state, first } = await this.#fromLog(of, snapshot, { isSure, watch });
+      const other = this.#entries.get(key);
+      // Another load was quicker, and the state has gone on since.
+      if (other !== undefined && other.version >= version) return other;
+      const entry = this.#entryOf(
+        of,
+        { version, state },
+        { snapshotVersion: snapshot?.version ?? 0, snapshotMs: snapshot?.atMs ?? first?.recordedMs ?? this.#nowMs() },
+      );
+      entry.isBusy = isSure;
+      this.#put(key, entry);
+      this.#following.goOnAfterLoad(of, entry, watch.unseen());
+      return entry;
+    } finally {
+      this.#appends.stop(of.stream, watch);
+    }
   }
 
   /** One of a stream that has lost its end since does not count. */
@@ -195,13 +290,14 @@ export class StreamStates {
   async #fromLog(
     of: StreamOf,
     snapshot: Snapshot | undefined,
-    isSure: boolean,
+    { isSure, watch }: { readonly isSure: boolean; readonly watch?: LoadWatch },
   ): Promise<{ readonly version: number; readonly state: JsonValue; readonly first: RecordedEvent | undefined }> {
     let first: RecordedEvent | undefined;
     let version = snapshot?.version ?? 0;
     let state = snapshot?.state ?? initialState(of.own.fold);
     for await (const page of this.#pages(of.stream, version, isSure)) {
       first ??= page[0];
+      watch?.read(page);
       state = evolved(of.own.fold, state, page);
       version = page.at(-1)?.version ?? version;
     }
@@ -246,8 +342,13 @@ export class StreamStates {
       version,
       state,
       underWay: 0,
+      doubts: 0,
+      sure: undefined,
+      beSure: undefined,
+      waiting: 0,
       last: undefined,
       isBroken: false,
+      isBusy: false,
       snapshotVersion: snapshot?.snapshotVersion ?? 0,
       snapshotMs: snapshot?.snapshotMs ?? this.#nowMs(),
       bytes: bytesOf(of, state),
@@ -280,12 +381,12 @@ export class StreamStates {
 const numbers = new WeakMap<OwnStreams, number>();
 let deciders = 0;
 
-function keyOf({ own, stream }: StreamOf): string {
+function keyOf({ own, stream }: StreamKey): string {
   let number = numbers.get(own);
   if (number === undefined) numbers.set(own, (number = deciders += 1));
   return `${number} ${stream}`;
 }
 
-function bytesOf({ stream }: StreamOf, state: JsonValue): number {
+function bytesOf({ stream }: StreamKey, state: JsonValue): number {
   return ENTRY_BYTES + stream.length + roughJsonBytes(state);
 }

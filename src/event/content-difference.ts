@@ -10,7 +10,7 @@ export const DIFFERS_FROM_TRIMMED: readonly string[] = ['content'];
  *
  * Shape     `type`, `schemaVersion`, `stream`, `subject`, `encoding`, `data`, then names of further attributes.
  * Guarantee JSON data is compared as values. What the system sets at each call (time, trace, correlation, causation,
- *           partition key) is not compared: a second attempt may carry others.
+ *           partition key, who acts and how that came) is not compared: a second attempt may carry others.
  */
 export function contentDifference(stored: EncodedEvent, given: EncodedEvent): string[] {
   const differs: string[] = (['type', 'schemaVersion', 'stream', 'subject', 'encoding'] as const).filter(

@@ -15,6 +15,9 @@ const SET_PER_CALL = new Set([
   'partitionkey',
   'authtype',
   'authid',
+  'authkey',
+  'authaddress',
+  'authreason',
 ]);
 
 /**

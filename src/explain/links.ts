@@ -1,6 +1,7 @@
 import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { KeptOutcome } from '../decider/command-outcome.ts';
 import type { Actor } from '../event/actor.ts';
+import type { Caller } from '../event/circumstances.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { isoTime } from '../system/clock.ts';
 
@@ -22,6 +23,10 @@ export interface CommandLink {
   readonly reason: string | undefined;
   /** Who gave it; undefined: nobody was named. */
   readonly actor: Actor | undefined;
+  /** Why, as whoever gave it says. */
+  readonly because: string | undefined;
+  /** Through what it came. */
+  readonly caller: Caller | undefined;
 }
 
 /** A cause that is named and not known here: it lies outside, or was removed. */
@@ -43,7 +48,7 @@ export function eventLink(event: RecordedEvent, publisherOf: PublisherOf): Event
 }
 
 export function commandLink({ id, name, recordedMs, outcome }: RecordedCommand): CommandLink {
-  const { actor, refused } = (outcome ?? {}) as KeptOutcome;
+  const { actor, because, caller, refused } = (outcome ?? {}) as KeptOutcome;
   return {
     kind: 'command',
     id,
@@ -52,6 +57,8 @@ export function commandLink({ id, name, recordedMs, outcome }: RecordedCommand):
     accepted: refused === undefined,
     reason: refused?.reason,
     actor,
+    because,
+    caller,
   };
 }
 

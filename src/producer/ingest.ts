@@ -73,10 +73,10 @@ export class Ingest {
     }
     const [first] = problems;
     if (first !== undefined) throw events.length === 1 ? first.error : new BatchRefused(problems);
-    return this.#publisher.record(
-      admitted,
-      expectedVersion === undefined ? undefined : [claim(admitted, expectedVersion)],
-    );
+    return this.#publisher.record(admitted, {
+      isNew: false,
+      ...(expectedVersion === undefined ? {} : { expected: [claim(admitted, expectedVersion)] }),
+    });
   }
 
   #admit(event: IncomingEvent, headers: HeaderFields): Admitted | Promise<Admitted> {

@@ -1,7 +1,6 @@
-import type { QueryClaim } from '../channel/append-conditions.ts';
 import { claimOf } from '../channel/condition.ts';
 import type { Condition } from '../channel/condition.ts';
-import type { Appended, AppendOutcome, EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type { Appended, AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import {
   ConditionFailed,
   EventContentConflict,
@@ -11,17 +10,20 @@ import {
 } from '../errors.ts';
 import { actorAttributes } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
+import { circumstanceAttributes } from '../event/circumstances.ts';
+import type { Circumstances } from '../event/circumstances.ts';
 import { assertNoRunaway, currentCause } from '../event/causality.ts';
 import type { EventDefinition, InputOf, InvalidDataPolicy } from '../event/define-event.ts';
 import { completeEvent } from '../event/create-event.ts';
 import type { EncodedEvent, RareAttributes } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
 import { assertNotReserved } from '../event/system-events.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
-import { assertCount, assertSize } from '../schema/event-limits.ts';
+import { assertCount, assertRefusalSize, assertSize } from '../schema/event-limits.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
 import type { Admission } from '../schema/gate.ts';
@@ -56,7 +58,9 @@ export interface Publication<Definition extends EventDefinition = EventDefinitio
 }
 
 export interface PublisherOptions {
-  readonly log: EventLog;
+  readonly log: Pick<EventLog, 'streamState'>;
+  /** As of the log. `isNew`: all ids of its events were made for them. */
+  readonly append: (request: AppendRequest, isNew: boolean) => Promise<AppendOutcome>;
   readonly registry: SchemaRegistry;
   readonly environment: Environment;
   /** The `source` of events whose definition and options name none. */
@@ -72,10 +76,17 @@ export interface DecidedFrom {
   readonly stream: string | undefined;
   /** Who gave the command, of facts that name nobody themselves. */
   readonly actor: Actor | undefined;
+  readonly circumstances: Circumstances;
 }
 
 /** An event that is about to be recorded, and what to tell its publisher. */
 export type Admitted = Admission;
+
+/** What is claimed with events that are recorded. */
+export interface RecordOptions extends Pick<AppendRequest, 'expected' | 'unless'> {
+  /** All ids of the events were made for them. */
+  readonly isNew: boolean;
+}
 
 const NO_OPTIONS: PublishOptions = {};
 
@@ -100,7 +111,10 @@ export class Publisher {
   ): Promise<Published> {
     const pending = this.#admit(definition, data, options);
     const admitted = pending instanceof Promise ? await pending : pending;
-    const outcome = await this.#options.log.append({ events: admitted.events, onDuplicate: 'verify' });
+    const outcome = await this.#options.append(
+      { events: admitted.events, onDuplicate: 'verify' },
+      options.id === undefined,
+    );
     return publishedOf(admitted, appendedOf(outcome), 0);
   }
 
@@ -110,7 +124,8 @@ export class Publisher {
     { unless }: { readonly unless?: readonly Condition[] } = {},
   ): Promise<readonly Published[]> {
     const claims = unless?.map(claimOf);
-    return this.record(await this.#admitAll(publications, undefined), undefined, claims);
+    const admitted = await this.#admitAll(publications, undefined);
+    return this.record(admitted, { isNew: areNew(publications), ...(claims === undefined ? {} : { unless: claims }) });
   }
 
   /** Appends events to one stream if its version is as claimed (G4). A claim of no events is checked against the stream as it is at this moment. */
@@ -124,7 +139,7 @@ export class Publisher {
     assertExpectedVersion(expected);
     const admitted = await this.#admitAll(publications, stream);
     if (admitted.length === 0) await this.#assertVersion(stream, expected);
-    return this.record(admitted, [{ stream, version: expected }]);
+    return this.record(admitted, { isNew: areNew(publications), expected: [{ stream, version: expected }] });
   }
 
   /** Puts facts into a transaction of the caller: recorded if and only if it commits, all or none. */
@@ -141,18 +156,18 @@ export class Publisher {
   /** Records what was admitted, all or none. */
   async record(
     admitted: readonly Admitted[],
-    expected?: readonly { stream: string; version: ExpectedVersion }[],
-    unless?: readonly QueryClaim[],
+    { isNew, expected, unless }: RecordOptions,
   ): Promise<readonly Published[]> {
     assertCount(admitted.length, this.#options.limits);
     if (admitted.length === 0) return [];
     const events = admitted.flatMap((each) => each.events);
-    const outcome = await this.#options.log.append({
+    const request: AppendRequest = {
       events,
       onDuplicate: 'verify',
       ...(expected === undefined ? {} : { expected }),
       ...(unless === undefined ? {} : { unless }),
-    });
+    };
+    const outcome = await this.#options.append(request, isNew);
     const appended = appendedOf(outcome);
     let index = 0;
     return admitted.map((each) => {
@@ -191,6 +206,15 @@ export class Publisher {
     return events;
   }
 
+  /** Errors: LimitExceeded for a refusal that says more than an event may. */
+  assertRefusal(
+    command: string,
+    refusal: { readonly reason: string; readonly message: string; readonly details: JsonValue | undefined },
+  ): void {
+    const { reason, message, details } = refusal;
+    assertRefusalSize(command, JSON.stringify({ reason, message, details }), this.#options.limits);
+  }
+
   async #admitRestDecided(
     facts: readonly Publication[],
     from: DecidedFrom,
@@ -217,7 +241,7 @@ export class Publisher {
           subject: draft.subject ?? from.stream,
           correlationid: draft.correlationid ?? from.correlationid,
           causationid: draft.causationid ?? from.commandId,
-          attributes: attributedTo(draft.attributes, from.actor),
+          attributes: attributedTo(draft.attributes, from),
         },
         environment,
       );
@@ -311,9 +335,20 @@ export class Publisher {
   }
 }
 
-function attributedTo(attributes: RareAttributes | undefined, actor: Actor | undefined): RareAttributes | undefined {
+function areNew(publications: readonly Publication[]): boolean {
+  return publications.every(({ options }) => options?.id === undefined);
+}
+
+/** What a fact says itself of whom it is for, and why, stands. */
+function attributedTo(
+  attributes: RareAttributes | undefined,
+  { actor, circumstances }: Pick<DecidedFrom, 'actor' | 'circumstances'>,
+): RareAttributes | undefined {
+  if (actor === undefined && circumstances.reason === undefined && circumstances.caller === undefined)
+    return attributes;
   const names = attributes?.['authtype'] !== undefined || attributes?.['authid'] !== undefined;
-  return actor === undefined || names ? attributes : { ...attributes, ...actorAttributes(actor) };
+  const who = actor === undefined || names ? {} : actorAttributes(actor);
+  return { ...circumstanceAttributes(circumstances), ...attributes, ...who };
 }
 
 /** Errors: the refusal as an error. */

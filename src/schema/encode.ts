@@ -2,6 +2,8 @@ import { dataInvalid, validate } from './registry.ts';
 import type { Validation } from './registry.ts';
 import { actorAttributes, assertActor } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
+import { assertCircumstances, circumstanceAttributes } from '../event/circumstances.ts';
+import type { Caller } from '../event/circumstances.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { Cause, EventDraft } from '../event/create-event.ts';
 import { checkAttributes } from '../event/cloudevents-attributes.ts';
@@ -33,6 +35,10 @@ export interface PublishOptions {
   readonly tracestate?: string;
   /** On whose behalf: kept as `authtype` and `authid`. A repetition of the fact may name another one; the first stands. */
   readonly actor?: Actor;
+  /** Why: kept as `authreason`. As with the actor, the first one stands. */
+  readonly reason?: string;
+  /** Through what it came, where you publish for others: kept as `authkey` and `authaddress`. */
+  readonly caller?: Caller;
   /** Extension attributes: lower-case letters and digits. */
   readonly extensions?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -105,7 +111,16 @@ function hasAttributes(options: PublishOptions): boolean {
 
 /** The same rules as for an event that comes over HTTP. */
 function assertAttributes(definition: EventDefinition, options: PublishOptions, source: string): void {
-  const { id, time, expirytime, extensions, tags: _tags, actor, ...named } = options;
+  const { id, time, expirytime, extensions, tags: _tags, actor, reason, caller, ...named } = options;
+  assertCircumstances({ reason, caller });
+  const circumstances = circumstanceAttributes({ reason, caller });
+  for (const name of Object.keys(circumstances))
+    if (extensions?.[name] !== undefined)
+      throw new InvalidInput({
+        path: `extensions.${name}`,
+        expected: 'nothing where options.reason or options.caller says it',
+        found: extensions[name],
+      });
   if (actor !== undefined) {
     assertActor(actor);
     for (const name of ['authtype', 'authid'])
@@ -127,6 +142,7 @@ function assertAttributes(definition: EventDefinition, options: PublishOptions, 
       ['expirytime', asTimestamp(expirytime)],
       ...Object.entries(extensions ?? {}),
       ...(actor === undefined ? [] : Object.entries(actorAttributes(actor))),
+      ...Object.entries(circumstances),
     ],
     '',
   );
@@ -137,7 +153,7 @@ function rareAttributes(
   partitionkey: string | undefined,
   tags: string | undefined,
 ): RareAttributes | undefined {
-  const { sequence, expirytime, traceparent, tracestate, extensions, actor } = options;
+  const { sequence, expirytime, traceparent, tracestate, extensions, actor, reason, caller } = options;
   if (
     partitionkey === undefined &&
     tags === undefined &&
@@ -146,13 +162,16 @@ function rareAttributes(
     traceparent === undefined &&
     tracestate === undefined &&
     extensions === undefined &&
-    actor === undefined
+    actor === undefined &&
+    reason === undefined &&
+    caller === undefined
   ) {
     return undefined;
   }
   return {
     ...extensions,
     ...(actor === undefined ? {} : actorAttributes(actor)),
+    ...circumstanceAttributes({ reason, caller }),
     ...(partitionkey === undefined ? {} : { partitionkey }),
     ...(tags === undefined ? {} : { tags }),
     ...(sequence === undefined ? {} : { sequence: String(sequence) }),

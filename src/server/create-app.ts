@@ -8,6 +8,7 @@ import { accessOf } from './access.ts';
 import type { Access } from './access.ts';
 import { BodyBudget, parseBody, readBytes } from './body.ts';
 import type { BodyShare } from './body.ts';
+import { addressesOf } from './caller.ts';
 import { LiveStreams } from './live-streams.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
@@ -84,6 +85,7 @@ function servingOf(system: ServedSystem, options: AppOptions): Serving {
   const maxBodyBytes = count(options.maxBodyBytes ?? 8 * 1_024 * 1_024, 'maxBodyBytes');
   return {
     system,
+    addressOf: addressesOf(options),
     maxBodyBytes,
     bodies: new BodyBudget(maxBodyBytes * BODIES_AT_ONCE),
     maxBatchEvents: count(options.maxBatchEvents ?? 1_000, 'maxBatchEvents'),
@@ -167,6 +169,7 @@ async function requestOf({
     header,
     bytes,
     actor,
+    address: serving.addressOf(context.env?.incoming?.socket.remoteAddress, header('x-forwarded-for')),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Actor } from '../index.ts';
 import type { BodyBudget } from './body.ts';
+import type { AddressOf } from './caller.ts';
 import type { LiveStreams } from './live-streams.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryOf, QueryShape } from './query.ts';
@@ -10,6 +11,7 @@ import type { ServedSystem } from './served-system.ts';
 /** What every route works with. */
 export interface Serving {
   readonly system: ServedSystem;
+  readonly addressOf: AddressOf;
   readonly maxBodyBytes: number;
   readonly bodies: BodyBudget;
   readonly maxBatchEvents: number;
@@ -42,6 +44,8 @@ export interface RouteRequest<Query, Body> {
   readonly header: (name: string) => string | undefined;
   /** Whose key the request carries; undefined: none is needed. */
   readonly actor: Actor | undefined;
+  /** Where the request comes from; undefined: that is not kept. */
+  readonly address: string | undefined;
   /** The body, within the limit. */
   readonly bytes: () => Promise<Uint8Array>;
 }

@@ -159,6 +159,13 @@ const commandLink = z.strictObject({
   accepted: z.boolean(),
   reason: z.string().optional(),
   actor: z.strictObject({ type: z.string(), id: z.string().optional() }).optional().describe('Who gave it.'),
+  because: z.string().optional().describe('Why, as whoever gave it says.'),
+  caller: z
+    .strictObject({ key: z.string().optional(), address: z.string().optional() })
+    .optional()
+    .describe(
+      'Through what it came: the name of the API key, where it names another actor; the address, where the server keeps it.',
+    ),
 });
 const unknownLink = z.strictObject({
   kind: z.literal('unknown'),

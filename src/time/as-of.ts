@@ -9,7 +9,10 @@ export interface AsOf {
   readonly version?: number;
   /** After this place in the log. */
   readonly position?: number;
-  /** At this instant, what happens then included: RFC 3339, a date, or a Date. */
+  /**
+   * At this instant, what happens then included: RFC 3339, a date, or a Date. By whole milliseconds, as events are compared: finer digits are cut
+   * off, of both, so that everything of the same millisecond is included.
+   */
   readonly at?: string | Date;
   /** What `at` means: what had happened by then (`event`, the default), or what was recorded by then. */
   readonly by?: 'event' | 'recorded';

@@ -77,7 +77,7 @@ describe('with API keys', () => {
     expect(events.map(({ id, extensions }) => [id, extensions])).toEqual([
       ['a', { authtype: 'api_key', authid: 'key-9e24b55356ef' }],
       ['b', { authtype: 'api_key', authid: 'shop-backend' }],
-      ['c', { authtype: 'app_user', authid: 'ada' }],
+      ['c', { authtype: 'app_user', authid: 'ada', authkey: 'shop-backend' }],
     ]);
   });
 

@@ -17,6 +17,7 @@ interface CommandOptions extends AccessOptions {
   readonly expectedVersion?: string;
   readonly correlationid?: string;
   readonly actor?: string;
+  readonly reason?: string;
 }
 
 interface CommandJson {
@@ -37,6 +38,7 @@ export function commandCommand(program: Command, terminal: Terminal, exit: (code
     .option('--expected-version <version>', 'only if its stream is there: a number, none or exists')
     .option('--correlationid <id>', 'the conversation it belongs to')
     .option('--actor <type:id>', 'who gives it, kept with its facts: user:anna')
+    .option('--reason <text>', 'why, kept with its outcome and its facts')
     .addHelpText('after', `\nExample:\n  thereupon command shop.cancel-order --data '{"orderId":"17"}' --id cancel-17`)
     .action(async (name: string | undefined, options: CommandOptions) => {
       if (name === undefined) {
@@ -77,6 +79,7 @@ async function execute(name: string, data: unknown, options: CommandOptions, ter
     ...(options.expectedVersion === undefined ? {} : { 'thereupon-expected-version': options.expectedVersion }),
     ...(options.correlationid === undefined ? {} : { 'thereupon-correlation-id': options.correlationid }),
     ...actorHeaders(options.actor),
+    ...(options.reason === undefined ? {} : { 'thereupon-reason': encodeHeaderValue(options.reason, 'reason') }),
   };
   return withSystem(options, terminal, 'write', async ({ api }) => {
     try {

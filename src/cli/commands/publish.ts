@@ -34,6 +34,7 @@ export interface PublishOptions extends AccessOptions, Readonly<Partial<Record<(
   readonly id?: string;
   readonly attribute?: readonly string[];
   readonly actor?: string;
+  readonly reason?: string;
 }
 
 export function publishCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
@@ -48,6 +49,7 @@ export function publishCommand(program: Command, terminal: Terminal, exit: (code
     .option('--source <uri>', 'who says so; with the id it identifies the event (default: /cli)')
     .option('--id <id>', 'give your own to make a repetition harmless (default: a new one)')
     .option('--actor <type:id>', 'on whose behalf: user:anna')
+    .option('--reason <text>', 'why, kept with it')
     .option('-a, --attribute <name=value>', 'another attribute, such as an extension; may be repeated', collect);
   for (const name of ATTRIBUTES) command.option(`--${name} <text>`, DESCRIPTIONS[name]);
   command
@@ -94,6 +96,7 @@ export async function eventFrom(
     if (value !== undefined) event[name] = value;
   }
   if (options.actor !== undefined) Object.assign(event, actorAttributes(parseActor(options.actor)));
+  if (options.reason !== undefined) event['authreason'] = options.reason;
   for (const given of options.attribute ?? []) {
     const split = given.indexOf('=');
     if (split < 1) throw new UsageError(`--attribute: expected name=value, found ${JSON.stringify(given)}`);

@@ -23,6 +23,8 @@ type LinkJson =
       readonly accepted: boolean;
       readonly reason?: string;
       readonly actor?: { readonly type: string; readonly id?: string };
+      readonly because?: string;
+      readonly caller?: { readonly key?: string; readonly address?: string };
     }
   | { readonly kind: 'unknown'; readonly id: string };
 
@@ -149,6 +151,21 @@ function commandChainOf({ command, causes, events }: CommandCausesJson): string 
   return `${lineOf(command)}\n${facts.join('')}${chain.join('')}`;
 }
 
+/** Through what it came, and why. */
+function howOf(key: unknown, address: unknown, reason: unknown): string {
+  const said = [
+    ['with key', key],
+    ['from', address],
+    ['because', reason],
+  ] as const;
+  return said.map(([how, what]) => (what === undefined ? '' : `, ${how} ${printable(textOf(what))}`)).join('');
+}
+
+/** Attributes are texts, numbers or booleans. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 function whoOf(type: unknown, id: unknown): string {
   return printable(
     [type, id]
@@ -173,15 +190,16 @@ function treeOf(effects: readonly TreeJson[], depth: number): string {
 function lineOf(link: LinkJson): string {
   switch (link.kind) {
     case 'event': {
-      const { type, stream, version, recordedtime, id, authtype, authid } = link.event;
+      const { type, stream, version, recordedtime, id, authtype, authid, authkey, authaddress, authreason } =
+        link.event;
       const who = authtype === undefined ? '' : `, for ${whoOf(authtype, authid)}`;
       const by = link.publishedBy === undefined ? '' : `, by ${printable(link.publishedBy)}`;
-      return `${printable(type)}  ${printable(stream)}@${version}${by}${who}  ${recordedtime}  ${printable(id)}`;
+      return `${printable(type)}  ${printable(stream)}@${version}${by}${who}${howOf(authkey, authaddress, authreason)}  ${recordedtime}  ${printable(id)}`;
     }
     case 'command': {
       const outcome = link.accepted ? '' : `, refused: ${printable(link.reason ?? '')}`;
       const who = link.actor === undefined ? '' : `, for ${whoOf(link.actor.type, link.actor.id)}`;
-      return `command ${printable(link.name)}${who}${outcome}  ${link.time}  ${printable(link.id)}`;
+      return `command ${printable(link.name)}${who}${howOf(link.caller?.key, link.caller?.address, link.because)}${outcome}  ${link.time}  ${printable(link.id)}`;
     }
     case 'unknown':
       return `something outside, or that was removed  ${printable(link.id)}`;

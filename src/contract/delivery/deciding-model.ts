@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AppendRequest, EventLog } from '../../channel/event-log.ts';
 import type { CommandOutcome } from '../../decider/command-outcome.ts';
 import { StoreUnavailable } from '../../errors.ts';
+import type { EncodedEvent } from '../../event/event.ts';
+import { tagsAttribute } from '../../event/tags.ts';
 import type { System } from '../../open.ts';
+import type { Store } from '../../store.ts';
 import { seededRandom } from '../../system/random.ts';
 import type { TestSystem } from '../../testing/index.ts';
 import type { ContractSuite } from '../contract-case.ts';
@@ -25,8 +29,14 @@ const MOST = 40;
 const ROUNDS = 12;
 const AT_ONCE = 16;
 
+/**
+ * What is told beside the commands, without a decision: one fact; several, of several accounts; one that may be told again under its id; one that
+ * another process records.
+ */
+type Telling = 'publish' | 'publish-all' | 'tell' | 'elsewhere';
+
 interface Sketch {
-  readonly kind: 'deposit' | 'withdraw' | 'transfer' | 'grant' | 'publish' | 'repeat';
+  readonly kind: 'deposit' | 'withdraw' | 'transfer' | 'grant' | 'repeat' | Telling;
   readonly from: string;
   readonly to: string;
   readonly amount: number;
@@ -34,7 +44,7 @@ interface Sketch {
 }
 
 /** What a command is when it is executed again: the same. */
-type Issued = Sketch & { readonly kind: Exclude<Sketch['kind'], 'publish' | 'repeat'> };
+type Issued = Sketch & { readonly kind: Exclude<Sketch['kind'], Telling | 'repeat'> };
 
 /** Money by account, as of a place in the log. */
 type Balances = ReadonlyMap<string, number>;
@@ -56,13 +66,19 @@ export const decidingModelCases: ContractSuite = (bench) =>
     async 'of random commands at once each outcome is the one that the history before it demands, whatever fails (G2, G4)'(
       stage,
     ) {
-      for (const seed of [1, 2]) {
+      for (const seed of seeds()) {
         const random = seededRandom(seed);
         let isFaulty = false;
         const interceptor = faulty(() => (isFaulty ? random.next() : 1));
         const account = accounts({ snapshot: { every: 7 }, attempts: 200 });
         const deciders = [account, { ...transfers(account), attempts: 200 }, { ...grants, attempts: 200 }];
-        const test = await stage.start({ deciders }, { interceptor, seed });
+        let elsewhere: EventLog | undefined;
+        // Only looks: what another process records goes to the store itself.
+        const broken = (store: Store) => {
+          elsewhere = store.log;
+          return store;
+        };
+        const test = await stage.start({ deciders }, { interceptor, seed, broken });
         const outcomes = new Map<string, { readonly sketch: Issued; readonly outcome: CommandOutcome }>();
         const issued: Issued[] = [];
         for (let round = 0; round < ROUNDS; round += 1) {
@@ -71,8 +87,8 @@ export const decidingModelCases: ContractSuite = (bench) =>
           const results = await inTime(
             test,
             sketches.map(async (sketch) => {
-              if (sketch.kind === 'publish')
-                return void (await test.system.publish(Deposited, { account: sketch.from, amount: sketch.amount }));
+              if (sketch.kind === 'elsewhere') return void (await elsewhere?.append(fromElsewhere(sketch)));
+              if (isTelling(sketch)) return tell(test.system, sketch, random);
               const own =
                 sketch.kind === 'repeat' ? issued[Math.floor(random.next() * issued.length)] : (sketch as Issued);
               if (own === undefined) return;
@@ -93,6 +109,12 @@ export const decidingModelCases: ContractSuite = (bench) =>
       }
     },
   });
+
+/** Two in the suite; `MODEL_RUNS` asks for more, from `MODEL_SEED`. */
+function seeds(): readonly number[] {
+  const { MODEL_RUNS: runs = '2', MODEL_SEED: first = '1' } = process.env;
+  return Array.from({ length: Number(runs) }, (_, index) => Number(first) + index);
+}
 
 /** Lets time pass for those who wait for their next attempt. */
 async function inTime(
@@ -121,9 +143,59 @@ function sketchOf(random: { next(): number }, id: string): Sketch {
     'transfer',
     'grant',
     'publish',
+    'publish-all',
+    'tell',
+    'elsewhere',
     'repeat',
   ]);
   return { kind, from: pick(names), to: pick(names), amount: 1 + Math.floor(random.next() * 5), id };
+}
+
+function isTelling(sketch: Sketch): sketch is Sketch & { readonly kind: Exclude<Telling, 'elsewhere'> } {
+  return sketch.kind === 'publish' || sketch.kind === 'publish-all' || sketch.kind === 'tell';
+}
+
+function fromElsewhere({ from: account, amount, id }: Sketch): AppendRequest {
+  const event: EncodedEvent = {
+    id,
+    source: '/elsewhere',
+    type: Deposited.type,
+    schemaVersion: 1,
+    stream: `account-${account}`,
+    subject: `account-${account}`,
+    time: '2024-01-01T00:00:00Z',
+    correlationid: id,
+    causationid: undefined,
+    encoding: 'json',
+    data: JSON.stringify({ account, amount }),
+    attributes: { tags: tagsAttribute([`holder:${account.slice(0, 1)}`]) },
+  };
+  return { events: [event], onDuplicate: 'verify' };
+}
+
+async function tell(
+  system: System,
+  { kind, from, to, amount }: Sketch & { readonly kind: Exclude<Telling, 'elsewhere'> },
+  random: { next(): number },
+): Promise<void> {
+  const data = { account: from, amount };
+  switch (kind) {
+    case 'publish':
+      return void (await system.publish(Deposited, data));
+    case 'publish-all':
+      return void (await system.publishAll([
+        { event: Deposited, data },
+        { event: Deposited, data: { account: to, amount } },
+        { event: Deposited, data },
+      ]));
+    case 'tell':
+      // Few ids, so that many are told again. What an id says it always says.
+      return void (await system.publish(
+        Deposited,
+        { account: from, amount: 1 },
+        { id: `told-${from}-${Math.floor(random.next() * 8)}`, time: '2024-01-01T00:00:00Z' },
+      ));
+  }
 }
 
 function execute(system: System, { kind, from, to, amount, id }: Issued): Promise<CommandOutcome> {

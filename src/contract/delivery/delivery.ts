@@ -5,6 +5,8 @@ import { boundingCases } from './bounding.ts';
 import { chainingCases } from './chaining.ts';
 import { correctingCases } from './correcting.ts';
 import { decidingAcrossCases } from './deciding-across.ts';
+import { decidingBesideCases } from './deciding-beside.ts';
+import { decidingLimitsCases } from './deciding-limits.ts';
 import { decidingModelCases } from './deciding-model.ts';
 import { decidingCases } from './deciding.ts';
 import { enduringCases } from './enduring.ts';
@@ -59,6 +61,8 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...decidingAcrossCases(bench),
   ...snapshottingCases(bench),
   ...upcastingCases(bench),
+  ...decidingBesideCases(bench),
+  ...decidingLimitsCases(bench),
   ...decidingModelCases(bench),
   ...explainingCases(bench),
   ...modellingCases(bench),

@@ -33,7 +33,10 @@ function tooMany(question: Question, step: string, written: readonly Located[]):
   const keyword = isNode(question.node) && Array.isArray(question.node.items) ? 'additionalItems' : 'items';
   const reason = `{writer} allows an item here, and {reader} allows none`;
   const own = written.find(({ document }) => document === question.prover.writer);
-  return { ...gap(question, { difference: 'items', keyword, reason, written: own ?? [] }), place: [step] };
+  return {
+    ...gap(question, { difference: 'items', keyword, reason, written: own ?? [] }),
+    place: question.prover.whole.behind(step),
+  };
 }
 
 const contains: KeywordRule = {

@@ -111,7 +111,7 @@ function findingOf(
   const names = isBackward ? ['the old schema', 'the new schema'] : ['the new schema', 'the old schema'];
   const [was, is] = [textOf(old.value), textOf(young.value)];
   const why = reason.replaceAll('{writer}', names[0] ?? '').replaceAll('{reader}', names[1] ?? '');
-  const where = placeText(place);
+  const where = placeText(place.steps());
   const rule = RULES[difference][isBackward ? 0 : 1];
   return {
     rule,

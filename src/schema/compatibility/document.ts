@@ -156,44 +156,85 @@ const SILENT = new Set(
 /** Keywords whose members are not keywords. */
 const MAPS = new Set('properties patternProperties dependentSchemas dependentRequired dependencies'.split(' '));
 
-/** Whether two schemas are the same as written, and so is all that they refer to. */
-export function sameMeaning(left: Located, right: Located): boolean {
-  return same(left, right, { isMap: false, assumed: new Set() });
-}
-
-interface Comparing {
+/** Two schemas that have to be the same. `from`: the pair which that follows from. */
+interface Pair {
+  readonly left: Located;
+  readonly right: Located;
   readonly isMap: boolean;
-  readonly assumed: ReadonlySet<string>;
+  readonly from: Pair | undefined;
 }
 
-function same(left: Located, right: Located, { isMap, assumed }: Comparing): boolean {
-  if (left.document === right.document && left.pointer === right.pointer) return true;
-  if (left.document.earlyDraft !== right.document.earlyDraft) return false;
-  const pair = `${identityOf(left)} ${identityOf(right)}`;
-  if (assumed.has(pair)) return true;
+/** What is known of pairs of schemas by the document of the left one: documents do not change. */
+const known = new WeakMap<SchemaDocument, Map<string, boolean>>();
+
+/**
+ * Whether two schemas are the same as written, and so is all that they refer to.
+ *
+ * They are unless something under them is found to differ. So each pair is looked at once, and that two are the same is remembered when nothing is left
+ * to look at; that they differ, of a pair and all that it was come to from, at once.
+ */
+export function sameMeaning(left: Located, right: Located): boolean {
+  let memory = known.get(left.document);
+  if (memory === undefined) known.set(left.document, (memory = new Map()));
+  const assumed = new Set<string>();
+  const pending: Pair[] = [{ left, right, isMap: false, from: undefined }];
+  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
+    if (pair.left.document === pair.right.document && pair.left.pointer === pair.right.pointer) continue;
+    const name = nameOf(pair);
+    if (assumed.has(name)) continue;
+    const before = memory.get(name);
+    if (before === true) continue;
+    const parts = before === false ? undefined : partsOf(pair);
+    if (parts === undefined) {
+      for (let each: Pair | undefined = pair; each !== undefined; each = each.from) memory.set(nameOf(each), false);
+      return false;
+    }
+    assumed.add(name);
+    // The first part is looked at first.
+    pending.push(...parts.toReversed());
+  }
+  for (const name of assumed) memory.set(name, true);
+  return true;
+}
+
+function nameOf({ left, right, isMap }: Pair): string {
+  return `${identityOf(left)} ${identityOf(right)}${isMap ? ' map' : ''}`;
+}
+
+/** The pairs that have to be the same, too; undefined: these differ already. */
+function partsOf(from: Pair): readonly Pair[] | undefined {
+  const { left, right, isMap } = from;
+  if (left.document.earlyDraft !== right.document.earlyDraft) return undefined;
   const one = left.node;
   const other = right.node;
-  if (typeof one !== 'object' || one === null || typeof other !== 'object' || other === null) return one === other;
-  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  if (typeof one !== 'object' || one === null || typeof other !== 'object' || other === null)
+    return one === other ? [] : undefined;
+  if (Array.isArray(one) !== Array.isArray(other)) return undefined;
   const names = namesOf(one, isMap);
-  if (names.length !== namesOf(other, isMap).length) return false;
-  const within = new Set(assumed).add(pair);
-  return names.every((name) => {
-    if (!Object.hasOwn(other, name)) return false;
+  if (names.length !== namesOf(other, isMap).length) return undefined;
+  const parts: Pair[] = [];
+  for (const name of names) {
+    if (!Object.hasOwn(other, name)) return undefined;
     const [mine, its] = [childOf(left, name), childOf(right, name)];
-    if (isMap) return same(mine, its, { isMap: false, assumed: within });
-    if (name === '$ref') return sameTarget(mine, its, within);
-    if (name === 'const' || name === 'enum') return sameJson(mine.node, its.node);
-    return same(mine, its, { isMap: MAPS.has(name), assumed: within });
-  });
+    if (isMap) parts.push({ left: mine, right: its, isMap: false, from });
+    else if (name === '$ref') {
+      const targets = targetsOf(mine, its);
+      if (targets === undefined) return undefined;
+      for (const [target, referred] of targets) parts.push({ left: target, right: referred, isMap: false, from });
+    } else if (name === 'const' || name === 'enum') {
+      if (!sameJson(mine.node, its.node)) return undefined;
+    } else parts.push({ left: mine, right: its, isMap: MAPS.has(name), from });
+  }
+  return parts;
 }
 
-function sameTarget(left: Located, right: Located, assumed: ReadonlySet<string>): boolean {
-  if (typeof left.node !== 'string' || left.node !== right.node) return false;
+/** What two references refer to; undefined: to different things. Nothing, where neither document holds it and both look for it in the same place. */
+function targetsOf(left: Located, right: Located): readonly (readonly [Located, Located])[] | undefined {
+  if (typeof left.node !== 'string' || left.node !== right.node) return undefined;
   const [target, its] = [left.document.resolve(left, left.node), right.document.resolve(right, left.node)];
-  if (target !== undefined && its !== undefined) return same(target, its, { isMap: false, assumed });
-  // Neither document holds it: what it means elsewhere is the same if it is looked for in the same place.
-  return target === its && childOf(left.document.root, '$id').node === childOf(right.document.root, '$id').node;
+  if (target !== undefined && its !== undefined) return [[target, its]];
+  const isSame = target === its && childOf(left.document.root, '$id').node === childOf(right.document.root, '$id').node;
+  return isSame ? [] : undefined;
 }
 
 function namesOf(node: object, isMap: boolean): string[] {

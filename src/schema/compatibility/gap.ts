@@ -2,6 +2,7 @@ import type { JsonValue } from '../../event/json.ts';
 import { isNode } from './document.ts';
 import type { Located, SchemaDocument } from './document.ts';
 import type { Difference } from './rules.ts';
+import type { Place } from './place.ts';
 import type { Conjunction, Shape } from './shape.ts';
 
 /** One side of a difference: where a schema says it, and what it says. */
@@ -13,8 +14,7 @@ export interface Saying {
 /** Something that the writer's schema allows and the reader's does not, or may not. */
 export interface Gap {
   readonly difference: Difference;
-  /** Steps from the whole instance: names of properties, `[2]`, `[]` for any item, `{^x}` for names that match, `*` for any other. */
-  readonly place: readonly string[];
+  readonly place: Place;
   /** Undefined until the nearest place is known that the writer's schema has. */
   readonly written: Saying | undefined;
   readonly read: Saying;
@@ -35,6 +35,8 @@ export interface Question {
 export interface Proving {
   /** The document whose instances are read. */
   readonly writer: SchemaDocument;
+  /** The place of all that is found: places inside are behind steps of it. */
+  readonly whole: Place;
   /** What an object that says nothing about other properties means for them where it writes. */
   readonly undeclared: 'possible' | 'absent';
   /** While nobody wants to know more than whether there is a gap. */
@@ -64,7 +66,7 @@ export function gap(
   const { difference, keyword, reason, written = [keyword] } = found;
   return {
     difference,
-    place: [],
+    place: prover.whole,
     written: isPlace(written)
       ? { pointer: written.pointer, value: written.node }
       : sayingOf(shape, prover.writer, written),
@@ -94,12 +96,29 @@ function saying({ pointer, node }: Located, keyword: string): Saying {
   return { pointer: value === undefined ? pointer : `${pointer}/${keyword}`, value };
 }
 
+/** Places of one difference between two schemas that are told: definitions which are referred to twice, again and again, have it in more than can be. */
+const MOST_PLACES = 16;
+/** More findings than these say nothing new. */
+const MOST_GAPS = 500;
+
+/** Each difference at each place once, and of too many the first ones: where there are gaps there stay some. */
 export function unique(gaps: readonly Gap[]): readonly Gap[] {
   const known = new Set<string>();
-  return gaps.filter(({ difference, place, read }) => {
-    const key = `${difference} ${read.pointer} ${place.join('/')}`;
-    return !known.has(key) && known.add(key);
-  });
+  const places = new Map<string, number>();
+  const found: Gap[] = [];
+  for (const each of gaps) {
+    const difference = `${each.difference} ${each.read.pointer}`;
+    const key = `${difference} ${each.place.id}`;
+    if (known.has(key)) continue;
+    known.add(key);
+    const between = `${difference} ${each.written?.pointer ?? ''}`;
+    const count = places.get(between) ?? 0;
+    if (count >= MOST_PLACES) continue;
+    places.set(between, count + 1);
+    found.push(each);
+    if (found.length >= MOST_GAPS) break;
+  }
+  return found;
 }
 
 /** That whole numbers have to be safe ones, as zod's do, goes without saying where numbers have to be whole. */
@@ -114,7 +133,7 @@ export function withoutSafeBounds(gaps: readonly Gap[]): readonly Gap[] {
 }
 
 function schemaOf({ place, read: { pointer } }: Gap): string {
-  return `${place.join('/')} ${pointer.slice(0, pointer.lastIndexOf('/'))}`;
+  return `${place.id} ${pointer.slice(0, pointer.lastIndexOf('/'))}`;
 }
 
 /** The start of a value's JSON text. */

@@ -56,12 +56,12 @@ function ofMember(
     const reason = `{writer} allows this property, and {reader} allows no property that it does not name`;
     const own = member.find(({ document }) => document === prover.writer);
     const found = { difference: 'property', keyword: 'additionalProperties', reason, written: own ?? [] } as const;
-    return [{ ...gap(question, found), place: [name] }];
+    return [{ ...gap(question, found), place: prover.whole.behind(name) }];
   }
   if (member.length > 0) return gaps;
   const reason = `{writer} does not declare this property and, being open, allows anything by that name, and {reader} demands a certain form`;
   const found = gap({ ...question, target }, { difference: 'undeclared', keyword: '', reason, written: [] });
-  return [{ ...found, place: [name] }];
+  return [{ ...found, place: prover.whole.behind(name) }];
 }
 
 function ofPattern(question: Question, pattern: string, target: Located): readonly Gap[] {
@@ -87,7 +87,7 @@ function ofUndeclared(
         ? `{writer} allows properties that it does not name, and {reader} allows none`
         : `{writer} allows anything for properties that it does not name, and {reader} demands a certain form`,
   });
-  const openGap = { ...open, place: ['*'] };
+  const openGap = { ...open, place: prover.whole.behind('*') };
   const perGroup = groupsOf(question).map((group) => {
     const patterns = [...group.patterns].filter(([pattern]) => !covered.has(pattern));
     const gaps = patterns.flatMap(([pattern, schema]) => prover.below([`{${pattern}}`], conjunction([schema]), target));
@@ -107,13 +107,13 @@ function groupsOf({ shape, prover }: Question): readonly PropertyGroup[] {
 const required: KeywordRule = {
   keywords: ['required'],
   gaps(question) {
-    const { shape, node } = question;
+    const { shape, node, prover } = question;
     if (!shape.kinds.has('object')) return [];
     const missing = namesIn(node.required).filter((name) => !shape.required.has(name));
     const reason = `{writer} allows objects without this property, and {reader} demands it`;
     return missing.map((name) => ({
       ...gap(question, { difference: 'required', keyword: 'required', reason }),
-      place: [name],
+      place: prover.whole.behind(name),
     }));
   },
 };
@@ -139,7 +139,7 @@ const names: KeywordRule = {
     const reason = `{writer} allows names of properties that {reader} refuses`;
     return refused.map(([place]) => ({
       ...gap(question, { difference: 'names', keyword: 'propertyNames', reason }),
-      place: [place],
+      place: prover.whole.behind(place),
     }));
   },
 };
@@ -173,7 +173,7 @@ function ofDependent(question: Question, keyword: string, name: string, dependen
       keyword,
       reason: `{writer} allows ${name} without ${other}, and {reader} demands both`,
     }),
-    place: [other],
+    place: prover.whole.behind(other),
   }));
 }
 

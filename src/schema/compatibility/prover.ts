@@ -8,6 +8,9 @@ import type { Gap, KeywordRule, Proving, Question } from './gap.ts';
 import { areCrossed, kindOf, kindsOf, valuesOf } from './keywords.ts';
 import type { Kind } from './keywords.ts';
 import { memberOf, sizeOf } from './members.ts';
+import { Place } from './place.ts';
+import { FEW_WITHIN, MOST_WITHIN, TooDeep } from './nesting.ts';
+import type { Asked, Provisional } from './nesting.ts';
 import { OBJECT_RULES } from './objects.ts';
 import { SCALAR_RULES, ofKind, sizes } from './scalars.ts';
 import { and, conjunction, keyOf, shapeOf } from './shape.ts';
@@ -35,48 +38,123 @@ interface UnderWay {
  * 1. No gaps means shown: every instance of `whole` is valid under `target`. A gap may be a failure to show.
  * 2. A question that comes up again below itself, of a part of the instance, counts as answered: instances are finite, so that is induction over
  *    their size. One that comes up again of the same instance is a circle and shows nothing.
- * 3. An answer is kept only if it rests on no question that is still under way.
+ * 3. An answer is kept for ever only if it rests on no question that is still under way. One that does is kept while all that it rests on are, and is
+ *    used only as deep in the instance as it was found or deeper: so what it takes as answered is of a part of the instance there, too.
+ * 4. However deep questions are within each other, the stack is not: one that is too deep is answered by itself, and then all is asked again.
  */
 export class Prover implements Proving {
   readonly writer: SchemaDocument;
   readonly undeclared: 'possible' | 'absent';
+  readonly whole = Place.ofWhole();
   readonly #shapes = new Map<string, Shape>();
   readonly #answers = new Map<string, readonly Gap[]>();
   /** Of questions that were asked only whether they hold. */
   readonly #firstGaps = new Map<string, readonly Gap[]>();
   readonly #underWay = new Map<string, UnderWay>();
   readonly #emptiness = new Map<string, boolean | 'under way'>();
+  readonly #provisional = new Map<string, Provisional>();
+  /** Keys of provisional answers by the latest question that they rest on. */
+  readonly #untilEnd = new Map<number, string[]>();
   #depth = 0;
+  #within = 0;
+  #mostWithin = FEW_WITHIN;
   isHurried = false;
   #questions = 0;
   /** The earliest question under way that the present answer rests on. */
   #restsOn = Number.POSITIVE_INFINITY;
+  /** And the latest; -1: it rests on none. */
+  #restsUpTo = -1;
 
   constructor(writer: SchemaDocument, undeclared: 'possible' | 'absent') {
     this.writer = writer;
     this.undeclared = undeclared;
   }
 
-  check(given: Conjunction, asked: Located): readonly Gap[] {
+  check(given: Conjunction, to: Located): readonly Gap[] {
     const whole = { ...given, parts: given.parts.map(followed) };
-    const target = followed(asked);
+    const target = followed(to);
     const { node } = target;
     if (node !== false && !isNode(node)) return [];
     if (whole.parts.some((part) => sameMeaning(part, target))) return [];
     const key = `${keyOf(whole)} | ${identityOf(target)}`;
     const known = this.#answers.get(key) ?? (this.isHurried ? this.#firstGaps.get(key) : undefined);
     if (known !== undefined) return known;
+    const provisional = this.#provisional.get(key);
+    if (
+      provisional !== undefined &&
+      this.#depth >= provisional.depth &&
+      (provisional.gaps.length === 0 || this.isHurried || !provisional.isHurried)
+    ) {
+      this.#restOn(provisional.restsOn, provisional.restsUpTo);
+      return provisional.gaps;
+    }
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) {
       if (underWay.depth === this.#depth)
         return [this.#unshown(whole, target, 'the schemas refer to themselves in a circle')];
-      this.#restsOn = Math.min(this.#restsOn, underWay.order);
+      this.#restOn(underWay.order, underWay.order);
       return [];
     }
     this.#questions += 1;
     if (this.isExhausted)
       return [this.#unshown(whole, target, `the schemas are too intricate: more than ${MOST_QUESTIONS} questions`)];
-    return this.#answer(key, whole, target);
+    const asked: Asked = { key, whole, target, isHurried: this.isHurried };
+    if (this.#within === 0) return this.#askInTurn(asked);
+    return this.#askWithin(asked, () => this.#answer(key, whole, target));
+  }
+
+  #restOn(earliest: number, latest: number): void {
+    this.#restsOn = Math.min(this.#restsOn, earliest);
+    this.#restsUpTo = Math.max(this.#restsUpTo, latest);
+  }
+
+  /** Asks what is too deep within a question before the question itself. */
+  #askInTurn(first: Asked): readonly Gap[] {
+    const waiting = [first];
+    for (;;) {
+      const asked = waiting.at(-1) ?? first;
+      this.isHurried = asked.isHurried;
+      try {
+        const { key, whole, target } = asked;
+        const gaps = this.#askWithin(asked, () => {
+          if (target !== undefined) return this.#answer(key, whole, target);
+          this.#findEmpty(keyOf(whole), whole);
+          return [];
+        });
+        waiting.pop();
+        if (waiting.length === 0) return gaps;
+      } catch (error) {
+        if (!(error instanceof TooDeep)) throw error;
+        this.#beginAnew();
+        const isCircle = waiting.some(
+          ({ key, isHurried }) => key === error.asked.key && isHurried === error.asked.isHurried,
+        );
+        if (!isCircle) waiting.push(error.asked);
+        else if (this.#mostWithin < MOST_WITHIN) this.#mostWithin *= 2;
+        // What is left counts as not shown.
+        else this.#questions = Number.POSITIVE_INFINITY;
+      }
+    }
+  }
+
+  #askWithin<Answer>(asked: Asked, answer: () => Answer): Answer {
+    if (this.#within >= this.#mostWithin && !this.isExhausted) throw new TooDeep(asked);
+    this.#within += 1;
+    const found = answer();
+    this.#within -= 1;
+    return found;
+  }
+
+  /** Nothing is under way any more; what was found stays. */
+  #beginAnew(): void {
+    this.#within = 0;
+    this.#depth = 0;
+    this.#restsOn = Number.POSITIVE_INFINITY;
+    this.#restsUpTo = -1;
+    this.#underWay.clear();
+    this.#provisional.clear();
+    this.#untilEnd.clear();
+    for (const [key, known] of this.#emptiness) if (known === 'under way') this.#emptiness.delete(key);
   }
 
   get isExhausted(): boolean {
@@ -85,8 +163,9 @@ export class Prover implements Proving {
 
   #answer(key: string, whole: Conjunction, target: Located): readonly Gap[] {
     const order = this.#underWay.size;
-    const before = this.#restsOn;
+    const before = [this.#restsOn, this.#restsUpTo] as const;
     this.#restsOn = Number.POSITIVE_INFINITY;
+    this.#restsUpTo = -1;
     this.#underWay.set(key, { depth: this.#depth, order });
     const place = sayingOf(this.shapeOf(whole), this.writer, []);
     const gaps = unique(withoutSafeBounds(this.#ask(whole, target))).map((found) => ({
@@ -94,9 +173,26 @@ export class Prover implements Proving {
       written: found.written ?? place,
     }));
     this.#underWay.delete(key);
-    if (this.#restsOn >= order) (this.isHurried && gaps.length > 0 ? this.#firstGaps : this.#answers).set(key, gaps);
-    this.#restsOn = Math.min(before, this.#restsOn >= order ? Number.POSITIVE_INFINITY : this.#restsOn);
+    for (const ended of this.#untilEnd.get(order) ?? []) this.#provisional.delete(ended);
+    this.#untilEnd.delete(order);
+    if (this.#restsOn >= order) {
+      (this.isHurried && gaps.length > 0 ? this.#firstGaps : this.#answers).set(key, gaps);
+      [this.#restsOn, this.#restsUpTo] = before;
+      return gaps;
+    }
+    // That it rested on itself, too, is settled: what rests on earlier ones alone is left.
+    this.#keepProvisionally(key, gaps, Math.min(this.#restsUpTo, order - 1));
+    this.#restOn(...before);
     return gaps;
+  }
+
+  #keepProvisionally(key: string, gaps: readonly Gap[], restsUpTo: number): void {
+    this.#restsUpTo = restsUpTo;
+    const { isHurried } = this;
+    this.#provisional.set(key, { gaps, depth: this.#depth, isHurried, restsOn: this.#restsOn, restsUpTo });
+    const keys = this.#untilEnd.get(restsUpTo);
+    if (keys === undefined) this.#untilEnd.set(restsUpTo, [key]);
+    else keys.push(key);
   }
 
   #ask(whole: Conjunction, target: Located): readonly Gap[] {
@@ -199,7 +295,10 @@ export class Prover implements Proving {
     this.#depth += 1;
     const gaps = this.check(whole, target);
     this.#depth -= 1;
-    return gaps.map((found) => ({ ...found, place: [...steps, ...found.place] }));
+    return gaps.map((found) => ({
+      ...found,
+      place: steps.reduceRight((place, step) => place.behind(step), found.place),
+    }));
   }
 
   shapeOf(whole: Conjunction): Shape {
@@ -218,13 +317,23 @@ export class Prover implements Proving {
     const key = keyOf(whole);
     const known = this.#emptiness.get(key);
     if (known !== undefined) return known === true;
+    if (this.isExhausted && this.#within >= this.#mostWithin) return false;
+    const isHurried = true;
+    if (this.#within === 0) return this.#findEmpty(key, whole);
+    return this.#askWithin({ key: `empty: ${key}`, whole, target: undefined, isHurried }, () =>
+      this.#findEmpty(key, whole),
+    );
+  }
+
+  #findEmpty(key: string, whole: Conjunction): boolean {
     this.#emptiness.set(key, 'under way');
-    const before = this.#restsOn;
+    const before = [this.#restsOn, this.#restsUpTo] as const;
     this.#restsOn = Number.POSITIVE_INFINITY;
+    this.#restsUpTo = -1;
     const isEmpty = this.#hasNoSort(whole);
     if (isEmpty && this.#restsOn < Number.POSITIVE_INFINITY) this.#emptiness.delete(key);
     else this.#emptiness.set(key, isEmpty);
-    this.#restsOn = Math.min(before, this.#restsOn);
+    this.#restOn(...before);
     return isEmpty;
   }
 

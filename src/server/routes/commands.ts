@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InvalidInput, StreamVersionConflict, UnknownCommand, assertActor, decodeHeaderValue } from '../../index.ts';
 import type { Actor, CommandOutcome } from '../../index.ts';
+import { callerOf, reasonOf } from '../caller.ts';
 import { claimedVersion } from '../expected-version.ts';
 import { problem, problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
@@ -34,14 +35,17 @@ const executeCommand = route({
   requestHeaders: {
     'Thereupon-Command-Id':
       'The id of the command. Give one to make a repetition harmless; without, each request is a command of its own.',
-    'Idempotency-Key': 'As `Thereupon-Command-Id`.',
+    'Idempotency-Key':
+      'As `Thereupon-Command-Id`: 1 to 2,048 bytes, in quotes (a string of RFC 9651) or without, which is the same key. Where both are given they have to agree.',
     'Thereupon-Correlation-Id': 'The conversation that the command belongs to. Default: its own id.',
     'ce-authtype':
       'Who gives the command, as in events: `user`, `app_user`, `service_account`, `api_key`, `system`, `unauthenticated` or `unknown`. Default: `api_key`, where the request carries one.',
     'ce-authid': 'Which one of these.',
+    'Thereupon-Reason': 'Why, percent-encoded as `ce-` headers are: kept with the outcome and the facts.',
     'Thereupon-Expected-Version':
       'The version that the stream of the command must have: a number, `none`, `exists` or `any`; else 409.',
-    'If-Match': 'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*`; else 412.',
+    'If-Match':
+      'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*`; else 412. Where both are given they have to agree.',
   },
   answers: {
     200: {
@@ -75,13 +79,18 @@ async function execute(request: RouteRequest<unknown, unknown>): Promise<Reply> 
   const id = commandIdOf(header);
   const correlationid = header('thereupon-correlation-id');
   const expectedVersion = claimedVersion(request);
-  const actor = actorOf(header) ?? request.actor;
+  const named = actorOf(header);
+  const actor = named ?? request.actor;
+  const reason = reasonOf(header);
+  const caller = callerOf(request, named !== undefined);
   try {
     return replyOf(
       await system.execute(command, body, {
         ...(id === undefined ? {} : { id }),
         ...(correlationid === undefined ? {} : { correlationid }),
         ...(actor === undefined ? {} : { actor }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(caller === undefined ? {} : { caller }),
         ...(expectedVersion === undefined ? {} : { expectedVersion }),
       }),
     );
@@ -111,16 +120,38 @@ function actorOf(header: (name: string) => string | undefined): Actor | undefine
   return actor;
 }
 
-/** Errors: InvalidInput where two headers say different things. */
+/** Errors: InvalidInput for a key that cannot be one, and where two headers say different things. */
 function commandIdOf(header: (name: string) => string | undefined): string | undefined {
-  const id = header('thereupon-command-id');
-  // A structured field (RFC 9651) has its text in quotes.
-  const key = header('idempotency-key')?.replace(/^"(.*)"$/, '$1');
+  const id = idOf('Thereupon-Command-Id', header('thereupon-command-id'));
+  const key = idOf('Idempotency-Key', unquoted(header('idempotency-key')));
   if (id !== undefined && key !== undefined && id !== key)
     throw new InvalidInput({
       path: 'Idempotency-Key',
-      expected: `the same as Thereupon-Command-Id, ${id}`,
+      expected: `the same as Thereupon-Command-Id, ${id}, or only one of the two`,
       found: key,
     });
   return id ?? key;
+}
+
+/** As of events. */
+const MAX_ID_BYTES = 2_048;
+
+function idOf(path: string, id: string | undefined): string | undefined {
+  if (id === undefined || (id !== '' && Buffer.byteLength(id) <= MAX_ID_BYTES)) return id;
+  throw new InvalidInput({ path, expected: `an id of 1 to ${MAX_ID_BYTES} bytes`, found: id });
+}
+
+/**
+ * The text of a key that is said as a structured field has it, in quotes; one without quotes is the text itself. So both ways name one command.
+ *
+ * Source    draft-ietf-httpapi-idempotency-key-header; RFC 9651, section 3.3.3
+ */
+function unquoted(key: string | undefined): string | undefined {
+  if (key?.startsWith('"') !== true) return key;
+  if (/^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"$/.test(key)) return key.slice(1, -1).replaceAll(/\\(["\\])/g, '$1');
+  throw new InvalidInput({
+    path: 'Idempotency-Key',
+    expected: 'text without quotes, or one string in quotes, with \\" and \\\\ for what would end it',
+    found: key,
+  });
 }

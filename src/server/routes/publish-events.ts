@@ -4,10 +4,10 @@ import {
   LimitExceeded,
   StreamVersionConflict,
   UnsupportedContent,
-  actorAttributes,
   decodeHttp,
 } from '../../index.ts';
-import type { Actor, HttpEvents, IncomingEvent, Published } from '../../index.ts';
+import type { HttpEvents, Published } from '../../index.ts';
+import { attributed } from '../caller.ts';
 import { claimedVersion } from '../expected-version.ts';
 import { problemOf, problemReply } from '../problem.ts';
 import { answer } from '../reply.ts';
@@ -38,7 +38,9 @@ export const publishEvents = route({
     'Thereupon-Expected-Version':
       'The version that the one stream of these events must have: a number, `none`, `exists` or `any`; else 409 and nothing is recorded.',
     'If-Match':
-      'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*` for a stream that exists; else 412.',
+      'As `Thereupon-Expected-Version`, with the `ETag` of the stream: `"5"`, or `*` for a stream that exists; else 412. Where both are given they have to agree.',
+    'Thereupon-Reason':
+      'Why, percent-encoded as `ce-` headers are: kept as `authreason` with events that give no reason themselves.',
     traceparent: 'W3C trace context, for events that carry none themselves.',
     tracestate: 'W3C trace context.',
   },
@@ -70,7 +72,7 @@ async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
     throw new LimitExceeded('events in a request', serving.maxBatchEvents, events.length);
   let results: readonly Published[];
   try {
-    results = await system.ingest(attributed(events, request.actor), headers, expectedVersion);
+    results = await system.ingest(attributed(events, request), headers, expectedVersion);
   } catch (error) {
     const conflict = request.header('if-match') !== undefined && error instanceof StreamVersionConflict;
     const document = conflict ? problemOf(error) : undefined;
@@ -83,17 +85,6 @@ async function handle(request: RouteRequest<unknown, unknown>): Promise<Reply> {
   if (mode === 'batch' || first === undefined) return answer({ results }, { status });
   const location = status === 201 ? locationOf(first) : undefined;
   return answer(first, { status, ...(location === undefined ? {} : { headers: { location } }) });
-}
-
-/** Who publishes with a key and says nothing of whom for publishes for the owner of the key. */
-function attributed(events: readonly IncomingEvent[], actor: Actor | undefined): readonly IncomingEvent[] {
-  if (actor === undefined) return events;
-  const own = actorAttributes(actor);
-  return events.map((event) =>
-    event.extensions['authtype'] === undefined && event.extensions['authid'] === undefined
-      ? { ...event, extensions: { ...event.extensions, ...own } }
-      : event,
-  );
 }
 
 /** What would be silently left undone is refused. */
