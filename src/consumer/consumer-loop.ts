@@ -67,6 +67,12 @@ export interface ConsumerLoopOptions {
   /** Up to here something cannot be committed that is not found yet: until then every event is committed by itself. */
   readonly carefulUpTo: Position;
   refused(refusal: Refusal): void;
+  /** No event behind it is taken. Default: all are. */
+  readonly upTo?: Position | undefined;
+  /** The head of the log was reached, or that place. */
+  caughtUp(): void;
+  /** An event is a dead letter from now on. */
+  parked(delivery: Delivery, event: RecordedEvent): void;
   /** The loop cannot go on; from its checkpoint another one can. Called at most once. `position`: the event at fault, where it is known. */
   failed(error: unknown, position: Position | undefined): void;
   /** Something was committed that was not there before. */
@@ -80,6 +86,8 @@ export type Outage = 'commits' | 'reads';
 
 /** So many events of others are passed at most before it is written down how far this one is. */
 const MAX_PASSED = 256;
+/** So many events of a build are handled at once, which takes half a millisecond, before those who are waited for have a turn. */
+const BUILD_EVENTS = 64;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
@@ -442,6 +450,7 @@ export class ConsumerLoop {
   #fail(work: Work, attempts: number, error: unknown, delayMs?: number, part?: FailedPart): Delivery {
     const delivery = this.#settlement.failed(work, attempts, error, delayMs, part);
     this.#aside.failed(work, delivery);
+    if (delivery.state === 'parked') this.#options.parked(delivery, work.event);
     if (this.#intake.wantsRoom) this.#madeRoom();
     return delivery;
   }
@@ -455,6 +464,8 @@ export class ConsumerLoop {
       log: this.#share.log,
       progress: this.#progress,
       environment: setting.environment,
+      upTo: this.#options.upTo,
+      turnAfter: setting.reaction.isBuild === true ? BUILD_EVENTS : Number.POSITIVE_INFINITY,
       hasRoom: () => this.#room.has(),
       prefetch: (events) => this.#prefetch(events),
       take: (event) => this.#took(event),
@@ -463,6 +474,7 @@ export class ConsumerLoop {
       caughtUp: () => {
         this.#committer.hurry();
         this.#time?.look();
+        this.#options.caughtUp();
       },
       outage: (error) => this.#options.outage('reads', error),
     });

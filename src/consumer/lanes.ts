@@ -113,6 +113,12 @@ export function settledIn(
   };
 }
 
+/** Behind this place nothing is done on any lane. */
+export function furthestOf(groups: readonly Pick<LaneGroup, 'checkpoint'>[]): Position {
+  const places = groups.flatMap(({ checkpoint }) => [checkpoint.low, ...checkpoint.done.map(([, to]) => to)]);
+  return places.reduce((furthest, place) => (place > furthest ? place : furthest), START);
+}
+
 /** Whether on each lane everything is done that is done there by others. */
 export function coversLanes(
   ahead: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[],
