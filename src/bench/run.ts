@@ -9,6 +9,7 @@ import { convertCurrency, filterAuctions, hotItems, monitorNewUsers, passThrough
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
+import { rebuildView } from './rebuild.ts';
 import {
   countInSessions,
   countInWindows,
@@ -45,6 +46,7 @@ const WORKLOADS: readonly Workload[] = [
   openTimers,
   executeCommands,
   loadStates,
+  rebuildView,
   stateAsOf,
   stateOverTime,
   memoryOfCatchUp,

@@ -492,6 +492,7 @@ export class ConsumerLoop {
       },
       catchingUp: () => !this.live,
       isPatient: isPatient(setting.reaction),
+      isBuild: setting.reaction.isBuild === true,
       storedForm: setting.reaction.state?.form?.stored,
       careful: this.#progress.low < this.#options.carefulUpTo,
       committed: (unit) => this.#committed(unit),
