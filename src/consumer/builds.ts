@@ -107,7 +107,7 @@ export class Builds {
   }
 
   /**
-   * Begins to build a consumer anew, or goes on with a build that failed: what failed of it is tried again.
+   * Begins to build a consumer anew, or goes on with a build that failed, what failed of it being tried again, or whose process is gone.
    *
    * Errors    InvalidInput; NotFound; WrongState where it is being built.
    */
@@ -121,11 +121,16 @@ export class Builds {
         throw new WrongState(`view ${name} is of version ${there} in the store, and of version ${own} in this program`);
       const before = await stores.checkpoints.load(buildNameOf(name));
       if (before?.form.build?.failure !== undefined) return this.#resume(reaction, before);
+      if (before !== undefined && this.#isInterrupted(reaction, before)) {
+        await this.#run(reaction, before);
+        return this.#statusOf(before);
+      }
       if (before !== undefined)
         throw new WrongState(`view ${name} is being built already; cancel that first, or let it come to its end`);
       const { from, to } = await spanOfBuild(options, stores.log);
       // What stands still is compared where it stands.
-      const stands = view.paused !== undefined || awaitsBuild(view, reaction);
+      const isRun = this.#runs || this.#options.lanes !== undefined;
+      const stands = !isRun || view.paused !== undefined || awaitsBuild(view, reaction);
       const upTo = to ?? (stands ? view.checkpoint.low : undefined);
       const trial = options.dryRun === true ? { upTo } : undefined;
       return this.#begin(reaction, from, { trial, ...onFailureOf(options, reaction) });
@@ -234,7 +239,7 @@ export class Builds {
     const { version, dryRun, total } = status;
     logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
     await this.#report(SYSTEM_EVENTS.buildBegun, status);
-    if (this.#runs) await this.#run(reaction, record);
+    if (this.#runsHere) await this.#run(reaction, record);
     return status;
   }
 
@@ -270,8 +275,18 @@ export class Builds {
     if (running !== undefined) {
       this.#running.set(name, { ...running, ended: Promise.withResolvers() });
       await running.consumer.lookAgain();
-    } else if (this.#runs && isOf(record, reaction)) await this.#run(reaction, await this.#record(name));
+    } else if (this.#runsHere && isOf(record, reaction)) await this.#run(reaction, await this.#record(name));
     return status;
+  }
+
+  /** Where no other process may do it, what is asked for is built here, also where consumers do not run. */
+  get #runsHere(): boolean {
+    return this.#runs || this.#options.lanes === undefined;
+  }
+
+  /** The process that built it is gone, and no program has gone on with it. */
+  #isInterrupted(reaction: Reaction, record: ConsumerRecord): boolean {
+    return this.#options.lanes === undefined && !this.#running.has(reaction.name) && isOf(record, reaction);
   }
 
   #parked(name: string, { position }: Delivery, event: RecordedEvent): void {

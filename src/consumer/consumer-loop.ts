@@ -86,8 +86,6 @@ export type Outage = 'commits' | 'reads';
 
 /** So many events of others are passed at most before it is written down how far this one is. */
 const MAX_PASSED = 256;
-/** So many events of a build are handled at once, which takes half a millisecond, before those who are waited for have a turn. */
-const BUILD_EVENTS = 64;
 
 /**
  * One session of a consumer: from its checkpoint to a stop, a refused commit or the end of the system. Joins those who bring events
@@ -465,7 +463,7 @@ export class ConsumerLoop {
       progress: this.#progress,
       environment: setting.environment,
       upTo: this.#options.upTo,
-      turnAfter: setting.reaction.isBuild === true ? BUILD_EVENTS : Number.POSITIVE_INFINITY,
+      givesWay: setting.reaction.isBuild === true,
       hasRoom: () => this.#room.has(),
       prefetch: (events) => this.#prefetch(events),
       take: (event) => this.#took(event),

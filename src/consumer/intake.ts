@@ -17,8 +17,8 @@ export interface IntakeOptions {
   readonly environment: Environment;
   /** No event behind it is taken; undefined: all are. */
   readonly upTo: Position | undefined;
-  /** After so many events of a page others have a turn. */
-  readonly turnAfter: number;
+  /** Others have a turn soon, also in the middle of a page. */
+  readonly givesWay: boolean;
   /** Whether another event may be taken (G10). */
   hasRoom(): boolean;
   /** Makes ready what the taking of these events needs. */
@@ -191,13 +191,12 @@ export class Intake implements FeedReader {
     await nextTurn();
     const limit = options.upTo ?? upTo;
     await options.prefetch(mine);
-    let sinceTurn = 0;
+    const turn = options.givesWay ? new Turn(options.environment) : undefined;
     for (const event of mine) {
       if (event.position > limit) break;
-      sinceTurn += 1;
-      if (sinceTurn > options.turnAfter) {
-        sinceTurn = 1;
+      if (turn?.isOver() === true) {
         await nextTurn();
+        turn.begin();
       }
       while (!options.hasRoom() && !this.#stopped) await this.#room();
       if (this.#stopped || !options.take(event)) return;
@@ -216,5 +215,30 @@ export class Intake implements FeedReader {
     // Whoever awaits it hears of a failure; after a stop nobody does.
     page.catch(() => undefined);
     this.#ahead = { after, page };
+  }
+}
+
+/** So many events are handled at once, which takes half a millisecond, or for so long, by who gives way to others. */
+const TURN = { events: 64, ms: 1 };
+
+class Turn {
+  readonly #elapsedMs: () => number;
+  #events = 0;
+  #begunMs: number;
+
+  constructor({ clock }: Environment) {
+    this.#elapsedMs = () => clock.elapsed?.() ?? clock.now();
+    this.#begunMs = this.#elapsedMs();
+  }
+
+  begin(): void {
+    this.#events = 0;
+    this.#begunMs = this.#elapsedMs();
+  }
+
+  /** Asked before each event. */
+  isOver(): boolean {
+    this.#events += 1;
+    return this.#events > TURN.events || this.#elapsedMs() - this.#begunMs > TURN.ms;
   }
 }
