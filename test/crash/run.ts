@@ -50,7 +50,7 @@ function live(
         String(seed + number),
         kill === undefined ? 'verify' : 'publish',
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CRASH_LIFE: String(number) } },
     );
     let verified: Life['verified'];
     let killed = false;
