@@ -236,6 +236,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       replayed: optional(yes),
       build: optional(
         objectOf<BuildForm>({
+          id: text,
           of: text,
           trial: optional(objectOf<NonNullable<BuildForm['trial']>>({ upTo: optional(place) })),
           onFailure: oneOf('park', 'fail'),
@@ -244,6 +245,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
           ),
         }),
       ),
+      built: optional(text),
       indexing: flag,
     }),
     checkpoint,

@@ -146,7 +146,7 @@ export async function adapt(
 
 function meaningOf({ kind, mode, types, indexes, version, keyedBy, keeps, looksFor = {} }: ConsumerForm): Omit<
   ConsumerForm,
-  'began' | 'build' | 'indexing' | 'looksFor' | 'missed' | 'replayed'
+  'began' | 'build' | 'built' | 'indexing' | 'looksFor' | 'missed' | 'replayed'
 > & {
   readonly looksFor: readonly string[];
 } {

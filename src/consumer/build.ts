@@ -2,8 +2,6 @@ import type { EventLog } from '../channel/event-log.ts';
 import { InvalidInput } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
-import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
-import type { SystemEventType } from '../event/system-events.ts';
 import { versionOf } from './adapt.ts';
 import type { BuildFailure, BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import type { RowsCompared } from './compare-rows.ts';
@@ -83,6 +81,8 @@ export type BuildState = 'building' | 'failed' | 'switched' | 'compared' | 'canc
 
 /** How a build stands, or how the last one ended. */
 export interface BuildStatus {
+  /** Which build it is. */
+  readonly id: string;
   readonly view: string;
   /** That of the definition which is built. */
   readonly version: number;
@@ -107,7 +107,7 @@ export interface BuildStatus {
 
 /** How a build stands that is in the store. */
 export function statusOfBuild(
-  { form, checkpoint }: ConsumerRecord,
+  { form, checkpoint }: Pick<ConsumerRecord, 'checkpoint' | 'form'>,
   now: {
     readonly low: Position;
     readonly head: Position;
@@ -123,6 +123,7 @@ export function statusOfBuild(
   const events = Math.min(total, Math.max(0, low - began));
   const left = total - events;
   return {
+    id: build.id,
     view: build.of,
     version: versionOf(form),
     state: build.failure === undefined ? 'building' : 'failed',
@@ -138,31 +139,4 @@ export function statusOfBuild(
     switched: false,
     comparison: undefined,
   };
-}
-
-/** Reports of how a build ended. */
-const ENDS: ReadonlySet<string> = new Set<SystemEventType>([
-  SYSTEM_EVENTS.buildCancelled,
-  SYSTEM_EVENTS.buildCompared,
-  SYSTEM_EVENTS.buildSwitched,
-]);
-/** So many reports about a build are looked through for how the last one ended. */
-const REPORTS = 200;
-
-/** How the last build of a consumer ended, as it was reported; undefined: there was none. */
-export async function lastBuildOf(
-  consumer: string,
-  log: Pick<EventLog, 'readStream'>,
-): Promise<BuildStatus | undefined> {
-  const stream = systemStream(buildNameOf(consumer));
-  const reports = await log.readStream(stream, { direction: 'backward', limit: REPORTS });
-  const end = reports.find(({ type }) => ENDS.has(type));
-  if (end === undefined) return undefined;
-  // Members that are undefined are not in JSON.
-  const { secondsLeft, failure, comparison, ...status } = end.data as BuildStatus;
-  return { ...status, secondsLeft, failure, comparison: comparison && wholeComparison(comparison) };
-}
-
-function wholeComparison({ rows, differences, reason }: RowsCompared): RowsCompared {
-  return { rows, differences, reason };
 }

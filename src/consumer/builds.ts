@@ -1,16 +1,16 @@
 import { NotFound, WrongState } from '../errors.ts';
 import { BEFORE_ALL, START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
-import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { RecordedEvent } from '../event/event.ts';
-import type { JsonValue } from '../event/json.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { Turns } from '../system/turns.ts';
 import { awaitsBuild, formOf, isSameForm, versionOf } from './adapt.ts';
-import { buildNameOf, buildOf, lastBuildOf, renamedRows, spanOfBuild, statusOfBuild } from './build.ts';
+import { buildNameOf, buildOf, renamedRows, spanOfBuild, statusOfBuild } from './build.ts';
 import type { BuildOptions, BuildStatus } from './build.ts';
+import { lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import { compareRows } from './compare-rows.ts';
 import type { RowsCompared } from './compare-rows.ts';
@@ -43,6 +43,8 @@ export interface BuildsOptions {
 /** A build that this process takes part in. */
 interface Running {
   readonly consumer: Consumer;
+  /** How it stood when that began. */
+  readonly last: BuildStatus;
   readonly onFailure: BuildForm['onFailure'];
   /** Where it was when that began. */
   readonly since: { readonly elapsedMs: number; readonly low: Position };
@@ -144,9 +146,10 @@ export class Builds {
       const { checkpoints } = this.#options.stores;
       const record = await checkpoints.load(buildNameOf(name));
       if (record === undefined) throw new WrongState(`view ${name} is not being built`);
-      const status = await this.#statusOf(record);
-      await this.#held(name, async () => this.#discard(reaction.name));
-      return this.#end(name, SYSTEM_EVENTS.buildCancelled, { ...status, state: 'cancelled', secondsLeft: undefined });
+      const stands = await this.#statusOf(record);
+      const status = { ...stands, state: 'cancelled', secondsLeft: undefined } as const;
+      await this.#held(reaction.name, () => this.#discard(name, SYSTEM_EVENTS.buildCancelled, status));
+      return this.#end(name, status);
     });
   }
 
@@ -188,12 +191,21 @@ export class Builds {
     const { name } = reaction;
     void this.#turn(name, async () => {
       const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
-      if (record === undefined && this.#running.has(name)) {
-        const last = await lastBuildOf(name, this.#options.stores.log);
-        await this.#leave(name, last);
+      const running = this.#running.get(name);
+      if (record === undefined && running !== undefined) {
+        await this.#leave(name, await this.#endElsewhere(name, running));
         await this.#options.serving(name).lookAgain();
       } else if (record !== undefined && isOf(record, reaction)) await this.#run(reaction, record);
     }).catch((error: unknown) => this.#warn(name, error, 'what others build could not be looked at'));
+  }
+
+  /** How a build ended that this process took part in. That it was switched is reported after it was: whoever finds out says so. */
+  async #endElsewhere(name: string, { last }: Running): Promise<BuildStatus | undefined> {
+    const { checkpoints, log } = this.#options.stores;
+    const view = await checkpoints.load(name);
+    if (view?.form.built === last.id) await this.#report(SYSTEM_EVENTS.buildSwitched, switched(last));
+    const ended = await lastBuildOf(name, log);
+    return ended?.id === last.id ? ended : undefined;
   }
 
   async #startOf(
@@ -202,6 +214,8 @@ export class Builds {
     before: ConsumerRecord | undefined,
   ): Promise<void> {
     const { name } = reaction;
+    const { environment, stores } = this.#options;
+    if (view !== undefined) await reportUnreported({ environment, log: stores.log }, view);
     const isNewer = view !== undefined && awaitsBuild(view, reaction);
     if (before === undefined || isCancelled(before)) {
       if (before !== undefined) await this.#discard(name);
@@ -224,11 +238,12 @@ export class Builds {
     { trial, onFailure }: Pick<BuildForm, 'onFailure' | 'trial'>,
   ): Promise<BuildStatus> {
     const { checkpoints } = this.#options.stores;
+    const { ids } = this.#options.environment;
     const form = formOf(buildOf(reaction), { began: from === START ? undefined : from });
     const nowMs = this.#nowMs();
     const record = await checkpoints.create({
       consumer: buildNameOf(reaction.name),
-      form: { ...form, build: { of: reaction.name, trial, onFailure, failure: undefined } },
+      form: { ...form, build: { id: ids.next(), of: reaction.name, trial, onFailure, failure: undefined } },
       checkpoint: { low: from, done: [] },
       paused: undefined,
       createdMs: nowMs,
@@ -250,8 +265,10 @@ export class Builds {
       caughtUp: () => this.#finishSoon(name),
       parked: (delivery, event) => this.#parked(name, delivery, event),
     });
+    const last = await this.#statusOf(record);
     this.#running.set(name, {
       consumer,
+      last,
       onFailure: record.form.build?.onFailure ?? 'park',
       since: { elapsedMs: this.#elapsedMs(), low: record.checkpoint.low },
       ended: Promise.withResolvers(),
@@ -386,22 +403,16 @@ export class Builds {
         const record = await checkpoints.load(by);
         if (record === undefined || record.paused !== undefined) return undefined;
         const stands = await this.#statusOf(record);
-        const form = { ...record.form, build: undefined };
+        const form = { ...record.form, build: undefined, built: record.form.build?.id };
         const replaced = await checkpoints.replace(name, { by, form, rows: renamedRows(name) }, this.#nowMs());
         if (replaced === undefined) return undefined;
         ofBuild.gone();
-        return stands;
+        return switched(stands);
       }),
     );
     if (status === undefined) return;
-    await this.#end(name, SYSTEM_EVENTS.buildSwitched, {
-      ...status,
-      state: 'switched',
-      events: status.total,
-      percent: 100,
-      secondsLeft: undefined,
-      switched: true,
-    });
+    await this.#report(SYSTEM_EVENTS.buildSwitched, status);
+    await this.#end(name, status);
   }
 
   async #compare(name: string, { consumer }: Running, trial: NonNullable<BuildForm['trial']>): Promise<void> {
@@ -409,17 +420,16 @@ export class Builds {
       consumer.held(async (ofBuild) => {
         const reason = await this.#leveled(name, trial, ofView, ofBuild);
         if (await this.#failed(name)) return undefined;
-        const status = await this.#present(name);
+        const stands = await this.#present(name);
         const comparison = await this.#compared(name, reason);
-        await this.#discard(name);
+        const over = { events: stands.total, percent: 100, secondsLeft: undefined };
+        const status = { ...stands, ...over, state: 'compared', comparison } as const;
+        await this.#discard(name, SYSTEM_EVENTS.buildCompared, status);
         ofBuild.gone();
-        return { ...status, comparison };
+        return status;
       }),
     );
-    if (ended === undefined) return;
-    const { total } = ended;
-    const over = { events: total, percent: 100, secondsLeft: undefined };
-    await this.#end(name, SYSTEM_EVENTS.buildCompared, { ...ended, ...over, state: 'compared' });
+    if (ended !== undefined) await this.#end(name, ended);
   }
 
   /** Brings both to one place. Answers why that cannot be; undefined: they are there. */
@@ -458,21 +468,21 @@ export class Builds {
     });
   }
 
-  /** What was built goes; an end in the middle leaves a record that says so. */
-  async #discard(name: string): Promise<void> {
+  /** What was built goes, once it is reported how; an end in the middle leaves a record that says so. */
+  async #discard(name: string, type?: SystemEventType, status?: BuildStatus): Promise<void> {
     const { checkpoints } = this.#options.stores;
     const by = buildNameOf(name);
     const nowMs = this.#nowMs();
     const forget = { above: BEFORE_ALL, rows: namespacesOf(by) };
     await checkpoints.change(by, { forget, paused: { sinceMs: nowMs, reason: CANCELLED } }, nowMs);
+    if (type !== undefined && status !== undefined) await this.#report(type, status);
     await checkpoints.remove(by);
   }
 
-  async #end(name: string, type: SystemEventType, status: BuildStatus): Promise<BuildStatus> {
+  async #end(name: string, status: BuildStatus): Promise<BuildStatus> {
     const { logger } = this.#options.environment;
     const { version, parked, events } = status;
     logger.info({ consumer: name, version, parked, events, state: status.state }, 'the build of the view is over');
-    await this.#report(type, status);
     await this.#leave(name, status);
     return status;
   }
@@ -490,15 +500,9 @@ export class Builds {
     running.ended.promise.catch(() => undefined);
   }
 
-  async #report(type: SystemEventType, status: BuildStatus): Promise<void> {
+  #report(type: SystemEventType, status: BuildStatus): Promise<void> {
     const { environment, stores } = this.#options;
-    const data = JSON.parse(JSON.stringify(status)) as JsonValue;
-    try {
-      const event = systemEvent(environment, { type, about: buildNameOf(status.view), data, cause: undefined });
-      await stores.log.append({ events: [event], onDuplicate: 'keep-first' });
-    } catch (error) {
-      environment.logger.error({ type, err: error }, 'what became of a build could not be reported');
-    }
+    return reportBuild({ environment, log: stores.log }, type, status);
   }
 
   async #statusOf(record: ConsumerRecord): Promise<BuildStatus> {

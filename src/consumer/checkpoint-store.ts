@@ -67,6 +67,8 @@ export interface BuildFailure {
 
 /** What is built, of a consumer that is built beside another one to take its place. */
 export interface BuildForm {
+  /** Which build it is. */
+  readonly id: string;
   /** That other one. */
   readonly of: string;
   /** It is compared with that one, takes its place never, and ends at the latest there. */
@@ -99,6 +101,8 @@ export interface ConsumerForm {
   readonly replayed?: true | undefined;
   /** Where it is built to take the place of another one. Default: it is not. */
   readonly build?: BuildForm | undefined;
+  /** The build that took its place last (`BuildForm.id`). Default: none did. */
+  readonly built?: string | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
 }
@@ -106,13 +110,29 @@ export interface ConsumerForm {
 /** A form as a store has it. JSON leaves out members that are undefined; the type has them. */
 export function formOfText(text: string): ConsumerForm {
   const form = JSON.parse(text) as ConsumerForm;
-  const { kind, mode, types, indexes, version, keyedBy, keeps, looksFor, began, missed, replayed, indexing } = form;
+  const { kind, mode, types, indexes, version, keyedBy, keeps, looksFor, began, missed, replayed, built, indexing } =
+    form;
   const build = form.build && wholeBuild(form.build);
-  return { kind, mode, types, indexes, version, keyedBy, keeps, looksFor, began, missed, replayed, build, indexing };
+  return {
+    kind,
+    mode,
+    types,
+    indexes,
+    version,
+    keyedBy,
+    keeps,
+    looksFor,
+    began,
+    missed,
+    replayed,
+    build,
+    built,
+    indexing,
+  };
 }
 
-function wholeBuild({ of, trial, onFailure, failure }: BuildForm): BuildForm {
-  return { of, trial: trial && { upTo: trial.upTo }, onFailure, failure };
+function wholeBuild({ id, of, trial, onFailure, failure }: BuildForm): BuildForm {
+  return { id, of, trial: trial && { upTo: trial.upTo }, onFailure, failure };
 }
 
 /** A named consumer as the store remembers it, running or not. */

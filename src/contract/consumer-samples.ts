@@ -25,6 +25,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       missed: undefined,
       replayed: undefined,
       build: undefined,
+      built: undefined,
       indexing: false,
     },
     checkpoint,

@@ -19,7 +19,7 @@ function at(low: number, ...done: readonly (readonly [number, number])[]): Check
 
 /** Consumer `c` with rows and deliveries, and `b` beside it with others. */
 async function fill(store: Store, places: { readonly c: Checkpoint; readonly b: Checkpoint }): Promise<void> {
-  const build = { of: 'c', trial: undefined, onFailure: 'fail', failure: undefined } as const;
+  const build = { id: 'b1', of: 'c', trial: undefined, onFailure: 'fail', failure: undefined } as const;
   await store.checkpoints.put(
     sampleConsumer('c', { checkpoint: places.c, paused: { sinceMs: 5, reason: 'r' }, createdMs: 1 }),
   );

@@ -260,6 +260,7 @@ const errorReport: z.ZodType<ErrorReport> = named(
 const rebuild = named(
   'Rebuild',
   z.strictObject({
+    id: z.string().describe('Which build it is.'),
     view: z.string(),
     version: z.int().min(1).describe('Of the definition that is built.'),
     state: z.enum(['building', 'failed', 'switched', 'compared', 'cancelled']),

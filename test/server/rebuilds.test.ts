@@ -41,8 +41,9 @@ describe('rebuilding a view over HTTP', () => {
     expect(begun.status).toBe(202);
     expect(await bodyOf(begun)).toMatchObject({ view: 'sales', version: 1, dryRun: false, from: 0 });
     await system.settled();
-    const { total } = await read<{ total: number }>(app, '/rebuilds/sales');
+    const { id, total } = await read<{ id: string; total: number }>(app, '/rebuilds/sales');
     expect(await read(app, '/rebuilds/sales')).toEqual({
+      id,
       view: 'sales',
       version: 1,
       state: 'switched',

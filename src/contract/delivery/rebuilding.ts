@@ -78,8 +78,9 @@ export const rebuildingCases: ContractSuite = (bench) =>
       await test.settled();
       const ended = await rebuild.ended();
       assert.deepEqual(
-        { ...ended, total: 0, events: 0 },
+        { ...ended, id: '', total: 0, events: 0 },
         {
+          id: '',
           view: 'sums',
           version: 1,
           state: 'switched',
@@ -222,6 +223,8 @@ export const rebuildingCases: ContractSuite = (bench) =>
         await test.crash();
         await test.settled();
         assert.deepEqual(await rowsOf(test), [sum, sum, sum], moment);
+        assert.equal((await test.views.rebuildStatus('sums'))?.switched, true, moment);
+        assert.equal(test.reported('thereupon.build.switched').length, 1, moment);
         await count(test, ITEMS, 1, 51);
         await test.settled();
         assert.deepEqual(await rowsOf(test), [sum + 102, sum + 102, sum + 102], moment);
