@@ -1,6 +1,15 @@
 import { LINK_KINDS } from './channel/log-chain.ts';
 import type { LinkKind } from './channel/log-chain.ts';
-import type { Begun, Checkpoint, ConsumerForm, KeptStates, MissedEvents, Pause } from './consumer/checkpoint-store.ts';
+import type {
+  Begun,
+  BuildFailure,
+  BuildForm,
+  Checkpoint,
+  ConsumerForm,
+  KeptStates,
+  MissedEvents,
+  Pause,
+} from './consumer/checkpoint-store.ts';
 import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
@@ -225,6 +234,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       mode: oneOf('ordered', 'queue'),
       types: optional(listOf(text)),
       indexes: listOf(text),
+      version: optional(count),
       keyedBy: optional(text),
       keeps: optional(
         objectOf<KeptStates>({
@@ -238,6 +248,18 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       began: optional(place),
       missed: optional(listOf(objectOf<MissedEvents>({ type: text, after: place, upTo: place }))),
       replayed: optional(yes),
+      build: optional(
+        objectOf<BuildForm>({
+          id: text,
+          of: text,
+          trial: optional(objectOf<NonNullable<BuildForm['trial']>>({ upTo: optional(place) })),
+          onFailure: oneOf('park', 'fail'),
+          failure: optional(
+            objectOf<BuildFailure>({ position: place, source: text, id: text, type: text, key: text, error: text }),
+          ),
+        }),
+      ),
+      built: optional(text),
       indexing: flag,
     }),
     checkpoint,

@@ -162,7 +162,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
       sourceOf,
     });
     this.deadLetters = this.consumers.deadLetters;
-    this.views = new Views(store.log, store.rows, options.projections ?? []);
+    const { builds } = this.consumers;
+    this.views = new Views({ log: store.log, rows: store.rows, builds }, options.projections ?? []);
     this.deciders = new Deciders({
       log: store.log,
       rows: store.rows,

@@ -10,6 +10,7 @@ import { convertCurrency, filterAuctions, hotItems, monitorNewUsers, passThrough
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
+import { rebuildView } from './rebuild.ts';
 import {
   countInSessions,
   countInWindows,
@@ -46,6 +47,7 @@ const WORKLOADS: readonly Workload[] = [
   openTimers,
   executeCommands,
   loadStates,
+  rebuildView,
   stateAsOf,
   hashChain,
   stateOverTime,

@@ -219,10 +219,20 @@ function stateChangeArbitrary(fc: FastCheck): fastCheck.Arbitrary<Operation> {
     consumer,
     low: fc.integer({ min: 0, max: 9 }),
   });
+  const replaceConsumer = fc
+    .record({
+      kind: fc.constant('replace-consumer' as const),
+      consumer,
+      by: consumer,
+      rows: fc.constantFrom([], [...NAMESPACES], NAMESPACES.toReversed()),
+    })
+    .filter(({ by, ...replaced }) => by !== replaced.consumer);
   return fc.oneof(
     putConsumer,
     putConsumer,
     fc.record({ kind: fc.constant('remove-consumer' as const), consumer }),
+    replaceConsumer,
+    replaceConsumer,
     fc.record({ kind: fc.constant('clear-rows' as const), namespace: fc.constantFrom(...NAMESPACES) }),
     fc.record({
       kind: fc.constant('put-schema' as const),

@@ -52,6 +52,12 @@ export type Operation =
   | { readonly kind: 'put-consumer'; readonly consumer: string; readonly low: number }
   | { readonly kind: 'remove-consumer'; readonly consumer: string }
   | {
+      readonly kind: 'replace-consumer';
+      readonly consumer: string;
+      readonly by: string;
+      readonly rows: readonly string[];
+    }
+  | {
       readonly kind: 'put-schema';
       readonly type: string;
       readonly version: number;

@@ -7,6 +7,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { healthRoutes } from './routes/health.ts';
 import { publishEvents } from './routes/publish-events.ts';
 import { readRoutes } from './routes/read-events.ts';
+import { rebuildRoutes } from './routes/rebuilds.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { whyRoutes } from './routes/why.ts';
 import { viewRoutes } from './routes/views.ts';
@@ -22,6 +23,7 @@ export const ROUTES: readonly Route[] = [
   ...consumerRoutes,
   ...deadLetterRoutes,
   ...viewRoutes,
+  ...rebuildRoutes,
   ...chainRoutes,
   ...catalogRoutes,
   ...healthRoutes,
