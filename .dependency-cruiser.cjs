@@ -6,7 +6,7 @@ const LAYERS = [
   [['event']],
   [['schema'], ['time']],
   [['channel']],
-  [['producer'], ['consumer']],
+  [['producer'], ['consumer'], ['integrity']],
   [['projection'], ['operator'], ['workflow'], ['decider']],
   [['automation']],
   [
@@ -29,12 +29,13 @@ const LAYERS = [
       'recorded-check\\.ts',
       'recorded-fields\\.ts',
       'upcast-store\\.ts',
+      'verify-store\\.ts',
     ],
   ],
 ];
 
 const PORTS =
-  '^src/(channel/(append-conditions|event-log|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
+  '^src/(channel/(append-conditions|event-log|log-chain|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 

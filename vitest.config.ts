@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,6 +9,8 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'],
     pool: 'forks',
     execArgv: ['--conditions=thereupon-source'],
+    // The processes that tests start compile the same sources again and again: half of what a short one takes.
+    env: { NODE_COMPILE_CACHE: path.resolve('.tmp', 'compile-cache') },
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,

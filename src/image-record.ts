@@ -1,4 +1,15 @@
-import type { Begun, Checkpoint, ConsumerForm, KeptStates, MissedEvents, Pause } from './consumer/checkpoint-store.ts';
+import { LINK_KINDS } from './channel/log-chain.ts';
+import type { LinkKind } from './channel/log-chain.ts';
+import type {
+  Begun,
+  BuildFailure,
+  BuildForm,
+  Checkpoint,
+  ConsumerForm,
+  KeptStates,
+  MissedEvents,
+  Pause,
+} from './consumer/checkpoint-store.ts';
 import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from './consumer/delivery-store.ts';
 import { LANES } from './consumer/lanes.ts';
 import { InvalidInput } from './errors.ts';
@@ -9,6 +20,8 @@ import { position } from './event/position.ts';
 import type { Position } from './event/position.ts';
 import { CONTENT_KINDS } from './store-image.ts';
 import type { ContentKind, ImageCounts, ImageKind, RecordOf } from './store-image.ts';
+
+const BASE64 = /^(?:[A-Za-z\d+\/]{4})*(?:[A-Za-z\d+\/]{2}==|[A-Za-z\d+\/]{3}=)?$/v;
 
 /** Answers the value, whole and of its type. Errors: InvalidInput names the place. */
 type Read<Value> = (value: unknown, path: string) => Value;
@@ -21,6 +34,7 @@ function is<Value>(expected: string, holds: (value: unknown) => boolean): Read<V
 }
 
 const text = is<string>('text', (value) => typeof value === 'string');
+const bytes = is<string>('bytes as base64', (value) => typeof value === 'string' && BASE64.test(value));
 const flag = is<boolean>('true or false', (value) => typeof value === 'boolean');
 const yes = is<true>('true', (value) => value === true);
 const integer = is<number>('a whole number', Number.isSafeInteger);
@@ -157,7 +171,7 @@ const encoded: { readonly [Name in keyof EncodedEvent]-?: Read<EncodedEvent[Name
   attributes: optional(mapOf(scalar) as Read<RareAttributes>),
 };
 /** Images from before there were some kinds say nothing of them: there was none. */
-const SINCE_LATER: ReadonlySet<string> = new Set<ContentKind>(['command']);
+const SINCE_LATER: ReadonlySet<string> = new Set<ContentKind>(['command', 'link']);
 const counts = Object.fromEntries(
   Object.keys(CONTENT_KINDS).map((kind) => [kind, SINCE_LATER.has(kind) ? orNone(count) : count]),
 ) as Record<ContentKind, Read<number>>;
@@ -203,6 +217,15 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
     position: place,
     events: count,
   }),
+  link: objectOf<RecordOf<'link'>>({
+    kind: oneOf('link'),
+    number: count,
+    attests: oneOf<LinkKind>(...LINK_KINDS),
+    place,
+    recordedMs: integer,
+    entries: bytes,
+    hash: bytes,
+  }),
   consumer: objectOf<RecordOf<'consumer'>>({
     kind: oneOf('consumer'),
     consumer: text,
@@ -211,6 +234,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       mode: oneOf('ordered', 'queue'),
       types: optional(listOf(text)),
       indexes: listOf(text),
+      version: optional(count),
       keyedBy: optional(text),
       keeps: optional(
         objectOf<KeptStates>({
@@ -224,6 +248,18 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       began: optional(place),
       missed: optional(listOf(objectOf<MissedEvents>({ type: text, after: place, upTo: place }))),
       replayed: optional(yes),
+      build: optional(
+        objectOf<BuildForm>({
+          id: text,
+          of: text,
+          trial: optional(objectOf<NonNullable<BuildForm['trial']>>({ upTo: optional(place) })),
+          onFailure: oneOf('park', 'fail'),
+          failure: optional(
+            objectOf<BuildFailure>({ position: place, source: text, id: text, type: text, key: text, error: text }),
+          ),
+        }),
+      ),
+      built: optional(text),
       indexing: flag,
     }),
     checkpoint,

@@ -24,6 +24,18 @@ export { lateOf, retractionOf } from './event/derived-definitions.ts';
 export { asStored } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
+export { verifyStore } from './verify-store.ts';
+export { signHead } from './integrity/signed-head.ts';
+export type { SignedHead } from './integrity/signed-head.ts';
+export type { Integrity, VerifyOptions } from './integrity/integrity.ts';
+export type {
+  ChainHead,
+  Finding,
+  FindingKind,
+  FoundEvent,
+  Verification,
+  VerifyProgress,
+} from './integrity/verification.ts';
 export { open, pendingMigrations, runningNodes, System } from './open.ts';
 export { START } from './event/position.ts';
 export { compilePattern } from './channel/filter/compile.ts';
@@ -99,7 +111,10 @@ export type { Selection } from './channel/selection.ts';
 export type { Config, FeedContext, NamedKey, ServerOptions } from './config.ts';
 export type { AsyncApiFacts } from './describe/async-api.ts';
 export type { ImportedEvent } from './describe/async-api-import.ts';
+export type { BuildOptions, BuildState, BuildStatus } from './consumer/build.ts';
+export type { BuildFailure } from './consumer/checkpoint-store.ts';
 export type { Claim, ReceiveOptions } from './consumer/claims.ts';
+export type { RowDifference, RowsCompared } from './consumer/compare-rows.ts';
 export type { ConsumerState, ConsumerStatus, HeldKey, TimeStatus } from './consumer/status.ts';
 export type { HandlerContext, HandlerPublishOptions, KeyState } from './consumer/context.ts';
 export type { DeadLetter, DeadLetterPage, DeadLetterQuery } from './consumer/dead-letters.ts';
@@ -177,7 +192,7 @@ export type { Verdict, WhyNot } from './explain/why-not.ts';
 export type { AsOf } from './time/as-of.ts';
 export type { Windowing } from './time/windowing.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
-export type { ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
+export type { Rebuild, RebuildOptions, ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
 export type { ReplayFrom } from './consumer/replay.ts';
 export type {

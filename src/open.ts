@@ -10,6 +10,7 @@ import { Consumers } from './consumer/consumers.ts';
 import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import { Explanations } from './explain/explanations.ts';
+import { Integrity } from './integrity/integrity.ts';
 import { withUpstreams } from './consumer/told-time.ts';
 import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
@@ -98,6 +99,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly views: Views;
   readonly deciders: Deciders;
   readonly explanations: Explanations;
+  readonly integrity: Integrity;
   readonly events: Reader;
   readonly options: SystemOptions<Events>;
   readonly #store: Store;
@@ -116,6 +118,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
     release: () => void;
     environment: Environment;
     store: Store;
+    /** As it is stored, in whatever versions. */
+    recorded: Pick<Store, 'log' | 'chain'>;
     feed: Feed;
     registry: SchemaRegistry;
     outboxes: readonly OwnOutbox[];
@@ -158,7 +162,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
       sourceOf,
     });
     this.deadLetters = this.consumers.deadLetters;
-    this.views = new Views(store.log, store.rows, options.projections ?? []);
+    const { builds } = this.consumers;
+    this.views = new Views({ log: store.log, rows: store.rows, builds }, options.projections ?? []);
     this.deciders = new Deciders({
       log: store.log,
       rows: store.rows,
@@ -169,6 +174,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       waitingCommands: limits.waitingCommands,
     });
     this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
+    this.integrity = new Integrity({ ...parts.recorded, clock: environment.clock });
     this.events = new Reader(store.log, feed);
   }
 
@@ -206,12 +212,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
     try {
       await assertFits(options, registry, store, environment);
       if (!store.readOnly) await registry.persist(store.schemas, environment);
+      if (options.tamperEvidence === true && !store.readOnly) await beginChain(stored, environment);
       const feed = await Feed.open(store.log, environment);
       system = new System<Events>({
         options,
         release,
         environment,
         store,
+        recorded: stored,
         feed,
         registry,
         clocks,
@@ -463,6 +471,25 @@ export class System<Events extends EventDefinition = EventDefinition> {
     if (this.#closing !== undefined) throw new Closed('the system');
     if (this.#store.readOnly) throw new StoreReadOnly(this.#store.location);
   }
+}
+
+/** From now on what is appended is attested, and what is there as it is found: how much that was is reported (G11, G14). */
+async function beginChain({ chain, log, location }: Store, environment: Environment): Promise<void> {
+  if (!(await chain.begin())) return;
+  const [first] = await chain.links({ after: 0, limit: 1, maxBytes: 1 });
+  const found = first?.place ?? START;
+  const event = systemEvent(environment, {
+    type: SYSTEM_EVENTS.chainBegan,
+    about: 'chain',
+    data: { position: found },
+    cause: undefined,
+  });
+  await log.append({ events: [event], onDuplicate: 'keep-first' });
+  if (found > START)
+    environment.logger.warn(
+      { store: location, position: found },
+      'a hash chain begins over a log that holds events already; what they were before, it does not know',
+    );
 }
 
 /** Errors: InvalidDefinition when the program cannot read what the store remembers, or, where it says so, may not. */

@@ -1,4 +1,5 @@
 import type { RecordedCommand } from './channel/append-conditions.ts';
+import type { ChainLink, LinkKind } from './channel/log-chain.ts';
 import type { ConsumerRecord } from './consumer/checkpoint-store.ts';
 import type { Delivery } from './consumer/delivery-store.ts';
 import type { LaneGroup } from './consumer/lanes.ts';
@@ -24,6 +25,13 @@ export interface RemovedEvent {
   readonly digest: string;
 }
 
+/** A link of the hash chain, its bytes as base64. */
+interface ImageLink extends Omit<ChainLink, 'kind' | 'entries' | 'hash'> {
+  readonly attests: LinkKind;
+  readonly entries: string;
+  readonly hash: string;
+}
+
 /** Where lanes of a consumer have got to different places: each of these groups has its own checkpoint. Absent: all have that of the record. */
 interface Divided {
   readonly lanes: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[] | undefined;
@@ -33,7 +41,7 @@ interface Divided {
  * One thing that a store holds. As JSON, which leaves out members that are undefined, it can be kept and brought elsewhere.
  *
  * Shape     An image begins with `head` and ends with `end`; in between the kinds come in the order of this type. Schemas by type and version,
- *           streams, consumers and namespaces by name, events and removed ones by position, deliveries by consumer and position, rows by namespace
+ *           streams, consumers and namespaces by name, events and removed ones by position, links by number, deliveries by consumer and position, rows by namespace
  *           and key, all text by code point; what waits in the outbox in the order of the commits.
  */
 export type ImageRecord =
@@ -43,6 +51,7 @@ export type ImageRecord =
   | ({ readonly kind: 'event' } & StoredEvent)
   | ({ readonly kind: 'removed' } & RemovedEvent)
   | ({ readonly kind: 'command' } & RecordedCommand)
+  | ({ readonly kind: 'link' } & ImageLink)
   | ({ readonly kind: 'consumer' } & ConsumerRecord & Divided)
   | ({ readonly kind: 'delivery' } & Delivery)
   /** One that has rows, and the indexes that it knows, by name. */
@@ -75,6 +84,7 @@ export const CONTENT_KINDS: Readonly<Record<ContentKind, string>> = {
   event: 'events',
   removed: 'identities of removed events',
   command: 'commands',
+  link: 'links of the hash chain',
   consumer: 'consumers',
   delivery: 'deliveries',
   namespace: 'namespaces',
@@ -96,6 +106,23 @@ export interface StoreImage {
   read(): AsyncIterable<readonly ImageRecord[]>;
   /** Answers what came. */
   fill(records: AsyncIterable<readonly unknown[]>): Promise<ImageCounts>;
+}
+
+export function linkRecord({ number, kind, place, recordedMs, entries, hash }: ChainLink): RecordOf<'link'> {
+  return {
+    kind: 'link',
+    number,
+    attests: kind,
+    place,
+    recordedMs,
+    entries: Buffer.from(entries).toString('base64'),
+    hash: Buffer.from(hash).toString('base64'),
+  };
+}
+
+export function linkOfRecord({ number, attests, place, recordedMs, entries, hash }: RecordOf<'link'>): ChainLink {
+  const [ofEntries, ofHash] = [Buffer.from(entries, 'base64'), Buffer.from(hash, 'base64')];
+  return { number, kind: attests, place, recordedMs, entries: ofEntries, hash: ofHash };
 }
 
 /** Errors: WrongState, when it holds anything. */

@@ -1,4 +1,5 @@
 import type { EventLog } from './channel/event-log.ts';
+import type { LogChain } from './channel/log-chain.ts';
 import type { CheckpointStore } from './consumer/checkpoint-store.ts';
 import type { Cluster } from './consumer/cluster.ts';
 import type { DeliveryStore } from './consumer/delivery-store.ts';
@@ -59,6 +60,8 @@ export interface Store {
   readonly readOnly: boolean;
   readonly capabilities: Capabilities;
   readonly log: EventLog;
+  /** What attests the log. */
+  readonly chain: LogChain;
   readonly schemas: SchemaStore;
   readonly checkpoints: CheckpointStore;
   readonly deliveries: DeliveryStore;

@@ -39,6 +39,11 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   /** Events of types that nobody defined: default `'reject'`. */
   readonly unknownTypes?: UnknownTypePolicy;
   readonly retention?: readonly RetentionRule[];
+  /**
+   * Keeps a hash chain over the log, which shows what was altered, removed or inserted behind its back; docs/guides/integrity.md. Once begun it is
+   * kept by whoever writes to the store, whatever this says. Default false.
+   */
+  readonly tamperEvidence?: boolean;
   /** What is demanded of a new version of an event's schema by `thereupon check`, default `'backward'`; docs/guides/schemas.md. */
   readonly compatibility?: CompatibilityMode;
   /**
@@ -76,7 +81,7 @@ export function isStoreFactory(value: unknown): value is StoreFactory {
 
 /** With those of `Config`, which hands all of itself on. */
 const OPTIONS = new Set(
-  'store events deciders consumers projections windows monitors automations source unknownTypes retention compatibility compatibilityAtStart design clocks outboxes limits consume closeGrace environment server feed'.split(
+  'store events deciders consumers projections windows monitors automations source unknownTypes retention tamperEvidence compatibility compatibilityAtStart design clocks outboxes limits consume closeGrace environment server feed'.split(
     ' ',
   ),
 );
@@ -91,6 +96,8 @@ export function assertOptions(options: SystemOptions): void {
     throw new InvalidInput({ path: `options.${name}`, expected, found: name });
   }
   assertRetentionRules(options.retention ?? []);
+  if (options.tamperEvidence !== undefined && typeof options.tamperEvidence !== 'boolean')
+    throw new InvalidInput({ path: 'tamperEvidence', expected: 'true or false', found: options.tamperEvidence });
   if (options.compatibility !== undefined) assertMode(options.compatibility, 'compatibility');
   if (options.design !== undefined) assertDesignOptions(options.design, 'design');
   if (options.closeGrace !== undefined) durationMs(options.closeGrace, 'closeGrace');

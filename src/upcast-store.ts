@@ -32,6 +32,7 @@ export function upcastStore(store: Store, types: UpcastingTypes): Store {
       findById: async (id) => all(await log.findById(id)),
       watch: (listener) => log.watch((head, events) => listener(head, events && all(events))),
     }),
+    chain: store.chain,
     schemas: store.schemas,
     checkpoints: store.checkpoints,
     deliveries: store.deliveries,

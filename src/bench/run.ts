@@ -3,12 +3,14 @@ import path from 'node:path';
 import { executeCommands, loadStates, stateAsOf } from './decide.ts';
 import { matchFilters } from './filter.ts';
 import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
+import { hashChain } from './integrity.ts';
 import type { Limits } from './limits.ts';
 import { growth, idle, soak } from './long.ts';
 import { convertCurrency, filterAuctions, hotItems, monitorNewUsers, passThrough } from './nexmark.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
 import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
+import { rebuildView } from './rebuild.ts';
 import {
   countInSessions,
   countInWindows,
@@ -45,7 +47,9 @@ const WORKLOADS: readonly Workload[] = [
   openTimers,
   executeCommands,
   loadStates,
+  rebuildView,
   stateAsOf,
+  hashChain,
   stateOverTime,
   memoryOfCatchUp,
   growth,

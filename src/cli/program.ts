@@ -14,6 +14,7 @@ import { simulateCommand } from './commands/simulate.ts';
 import { devCommand, startCommand } from './commands/start.ts';
 import { streamsCommand } from './commands/streams.ts';
 import { tailCommand } from './commands/tail.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { viewsCommand } from './commands/views.ts';
 import { whyCommand } from './commands/why.ts';
 import { describeFailure, EXIT_OK, EXIT_USAGE, exitCodeOf, failureJson } from './failure.ts';
@@ -86,6 +87,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     whyCommand,
     catalogCommand,
     checkCommand,
+    verifyCommand,
     doctorCommand,
     migrateCommand,
     simulateCommand,

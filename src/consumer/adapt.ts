@@ -6,6 +6,7 @@ import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Begun, ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
+import { furthestOf } from './lanes.ts';
 import { assertNothingLost, leftStates } from './left-states.ts';
 import { missedAt } from './missed-events.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
@@ -16,7 +17,7 @@ const END = position(Number.MAX_SAFE_INTEGER);
 
 /** What of a reaction decides what its stored state means. */
 export function formOf(
-  { kind, mode, consumes, state, keyedBy, time }: Reaction,
+  { kind, mode, consumes, state, keyedBy, time, version = 1 }: Reaction,
   { began, missed, replayed, looksFor = {} }: Pick<ConsumerForm, 'began' | 'looksFor' | 'missed' | 'replayed'> = {},
 ): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
@@ -31,6 +32,7 @@ export function formOf(
     mode,
     types: consumes?.toSorted(),
     indexes,
+    version: version === 1 ? undefined : version,
     keyedBy,
     keeps,
     looksFor: Object.fromEntries(ids.map((id) => [id, looksFor[id] ?? null])),
@@ -44,6 +46,16 @@ export function formOf(
 /** Of a consumer that is given all events again. */
 export function fromTheBeginning(looksFor: ConsumerForm['looksFor']): ConsumerForm['looksFor'] {
   return looksFor && Object.fromEntries(Object.keys(looksFor).map((id) => [id, null]));
+}
+
+/** Which version of its definition it is of. */
+export function versionOf({ version = 1 }: Pick<ConsumerForm, 'version'>): number {
+  return version;
+}
+
+/** Whether the definition is newer than what the store holds, which a build takes the place of. */
+export function awaitsBuild({ form }: Pick<ConsumerRecord, 'form'>, { kind, version = 1 }: Reaction): boolean {
+  return form.kind === kind && versionOf(form) < version;
 }
 
 /** Whether what the store holds of a consumer means the same under both forms. */
@@ -80,6 +92,12 @@ export async function adapt(
     throw new InvalidDefinition(
       `${after.kind} ${consumer}`,
       `the store knows this name as that of a ${before.kind}, which stands at position ${record.checkpoint.low}; take another name, or forget the old one first (thereupon consumers forget)`,
+    );
+  }
+  if (versionOf(after) < versionOf(before)) {
+    throw new InvalidDefinition(
+      `${after.kind} ${consumer}`,
+      `the store has version ${versionOf(before)} of it, and this program defines version ${versionOf(after)}; versions only rise: give it one above ${versionOf(before)}, which is then built beside the other`,
     );
   }
   const indexing = before.indexing || (reaction.state !== undefined && !sameNames(before.indexes, after.indexes));
@@ -126,13 +144,13 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes, keyedBy, keeps, looksFor = {} }: ConsumerForm): Omit<
+function meaningOf({ kind, mode, types, indexes, version, keyedBy, keeps, looksFor = {} }: ConsumerForm): Omit<
   ConsumerForm,
-  'began' | 'indexing' | 'looksFor' | 'missed' | 'replayed'
+  'began' | 'build' | 'built' | 'indexing' | 'looksFor' | 'missed' | 'replayed'
 > & {
   readonly looksFor: readonly string[];
 } {
-  return { kind, mode, types, indexes, keyedBy, keeps, looksFor: Object.keys(looksFor).toSorted() };
+  return { kind, mode, types, indexes, version, keyedBy, keeps, looksFor: Object.keys(looksFor).toSorted() };
 }
 
 /** What it looks for now, and where it began to: what it did not look for before begins now. */
@@ -153,11 +171,7 @@ async function furthest(
 ): Promise<Position> {
   const view = await cluster?.view();
   const groups = view?.lanes.get(consumer) ?? view?.paused.get(consumer) ?? [];
-  const places = [checkpoint, ...groups.map((group) => group.checkpoint)].flatMap(({ low, done }) => [
-    low,
-    ...done.map(([, upTo]) => upTo),
-  ]);
-  return position(Math.max(...places));
+  return furthestOf([{ checkpoint }, ...groups]);
 }
 
 /** Those that a consumer took none of before. */

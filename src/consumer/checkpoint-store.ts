@@ -55,6 +55,29 @@ export interface Begun {
   readonly atMs: number;
 }
 
+/** What stopped a build that is to be whole or not at all. */
+export interface BuildFailure {
+  readonly position: Position;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  readonly key: string;
+  readonly error: string;
+}
+
+/** What is built, of a consumer that is built beside another one to take its place. */
+export interface BuildForm {
+  /** Which build it is. */
+  readonly id: string;
+  /** That other one. */
+  readonly of: string;
+  /** It is compared with that one, takes its place never, and ends at the latest there. */
+  readonly trial: { readonly upTo: Position | undefined } | undefined;
+  /** What becomes of an event whose attempts have failed: its key is set aside, or the build stops. */
+  readonly onFailure: 'park' | 'fail';
+  readonly failure: BuildFailure | undefined;
+}
+
 /** What a consumer was when it last ran: what its stored state means depends on it. */
 export interface ConsumerForm {
   readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
@@ -63,6 +86,8 @@ export interface ConsumerForm {
   readonly types: readonly string[] | undefined;
   /** Names of the declared indexes of its rows, in order. */
   readonly indexes: readonly string[];
+  /** As the definition declares it: under a higher one its states are made in another way. Default: 1. */
+  readonly version?: number | undefined;
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
   readonly keeps?: KeptStates | undefined;
@@ -74,8 +99,40 @@ export interface ConsumerForm {
   readonly missed?: readonly MissedEvents[] | undefined;
   /** Whether it was replayed at some time, or one of its name was before it: there may be facts that it would not publish. Default: it was not. */
   readonly replayed?: true | undefined;
+  /** Where it is built to take the place of another one. Default: it is not. */
+  readonly build?: BuildForm | undefined;
+  /** The build that took its place last (`BuildForm.id`). Default: none did. */
+  readonly built?: string | undefined;
   /** Whether rows that were written before may lack values of them. */
   readonly indexing: boolean;
+}
+
+/** A form as a store has it. JSON leaves out members that are undefined; the type has them. */
+export function formOfText(text: string): ConsumerForm {
+  const form = JSON.parse(text) as ConsumerForm;
+  const { kind, mode, types, indexes, version, keyedBy, keeps, looksFor, began, missed, replayed, built, indexing } =
+    form;
+  const build = form.build && wholeBuild(form.build);
+  return {
+    kind,
+    mode,
+    types,
+    indexes,
+    version,
+    keyedBy,
+    keeps,
+    looksFor,
+    began,
+    missed,
+    replayed,
+    build,
+    built,
+    indexing,
+  };
+}
+
+function wholeBuild({ id, of, trial, onFailure, failure }: BuildForm): BuildForm {
+  return { id, of, trial: trial && { upTo: trial.upTo }, onFailure, failure };
 }
 
 /** A named consumer as the store remembers it, running or not. */
@@ -103,11 +160,31 @@ export interface Stretch {
   readonly to: Position;
 }
 
+/** What takes the place of a consumer. */
+export interface Replacement {
+  /** The consumer that does, and is none by itself any more. */
+  readonly by: string;
+  readonly form: ConsumerForm;
+  /** Its namespaces, and the names that they get. */
+  readonly rows: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** Whether everything that is done at the one place is done at the other. */
+export function covers(ahead: Checkpoint, behind: Checkpoint): boolean {
+  return (
+    ahead.low >= behind.low &&
+    behind.done.every(
+      ([from, to]) =>
+        to <= ahead.low || ahead.done.some(([first, last]) => first <= Math.max(from, ahead.low + 1) && to <= last),
+    )
+  );
+}
+
 /**
  * Remembers consumers. Checkpoints that belong to effects go through UnitOfWork instead.
  *
- * Guarantee Each call atomic and durable on return; safe concurrently; later calls win. Where nodes share consumers, `put`, `change` and
- *           `remove` take all lanes from their holders; the checkpoint of a record is then what all lanes have in common.
+ * Guarantee Each call atomic and durable on return; safe concurrently; later calls win. Where nodes share consumers, `put`, `change`,
+ *           `replace` and `remove` take all lanes from their holders; the checkpoint of a record is then what all lanes have in common.
  */
 export interface CheckpointStore {
   load(consumer: string): Promise<ConsumerRecord | undefined>;
@@ -123,6 +200,14 @@ export interface CheckpointStore {
    * Errors    WrongState where its lanes are not at one place, and have to be: then nothing was changed.
    */
   change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined>;
+  /**
+   * Puts another consumer in the place of one, all together: its checkpoint, its deliveries and the rows of the given namespaces, which are
+   * renamed, become those of the one; what that had goes. Whether it is paused stays. Answers the record as it is then; undefined: one of the
+   * two is not known, and nothing was changed.
+   *
+   * Errors    WrongState where the other is behind: then nothing was changed.
+   */
+  replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined>;
   /** Forgets the consumer, its checkpoint and its deliveries. Answers whether it was known. */
   remove(consumer: string): Promise<boolean>;
 }

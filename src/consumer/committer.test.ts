@@ -20,6 +20,7 @@ async function commitsOf(
     },
     environment: createEnvironment({ clock }),
     isPatient,
+    isBuild: false,
     careful: false,
     storedForm: undefined,
     snapshot: () => ({ checkpoint: undefined, lease: undefined, told: undefined }),

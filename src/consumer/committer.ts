@@ -23,6 +23,8 @@ const LAZY_WRITES = 16_384;
 const LAZY_BYTES = 8 * 1_024 * 1_024;
 /** States of keys are in memory anyhow, as long as they are not written. */
 const LAZY_PATIENT_BYTES = 24 * 1_024 * 1_024;
+/** Of what is built beside others: a commit of so many takes 5 ms, in which writers wait who are waited for. */
+const LAZY_BUILD_WRITES = 1_024;
 const LAZY_EVENTS = 8_192;
 const LAZY_PATIENT_EVENTS = 65_536;
 const OUTAGE_BACKOFF = { minDelayMs: 50, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
@@ -52,6 +54,8 @@ export interface CommitterOptions {
   readonly environment: Environment;
   /** That many events of a history are handled again after a crash costs little: their keys' states are most of what comes of them. */
   readonly isPatient: boolean;
+  /** Others are waited for: its units are small. */
+  readonly isBuild: boolean;
   /** Every event is a unit of its own, so that one that cannot be committed is found and takes no other with it. */
   readonly careful: boolean;
   /** Rows are written in this form; undefined: as they are. */
@@ -113,6 +117,7 @@ export class Committer {
   /** When the last commit began. */
   #begunMs = Number.NEGATIVE_INFINITY;
   readonly #lazyEvents: number;
+  readonly #lazyWrites: number;
   readonly #lazyBytes: number;
   readonly #stopping = new AbortController();
 
@@ -120,6 +125,7 @@ export class Committer {
     this.#options = options;
     this.#careful = options.careful;
     this.#lazyEvents = options.isPatient ? LAZY_PATIENT_EVENTS : LAZY_EVENTS;
+    this.#lazyWrites = options.isBuild ? LAZY_BUILD_WRITES : LAZY_WRITES;
     this.#lazyBytes = options.isPatient ? LAZY_PATIENT_BYTES : LAZY_BYTES;
   }
 
@@ -228,7 +234,7 @@ export class Committer {
 
   get #isLarge(): boolean {
     return (
-      this.#appended + this.#rows.size >= LAZY_WRITES ||
+      this.#appended + this.#rows.size >= this.#lazyWrites ||
       this.#bytes >= this.#lazyBytes ||
       this.#settled >= this.#lazyEvents
     );

@@ -67,6 +67,12 @@ export interface ConsumerLoopOptions {
   /** Up to here something cannot be committed that is not found yet: until then every event is committed by itself. */
   readonly carefulUpTo: Position;
   refused(refusal: Refusal): void;
+  /** No event behind it is taken. Default: all are. */
+  readonly upTo?: Position | undefined;
+  /** The head of the log was reached, or that place. */
+  caughtUp(): void;
+  /** An event is a dead letter from now on. */
+  parked(delivery: Delivery, event: RecordedEvent): void;
   /** The loop cannot go on; from its checkpoint another one can. Called at most once. `position`: the event at fault, where it is known. */
   failed(error: unknown, position: Position | undefined): void;
   /** Something was committed that was not there before. */
@@ -442,6 +448,7 @@ export class ConsumerLoop {
   #fail(work: Work, attempts: number, error: unknown, delayMs?: number, part?: FailedPart): Delivery {
     const delivery = this.#settlement.failed(work, attempts, error, delayMs, part);
     this.#aside.failed(work, delivery);
+    if (delivery.state === 'parked') this.#options.parked(delivery, work.event);
     if (this.#intake.wantsRoom) this.#madeRoom();
     return delivery;
   }
@@ -455,6 +462,8 @@ export class ConsumerLoop {
       log: this.#share.log,
       progress: this.#progress,
       environment: setting.environment,
+      upTo: this.#options.upTo,
+      givesWay: setting.reaction.isBuild === true,
       hasRoom: () => this.#room.has(),
       prefetch: (events) => this.#prefetch(events),
       take: (event) => this.#took(event),
@@ -463,6 +472,7 @@ export class ConsumerLoop {
       caughtUp: () => {
         this.#committer.hurry();
         this.#time?.look();
+        this.#options.caughtUp();
       },
       outage: (error) => this.#options.outage('reads', error),
     });
@@ -480,6 +490,7 @@ export class ConsumerLoop {
       },
       catchingUp: () => !this.live,
       isPatient: isPatient(setting.reaction),
+      isBuild: setting.reaction.isBuild === true,
       storedForm: setting.reaction.state?.form?.stored,
       careful: this.#progress.low < this.#options.carefulUpTo,
       committed: (unit) => this.#committed(unit),

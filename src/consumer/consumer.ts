@@ -1,34 +1,35 @@
 import type { Feed } from '../channel/feed.ts';
-import { Closed, InvalidInput, NotFound, WrongState } from '../errors.ts';
-import { BEFORE_ALL, START } from '../event/position.ts';
+import { Closed, NotFound, WrongState } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { Turns } from '../system/turns.ts';
-import { adapt, formOf, fromTheBeginning, isSameForm } from './adapt.ts';
+import { adapt, awaitsBuild, formOf, isSameForm } from './adapt.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerRecord, RecordChange } from './checkpoint-store.ts';
 import type { Claim, Claims, ReceiveOptions } from './claims.ts';
 import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
+import type { Delivery } from './delivery-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import { newFigures } from './figures.ts';
-import { keyFor } from './keys.ts';
-import { commonCheckpoint, laneOf, settledIn, wholeGroup } from './lanes.ts';
+import type { Hold } from './hold.ts';
+import { wholeGroup } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
 import type { Membership } from './membership.ts';
-import { missedAfterReplay } from './missed-events.ts';
 import { Outages } from './outages.ts';
-import { namespaceOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { knownRecord } from './known-record.ts';
 import { refusalError } from './refusal-error.ts';
-import { placeOf } from './replay.ts';
+import { assertReached, placeOf } from './replay.ts';
+import { replayChange } from './replay-change.ts';
+import { standing } from './standing.ts';
 import type { ReplayFrom } from './replay.ts';
 import { reportSteering } from './report-steering.ts';
-import { standOf } from './status.ts';
-import type { ConsumerState, ConsumerStatus } from './status.ts';
+import type { ConsumerStatus } from './status.ts';
 import type { TimeWishes } from './time-wishes.ts';
 
 export interface ConsumerOptions {
@@ -40,6 +41,10 @@ export interface ConsumerOptions {
   /** Loops of all consumers begin in turns. */
   readonly beginnings: Turns;
   readonly wishes: TimeWishes;
+  /** Its loop has reached the head of the log. */
+  caughtUp?(): void;
+  /** An event is a dead letter from now on. */
+  parked?(delivery: Delivery, event: RecordedEvent): void;
 }
 
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
@@ -74,6 +79,8 @@ export class Consumer {
   readonly #steering = new Turns();
   #closed = false;
   readonly #changes = new LoopChanges();
+  /** While it is held: where its loop ends. */
+  #bound: { readonly place: Position; readonly reached: PromiseWithResolvers<void> } | undefined;
   /** Resolved when the system that closes waits no longer. */
   readonly #over = Promise.withResolvers<void>();
 
@@ -110,6 +117,20 @@ export class Consumer {
       }
       if (this.claims === claims) await this.#changes.next(options.signal);
     }
+  }
+
+  get isPaused(): boolean {
+    return this.#record?.paused !== undefined;
+  }
+
+  /** What the store holds of it is of an older version. */
+  get isWaiting(): boolean {
+    return this.#record !== undefined && awaitsBuild(this.#record, this.reaction);
+  }
+
+  /** Its events are not handled here, whoever asks for it. */
+  get standsStill(): boolean {
+    return !this.#runs || this.isPaused || this.isWaiting;
   }
 
   /** Nobody stopped or paused it: it waits for lanes, or for the store. */
@@ -149,7 +170,14 @@ export class Consumer {
     return this.exclusive(async () => {
       this.#runs = true;
       const { stores, setting } = this.#options;
-      this.#record = await adapt(known ?? (await this.#known()), this.reaction, stores, setting.environment);
+      const record = known ?? (await this.#known());
+      if (awaitsBuild(record, this.reaction)) {
+        // What is there others keep as it is, if anybody does, until what is built takes its place.
+        this.#record = record;
+        this.#options.lanes?.withdraw(this.name);
+        return;
+      }
+      this.#record = await adapt(record, this.reaction, stores, setting.environment);
       if (this.#record.paused === undefined) await this.#startLoop(this.#record);
     });
   }
@@ -192,38 +220,83 @@ export class Consumer {
     const { setting, stores } = this.#options;
     return this.exclusive(async () => {
       const place = await placeOf(from, stores.log);
-      await this.#assertReached(place);
-      if (this.reaction.state !== undefined && place !== START) {
-        throw new WrongState(
-          `${this.reaction.kind} ${this.name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`,
-        );
-      }
-      const { paused, form } = await this.#known();
+      assertReached(place, await stores.log.head());
+      const record = await this.#known();
+      const change = replayChange(record, this.reaction, place);
       await this.#stopLoop(this.#over.promise);
-      const { state } = this.reaction;
-      const forget = {
-        above: place === START ? BEFORE_ALL : place,
-        rows: [
-          ...(state === undefined ? [] : [state.namespace]),
-          // From the middle they go one by one, as the events are handled.
-          ...(place === START ? [namespaceOf('out', this.name)] : []),
-        ],
-      };
-      const began = form.began !== undefined && place < form.began ? place : form.began;
-      const missed = form.missed && missedAfterReplay(form.missed, place);
       try {
-        await this.#put({
-          checkpoint: { low: place, done: [] },
-          forget,
-          form: { ...form, looksFor: fromTheBeginning(form.looksFor), began, missed, replayed: true },
-        });
+        await this.#put(change);
       } catch (error) {
         this.#beginAnew(undefined, 0);
         throw error;
       }
       await reportSteering(setting, stores.log, SYSTEM_EVENTS.consumerReplayed, { from: place });
-      if (paused === undefined) await this.#goOn();
+      if (record.paused === undefined) await this.#goOn();
     });
+  }
+
+  /**
+   * Stops it, and keeps everybody from handling its events until `act` is over. Where nodes share the work, all its lanes are taken for that.
+   * Then it goes on from what the store knows.
+   */
+  held<Result>(act: (hold: Hold) => Promise<Result>): Promise<Result> {
+    return this.exclusive(async () => {
+      await this.#stopLoop(this.#over.promise);
+      let isGone = false;
+      try {
+        let groups = await this.#heldGroups();
+        return await act({
+          groups: () => groups,
+          runTo: async (place) => {
+            groups = await this.#runTo(place, groups);
+          },
+          gone: () => (isGone = true),
+        });
+      } finally {
+        const released = isGone ? undefined : this.#options.lanes?.release(this.name);
+        if (!isGone) await Promise.resolve(released).finally(() => this.#goOn());
+      }
+    });
+  }
+
+  /** Whether it is to handle events may have changed. */
+  lookAgain(): Promise<void> {
+    return this.exclusive(async () => {
+      if (this.#loop === undefined && this.#runs && !this.#beginsAnew && !this.#closed) await this.#goOn();
+    });
+  }
+
+  async #heldGroups(): Promise<readonly LaneGroup[]> {
+    const { lanes } = this.#options;
+    if (lanes !== undefined) return lanes.takeAll(this.name);
+    return [wholeGroup((await this.#known()).checkpoint, 0)];
+  }
+
+  async #runTo(place: Position, groups: readonly LaneGroup[]): Promise<readonly LaneGroup[]> {
+    const { stores, lanes } = this.#options;
+    const reached = Promise.withResolvers<void>();
+    this.#bound = { place, reached };
+    try {
+      if (this.#closed) throw new Closed(`consumer ${this.name}`);
+      const record = await this.#known();
+      this.#record = record;
+      const loop = this.#createLoop(record, groups, lanes === undefined ? undefined : groups[0]?.token);
+      await this.#begin(loop);
+      await reached.promise;
+      await this.#stopLoop(this.#over.promise);
+    } finally {
+      this.#bound = undefined;
+      this.#loop?.abort();
+      this.#loop = undefined;
+    }
+    const view = await stores.cluster?.view();
+    return view?.lanes.get(this.name) ?? [wholeGroup((await this.#known()).checkpoint, 0)];
+  }
+
+  /** How far it is on all its lanes, as far as is known here. */
+  get place(): Position {
+    const loop = this.#handlesAll ? this.#loop : undefined;
+    return loop?.low ?? this.#record?.checkpoint.low ?? START;
   }
 
   /** The lanes that its loop handles here, for what an operator at this node changes; undefined: none, or nodes do not share the work. */
@@ -276,6 +349,7 @@ export class Consumer {
   /** Stops for good. Attempts that have not ended when `deadline` resolves lose their claim. */
   stop(deadline: Promise<void>): Promise<void> {
     this.#closed = true;
+    this.#bound?.reached.reject(new Closed(`consumer ${this.name}`));
     void deadline.then(this.#over.resolve);
     return this.exclusive(() => this.#stopLoop(deadline));
   }
@@ -290,36 +364,18 @@ export class Consumer {
     // Where reactions do not run in this process, the store still knows how far they have come; and where others may, what they did to it.
     const known = this.#options.lanes === undefined ? this.#record : undefined;
     const record = known ?? (await this.#options.stores.checkpoints.load(this.name));
-    const stand = await standOf(this.reaction, this.#options.stores.log, {
-      ...this.#place(loop, record, groups),
-      live: this.#handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined,
+    return standing(this.reaction, this.#options.stores.log, {
+      loop,
+      isToRun: loop !== undefined || this.#beginsAnew,
+      handlesAll: this.#handlesAll,
+      record,
+      elsewhere,
+      groups,
+      counts,
+      figures: this.#figures,
+      outage: this.#outages.reason,
       nowMs: this.#nowMs(),
     });
-    return {
-      name: this.name,
-      kind: this.reaction.kind,
-      mode: this.reaction.mode,
-      summary: this.reaction.summary,
-      ...this.#stateAndReason(record, elsewhere),
-      live: loop?.live ?? false,
-      ...stand,
-      inFlight: loop?.inFlight ?? 0,
-      buffered: loop?.buffered ?? 0,
-      ...counts,
-      figures: { ...this.#figures },
-      time: loop?.timeStatus,
-    };
-  }
-
-  #stateAndReason(
-    record: ConsumerRecord | undefined,
-    elsewhere: boolean,
-  ): { state: ConsumerState; reason: string | undefined } {
-    if (record?.paused !== undefined) return { state: 'paused', reason: record.paused.reason };
-    if (this.#loop === undefined && !this.#beginsAnew)
-      return { state: elsewhere ? 'running' : 'stopped', reason: undefined };
-    const { reason } = this.#outages;
-    return reason === undefined ? { state: 'running', reason } : { state: 'stalled', reason };
   }
 
   /** The record says that the consumer runs: it does so as soon as the store lets it. */
@@ -333,31 +389,9 @@ export class Consumer {
     }
   }
 
-  async #assertReached(place: Position): Promise<void> {
-    const head = await this.#options.stores.log.head();
-    if (place > head)
-      throw new InvalidInput({ path: 'from.position', expected: `a position up to the head, ${head}`, found: place });
-  }
-
   /** Whether no other node handles any of its events. */
   get #handlesAll(): boolean {
     return this.#options.lanes?.holdsAll(this.name) ?? true;
-  }
-
-  /** How far the consumer is, on all nodes. What this one has settled may be further than the store knows; what others have is not. */
-  #place(
-    loop: ConsumerLoop | undefined,
-    record: ConsumerRecord | undefined,
-    groups: readonly LaneGroup[] | undefined,
-  ): Pick<Parameters<typeof standOf>[2], 'isSettled' | 'low'> {
-    if (loop !== undefined && this.#handlesAll) return { low: loop.low, isSettled: undefined };
-    const low = commonCheckpoint(groups ?? [])?.low ?? record?.checkpoint.low ?? START;
-    if (groups === undefined) return { low, isSettled: undefined };
-    const isSettled = settledIn(groups);
-    return {
-      low,
-      isSettled: (event) => isSettled(laneOf(keyFor(this.reaction, event).key), event.position),
-    };
   }
 
   /**
@@ -403,6 +437,7 @@ export class Consumer {
   }
 
   #lostLanes(loop: ConsumerLoop): void {
+    this.#bound?.reached.reject(new WrongState(`lanes of consumer ${this.name} went to another node`));
     const { logger } = this.#options.setting;
     logger.warn(
       { consumer: this.name },
@@ -415,23 +450,38 @@ export class Consumer {
   /** `known`: the record, where it was just read. */
   async #startLoop(known?: ConsumerRecord): Promise<void> {
     if (this.#closed || !this.#runs) return;
-    const { setting, stores, feed, beginnings } = this.#options;
+    const { setting, stores } = this.#options;
     const record = known ?? (await stores.checkpoints.load(this.name));
     if (record === undefined) throw new NotFound('consumer', this.name);
     this.#record = record;
     setting.leftOut?.begins(record.form);
     setting.ownFacts.begins(record.form);
-    if (record.paused !== undefined || !this.#isCurrent(record)) return;
-    const lease = await this.#options.lanes?.take(this.name);
-    if (this.#options.lanes !== undefined && lease === undefined) return;
+    if (record.paused !== undefined || awaitsBuild(record, this.reaction) || !this.#isCurrent(record)) return;
+    const { lanes } = this.#options;
+    lanes?.takePart(this.name);
+    const lease = await lanes?.take(this.name);
+    if (lanes !== undefined && lease === undefined) return;
+    await this.#begin(this.#createLoop(record, lease?.groups ?? [wholeGroup(record.checkpoint, 0)], lease?.token));
+  }
+
+  #createLoop(
+    record: ConsumerRecord,
+    groups: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[],
+    token: number | undefined,
+  ): ConsumerLoop {
+    const { setting, stores, feed } = this.#options;
+    const bound = this.#bound;
     const loop: ConsumerLoop = new ConsumerLoop({
       setting,
       stores,
       feed,
-      groups: lease?.groups ?? [wholeGroup(record.checkpoint, 0)],
+      groups,
       createdMs: record.createdMs,
       looksFor: record.form.looksFor,
-      token: lease?.token,
+      token,
+      upTo: bound?.place ?? record.form.build?.trial?.upTo,
+      caughtUp: () => (bound === undefined ? this.#options.caughtUp?.() : bound.reached.resolve()),
+      parked: (delivery, event) => this.#options.parked?.(delivery, event),
       figures: this.#figures,
       wishes: this.#options.wishes,
       refusals: this.#refusals,
@@ -441,6 +491,11 @@ export class Consumer {
       progressed: () => (this.#beginnings = 0),
       outage: (of, error) => this.#outages.changed(of, error),
     });
+    return loop;
+  }
+
+  async #begin(loop: ConsumerLoop): Promise<void> {
+    const { beginnings } = this.#options;
     this.#loop = loop;
     this.#changes.happened();
     try {
@@ -511,6 +566,12 @@ export class Consumer {
 
   /** Starts from the checkpoint, as after a crash, in place of a loop that is over; again and again until the store lets it. */
   #beginAnew(over: ConsumerLoop | undefined, delayMs: number): void {
+    if (this.#bound !== undefined) {
+      this.#bound.reached.reject(
+        new WrongState(`consumer ${this.name} could not be brought to position ${this.#bound.place}`),
+      );
+      return;
+    }
     const { clock, random } = this.#options.setting.environment;
     this.#beginsAnew = true;
     const begin = async () => {

@@ -11,7 +11,10 @@ import { Turns } from '../system/turns.ts';
 import { waitFor } from '../system/clock.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
+import { isBuildName } from './build.ts';
+import { Builds } from './builds.ts';
 import { Consumer } from './consumer.ts';
+import type { ConsumerOptions } from './consumer.ts';
 import type { ConsumerStatus, HeldKey } from './status.ts';
 import { reportRemoval } from './removals.ts';
 import { rememberedStatus } from './status.ts';
@@ -54,10 +57,14 @@ const PASSED_MS = 1_000;
 /** All consumers of a system: started, stopped, looked at and steered by name. */
 export class Consumers {
   readonly deadLetters: DeadLetters;
+  readonly builds: Builds;
   readonly #options: ConsumersOptions;
   readonly #consumers = new Map<string, Consumer>();
   /** Where several nodes share the work. */
   readonly #membership: Membership | undefined;
+  /** Many consumers begin at once, and each reads what waits for it: one after another they need one connection. */
+  readonly #beginnings = new Turns();
+  readonly #wishes = new TimeWishes();
   #unwatch: (() => void) | undefined;
   #cancelPassed: CancelTimer | undefined;
   /** Operators' changes of deliveries that no consumer here looks after. */
@@ -66,31 +73,12 @@ export class Consumers {
   /** Errors: InvalidDefinition when two reactions have one name. */
   constructor(options: ConsumersOptions) {
     this.#options = options;
-    const { environment, stores, feed, limits, clocks } = options;
+    const { environment, stores } = options;
     this.#membership = stores.cluster && this.#createMembership(stores.cluster);
-    // Many consumers begin at once, and each reads what waits for it: one after another they need one connection.
-    const beginnings = new Turns();
-    const wishes = new TimeWishes();
     for (const reaction of options.reactions) {
       if (this.#consumers.has(reaction.name))
         throw new InvalidDefinition(`${reaction.kind} ${reaction.name}`, 'another consumer has this name');
-      const { logger } = environment;
-      const source = options.sourceOf(reaction);
-      const setting = {
-        reaction,
-        environment,
-        source,
-        ownFacts: new OwnFacts(source, stores.log),
-        logger,
-        limits,
-        eventLog: stores.log,
-        clocks,
-        leftOut: reaction.takesBack === undefined ? undefined : new LeftOut(reaction, stores),
-      };
-      this.#consumers.set(
-        reaction.name,
-        new Consumer({ setting, stores, feed, lanes: this.#membership, beginnings, wishes }),
-      );
+      this.#add(reaction);
     }
     this.deadLetters = new DeadLetters({
       environment,
@@ -105,6 +93,38 @@ export class Consumers {
       flush: async (consumer) => this.#consumers.get(consumer)?.flush(),
       exclusive: (consumer, act) => this.#exclusive(consumer, act),
     });
+    this.builds = new Builds({
+      environment,
+      stores,
+      lanes: this.#membership,
+      deadLetters: this.deadLetters,
+      reactions: options.reactions.filter(({ kind }) => kind === 'projection'),
+      serving: (name) => this.#require(name),
+      add: (reaction, hooks) => this.#add(reaction, hooks),
+      remove: (name) => this.#consumers.delete(name),
+    });
+  }
+
+  #add(reaction: Reaction, hooks: Pick<ConsumerOptions, 'caughtUp' | 'parked'> = {}): Consumer {
+    const { environment, stores, feed, limits, clocks } = this.#options;
+    const { logger } = environment;
+    const source = this.#options.sourceOf(reaction);
+    const setting = {
+      reaction,
+      environment,
+      source,
+      ownFacts: new OwnFacts(source, stores.log),
+      logger,
+      limits,
+      eventLog: stores.log,
+      clocks,
+      leftOut: reaction.takesBack === undefined ? undefined : new LeftOut(reaction, stores),
+    };
+    const lanes = this.#membership;
+    const [beginnings, wishes] = [this.#beginnings, this.#wishes];
+    const consumer = new Consumer({ setting, stores, feed, lanes, beginnings, wishes, ...hooks });
+    this.#consumers.set(reaction.name, consumer);
+    return consumer;
   }
 
   get reactions(): readonly Reaction[] {
@@ -121,6 +141,7 @@ export class Consumers {
         [...this.#consumers.values()].map((consumer) => consumer.start(known.get(consumer.name))),
       );
       for (const outcome of started) if (outcome.status === 'rejected') throw outcome.reason;
+      await this.builds.start(known);
       if (this.#membership !== undefined) this.#unwatch = this.#options.stores.log.watch(() => this.#savePassedSoon());
     } catch (error) {
       await this.stop(0);
@@ -132,6 +153,7 @@ export class Consumers {
   async stop(graceMs: number): Promise<void> {
     this.#unwatch?.();
     this.#cancelPassed?.();
+    this.builds.close();
     const over = new AbortController();
     const deadline = waitFor(this.#options.environment.clock, graceMs, over.signal).catch(() => undefined);
     await Promise.all([...this.#consumers.values()].map((consumer) => consumer.stop(deadline)));
@@ -139,19 +161,22 @@ export class Consumers {
     await this.#membership?.leave();
   }
 
-  /** By name. Those that the store remembers and no definition runs are stopped. */
+  /** By name. Those that the store remembers and no definition runs are stopped. What is built beside a consumer stands with it. */
   async list(): Promise<readonly ConsumerStatus[]> {
     const { checkpoints } = this.#options.stores;
     const look = await this.#look();
-    const running = await Promise.all([...this.#consumers.values()].map((consumer) => this.#statusOf(consumer, look)));
-    const others = (await checkpoints.list()).filter((record) => !this.#consumers.has(record.consumer));
+    const shown = [...this.#consumers.values()].filter(({ name }) => !isBuildName(name));
+    const running = await Promise.all(shown.map((consumer) => this.#statusWithBuild(consumer, look)));
+    const others = (await checkpoints.list()).filter(
+      ({ consumer }) => !this.#consumers.has(consumer) && !isBuildName(consumer),
+    );
     const remembered = await Promise.all(others.map((record) => this.#remembered(record, look)));
     return [...running, ...remembered].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   async status(name: string): Promise<ConsumerStatus> {
     const consumer = this.#consumers.get(name);
-    if (consumer !== undefined) return this.#statusOf(consumer, await this.#look());
+    if (consumer !== undefined) return this.#statusWithBuild(consumer, await this.#look());
     const record = await this.#options.stores.checkpoints.load(name);
     if (record === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
     return this.#remembered(record, await this.#look());
@@ -230,6 +255,7 @@ export class Consumers {
     const { environment, stores } = this.#options;
     const { checkpoints, log } = stores;
     if ((await checkpoints.load(name)) === undefined) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    await this.builds.forget(name);
     // Before it is: who comes to have its name has to know.
     await reportRemoval(name, log, environment);
     // What it kept goes first, so that a consumer which has done nothing is all that an end in the middle leaves.
@@ -254,7 +280,10 @@ export class Consumers {
   /** Whether every consumer has reached the head of the log and committed everything; what waits for time does not count. */
   get atRest(): boolean {
     return (
-      !this.#options.feed.behind && (this.#membership?.allHeld ?? true) && this.#all((consumer) => consumer.settled)
+      !this.#options.feed.behind &&
+      !this.builds.busy &&
+      (this.#membership?.allHeld ?? true) &&
+      this.#all((consumer) => consumer.settled)
     );
   }
 
@@ -267,7 +296,7 @@ export class Consumers {
 
   /** Whether something waits that time alone brings on: an attempt under way, a retry, a delay, a lease. */
   get waitsForTime(): boolean {
-    return !this.#all((consumer) => !consumer.timed);
+    return this.builds.waitsForTime || !this.#all((consumer) => !consumer.timed);
   }
 
   /** Commits what waits for company, where nothing else is left to do. */
@@ -303,7 +332,7 @@ export class Consumers {
     return new Membership({
       cluster,
       environment: this.#options.environment,
-      consumers: this.#options.reactions.map(({ name }) => name),
+      consumers: () => [...this.#consumers.keys()],
       changed: () => this.#rebalance(),
       expelled: () => {
         for (const consumer of this.#consumers.values()) consumer.expelled();
@@ -328,6 +357,11 @@ export class Consumers {
     return consumer.status(countsOf(counts, name), isHeld(view, name), view?.lanes.get(name) ?? view?.paused.get(name));
   }
 
+  async #statusWithBuild(consumer: Consumer, look: Look): Promise<ConsumerStatus> {
+    const status = await this.#statusOf(consumer, look);
+    return status.kind === 'projection' ? { ...status, build: await this.builds.present(consumer.name) } : status;
+  }
+
   #remembered(record: ConsumerRecord, { counts, view }: Look): Promise<ConsumerStatus> {
     const { stores, environment } = this.#options;
     return rememberedStatus(record, stores.log, {
@@ -339,6 +373,7 @@ export class Consumers {
 
   async #rebalance(): Promise<void> {
     const { logger } = this.#options.environment;
+    await this.builds.look();
     await Promise.all(
       [...this.#consumers.values()].map((consumer) =>
         consumer.rebalance().catch((error: unknown) => {

@@ -15,6 +15,10 @@ export interface IntakeOptions {
   readonly log: Pick<EventLog, 'read'> | undefined;
   readonly progress: Progress;
   readonly environment: Environment;
+  /** No event behind it is taken; undefined: all are. */
+  readonly upTo: Position | undefined;
+  /** Others have a turn soon, also in the middle of a page. */
+  readonly givesWay: boolean;
   /** Whether another event may be taken (G10). */
   hasRoom(): boolean;
   /** Makes ready what the taking of these events needs. */
@@ -23,7 +27,7 @@ export interface IntakeOptions {
   take(event: RecordedEvent): boolean;
   /** A page of the log was taken or passed over. */
   passed(): void;
-  /** The head of the log was reached. */
+  /** The head of the log was reached, or the place that nothing is taken behind. */
   caughtUp(): void;
   /** The log cannot be read at present, and why; undefined: it can again. */
   outage(error: unknown): void;
@@ -38,7 +42,7 @@ const READ_AGAIN_MS = { first: 100, longest: 5_000 };
 /**
  * Brings a consumer its events: reads pages of the log until its head is reached, and is fed from there.
  *
- * States    catching up ⇄ live → stopped. A consumer without room falls out of the feed and catches up when it has room again.
+ * States    catching up ⇄ live → stopped; catching up → at the place that nothing is taken behind → stopped. A consumer without room falls out of the feed and catches up when it has room again.
  * Invariants
  * 1. Every event that the selection matches is taken exactly once, in position order.
  * 2. While live everything up to the head of the feed was taken or passed over.
@@ -50,6 +54,8 @@ export class Intake implements FeedReader {
   #stopped = false;
   #catchingUp: Promise<void> | undefined;
   #roomWanted: (() => void) | undefined;
+  /** It is where nothing is taken behind. */
+  #ended = false;
   /** Few events of the history concern this consumer: they are looked up by type instead of reading all. */
   #sparse = false;
   /** The page after the one at hand, being read while that one is handled. */
@@ -115,7 +121,7 @@ export class Intake implements FeedReader {
     this.#catchingUp ??= this.#catchUp().finally(() => {
       this.#catchingUp = undefined;
       // The feed may have let go of this reader between its last step and here.
-      if (!this.#live && !this.#stopped) this.#catchUpSoon();
+      if (!this.#live && !this.#ended && !this.#stopped) this.#catchUpSoon();
     });
   }
 
@@ -128,8 +134,9 @@ export class Intake implements FeedReader {
       try {
         if (!options.hasRoom()) await this.#room();
         if (this.#stopped) return;
-        if (feed.attach(this, progress.cursor)) {
-          this.#live = true;
+        this.#ended = options.upTo !== undefined && progress.cursor >= options.upTo;
+        if (this.#ended || (options.upTo === undefined && feed.attach(this, progress.cursor))) {
+          this.#live = !this.#ended;
           options.caughtUp();
           return;
         }
@@ -182,12 +189,19 @@ export class Intake implements FeedReader {
     this.#sparse = mine.length * SPARSE < upTo - cursor;
     // So that the next page is asked for before these events are handled, and others get a turn between two pages.
     await nextTurn();
+    const limit = options.upTo ?? upTo;
     await options.prefetch(mine);
+    const turn = options.givesWay ? new Turn(options.environment) : undefined;
     for (const event of mine) {
+      if (event.position > limit) break;
+      if (turn?.isOver() === true) {
+        await nextTurn();
+        turn.begin();
+      }
       while (!options.hasRoom() && !this.#stopped) await this.#room();
       if (this.#stopped || !options.take(event)) return;
     }
-    options.progress.passTo(upTo);
+    options.progress.passTo(limit < upTo ? limit : upTo);
     options.passed();
   }
 
@@ -201,5 +215,30 @@ export class Intake implements FeedReader {
     // Whoever awaits it hears of a failure; after a stop nobody does.
     page.catch(() => undefined);
     this.#ahead = { after, page };
+  }
+}
+
+/** So many events are handled at once, which takes half a millisecond, or for so long, by who gives way to others. */
+const TURN = { events: 64, ms: 1 };
+
+class Turn {
+  readonly #elapsedMs: () => number;
+  #events = 0;
+  #begunMs: number;
+
+  constructor({ clock }: Environment) {
+    this.#elapsedMs = () => clock.elapsed?.() ?? clock.now();
+    this.#begunMs = this.#elapsedMs();
+  }
+
+  begin(): void {
+    this.#events = 0;
+    this.#begunMs = this.#elapsedMs();
+  }
+
+  /** Asked before each event. */
+  isOver(): boolean {
+    this.#events += 1;
+    return this.#events > TURN.events || this.#elapsedMs() - this.#begunMs > TURN.ms;
   }
 }

@@ -1,6 +1,7 @@
 import type { EncodedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
+import { covers } from './checkpoint-store.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
 
 /** Into so many lanes the keys of every consumer are spread. Leases and deliveries in stores name lanes: it never changes. */
@@ -110,6 +111,23 @@ export function settledIn(
     const { low, done } = byLane.get(lane) ?? { low: START, done: [] };
     return position <= low || done.some(([from, to]) => from <= position && position <= to);
   };
+}
+
+/** Behind this place nothing is done on any lane. */
+export function furthestOf(groups: readonly Pick<LaneGroup, 'checkpoint'>[]): Position {
+  const places = groups.flatMap(({ checkpoint }) => [checkpoint.low, ...checkpoint.done.map(([, to]) => to)]);
+  return places.reduce((furthest, place) => (place > furthest ? place : furthest), START);
+}
+
+/** Whether on each lane everything is done that is done there by others. */
+export function coversLanes(
+  ahead: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[],
+  behind: readonly Pick<LaneGroup, 'lanes' | 'checkpoint'>[],
+): boolean {
+  const byLane = new Map(behind.flatMap(({ lanes, checkpoint }) => lanes.map((lane) => [lane, checkpoint] as const)));
+  return ahead.every(({ lanes, checkpoint }) =>
+    lanes.every((lane) => covers(checkpoint, byLane.get(lane) ?? { low: START, done: [] })),
+  );
 }
 
 export function sameCheckpoint(left: Checkpoint, right: Checkpoint): boolean {

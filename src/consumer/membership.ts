@@ -1,15 +1,16 @@
+import { Closed } from '../errors.ts';
 import { waitFor } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Cluster, ClusterView } from './cluster.ts';
-import { isUnbalanced, leaseOf, quotas, rebalanced } from './lanes.ts';
+import { isUnbalanced, leaseOf, quotas, rebalanced, released } from './lanes.ts';
 import type { LaneGroup, Lease, NodeId, NodeWork } from './lanes.ts';
 import { Receivers } from './receivers.ts';
 
 export interface MembershipOptions {
   readonly cluster: Cluster;
   readonly environment: Environment;
-  /** Names of the consumers that this program defines. */
-  readonly consumers: readonly string[];
+  /** Names of the consumers that this program runs at present. */
+  consumers(): readonly string[];
   /** Nodes or lanes are not as they were. */
   changed(): Promise<void>;
   /** The lease of this node is over: whatever it held may be another's. */
@@ -136,6 +137,47 @@ export class Membership {
     this.#announce();
   }
 
+  /** What it withdrew from, if it did, or what is new among its consumers: it takes part from now on. */
+  takePart(consumer: string): void {
+    this.#withdrawn.delete(consumer);
+    this.#announce();
+  }
+
+  /** It is none of its consumers any more. */
+  forget(consumer: string): void {
+    this.#withdrawn.delete(consumer);
+    this.#announce();
+  }
+
+  get node(): NodeId | undefined {
+    return this.#node;
+  }
+
+  /** Whether this node holds a lane that every consumer has: of several nodes one does what is to be done once. */
+  isFirst(consumer: string): boolean {
+    return this.#groups(consumer).some(({ holder, lanes }) => lanes[0] === 0 && holder === this.#node);
+  }
+
+  /** Names of the consumers that the store knew when this node looked. */
+  knows(consumer: string): boolean {
+    return this.#view.lanes.has(consumer) || this.#view.paused.has(consumer);
+  }
+
+  /** Takes all lanes of a consumer, whoever holds them; what these commit from now on is refused. Of one that is paused they stay as they are. */
+  async takeAll(consumer: string): Promise<readonly LaneGroup[]> {
+    const node = this.#node;
+    if (node === undefined || this.#left) throw new Closed('the membership of this node');
+    const change = (groups: readonly LaneGroup[]) => released(groups).map((group) => ({ ...group, holder: node }));
+    const taken = await this.#options.cluster.changeLanes(consumer, change);
+    if (taken.length > 0) return taken;
+    return (await this.#options.cluster.view()).paused.get(consumer) ?? [];
+  }
+
+  /** Lets go of all lanes of a consumer. */
+  async release(consumer: string): Promise<void> {
+    await this.#options.cluster.changeLanes(consumer, released);
+  }
+
   /** Somebody receives from a queue here, until the answered function is called, and is expected to come again soon, or while `busy`. */
   receiving(queue: string, busy: () => boolean): () => void {
     return this.#receivers.come(queue, busy);
@@ -143,7 +185,7 @@ export class Membership {
 
   get #work(): NodeWork {
     return {
-      consumers: this.#options.consumers.filter((name) => !this.#withdrawn.has(name)),
+      consumers: this.#options.consumers().filter((name) => !this.#withdrawn.has(name)),
       receiving: this.#receivers.queues,
     };
   }

@@ -9,7 +9,7 @@ import type { SystemEventType } from '../event/system-events.ts';
 import type { Logger } from '../system/logger.ts';
 import type { DueTime, WorkTime } from './key-queues.ts';
 import type { WatermarkRule } from '../time/watermark.ts';
-import type { KeptStates } from './checkpoint-store.ts';
+import type { BuildForm, KeptStates } from './checkpoint-store.ts';
 import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -224,6 +224,12 @@ export interface Reaction {
   readonly name: string;
   readonly kind: 'consumer' | 'projection' | 'window' | 'monitor' | 'automation' | 'system';
   readonly summary: string | undefined;
+  /** As its definition declares it: a program with a higher one makes its states in another way. Default: 1. */
+  readonly version?: number;
+  /** Of one that can be built anew beside itself: what becomes of an event whose attempts have failed then. Default: its key is set aside. */
+  readonly onBuildFailure?: BuildForm['onFailure'];
+  /** It is built to take the place of another one: those who are waited for come before it. */
+  readonly isBuild?: true;
   readonly selection: CompiledSelection;
   /** What the catalog shows: which types it reacts to (undefined: all) and which it publishes. */
   readonly consumes: readonly string[] | undefined;

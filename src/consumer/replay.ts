@@ -22,17 +22,23 @@ export async function placeOf(from: ReplayFrom, log: Pick<EventLog, 'positionBef
 export function assertFrom(
   from: unknown,
   expected = "'beginning', { position } or { time }",
+  path = 'from',
 ): asserts from is ReplayFrom {
   if (from === 'beginning') return;
   const given = typeof from === 'object' && from !== null ? (from as { position?: unknown; time?: unknown }) : {};
   if (given.position !== undefined) {
     if (typeof given.position === 'number' && Number.isSafeInteger(given.position) && given.position >= 0) return;
-    throw new InvalidInput({ path: 'from.position', expected: 'a whole number from 0', found: given.position });
+    throw new InvalidInput({ path: `${path}.position`, expected: 'a whole number from 0', found: given.position });
   }
   if (given.time !== undefined) {
     const isTime = typeof given.time === 'string' || given.time instanceof Date;
     if (isTime && !Number.isNaN(new Date(given.time as string | Date).getTime())) return;
-    throw new InvalidInput({ path: 'from.time', expected: 'an RFC 3339 timestamp or a Date', found: given.time });
+    throw new InvalidInput({ path: `${path}.time`, expected: 'an RFC 3339 timestamp or a Date', found: given.time });
   }
-  throw new InvalidInput({ path: 'from', expected, found: from });
+  throw new InvalidInput({ path, expected, found: from });
+}
+
+/** Errors: InvalidInput for a place that the log has not reached. */
+export function assertReached(place: Position, head: Position, path = 'from.position'): void {
+  if (place > head) throw new InvalidInput({ path, expected: `a position up to the head, ${head}`, found: place });
 }

@@ -4,11 +4,13 @@ import type { CompiledSelection } from '../channel/selection.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
+import type { BuildStatus } from './build.ts';
 import type { Figures } from './figures.ts';
 import { newFigures } from './figures.ts';
 import type { Reaction } from './reaction.ts';
 
-export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped';
+/** `building`: what the store holds of it is of an older version, and stays as it is until that of the program is built. */
+export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
 
 /** A consumer as it stands. */
 export interface ConsumerStatus {
@@ -32,6 +34,8 @@ export interface ConsumerStatus {
   readonly figures: Readonly<Figures>;
   /** Of one that goes by time, in this process; undefined: it does not, or does not run here. */
   readonly time: TimeStatus | undefined;
+  /** What is being built beside it to take its place; undefined: nothing is. */
+  readonly build: BuildStatus | undefined;
 }
 
 /** How far time has come for a consumer, and what waits for it. */
@@ -117,6 +121,7 @@ export async function rememberedStatus(
     ...now.counts,
     figures: newFigures(),
     time: undefined,
+    build: undefined,
   };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { BEFORE_ALL, position, START } from '../event/position.ts';
 import { putDeliveries, putRows, sampleConsumer, sampleDelivery, sampleRow, sampleUnit } from './consumer-samples.ts';
 import type { ContractSuite } from './contract-case.ts';
+import { replacingCases } from './replacing.ts';
 import { casesOn, casesOverReopen } from './samples.ts';
 
 /** What every checkpoint store must do (G5, G6, G13). */
@@ -192,4 +193,5 @@ export const checkpointStoreSuite: ContractSuite = (bench) => [
       assert.deepEqual(await (await reopen(store)).checkpoints.list(), [record]);
     },
   }),
+  ...replacingCases(bench),
 ];

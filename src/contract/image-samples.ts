@@ -60,6 +60,7 @@ export async function holdingEverything(store: Store): Promise<void> {
   );
   const command = { id: 'c\u0000', name: 'do', digest: 'd', outcome: { why: '\u0000' } };
   await store.log.append({ events: [], command, onDuplicate: 'verify' });
+  await store.chain.begin();
   await store.log.truncateStream('order-1', 150);
   await store.log.deleteStream('gone-1');
   await store.log.deleteStream('never-1');

@@ -206,6 +206,7 @@ function logChangeArbitrary(fc: FastCheck): fastCheck.Arbitrary<Operation> {
     fc.record({ kind: fc.constant('trim' as const), trim }),
     fc.record({ kind: fc.constant('trim' as const), trim }),
     fc.record({ kind: fc.constant('reopen' as const) }),
+    fc.record({ kind: fc.constant('begin-chain' as const) }),
     fc.record({ kind: fc.constant('pass-time' as const), byMs: fc.integer({ min: -20, max: 40 }) }),
     fc.record({ kind: fc.constant('pass-time' as const), byMs: fc.integer({ min: 0, max: 40 }) }),
   );
@@ -218,10 +219,20 @@ function stateChangeArbitrary(fc: FastCheck): fastCheck.Arbitrary<Operation> {
     consumer,
     low: fc.integer({ min: 0, max: 9 }),
   });
+  const replaceConsumer = fc
+    .record({
+      kind: fc.constant('replace-consumer' as const),
+      consumer,
+      by: consumer,
+      rows: fc.constantFrom([], [...NAMESPACES], NAMESPACES.toReversed()),
+    })
+    .filter(({ by, ...replaced }) => by !== replaced.consumer);
   return fc.oneof(
     putConsumer,
     putConsumer,
     fc.record({ kind: fc.constant('remove-consumer' as const), consumer }),
+    replaceConsumer,
+    replaceConsumer,
     fc.record({ kind: fc.constant('clear-rows' as const), namespace: fc.constantFrom(...NAMESPACES) }),
     fc.record({
       kind: fc.constant('put-schema' as const),

@@ -52,6 +52,12 @@ export type Operation =
   | { readonly kind: 'put-consumer'; readonly consumer: string; readonly low: number }
   | { readonly kind: 'remove-consumer'; readonly consumer: string }
   | {
+      readonly kind: 'replace-consumer';
+      readonly consumer: string;
+      readonly by: string;
+      readonly rows: readonly string[];
+    }
+  | {
       readonly kind: 'put-schema';
       readonly type: string;
       readonly version: number;
@@ -60,6 +66,7 @@ export type Operation =
   | { readonly kind: 'clear-rows'; readonly namespace: string }
   | { readonly kind: 'pass-time'; readonly byMs: number }
   | { readonly kind: 'reopen' }
+  | { readonly kind: 'begin-chain' }
   | { readonly kind: 'read'; readonly after: Ordinal | undefined; readonly options: ReadOptions }
   | { readonly kind: 'read-stream'; readonly stream: string; readonly options: ReadStreamOptions }
   | { readonly kind: 'list-streams'; readonly options: ListStreamsOptions }

@@ -1,6 +1,7 @@
 import { sampleConsumer } from './consumer-samples.ts';
 import type { Appended, AppendOutcome, AppendRequest } from '../channel/event-log.ts';
 import type { UnitOutcome } from '../consumer/unit-of-work.ts';
+import { WrongState } from '../errors.ts';
 import { position } from '../event/position.ts';
 import type { Store } from '../store.ts';
 import type { ContractBench } from './contract-case.ts';
@@ -50,6 +51,8 @@ export class ModelSide {
         return this.#putConsumer(operation.consumer, operation.low);
       case 'remove-consumer':
         return checkpoints.remove(operation.consumer);
+      case 'replace-consumer':
+        return this.#replaceConsumer(operation);
       case 'put-schema': {
         const { type, version, summary } = operation;
         return schemas.put([
@@ -69,6 +72,8 @@ export class ModelSide {
       case 'pass-time':
         this.#bench.clock.advance(operation.byMs);
         return undefined;
+      case 'begin-chain':
+        return this.#store.chain.begin();
       case 'reopen':
         this.#store = (await this.#bench.reopen?.(this.#store)) ?? this.#store;
         return this.survey();
@@ -150,6 +155,21 @@ export class ModelSide {
       createdMs: nowMs,
       updatedMs: nowMs,
     });
+  }
+
+  async #replaceConsumer({
+    consumer,
+    by,
+    rows: [from, to],
+  }: Operation & { readonly kind: 'replace-consumer' }): Promise<unknown> {
+    const rows = from === undefined || to === undefined ? [] : [{ from, to }];
+    const { form } = sampleConsumer(by);
+    try {
+      return await this.#store.checkpoints.replace(consumer, { by, form, rows }, this.#bench.clock.now());
+    } catch (error) {
+      if (error instanceof WrongState) return error.message;
+      throw error;
+    }
   }
 
   #trim(trim: TrimSketch): Promise<unknown> {

@@ -5,6 +5,7 @@ import type { IndexCondition, RowQuery, RowStore } from '../consumer/row-store.t
 import { START } from '../event/position.ts';
 import type { SchemaStore } from '../schema/schema-store.ts';
 import type { Store } from '../store.ts';
+import { attestedIn } from './attested.ts';
 import {
   CATEGORIES,
   COMMANDS,
@@ -28,6 +29,7 @@ export async function survey(store: Store, ordinals: Ordinals): Promise<Readonly
   return {
     ...(await surveyLog(store.log, ordinals)),
     ...(await surveyStreams(store.log, ordinals)),
+    ...(await surveyChain(store, ordinals)),
     ...(await surveyConsumers(store.checkpoints, store.schemas)),
     ...(await surveyDeliveries(store.deliveries)),
     ...(await surveyRows(store.rows)),
@@ -96,6 +98,16 @@ async function surveyStreams(log: EventLog, ordinals: Ordinals): Promise<Readonl
       ordinals.worded(await log.readStream(stream, { direction: 'backward', limit: 1 })),
     ),
   };
+}
+
+/** How events are shared out among links is each store's own. */
+async function surveyChain(store: Store, ordinals: Ordinals): Promise<Readonly<Record<string, unknown>>> {
+  if ((await store.chain.last()) === undefined) return { attested: undefined };
+  const found = await attestedIn(store).catch((error: Error) => error);
+  // The model holds: what does not differs from it.
+  if (found instanceof Error) return { attested: found.message };
+  const { removed } = found;
+  return { attested: removed.toSorted((left, right) => left - right).map((place) => ordinals.ordinalOf(place)) };
 }
 
 async function surveyConsumers(

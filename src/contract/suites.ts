@@ -4,6 +4,7 @@ import { clusterSuite } from './cluster.ts';
 import type { ContractSuite } from './contract-case.ts';
 import { deliveryStoreSuite } from './delivery-store.ts';
 import { eventLogSuite } from './event-log.ts';
+import { logChainSuite } from './log-chain.ts';
 import { rowStoreSuite } from './row-store.ts';
 import { schemaStoreSuite } from './schema-store.ts';
 import { storeImageSuite } from './store-image.ts';
@@ -21,6 +22,7 @@ export interface PortSuite {
 /** Every port with its suite; a backend that passes all of those that it fills is a backend (G13). */
 export const contractSuites: readonly PortSuite[] = [
   { port: 'event-log', suite: eventLogSuite },
+  { port: 'log-chain', suite: logChainSuite },
   { port: 'schema-store', suite: schemaStoreSuite },
   { port: 'checkpoint-store', suite: checkpointStoreSuite },
   { port: 'delivery-store', suite: deliveryStoreSuite },

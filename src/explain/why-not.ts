@@ -20,6 +20,7 @@ export type Verdict =
   | 'paused'
   | 'stopped'
   | 'stalled'
+  | 'building'
   | 'not-reached';
 
 export interface WhyNot {

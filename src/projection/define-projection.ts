@@ -45,6 +45,13 @@ export interface ProjectionOptions<Definitions extends readonly EventDefinition[
   /** What rows can be filtered and sorted by. */
   readonly indexes?: Readonly<Record<string, (row: NoInfer<RowShape>) => IndexValue>>;
   readonly retry?: RetryOptions;
+  /**
+   * A whole number from 1, which only rises. Default: 1. Where a store has the rows of a lower one, they serve as they are while those of this
+   * one are built beside them, and are switched for them in one step; docs/guides/rebuilding.md.
+   */
+  readonly version?: number;
+  /** What becomes of an event that cannot be handled while rows are built anew: its key is set aside (`'park'`, the default), or the build fails. */
+  readonly onBuildFailure?: 'park' | 'fail';
 }
 
 /** A read model: keyed rows that follow from events. */
@@ -53,6 +60,7 @@ export interface ProjectionDefinition<RowShape = unknown> {
   readonly name: string;
   readonly on: readonly EventDefinition[];
   readonly indexes: readonly string[];
+  readonly version: number;
   /** Where its rows are kept. */
   readonly namespace: string;
   readonly reaction: Reaction;
@@ -67,7 +75,7 @@ export interface ProjectionDefinition<RowShape = unknown> {
 /** A purely computed row that throws will throw again; two more attempts are for code that reads the environment. */
 const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
 
-const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry'.split(' ');
+const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry version onBuildFailure'.split(' ');
 
 /** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
 export function defineProjection<const Definitions extends readonly EventDefinition[], RowShape>(
@@ -115,8 +123,11 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     },
     'projection',
   );
+  const version = versionOf(name, options.version);
   const reaction: Reaction = {
     ...common,
+    version,
+    onBuildFailure: onBuildFailureOf(name, options.onBuildFailure),
     isPure: true,
     timeoutMs: undefined,
     publishes: [],
@@ -143,6 +154,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     name: options.name,
     on: [...definitions, ...retractions.map(([definition]) => definition)],
     indexes: indexes.map(([index]) => index),
+    version,
     namespace,
     reaction,
     keyOf,
@@ -151,6 +163,16 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       return step === undefined ? row : step(row === undefined ? initial() : row, event);
     },
   };
+}
+
+function versionOf(name: string, version: unknown = 1): number {
+  if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 1) return version;
+  throw new InvalidDefinition(name, `version must be a whole number from 1, found ${describeValue(version)}`);
+}
+
+function onBuildFailureOf(name: string, given: unknown = 'park'): 'park' | 'fail' {
+  if (given === 'park' || given === 'fail') return given;
+  throw new InvalidDefinition(name, `onBuildFailure must be 'park' or 'fail', found ${describeValue(given)}`);
 }
 
 /** The ordering key of events that belong to no row; no key of a row looks like it. */

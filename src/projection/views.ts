@@ -1,4 +1,6 @@
-import { InvalidInput, NotFound } from '../errors.ts';
+import { InvalidInput, NotFound, WrongState } from '../errors.ts';
+import type { BuildOptions, BuildStatus } from '../consumer/build.ts';
+import type { Builds } from '../consumer/builds.ts';
 import type { IndexCondition, IndexValue, RowStore } from '../consumer/row-store.ts';
 import type { EventLog } from '../channel/event-log.ts';
 import { spanOf } from '../time/as-of.ts';
@@ -23,6 +25,19 @@ export interface ViewQuery {
   readonly after?: string;
 }
 
+export interface RebuildOptions extends BuildOptions {
+  /** Cancels the build. */
+  readonly signal?: AbortSignal;
+}
+
+/** A view that is being built anew. */
+export interface Rebuild {
+  status(): Promise<BuildStatus>;
+  /** Resolves when its rows are those of the view, when a dry run has compared them, or when it has failed or was cancelled. */
+  ended(): Promise<BuildStatus>;
+  cancel(): Promise<BuildStatus>;
+}
+
 export interface ViewPage<RowShape = unknown> {
   readonly items: readonly ViewRow<RowShape>[];
   readonly next: string | undefined;
@@ -39,11 +54,16 @@ const MAX_LIMIT = 1_000;
 export class Views {
   readonly #rows: RowStore;
   readonly #log: EventLog;
+  readonly #builds: Builds;
   readonly #projections: ReadonlyMap<string, ProjectionDefinition>;
 
-  constructor(log: EventLog, rows: RowStore, projections: readonly ProjectionDefinition[]) {
+  constructor(
+    { log, rows, builds }: { readonly log: EventLog; readonly rows: RowStore; readonly builds: Builds },
+    projections: readonly ProjectionDefinition[],
+  ) {
     this.#log = log;
     this.#rows = rows;
+    this.#builds = builds;
     this.#projections = new Map(projections.map((projection) => [projection.name, projection]));
   }
 
@@ -111,12 +131,62 @@ export class Views {
     };
   }
 
+  /**
+   * Builds the rows of a view anew beside those that serve, and switches them in one step when both are at one place. Goes on by itself, also
+   * after a crash; where a build has failed, what failed of it is tried again. Returns when it has begun.
+   *
+   * Guarantee The view serves, and follows the log, meanwhile; whoever asks it sees the one rows or the others, and never that it goes back.
+   * Errors    InvalidInput (`from`, `to`, `onFailure`); WrongState where the view is being built.
+   */
+  async rebuild(view: ProjectionDefinition | string, { signal, ...options }: RebuildOptions = {}): Promise<Rebuild> {
+    const { name } = this.#require(view);
+    signal?.throwIfAborted();
+    assertOptions(options);
+    await this.#builds.begin(name, options);
+    const ended = this.#builds.ended(name);
+    const cancel = () => this.#builds.cancel(name);
+    const abort = () => void cancel().catch(() => undefined);
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted === true) abort();
+    void ended?.catch(() => undefined).then(() => signal?.removeEventListener('abort', abort));
+    return {
+      cancel,
+      status: async () => required(name, await this.#builds.status(name)),
+      // Where consumers do not run in this process, nobody tells it.
+      ended: async () => ended ?? required(name, undefined),
+    };
+  }
+
+  /** How the build of a view stands, or how the last one ended; undefined: there was none. */
+  async rebuildStatus(view: ProjectionDefinition | string): Promise<BuildStatus | undefined> {
+    return this.#builds.status(this.#require(view).name);
+  }
+
+  /** What was built goes; the view stays as it is. Errors: WrongState where nothing is being built. */
+  async cancelRebuild(view: ProjectionDefinition | string): Promise<BuildStatus> {
+    return this.#builds.cancel(this.#require(view).name);
+  }
+
   #require(view: ProjectionDefinition | string): ProjectionDefinition {
     const name = typeof view === 'string' ? view : view.name;
     const projection = this.#projections.get(name);
     if (projection === undefined) throw new NotFound('view', name, [...this.#projections.keys()]);
     return projection;
   }
+}
+
+function required(view: string, status: BuildStatus | undefined): BuildStatus {
+  if (status !== undefined) return status;
+  throw new WrongState(
+    `consumers do not run in this process: how the build of view ${view} ends is told by its status`,
+  );
+}
+
+function assertOptions({ onFailure, dryRun }: BuildOptions): void {
+  if (onFailure !== undefined && onFailure !== 'park' && onFailure !== 'fail')
+    throw new InvalidInput({ path: 'onFailure', expected: "'park' or 'fail'", found: onFailure });
+  if (dryRun !== undefined && typeof dryRun !== 'boolean')
+    throw new InvalidInput({ path: 'dryRun', expected: 'true or false', found: dryRun });
 }
 
 function assertIndex(projection: ProjectionDefinition, path: string, index: string): void {

@@ -1,4 +1,4 @@
-import type { JsonValue, Position, ProjectionDefinition } from '../index.ts';
+import type { JsonValue, Position, ProjectionDefinition, RecordedEvent } from '../index.ts';
 import { awaitPosition } from './await-position.ts';
 import { frame } from './live-streams.ts';
 import { ViewBehind } from './refusals.ts';
@@ -6,6 +6,8 @@ import type { Serving } from './route.ts';
 
 /** A view that is paused or far behind is asked again so often. */
 const BEHIND_MS = 1_000;
+/** Reported when other rows have taken the place of those of a view. */
+const SWITCHED = 'thereupon.build.switched';
 
 /** Rows that a query gives now, in their order. */
 type Ask = () => Promise<readonly { readonly key: string; readonly row: unknown }[]>;
@@ -26,12 +28,13 @@ export async function* liveQuery(
   const { system } = serving;
   // The place is taken before the view is asked: what changes in between is looked at again.
   let seen: Position = await system.events.head();
-  const events = system.events.subscribe({ types: view.on.map(({ type }) => type), after: seen, signal });
+  const types = [...view.on.map(({ type }) => type), SWITCHED];
+  const events = system.events.subscribe({ types, after: seen, signal });
   await reached(serving, view, seen, signal);
   let rows = await textsOf(ask);
   yield frame(seen, { items: [...rows].map(([key, text]) => ({ key, row: parsed(text) })) }, 'result');
   for await (const event of events) {
-    if (event.position <= seen) continue;
+    if (event.position <= seen || (event.type === SWITCHED && !isAbout(event, view))) continue;
     seen = await system.events.head();
     await reached(serving, view, seen, signal);
     if (signal.aborted) return;
@@ -44,6 +47,10 @@ export async function* liveQuery(
     if (changed.length + removed.length === 0 && !isMoved) continue;
     yield frame(seen, { changed: changed.map(([key, text]) => ({ key, row: parsed(text) })), removed, keys }, 'change');
   }
+}
+
+function isAbout({ data }: RecordedEvent, { name }: ProjectionDefinition): boolean {
+  return (data as { readonly view?: unknown }).view === name;
 }
 
 /** By key, each row as text, which tells whether it is otherwise. */

@@ -189,6 +189,43 @@ named(
       .describe('The facts that it led to, as far as retention has left them.'),
   }),
 );
+const hexDigest = z.string().regex(/^[\da-f]{64}$/v);
+const chainHead = named(
+  'ChainHead',
+  z.strictObject({
+    number: z.int().min(1).describe('Of the newest link.'),
+    position: position.describe('Of the newest event that is attested.'),
+    hash: hexDigest,
+    recordedMs: z.int(),
+  }),
+);
+named(
+  'Verification',
+  z.strictObject({
+    ok: z.boolean(),
+    events: count.describe('That are what was recorded.'),
+    removed: count.describe('That were removed in order.'),
+    began: position.describe('Up to here events were there before the chain began.'),
+    head: chainHead,
+    finding: z
+      .strictObject({
+        kind: z.enum(['altered', 'missing', 'inserted', 'chain-altered', 'head-differs']),
+        position,
+        event: z
+          .strictObject({
+            id: z.string(),
+            source: z.string(),
+            type: z.string(),
+            stream: z.string(),
+            version: z.int(),
+          })
+          .optional(),
+        message: z.string(),
+      })
+      .optional()
+      .describe('The first thing that is wrong.'),
+  }),
+);
 named('RowCauses', z.strictObject({ view: z.string(), key: z.string(), events: count, last: z.array(causes) }));
 
 interface Effect {
@@ -233,6 +270,7 @@ named(
       'paused',
       'stopped',
       'stalled',
+      'building',
       'not-reached',
     ]),
     reasons: z.array(z.string()),
@@ -263,6 +301,51 @@ const errorReport: z.ZodType<ErrorReport> = named(
   }),
 );
 
+const rebuild = named(
+  'Rebuild',
+  z.strictObject({
+    id: z.string().describe('Which build it is.'),
+    view: z.string(),
+    version: z.int().min(1).describe('Of the definition that is built.'),
+    state: z.enum(['building', 'failed', 'switched', 'compared', 'cancelled']),
+    dryRun: z.boolean(),
+    from: position.describe('The rows begin with the events after it.'),
+    events: count.describe('Events of the log that are behind it, also those that do not concern the view.'),
+    total: count.describe('Of so many.'),
+    percent: z.number().min(0).max(100),
+    secondsLeft: count.optional(),
+    parked: count.describe('Dead letters of the build, which become those of the view.'),
+    failure: z
+      .strictObject({
+        position: z.int(),
+        source: z.string(),
+        id: z.string(),
+        type: z.string(),
+        key: z.string(),
+        error: z.string(),
+      })
+      .optional()
+      .describe('The event that stopped it.'),
+    switched: z.boolean().describe('Its rows are those of the view.'),
+    comparison: z
+      .strictObject({
+        rows: z.strictObject({ serving: count, built: count }),
+        differences: z
+          .strictObject({
+            added: count,
+            removed: count,
+            changed: count,
+            sample: z.array(z.strictObject({ key: z.string(), change: z.enum(['added', 'removed', 'changed']) })),
+          })
+          .optional()
+          .describe('Left out where both are of different places in the log.'),
+        reason: z.string().optional().describe('Why they were not compared.'),
+      })
+      .optional()
+      .describe('Of a dry run that is over.'),
+  }),
+);
+
 const consumer = named(
   'Consumer',
   z.strictObject({
@@ -270,7 +353,11 @@ const consumer = named(
     kind: z.string(),
     mode: z.string(),
     summary: z.string().optional(),
-    state: z.enum(['running', 'paused', 'stalled', 'stopped']),
+    state: z
+      .enum(['running', 'paused', 'stalled', 'stopped', 'building'])
+      .describe(
+        '`building`: its rows are of an older version, and stay as they are until those of the present one are built.',
+      ),
     reason: z.string().optional(),
     live: z.boolean().describe('At the head of the log.'),
     position,
@@ -300,6 +387,7 @@ const consumer = named(
       })
       .optional()
       .describe('Of one that goes by event time, where it runs in the process that answers.'),
+    build: rebuild.optional().describe('What is being built to take the place of its rows.'),
   }),
 );
 named(
@@ -402,5 +490,6 @@ named(
 );
 
 export type ConsumerDocument = z.infer<typeof consumer>;
+export type RebuildDocument = z.infer<typeof rebuild>;
 export type DeadLetterDocument = z.infer<typeof deadLetter>;
 export type ErrorDocument = ErrorReport;

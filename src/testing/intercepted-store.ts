@@ -23,6 +23,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     readOnly: store.readOnly,
     capabilities: store.capabilities,
     log: interceptedPort('log', store.log, intercept),
+    chain: store.chain,
     schemas: interceptedPort('schemas', store.schemas, intercept),
     checkpoints: interceptedPort('checkpoints', store.checkpoints, intercept),
     deliveries: interceptedPort('deliveries', store.deliveries, intercept),

@@ -5,11 +5,11 @@
 import { openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { open, StoreUnavailable, StreamVersionConflict, SystemFull } from 'thereupon';
+import { NotFound, open, StoreUnavailable, StreamVersionConflict, SystemFull, WrongState } from 'thereupon';
 import type { Published } from 'thereupon';
 import { Meter } from '../crash/meter.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
-import { Moved, definitions, happened } from '../crash/program.ts';
+import { Moved, confirmations, definitions, happened } from '../crash/program.ts';
 import { command, nextCommand } from '../crash/purses.ts';
 import { verify } from '../crash/verify.ts';
 
@@ -43,6 +43,7 @@ if (task === 'verify') {
   await Promise.all([
     ...Array.from({ length: CALLERS }, (_, caller) => callUntil(stopping.signal, caller, below, acks)),
     ...Array.from({ length: COMMANDERS }, (_, caller) => commandUntil(stopping.signal, caller, below, commandAcks)),
+    rebuildUntil(stopping.signal),
   ]);
 }
 say({ closing: true });
@@ -94,6 +95,21 @@ async function commandUntil(
   const name = `${task}-${process.pid}-c${caller}`;
   for (let n = 0; !signal.aborted; n += 1)
     await command(system, nextCommand(below, `${name}-${n}`), acks, waitForStore);
+}
+
+/** One view is always being built, by whichever nodes there are. */
+async function rebuildUntil(signal: AbortSignal): Promise<void> {
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  while (!signal.aborted) {
+    try {
+      const rebuild = await system.views.rebuild(confirmations);
+      await Promise.race([rebuild.ended(), stopped]);
+    } catch (error) {
+      // Another node was first, or ended it.
+      if (!(error instanceof WrongState || error instanceof NotFound)) await waitForStore(error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
 }
 
 async function claimed(

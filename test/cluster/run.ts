@@ -195,6 +195,6 @@ async function verifyAll(): Promise<void> {
     .map(([what, count]) => `${count} ${what}`)
     .sort();
   process.stdout.write(
-    `cluster test: ${NODES} nodes, ${faults}; ${verified.acknowledged} acknowledgements, ${verified.commands} of commands, ${verified.events} events, all as promised (seed ${seed}, ${elapsed().toFixed(0)} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
+    `cluster test: ${NODES} nodes, ${faults}; ${verified.acknowledged} acknowledgements, ${verified.commands} of commands, ${verified.switches} views rebuilt, ${verified.events} events, all as promised (seed ${seed}, ${elapsed().toFixed(0)} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
   );
 }

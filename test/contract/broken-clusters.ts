@@ -3,8 +3,8 @@ import { commonCheckpoint, LANES } from '../../src/consumer/lanes.ts';
 import type { LaneGroup, LeaseCommit, NodeId } from '../../src/consumer/lanes.ts';
 import type { Unit, UnitOfWork } from '../../src/consumer/unit-of-work.ts';
 import type { Store } from '../../src/store.ts';
-import type { BrokenStore } from './broken-stores.ts';
-import { but } from './broken-stores.ts';
+import type { BrokenStore } from './broken-store.ts';
+import { but } from './broken-store.ts';
 
 /** A fault of a store that has a cluster. */
 function fault(

@@ -3,31 +3,9 @@ import type { AppendRequest, EventLog } from '../../src/channel/event-log.ts';
 import type { BenchMedium } from '../../src/contract/bench.ts';
 import type { EncodedEvent } from '../../src/event/event.ts';
 import { START } from '../../src/event/position.ts';
-import type { Store } from '../../src/store.ts';
-
-/** A store with one fault, and what must find it. */
-export interface BrokenStore {
-  /** What is wrong. */
-  readonly fault: string;
-  /** The port whose suite must fail. */
-  readonly port: string;
-  /** A number that the name of a failing case must hold. */
-  readonly cites: string;
-  /** The random comparison must find it, too. */
-  readonly compared?: true;
-  readonly break: (store: Store) => Partial<Store>;
-}
-
-/** A port with some methods replaced; the others go on working on the original. */
-export function but<Port extends object>(port: Port, replaced: Partial<Port>): Port {
-  return new Proxy(port, {
-    get(target, name) {
-      if (Object.hasOwn(replaced, name)) return Reflect.get(replaced, name) as unknown;
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-}
+import { brokenChains } from './broken-chains.ts';
+import { but } from './broken-store.ts';
+import type { BrokenStore } from './broken-store.ts';
 
 /** Every store on it has the fault. */
 export function brokenMedium(broken: BrokenStore, medium: BenchMedium = { factory: memory() }): BenchMedium {
@@ -463,6 +441,7 @@ const brokenState: readonly BrokenStore[] = [
               event: 0,
               removed: 0,
               command: 0,
+              link: 0,
               consumer: 0,
               delivery: 0,
               namespace: 0,
@@ -482,4 +461,4 @@ const brokenState: readonly BrokenStore[] = [
   },
 ];
 
-export const brokenStores: readonly BrokenStore[] = [...brokenLogs, ...brokenState];
+export const brokenStores: readonly BrokenStore[] = [...brokenLogs, ...brokenChains, ...brokenState];

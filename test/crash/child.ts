@@ -4,7 +4,7 @@ import { StreamVersionConflict, open } from 'thereupon';
 import type { Published } from 'thereupon';
 import { Meter } from './meter.ts';
 import { mulberry32 } from './mulberry.ts';
-import { Moved, definitions, happened } from './program.ts';
+import { Moved, confirmations, definitions, happened } from './program.ts';
 import { command, nextCommand } from './purses.ts';
 import { verify } from './verify.ts';
 
@@ -20,7 +20,7 @@ const COMMANDERS = 64;
 /** So many of the callers also tell what a meter counts. */
 const METERS = 8;
 
-const system = await open({ store, source: SOURCE, ...definitions });
+const system = await open({ store, source: SOURCE, tamperEvidence: true, ...definitions });
 say({ opened: true });
 await caughtUp();
 say({ verified: await verify(system, ackFile, mode === 'verify') });
@@ -30,6 +30,7 @@ if (mode === 'publish') {
   await Promise.all([
     ...Array.from({ length: CALLERS }, (_, caller) => callForEver(caller, acks)),
     ...Array.from({ length: COMMANDERS }, (_, caller) => commandForEver(caller, commandAcks)),
+    rebuildForEver(),
   ]);
 }
 await system.close();
@@ -64,6 +65,14 @@ async function callForEver(caller: number, acks: number): Promise<void> {
 
 async function commandForEver(caller: number, acks: number): Promise<void> {
   for (let n = 0; ; n += 1) await command(system, nextCommand(below, `${life}-c${caller}-${n}`), acks, refused);
+}
+
+/** One view is always being built, so that whatever kills the program kills a build, or a switch. */
+async function rebuildForEver(): Promise<void> {
+  for (;;) {
+    const { state } = await (await system.views.rebuild(confirmations, { onFailure: 'fail' })).ended();
+    if (state !== 'switched') throw new Error(`the rebuild ended as ${state}`);
+  }
 }
 
 function refused(error: unknown): Promise<void> {

@@ -50,7 +50,7 @@ function live(
         String(seed + number),
         kill === undefined ? 'verify' : 'publish',
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CRASH_LIFE: String(number) } },
     );
     let verified: Life['verified'];
     let killed = false;
@@ -89,6 +89,7 @@ let verifications = 0;
 let events = 0;
 let acknowledged = 0;
 let commands = 0;
+let switches = 0;
 const orderly = new Map<string, number>();
 try {
   for (let number = 1; number <= kills; number += 1) {
@@ -110,13 +111,14 @@ try {
     events += last.verified?.events ?? 0;
     acknowledged += last.verified?.acknowledged ?? 0;
     commands += last.verified?.commands ?? 0;
+    switches += last.verified?.switches ?? 0;
     for (const [what, count] of Object.entries(last.verified?.orderly ?? {}))
       orderly.set(what, (orderly.get(what) ?? 0) + count);
   }
   const compared = [...orderly].map(([what, count]) => `${count} ${what}`).sort();
   const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
   process.stdout.write(
-    `crash test: ${kills} kills, ${verifications} restarts verified in full, ${acknowledged} acknowledged events of ${events}, ${commands} acknowledged commands, all as promised (seed ${seed}, ${seconds} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
+    `crash test: ${kills} kills, ${verifications} restarts verified in full, ${acknowledged} acknowledged events of ${events}, ${commands} acknowledged commands, ${switches} views rebuilt, all as promised (seed ${seed}, ${seconds} s)\n  as in an orderly run: ${compared.join(', ')}\n`,
   );
   rmSync(folder, { recursive: true });
 } catch (error) {

@@ -96,6 +96,7 @@ async function* imageOf(log: readonly RecordedEvent[]): AsyncGenerator<readonly 
     schema: 0,
     stream: 0,
     command: 0,
+    link: 0,
     consumer: 0,
     delivery: 0,
     namespace: 0,

@@ -12,6 +12,8 @@ export interface Verified {
   readonly acknowledged: number;
   /** Acknowledged ones. */
   readonly commands: number;
+  /** Views whose rows were built anew and switched. */
+  readonly switches: number;
   /** How much there was of what follows by time or by numbers; undefined: it was not looked at. */
   readonly orderly: Readonly<Record<string, number>> | undefined;
 }
@@ -50,8 +52,11 @@ export async function verify(system: AnySystem, ackFile: string, isLast: boolean
   verifyTotals(all);
   await verifyProjections(system, moved);
   await verifyDeadLetters(system, moved);
+  const { finding } = await system.integrity.verify();
+  assert.equal(finding, undefined, `G14: ${finding?.message}`);
   const compared = isLast ? await verifyOrderly(all) : undefined;
-  return { events: log.length, acknowledged, commands, orderly: compared };
+  const switches = reports.filter(({ type }) => type === 'thereupon.build.switched').length;
+  return { events: log.length, acknowledged, commands, switches, orderly: compared };
 }
 
 /** The facts, and what the system reported, with nothing under way: time may pass, and windows be over, while they are read. */

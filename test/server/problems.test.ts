@@ -180,7 +180,7 @@ describe('answers that are problems', () => {
 
 /** What the interface needs of a system, as plain members. */
 function served(system: Awaited<ReturnType<typeof openShop>>) {
-  const { environment, consumers, deadLetters, deciders, events, explanations, views, readOnly } = system;
+  const { environment, consumers, deadLetters, deciders, events, explanations, integrity, views, readOnly } = system;
   return {
     environment,
     consumers,
@@ -188,6 +188,7 @@ function served(system: Awaited<ReturnType<typeof openShop>>) {
     deciders,
     events,
     explanations,
+    integrity,
     views,
     readOnly,
     announce: (url: string) => system.announce(url),

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
-import { APPLICATION_ID, migrate } from '../../src/backends/sqlite/migrate.ts';
+import { APPLICATION_ID, SCHEMA_VERSION, migrate } from '../../src/backends/sqlite/migrate.ts';
 import { logAndState } from '../../src/backends/sqlite/migrations/0001-log-and-state.ts';
 import { position } from '../../src/event/position.ts';
 import { Database } from '../../src/backends/sqlite/database.ts';
@@ -49,7 +49,9 @@ describe('the schema of a store', () => {
           taken: undefined,
         });
       });
-      expect(inFile(path, (file) => file.prepare('PRAGMA user_version').get())).toEqual({ user_version: 3 });
+      expect(inFile(path, (file) => file.prepare('PRAGMA user_version').get())).toEqual({
+        user_version: SCHEMA_VERSION,
+      });
     }));
 
   test('a migration that fails leaves nothing of itself', () =>

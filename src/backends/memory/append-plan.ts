@@ -1,9 +1,10 @@
 import { isOfQuery } from '../../channel/append-conditions.ts';
 import type { CommandEntry, QueryClaim, RecordedCommand } from '../../channel/append-conditions.ts';
 import type { Appended, AppendOutcome, AppendRequest, ExpectedVersion, StreamClaim } from '../../channel/event-log.ts';
+import { linkAfter, runsOf } from '../../channel/log-chain.ts';
 import { contentDifference, DIFFERS_FROM_TRIMMED } from '../../event/content-difference.ts';
 import { contentDigest } from '../../event/content-digest.ts';
-import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import type { EncodedEvent, RecordedEvent, StoredEvent } from '../../event/event.ts';
 import type { Position } from '../../event/position.ts';
 import { position, START } from '../../event/position.ts';
 import { recordedEvent } from '../../event/recorded-event.ts';
@@ -13,7 +14,7 @@ import { addEntry, streamVersion } from './log-content.ts';
 type Refused = AppendOutcome & { readonly ok: false };
 /** An event that will be written, and where. */
 interface Planned {
-  readonly event: EncodedEvent;
+  readonly event: StoredEvent;
   readonly entry: LogEntry & { readonly kept: { readonly event: RecordedEvent } };
 }
 
@@ -80,7 +81,17 @@ export class AppendPlan {
   write(): readonly RecordedEvent[] {
     for (const { event, entry } of this.#planned) addEntry(this.#content, entry, event);
     for (const [id, command] of this.#commands) this.#content.commands.set(id, command);
+    this.#link();
     return this.#planned.map(({ entry }) => entry.kept.event);
+  }
+
+  /** Where the log keeps a chain. */
+  #link(): void {
+    const { links } = this.#content;
+    const before = links.at(-1);
+    if (before === undefined) return;
+    const [run] = runsOf(this.#planned.map(({ event }) => event));
+    if (run !== undefined) links.push(linkAfter(before, { kind: 'appended', ...run }));
   }
 
   #find(event: EncodedEvent): LogEntry | Planned | undefined {

@@ -1,4 +1,6 @@
-import type { CheckpointStore, ConsumerRecord, RecordChange } from '../../consumer/checkpoint-store.ts';
+import { covers } from '../../consumer/checkpoint-store.ts';
+import type { CheckpointStore, ConsumerRecord, RecordChange, Replacement } from '../../consumer/checkpoint-store.ts';
+import { WrongState } from '../../errors.ts';
 import type { Position } from '../../event/position.ts';
 import type { DeliveryContent } from './delivery-store.ts';
 import type { RowContent } from './row-store.ts';
@@ -63,6 +65,28 @@ export class MemoryCheckpointStore implements CheckpointStore {
       else if (waitingDueMs !== undefined && delivery.state === 'waiting' && delivery.dueMs === undefined)
         deliveries?.set(position, { ...delivery, dueMs: waitingDueMs });
     }
+  }
+
+  async replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    this.#session.assertOpen();
+    const { by, form, rows } = structuredClone(replacement);
+    const [record, other] = [this.#content.get(consumer), this.#content.get(by)];
+    if (record === undefined || other === undefined) return undefined;
+    const { checkpoint } = other;
+    if (!covers(checkpoint, record.checkpoint)) throw new WrongState(`consumer ${by} is behind ${consumer}`);
+    const replaced = { ...record, form, checkpoint, updatedMs };
+    this.#content.set(consumer, replaced);
+    this.#content.delete(by);
+    const deliveries = [...(this.#deliveries.get(by) ?? [])];
+    this.#deliveries.delete(by);
+    this.#deliveries.set(consumer, new Map(deliveries.map(([at, delivery]) => [at, { ...delivery, consumer }])));
+    for (const { from, to } of rows) {
+      const renamed = this.#rows.get(from);
+      this.#rows.delete(from);
+      this.#rows.delete(to);
+      if (renamed !== undefined) this.#rows.set(to, renamed);
+    }
+    return structuredClone(replaced);
   }
 
   async remove(consumer: string): Promise<boolean> {

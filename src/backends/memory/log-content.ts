@@ -1,7 +1,10 @@
 import type { RecordedCommand } from '../../channel/append-conditions.ts';
 import { contentDigest } from '../../event/content-digest.ts';
+import type { ChainLink } from '../../channel/log-chain.ts';
+import { linkAfter, removedEntries } from '../../channel/log-chain.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
 import type { Position } from '../../event/position.ts';
+import { START } from '../../event/position.ts';
 
 /** What the log remembers of an event for ever: its place. And the event itself, until it is removed. */
 export interface LogEntry {
@@ -37,6 +40,8 @@ export interface LogContent {
   readonly identities: Map<string, Map<string, LogEntry>>;
   /** By id. */
   readonly commands: Map<string, RecordedCommand>;
+  /** Empty: it keeps no chain. */
+  readonly links: ChainLink[];
   /** The entry below which (by index) every event was removed: reading from the start of a trimmed log does not walk over it. */
   firstKept: number;
 }
@@ -48,6 +53,7 @@ export function createLogContent(): LogContent {
     correlations: new Map(),
     identities: new Map(),
     commands: new Map(),
+    links: [],
     firstKept: 0,
   };
 }
@@ -79,14 +85,30 @@ export function streamContent(content: LogContent, stream: string): StreamConten
 
 /** Removes the events of entries, keeping place and digest. Answers how many had an event. */
 export function removeEvents(content: LogContent, entries: Iterable<LogEntry>): number {
-  let removed = 0;
+  const removed: number[] = [];
   for (const entry of entries) {
     if (entry.kept.event === undefined) continue;
     entry.kept = { digest: contentDigest(entry.kept.event.stored) };
-    removed += 1;
+    removed.push(entry.position);
   }
   passRemoved(content);
-  return removed;
+  if (removed.length > 0) linkRemoved(content, removed);
+  return removed.length;
+}
+
+/** Where the log keeps a chain. */
+function linkRemoved({ entries, links }: LogContent, positions: readonly number[]): void {
+  const before = links.at(-1);
+  if (before === undefined) return;
+  const head = entries.at(-1);
+  links.push(
+    linkAfter(before, {
+      kind: 'removed',
+      place: head?.position ?? START,
+      recordedMs: head?.recordedMs ?? 0,
+      entries: removedEntries(positions),
+    }),
+  );
 }
 
 /** Moves `firstKept` on over what was removed. */

@@ -8,6 +8,7 @@ import type { MemoryContent } from './content.ts';
 import { createContent } from './content.ts';
 import { MemoryDeliveryStore } from './delivery-store.ts';
 import { MemoryEventLog } from './event-log.ts';
+import { MemoryLogChain } from './log-chain.ts';
 import { MemoryRowStore } from './row-store.ts';
 import { MemorySchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
@@ -67,6 +68,7 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     readOnly: false,
     capabilities: CAPABILITIES,
     log: new MemoryEventLog(content.log, clock, watchers, session),
+    chain: new MemoryLogChain(content.log, session),
     schemas: new MemorySchemaStore(content.schemas, session),
     checkpoints: new MemoryCheckpointStore(content.consumers, content.deliveries, content.rows, session),
     deliveries: new MemoryDeliveryStore(content.deliveries, session),

@@ -1,7 +1,15 @@
 import { InvalidInput } from '../../errors.ts';
 import type { LogWatchers } from '../../channel/log-watchers.ts';
 import { writeImage } from '../../checked-image.ts';
-import { assertNothingHeld, assertUndivided, CONTENT_KINDS, IMAGE_FORMAT, refusePending } from '../../store-image.ts';
+import {
+  assertNothingHeld,
+  assertUndivided,
+  CONTENT_KINDS,
+  IMAGE_FORMAT,
+  linkOfRecord,
+  linkRecord,
+  refusePending,
+} from '../../store-image.ts';
 import type { ContentKind, ImageCounts, ImageRecord, RecordOf, StoreImage } from '../../store-image.ts';
 import type { Delivery } from '../../consumer/delivery-store.ts';
 import type { JsonValue } from '../../event/json.ts';
@@ -102,6 +110,7 @@ function* logRecords({ log, schemas }: MemoryContent): Generator<Content, void, 
     }
   yield* removed.sort((left, right) => left.position - right.position);
   yield* commandRecords(log);
+  for (const link of log.links) yield linkRecord(link);
 }
 
 function* commandRecords(log: LogContent): Generator<Content, void, undefined> {
@@ -139,6 +148,7 @@ function heldBy({ log, schemas, consumers, deliveries, rows }: MemoryContent): r
     ['stream', log.streams.size > 0],
     ['event', log.entries.length > 0],
     ['command', log.commands.size > 0],
+    ['link', log.links.length > 0],
     ['consumer', consumers.size > 0],
     ['delivery', [...deliveries.values()].some((ofConsumer) => ofConsumer.size > 0)],
     ['row', [...rows.values()].some(({ rows: ofNamespace }) => ofNamespace.size > 0)],
@@ -187,6 +197,10 @@ class Filler {
   command(records: readonly RecordOf<'command'>[]): void {
     for (const { kind: _kind, ...command } of structuredClone(records))
       this.#content.log.commands.set(command.id, command);
+  }
+
+  link(records: readonly RecordOf<'link'>[]): void {
+    for (const record of records) this.#content.log.links.push(linkOfRecord(record));
   }
 
   consumer(records: readonly RecordOf<'consumer'>[]): void {
@@ -254,6 +268,7 @@ function outOfPlace(path: string, expected: string, found: unknown): InvalidInpu
 function putInto(content: MemoryContent, filled: MemoryContent): void {
   for (const entry of filled.log.entries) content.log.entries.push(entry);
   content.log.firstKept = filled.log.firstKept;
+  content.log.links.push(...filled.log.links);
   copy(filled.log.streams, content.log.streams);
   copy(filled.log.correlations, content.log.correlations);
   copy(filled.log.identities, content.log.identities);

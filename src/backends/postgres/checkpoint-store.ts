@@ -1,19 +1,20 @@
+import { formOfText } from '../../consumer/checkpoint-store.ts';
 import type {
   Checkpoint,
   CheckpointStore,
-  ConsumerForm,
   ConsumerRecord,
   RecordChange,
+  Replacement,
   Stretch,
 } from '../../consumer/checkpoint-store.ts';
-import { commonCheckpoint, sameCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
+import { commonCheckpoint, coversLanes, sameCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
 import { WrongState } from '../../errors.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { START } from '../../event/position.ts';
 import { laneGroup, lockConsumers, replaceLanes, TELL_NODES } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
 import type { Database, Queries } from './database.ts';
-import { abandonRows } from './row-store.ts';
+import { abandonRows, renameRows } from './row-store.ts';
 import type { PostgresRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
@@ -106,16 +107,57 @@ export class PostgresCheckpointStore implements CheckpointStore {
     return changed;
   }
 
+  async replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    const { by, form, rows } = structuredClone(replacement);
+    const [name, other] = [toText(consumer), toText(by)];
+    const replaced = await this.#writes.alone(RECORD_BYTES, async (queries) => {
+      await lockConsumers(queries, [name, other]);
+      const [record] = await consumerRecords(queries, name);
+      if (record === undefined || (await consumerRecords(queries, other)).length === 0) return undefined;
+      // Nobody commits on these lanes before the transaction ends.
+      const groups = await lockedGroups(queries, other, name);
+      if (!coversLanes(groups(other), groups(name))) throw new WrongState(`consumer ${by} is behind ${consumer}`);
+      const next = { ...record, form, checkpoint: commonCheckpoint(groups(other)) ?? record.checkpoint, updatedMs };
+      await queries.change(PUT, consumerRow(next));
+      const token = await newToken(queries);
+      const freed = groups(other).map((group) => ({ ...group, holder: undefined, token }));
+      await replaceLanes(queries, [{ consumer: name, stays: [], groups: freed }], updatedMs);
+      await queries.change('DELETE FROM deliveries WHERE consumer = $1', [name]);
+      await queries.change('UPDATE deliveries SET consumer = $1 WHERE consumer = $2', [name, other]);
+      for (const { from, to } of rows) await renameRows(queries, from, to);
+      await removeConsumer(queries, other);
+      return next;
+    });
+    if (replaced !== undefined) await this.#rows.sweep();
+    return replaced;
+  }
+
   async remove(consumer: string): Promise<boolean> {
     const name = toText(consumer);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
       await queries.change('DELETE FROM deliveries WHERE consumer = $1', [name]);
-      await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
-      await queries.query(TELL_NODES);
-      return (await queries.change('DELETE FROM consumers WHERE consumer = $1', [name])) !== 0;
+      return removeConsumer(queries, name);
     });
   }
+}
+
+/** Its row is locked, and it has no deliveries any more. Answers whether it was known. */
+async function removeConsumer(queries: Queries, name: string): Promise<boolean> {
+  await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
+  await queries.query(TELL_NODES);
+  return (await queries.change('DELETE FROM consumers WHERE consumer = $1', [name])) !== 0;
+}
+
+/** The lanes of consumers, by name; until the transaction ends nobody commits on them. */
+async function lockedGroups(
+  queries: Queries,
+  ...names: readonly string[]
+): Promise<(name: string) => readonly LaneGroup[]> {
+  const sql = `SELECT consumer, lanes, low, done, holder, token FROM lanes WHERE consumer = ANY($1::text[])
+ORDER BY consumer, first_lane FOR UPDATE`;
+  const rows = await queries.query<[consumer: string, ...LaneRow]>(sql, [names]);
+  return (wanted) => rows.filter(([name]) => name === wanted).map(([, ...row]) => laneGroup(row));
 }
 
 /** One checkpoint for all lanes, which nobody holds then. */
@@ -203,16 +245,10 @@ function fromRow(
 ): ConsumerRecord {
   return {
     consumer: fromText(consumer),
-    form: wholeForm(JSON.parse(form) as ConsumerForm),
+    form: formOfText(form),
     checkpoint: commonCheckpoint(groups) ?? { low: START, done: [] },
     paused: sinceMs === null ? undefined : { sinceMs, reason: fromText(reason ?? '') },
     createdMs,
     updatedMs,
   };
-}
-
-/** JSON leaves out members that are undefined; the type has them. */
-function wholeForm(form: ConsumerForm): ConsumerForm {
-  const { kind, mode, types, indexes, keyedBy, keeps, looksFor, began, missed, replayed, indexing } = form;
-  return { kind, mode, types, indexes, keyedBy, keeps, looksFor, began, missed, replayed, indexing };
 }

@@ -2,6 +2,7 @@ import type { ThereuponError } from '../../errors.ts';
 import type { Database, Line } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
+import type { Chaining } from './log-chain.ts';
 import { NOT_RECORDED } from './record.ts';
 import type { OneStatement, RecordAnswer } from './record.ts';
 
@@ -36,6 +37,7 @@ export class Flights {
   readonly #listener: number;
   readonly #underWay: Flight[] = [];
   readonly #name: string;
+  readonly #chaining: Chaining;
   #line: Promise<Line> | undefined;
   #sent = 0;
 
@@ -43,10 +45,11 @@ export class Flights {
    * `listener`: the number under which this process listens. `name`: of these flights alone, since a connection may have served others before,
    * whose names are not to be taken for theirs.
    */
-  constructor(database: Database, listener: number, name: string) {
+  constructor(database: Database, listener: number, name: string, chaining: Chaining) {
     this.#database = database;
     this.#listener = listener;
     this.#name = name;
+    this.#chaining = chaining;
   }
 
   get count(): number {
@@ -66,7 +69,7 @@ export class Flights {
     this.#line ??= this.#database.line();
     const after = this.#underWay.length > 0 ? this.#lastName : undefined;
     this.#sent += 1;
-    const call = { nowMs, listener: this.#listener, flush: this.#lastName, after };
+    const call = { nowMs, listener: this.#listener, flush: this.#lastName, after, chained: this.#chaining.isOn };
     const { statement, values, isNamed } = flush.call(call);
     const answer = answerTo(flush, this.#line, (line) => line.call(statement, values), this.#database.store);
     this.#underWay.push({ writes: flush.writes, mayBeFollowed: isNamed, answer });

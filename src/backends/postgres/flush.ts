@@ -1,5 +1,6 @@
 import type { QueryClaim } from '../../channel/append-conditions.ts';
 import type { AppendOutcome, AppendRequest } from '../../channel/event-log.ts';
+import { runsOf } from '../../channel/log-chain.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import { wholeGroup } from '../../consumer/lanes.ts';
@@ -15,6 +16,8 @@ import type { DeliveryRow } from './delivery-store.ts';
 import { writeDeliveries } from './delivery-store.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, insertEvents, storedEvent } from './event-rows.ts';
+import { addLinks, isChained } from './log-chain.ts';
+import type { Chaining } from './log-chain.ts';
 import { LogReader } from './log-reader.ts';
 import type { Partitions } from './partitions.ts';
 import type { PreparedRow } from './row-store.ts';
@@ -63,12 +66,18 @@ export interface Flushed {
   readonly events: readonly RecordedEvent[];
 }
 
+/** What a log's writers in this process share. */
+export interface FlushParts {
+  readonly partitions: Partitions;
+  readonly chaining: Chaining;
+}
+
 /** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log where any of them appends. */
 export async function flush(
   queries: Queries,
   writes: readonly Appending[],
-  partitions: Partitions,
   nowMs: number,
+  { partitions, chaining }: FlushParts,
 ): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
   const tokens = await tokensOf(queries, writes);
@@ -92,10 +101,27 @@ export async function flush(
   const [first] = plan.events;
   if (first !== undefined)
     await partitions.reserve(queries, first.position, plan.events.at(-1)?.position ?? first.position);
+  if (first !== undefined) await link(queries, plan, chaining);
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
   await insertCommands(queries, plan.commands);
   await writeUnits(queries, units, nowMs);
   return { outcomes, events: plan.recorded() };
+}
+
+/** Attests what is appended, where the log keeps a chain. */
+async function link(queries: Queries, { events, recordedMs }: AppendPlan, chaining: Chaining): Promise<void> {
+  chaining.found(await isChained(queries));
+  if (!chaining.isOn) return;
+  const stored = events.map(({ event, position: place, version }) => ({
+    ...event,
+    position: position(place),
+    version,
+    recordedMs,
+  }));
+  await addLinks(
+    queries,
+    [...runsOf(stored)].map((run) => ({ kind: 'appended', ...run })),
+  );
 }
 
 function planned(plan: AppendPlan, requests: readonly AppendRequest[]): UnitOutcome {

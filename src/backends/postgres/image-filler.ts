@@ -1,4 +1,5 @@
 import type { ImageWriter } from '../../checked-image.ts';
+import { linkOfRecord } from '../../store-image.ts';
 import type { RecordOf } from '../../store-image.ts';
 import { textOfEvents } from '../../event/encoded-events.ts';
 import { insertConsumer } from './checkpoint-store.ts';
@@ -6,6 +7,7 @@ import { insertCommands } from './command-table.ts';
 import type { Queries } from './database.ts';
 import { deliveryRow, putDeliveries } from './delivery-store.ts';
 import { insertPlaced } from './event-rows.ts';
+import { insertLinks } from './log-chain.ts';
 import type { Partitions } from './partitions.ts';
 import { rowText } from './row-index-value.ts';
 import { prepareRow, writeRows } from './row-store.ts';
@@ -68,6 +70,10 @@ export class ImageFiller implements ImageWriter {
 
   command(records: readonly RecordOf<'command'>[]): Promise<void> {
     return insertCommands(this.#queries, records);
+  }
+
+  link(records: readonly RecordOf<'link'>[]): Promise<void> {
+    return insertLinks(this.#queries, records.map(linkOfRecord));
   }
 
   async consumer(records: readonly RecordOf<'consumer'>[]): Promise<void> {

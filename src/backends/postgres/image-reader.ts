@@ -3,7 +3,7 @@ import type { LaneGroup } from '../../consumer/lanes.ts';
 import { eventsOfText } from '../../event/encoded-events.ts';
 import type { JsonValue } from '../../event/json.ts';
 import { position, START } from '../../event/position.ts';
-import { CONTENT_KINDS, IMAGE_FORMAT } from '../../store-image.ts';
+import { CONTENT_KINDS, IMAGE_FORMAT, linkRecord } from '../../store-image.ts';
 import type { ContentKind, ImageRecord } from '../../store-image.ts';
 import { consumerRecords } from './checkpoint-store.ts';
 import { laneGroup } from './cluster.ts';
@@ -15,6 +15,8 @@ import type { DeliveryRow } from './delivery-store.ts';
 import { DELIVERY_COLUMNS, deliveryOf } from './delivery-store.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
+import type { LinkRow } from './log-chain.ts';
+import { linkOf, LINKS_IN_ORDER } from './log-chain.ts';
 import { givenIndexes } from './row-index-value.ts';
 import type { SchemaRow } from './schema-store.ts';
 import { schemaRecord, SCHEMAS_IN_ORDER } from './schema-store.ts';
@@ -65,6 +67,7 @@ async function* contentPages(queries: Queries): Pages {
     digest: row[6],
   }));
   yield* each(pagesOf<CommandRow>(queries, COMMANDS_IN_ORDER), (row) => ({ kind: 'command', ...recordedCommand(row) }));
+  yield* each(pagesOf<LinkRow>(queries, LINKS_IN_ORDER), (row) => linkRecord(linkOf(row)));
   yield await consumers(queries);
   const deliveries = `SELECT ${DELIVERY_COLUMNS} FROM deliveries ORDER BY consumer, position`;
   yield* each(pagesOf<DeliveryRow>(queries, deliveries), (row) => ({ kind: 'delivery', ...deliveryOf(row) }));

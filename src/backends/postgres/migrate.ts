@@ -6,6 +6,7 @@ import { logAndState } from './migrations/0001-log-and-state.ts';
 import { serversOfNodes } from './migrations/0002-servers-of-nodes.ts';
 import { timeOfDeliveries } from './migrations/0003-time-of-deliveries.ts';
 import { commandsAndTags } from './migrations/0004-commands-and-tags.ts';
+import { hashChain } from './migrations/0005-hash-chain.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -21,6 +22,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { sql: timeOfDeliveries, worksFrom: 1 },
   // A program that knows no tags would append events that are not found by theirs.
   { sql: commandsAndTags, worksFrom: 4 },
+  // Where a chain is begun, the server refuses what programs that do not know of it would append.
+  { sql: hashChain, worksFrom: 4 },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -14,6 +14,7 @@ import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { PostgresOutbox } from './outbox.ts';
 import { Partitions } from './partitions.ts';
+import { Chaining, PostgresLogChain } from './log-chain.ts';
 import { LOCKED, Presence } from './presence.ts';
 import { missingParts, reportOf } from './report.ts';
 import { PostgresRowStore } from './row-store.ts';
@@ -119,6 +120,7 @@ class PostgresStore implements Store {
   readonly readOnly: boolean;
   readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true };
   readonly log: PostgresEventLog;
+  readonly chain: PostgresLogChain;
   readonly schemas: PostgresSchemaStore;
   readonly checkpoints: PostgresCheckpointStore;
   readonly deliveries: PostgresDeliveryStore;
@@ -154,6 +156,7 @@ class PostgresStore implements Store {
     // By chance itself: that of the environment may be the same for two processes of a test.
     const ownNumber = randomInt(1, MAX_LISTENER);
     const partitions = new Partitions(database, options);
+    const chaining = new Chaining();
     const newWrites = (begin: string): Writes =>
       options.readOnly
         ? new NoWrites(options.location, session)
@@ -161,6 +164,7 @@ class PostgresStore implements Store {
             ...options,
             begin,
             partitions,
+            chaining,
             database,
             clock,
             listener: ownNumber,
@@ -203,6 +207,7 @@ class PostgresStore implements Store {
       watchers: this.#watchers,
       watched: () => this.#presence.start(),
     });
+    this.chain = new PostgresLogChain({ database, writes, session, chaining });
     this.schemas = new PostgresSchemaStore(database, writes, session);
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
@@ -214,6 +219,7 @@ class PostgresStore implements Store {
       database,
       writes,
       partitions,
+      chaining,
       session,
       now: () => clock.now(),
       watch: (listener) => this.#watchOutbox(listener),

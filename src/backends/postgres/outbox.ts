@@ -6,6 +6,7 @@ import type { Database, Queries } from './database.ts';
 import { bytesOf } from './event-log.ts';
 import { flush } from './flush.ts';
 import type { Appending } from './flush.ts';
+import type { Chaining } from './log-chain.ts';
 import type { Partitions } from './partitions.ts';
 import type { Session } from './session.ts';
 import type { Writes } from './write-queue.ts';
@@ -25,6 +26,7 @@ export class PostgresOutbox implements Outbox {
     readonly database: Database;
     readonly writes: Writes;
     readonly partitions: Partitions;
+    readonly chaining: Chaining;
     readonly session: Session;
     now(): number;
     watch(listener: () => void): () => void;
@@ -35,6 +37,7 @@ export class PostgresOutbox implements Outbox {
     readonly database: Database;
     readonly writes: Writes;
     readonly partitions: Partitions;
+    readonly chaining: Chaining;
     readonly session: Session;
     now(): number;
     /** Tells when somebody's commit, or a look at the server, says that there are entries. */
@@ -92,8 +95,8 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
     const { outcomes } = await flush(
       queries,
       entries.map((events) => appending(events, 'verify')),
-      this.#parts.partitions,
       this.#parts.now(),
+      this.#parts,
     );
     const reports = entries.flatMap((events, index) => {
       const outcome = outcomes[index];
@@ -104,8 +107,7 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
   }
 
   async #report(queries: Queries, reports: readonly EncodedEvent[]): Promise<void> {
-    const { partitions } = this.#parts;
-    if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], partitions, this.#parts.now());
+    if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], this.#parts.now(), this.#parts);
   }
 
   watch(listener: () => void): () => void {

@@ -2,6 +2,7 @@ import type { TrimRequest } from '../../channel/event-log.ts';
 import type { Database, Queries } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS } from './event-rows.ts';
+import { linkRemoved } from './log-chain.ts';
 import { boundaryOf, keepDigests } from './retention.ts';
 import { fromText, toText } from './text.ts';
 
@@ -125,13 +126,25 @@ export async function dropPartitions(
     const counts = await countsIn(database, name);
     if (!counts.every(({ category, highest: place }) => place <= (removable.get(category) ?? 0))) return removed;
     await rememberIdentities(database, name);
-    await database.change('UPDATE partitions SET dropping = true WHERE first = $1', [first]);
+    await markDropping(database, name, first);
     await finishDropping(database);
     for (const { category, events } of counts) {
       const index = requests.findIndex((request) => request.category === category);
       removed[index] = (removed[index] ?? 0) + events;
     }
   }
+}
+
+/** From here on it goes, whoever brings that to its end. */
+async function markDropping(database: Database, name: string, first: number): Promise<void> {
+  await database.transaction(BRIEFLY, async (queries) => {
+    const places = await queries.query<[number]>(`SELECT position FROM ${name}`);
+    await linkRemoved(
+      queries,
+      places.map(([place]) => place),
+    );
+    await queries.change('UPDATE partitions SET dropping = true WHERE first = $1', [first]);
+  });
 }
 
 async function countsIn(

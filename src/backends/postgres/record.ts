@@ -2,6 +2,7 @@ import type { CommandEntry } from '../../channel/append-conditions.ts';
 import type { Appended, StreamClaim } from '../../channel/event-log.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import { eventDigest } from '../../event/event-digest.ts';
 import { laneOfOrderingKey } from '../../consumer/lanes.ts';
 import { position } from '../../event/position.ts';
 import { storedCorrelation, storedEncoding, storedSubject } from './event-rows.ts';
@@ -22,6 +23,8 @@ const UNCLAIMED = { least: 0, most: ANY_VERSION };
 const RECORD_MANY = statement('record_events', 40);
 /** See the function in the fourth migration. */
 const RECORD_COMMANDS = statement('record_commands', 46);
+/** See the function in the fifth migration. */
+const RECORD_LINKED = statement('record_linked', 47);
 const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
@@ -40,6 +43,8 @@ export interface Call {
   readonly flush: string;
   /** Which one must have been carried out last. Undefined: whichever. */
   readonly after: string | undefined;
+  /** The log keeps a hash chain. */
+  readonly chained: boolean;
 }
 
 /** What the function records of a stream. */
@@ -105,12 +110,13 @@ export class OneStatement {
   }
 
   /** What the server is asked, and with which values; and whether the next flush may name this one as the last before it. */
-  call({ nowMs, listener, flush, after }: Call): {
+  call({ nowMs, listener, flush, after, chained }: Call): {
     readonly statement: Statement;
     readonly values: readonly SqlValue[];
     readonly isNamed: boolean;
   } {
-    const few = after === undefined ? this.#few : undefined;
+    const isLinked = chained && this.#events.length > 0;
+    const few = after === undefined && !isLinked ? this.#few : undefined;
     if (few !== undefined) {
       this.#oneByOne = true;
       const values = this.#events.flatMap(({ event, part, nth }) => [
@@ -125,8 +131,11 @@ export class OneStatement {
       return { statement: RECORD_CHECKPOINTS, values, isNamed: true };
     }
     const values = [...this.#values(nowMs, checkpoints), listener, flush, after ?? null];
-    if (this.#commands.length === 0) return { statement: RECORD_MANY, values, isNamed: true };
-    return { statement: RECORD_COMMANDS, values: [...values, ...this.#commandColumns()], isNamed: true };
+    if (this.#commands.length === 0 && !isLinked) return { statement: RECORD_MANY, values, isNamed: true };
+    const all = [...values, ...this.#commandColumns()];
+    if (!isLinked) return { statement: RECORD_COMMANDS, values: all, isNamed: true };
+    const digests = this.#events.map(({ event }) => eventDigest(event)).join('');
+    return { statement: RECORD_LINKED, values: [...all, Buffer.from(digests, 'latin1')], isNamed: true };
   }
 
   /** Checkpoints and nothing else. */

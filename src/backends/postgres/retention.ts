@@ -3,6 +3,7 @@ import { contentDigest } from '../../event/content-digest.ts';
 import type { Queries } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
+import { linkRemoved } from './log-chain.ts';
 import { LogReader, ofCategory } from './log-reader.ts';
 import { toText } from './text.ts';
 
@@ -84,6 +85,10 @@ async function remove(
     values,
   );
   if (rows.length > 0) await keepDigests(queries, rows);
+  await linkRemoved(
+    queries,
+    rows.map((row) => Number(row[0])),
+  );
   return rows.length;
 }
 

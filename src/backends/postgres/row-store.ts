@@ -158,6 +158,12 @@ export async function abandonRows(queries: Queries, namespace: string): Promise<
   await queries.change('UPDATE namespaces SET name = NULL WHERE name = $1', [rowText(namespace)]);
 }
 
+/** Part of a transaction: rows of a namespace become those of another, in place of what it has. */
+export async function renameRows(queries: Queries, from: string, to: string): Promise<void> {
+  await abandonRows(queries, to);
+  await queries.change('UPDATE namespaces SET name = $2 WHERE name = $1', [rowText(from), rowText(to)]);
+}
+
 /** Removes some rows of namespaces that were cleared. Answers false when there are none. */
 async function removeSome(queries: Queries): Promise<boolean> {
   const [cleared] = await queries.query<[number]>('SELECT namespace FROM namespaces WHERE name IS NULL LIMIT 1');

@@ -15,7 +15,7 @@ const ANSWER_MS = 3_600_000;
 const BEGIN_READING = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${SILENCE}`;
 /** Others read, and nobody writes. Whoever is writing just now is waited for. In the order in which everybody locks. */
 const BEGIN_FILLING = `BEGIN; ${SILENCE}; SET LOCAL lock_timeout = '10s';
-LOCK TABLE log_head, consumers, lanes, deliveries, partitions, streams, identities, event_tags, commands, schemas, namespaces, rows, pending IN EXCLUSIVE MODE;
+LOCK TABLE log_head, consumers, lanes, deliveries, partitions, streams, identities, event_tags, commands, chain_links, schemas, namespaces, rows, pending IN EXCLUSIVE MODE;
 SELECT pg_current_xact_id()::text AS xact FROM log_head FOR UPDATE`;
 
 /** What a store holds that is not empty, by the tables that say so. */
@@ -24,6 +24,7 @@ const HELD: readonly (readonly [kind: ContentKind, table: string])[] = [
   ['stream', 'streams'],
   ['event', 'identities'],
   ['command', 'commands'],
+  ['link', 'chain_links'],
   ['consumer', 'consumers'],
   ['delivery', 'deliveries'],
   ['row', 'rows'],

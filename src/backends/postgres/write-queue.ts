@@ -6,8 +6,9 @@ import type { Database, Queries } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
 import { Flights } from './flights.ts';
 import type { FlightAnswer, Landed } from './flights.ts';
-import type { Appending, Flushed } from './flush.ts';
+import type { Appending, Flushed, FlushParts } from './flush.ts';
 import { flush } from './flush.ts';
+import type { Chaining } from './log-chain.ts';
 import type { Partitions } from './partitions.ts';
 import { OneStatement } from './record.ts';
 import type { Session } from './session.ts';
@@ -73,7 +74,7 @@ export class WriteQueue {
   readonly #limits: WaitingLimits;
   readonly #answerTimeoutMs: number;
   readonly #begin: string;
-  readonly #partitions: Partitions;
+  readonly #parts: FlushParts;
   readonly #lost: () => void;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
@@ -100,6 +101,7 @@ export class WriteQueue {
     /** One of BEGIN. */
     begin: string;
     partitions: Partitions;
+    chaining: Chaining;
     /** The number under which this process listens. */
     listener: number;
     /** Of this queue alone. */
@@ -114,9 +116,9 @@ export class WriteQueue {
     this.#limits = options.limits;
     this.#answerTimeoutMs = options.answerTimeoutMs;
     this.#begin = options.begin;
-    this.#partitions = options.partitions;
+    this.#parts = options;
     this.#appended = options.appended;
-    this.#flights = new Flights(options.database, options.listener, options.name);
+    this.#flights = new Flights(options.database, options.listener, options.name, options.chaining);
     this.#lost = options.lost;
   }
 
@@ -311,7 +313,7 @@ export class WriteQueue {
 
   #inDetail(writes: readonly Appending[]): Promise<Flushed> {
     return this.#transaction(
-      (queries) => flush(queries, writes, this.#partitions, this.#clock.now()),
+      (queries) => flush(queries, writes, this.#clock.now(), this.#parts),
       this.#answerTimeoutMs,
     );
   }

@@ -1,5 +1,6 @@
-import { checkpointOf, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
-import type { CheckpointStore, ConsumerForm, ConsumerRecord, RecordChange } from '../../consumer/checkpoint-store.ts';
+import { checkpointOf, covers, formOfText, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
+import type { CheckpointStore, ConsumerRecord, RecordChange, Replacement } from '../../consumer/checkpoint-store.ts';
+import { WrongState } from '../../errors.ts';
 import type { Position } from '../../event/position.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -32,14 +33,14 @@ const RECORD_BYTES = 1_024;
 export class SqliteCheckpointStore implements CheckpointStore {
   readonly #database: Database;
   readonly #writes: Pick<GroupCommit, 'submit'>;
-  readonly #rows: Pick<SqliteRowStore, 'abandon' | 'sweep'>;
+  readonly #rows: Pick<SqliteRowStore, 'abandon' | 'rename' | 'sweep'>;
   readonly #session: Session;
   #known: Set<string> | undefined;
 
   constructor(
     database: Database,
     writes: Pick<GroupCommit, 'submit'>,
-    rows: Pick<SqliteRowStore, 'abandon' | 'sweep'>,
+    rows: Pick<SqliteRowStore, 'abandon' | 'rename' | 'sweep'>,
     session: Session,
   ) {
     this.#database = database;
@@ -87,12 +88,34 @@ export class SqliteCheckpointStore implements CheckpointStore {
     return changed;
   }
 
-  remove(consumer: string): Promise<boolean> {
-    return writeOnce(this.#writes, RECORD_BYTES, () => {
+  async replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined> {
+    const { by, form, rows } = structuredClone(replacement);
+    const replaced = await writeOnce(this.#writes, RECORD_BYTES, () => {
+      const [record, other] = [this.#load(consumer), this.#load(by)];
+      if (record === undefined || other === undefined) return undefined;
+      const { checkpoint } = other;
+      if (!covers(checkpoint, record.checkpoint)) return 'behind';
+      const next = { ...record, form, checkpoint, updatedMs };
+      this.#put(consumerRow(next));
       this.#database.change('DELETE FROM deliveries WHERE consumer = ?').run(consumer);
-      this.#names().delete(consumer);
-      return this.#database.change('DELETE FROM consumers WHERE consumer = ?').run(consumer).changes !== 0;
+      this.#database.change('UPDATE deliveries SET consumer = ? WHERE consumer = ?').run(consumer, by);
+      for (const { from, to } of rows) this.#rows.rename(from, to);
+      this.#remove(by);
+      return next;
     });
+    if (replaced === 'behind') throw new WrongState(`consumer ${by} is behind ${consumer}`);
+    if (replaced !== undefined) await this.#rows.sweep();
+    return replaced;
+  }
+
+  remove(consumer: string): Promise<boolean> {
+    return writeOnce(this.#writes, RECORD_BYTES, () => this.#remove(consumer));
+  }
+
+  #remove(consumer: string): boolean {
+    this.#database.change('DELETE FROM deliveries WHERE consumer = ?').run(consumer);
+    this.#names().delete(consumer);
+    return this.#database.change('DELETE FROM consumers WHERE consumer = ?').run(consumer).changes !== 0;
   }
 
   #load(consumer: string): ConsumerRecord | undefined {
@@ -162,11 +185,5 @@ export function consumerRecord([
 ]: ConsumerRow): ConsumerRecord {
   const checkpoint = checkpointOf(low, done);
   const paused = sinceMs === null ? undefined : { sinceMs, reason: reason ?? '' };
-  return { consumer, form: wholeForm(JSON.parse(form) as ConsumerForm), checkpoint, paused, createdMs, updatedMs };
-}
-
-/** JSON leaves out members that are undefined; the type has them. */
-function wholeForm(form: ConsumerForm): ConsumerForm {
-  const { kind, mode, types, indexes, keyedBy, keeps, looksFor, began, missed, replayed, indexing } = form;
-  return { kind, mode, types, indexes, keyedBy, keeps, looksFor, began, missed, replayed, indexing };
+  return { consumer, form: formOfText(form), checkpoint, paused, createdMs, updatedMs };
 }

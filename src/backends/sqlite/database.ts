@@ -4,7 +4,7 @@ import type { ThereuponError } from '../../errors.ts';
 import { StoreDefect, StoreUnavailable, StoreUnusable } from '../../errors.ts';
 
 /** What SQLite takes and gives. Integers are safe ones: anything larger is stored as text or real. */
-export type SqlValue = string | number | null;
+export type SqlValue = string | number | null | Uint8Array;
 
 /** A prepared question. Rows are arrays: reading them is twice as fast as objects. */
 export interface Query<Row extends readonly SqlValue[]> {

@@ -9,6 +9,7 @@ import { CommandTable } from './command-table.ts';
 import type { Change, Database, Query } from './database.ts';
 import { attributesColumn, subjectColumn, writtenEvent } from './event-rows.ts';
 import type { InternedNames } from './interned-names.ts';
+import type { ChainWriter } from './log-chain.ts';
 import type { LogReader } from './log-reader.ts';
 import type { StreamHead, StreamIndex } from './stream-index.ts';
 
@@ -59,6 +60,7 @@ export class EventWriter {
   readonly #tag: Change;
   readonly #placeOf: Query<[stream: string, version: number]>;
   readonly #commands: CommandTable;
+  readonly #chain: ChainWriter;
   #head = 0;
   #headMs = 0;
   #last = 0;
@@ -70,11 +72,12 @@ export class EventWriter {
   #written: Written[] = [];
   #commandsWritten: string[] = [];
 
-  constructor(database: Database, index: StreamIndex, names: InternedNames, reader: LogReader) {
+  constructor(database: Database, index: StreamIndex, names: InternedNames, reader: LogReader, chain: ChainWriter) {
     this.#database = database;
     this.#index = index;
     this.#names = names;
     this.#reader = reader;
+    this.#chain = chain;
     this.#insert = database.change(INSERT);
     this.#insertUnlessRetired = database.change(INSERT_UNLESS_RETIRED);
     this.#mark = database.change('INSERT INTO stream_marks VALUES (?, ?, ?)');
@@ -96,11 +99,17 @@ export class EventWriter {
     this.#nowMs = Math.max(nowMs, this.#headMs);
     this.#listened = listened;
     this.#recorded = [];
+    this.#chain.begin();
   }
 
   /** How many events this flush has written. */
   get count(): number {
     return this.#last - this.#head;
+  }
+
+  /** Everything of the flush is written. */
+  finish(): void {
+    this.#chain.finish(this.#nowMs);
   }
 
   /** The flush is durable. Answers its events in log order, when somebody listens. */
@@ -192,6 +201,7 @@ export class EventWriter {
     }
     this.#database.change('DELETE FROM events WHERE position > ?').run(savepoint);
     if (this.#listened) this.#recorded.length -= this.#last - savepoint;
+    this.#chain.takeBack(this.#last - savepoint);
     this.#last = savepoint;
   }
 
@@ -222,6 +232,7 @@ export class EventWriter {
     if (changes === 0) return false;
     this.#last = place;
     this.#index.advance(head, place);
+    this.#chain.appended(event, place, version);
     const tags = event.attributes === undefined ? NO_TAGS : tagsOf(event);
     for (const tag of tags) this.#tag.run(tag, place);
     this.#written.push({ head, previous, tags });

@@ -1,7 +1,7 @@
 import { categoryOf } from '../../event/stream-name.ts';
 import { tagsOf } from '../../event/tags.ts';
 import type { ImageWriter } from '../../checked-image.ts';
-import { assertUndivided, refusePending } from '../../store-image.ts';
+import { assertUndivided, linkOfRecord, refusePending } from '../../store-image.ts';
 import type { RecordOf } from '../../store-image.ts';
 import { CONSUMER_COLUMNS, consumerRow } from './checkpoint-store.ts';
 import { CommandTable } from './command-table.ts';
@@ -10,6 +10,7 @@ import { deliveryRow } from './delivery-store.ts';
 import type { SqliteDeliveryStore } from './delivery-store.ts';
 import { attributesColumn, subjectColumn } from './event-rows.ts';
 import { InternedNames } from './interned-names.ts';
+import { ChainWriter } from './log-chain.ts';
 import { prepareRow } from './row-store.ts';
 import type { SqliteRowStore } from './row-store.ts';
 import { PUT_SCHEMA, schemaRow } from './schema-store.ts';
@@ -33,6 +34,7 @@ export class ImageFiller implements ImageWriter {
   readonly #names: InternedNames;
   readonly #ends: StreamEnds;
   readonly #commands: CommandTable;
+  readonly #chain: ChainWriter;
   #head = { position: 0, recordedMs: 0 };
 
   constructor(parts: FillerParts) {
@@ -41,6 +43,7 @@ export class ImageFiller implements ImageWriter {
     this.#names = new InternedNames(parts.database);
     this.#ends = new StreamEnds(parts.database);
     this.#commands = new CommandTable(parts.database);
+    this.#chain = new ChainWriter(parts.database);
   }
 
   /** Of the last position that was given. */
@@ -97,6 +100,10 @@ export class ImageFiller implements ImageWriter {
 
   command(records: readonly RecordOf<'command'>[]): void {
     for (const record of records) this.#commands.add(record, record);
+  }
+
+  link(records: readonly RecordOf<'link'>[]): void {
+    for (const record of records) this.#chain.put(linkOfRecord(record));
   }
 
   consumer(records: readonly RecordOf<'consumer'>[]): void {

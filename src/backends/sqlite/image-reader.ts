@@ -1,6 +1,6 @@
 import { position } from '../../event/position.ts';
 import type { JsonValue } from '../../event/json.ts';
-import { CONTENT_KINDS, IMAGE_FORMAT } from '../../store-image.ts';
+import { CONTENT_KINDS, IMAGE_FORMAT, linkRecord } from '../../store-image.ts';
 import type { ContentKind, ImageRecord } from '../../store-image.ts';
 import type { ConsumerRow } from './checkpoint-store.ts';
 import { CONSUMER_COLUMNS, consumerRecord } from './checkpoint-store.ts';
@@ -12,6 +12,8 @@ import { DELIVERY_COLUMNS, deliveryOf } from './delivery-store.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
 import { InternedNames } from './interned-names.ts';
+import type { LinkRow } from './log-chain.ts';
+import { linkOf, LINKS_IN_ORDER } from './log-chain.ts';
 import { LogReader } from './log-reader.ts';
 import { parseIndexes } from './row-index-value.ts';
 import type { SchemaRow } from './schema-store.ts';
@@ -103,6 +105,7 @@ export class ImageReader {
       digest: row[6],
     }));
     yield* each(this.#rowsOf<CommandRow>(COMMANDS_IN_ORDER), (row) => ({ kind: 'command', ...recordedCommand(row) }));
+    yield* each(this.#rowsOf<LinkRow>(LINKS_IN_ORDER), (row) => linkRecord(linkOf(row)));
     yield* each(this.#rowsOf<ConsumerRow>(CONSUMERS), (row) => ({
       kind: 'consumer',
       ...consumerRecord(row),
@@ -142,7 +145,7 @@ function* each<Row extends readonly SqlValue[]>(
 ): Generator<readonly [record: Content, characters: number], void, undefined> {
   for (const row of rows) {
     let characters = 0;
-    for (const value of row) if (typeof value === 'string') characters += value.length;
+    for (const value of row) if (typeof value === 'string' || value instanceof Uint8Array) characters += value.length;
     yield [recordOf(row), characters];
   }
 }

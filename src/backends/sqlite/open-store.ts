@@ -14,6 +14,7 @@ import { GroupCommit, NoWrites, writeOnce } from './group-commit.ts';
 import { writeHolder } from './holder-lock.ts';
 import { InternedNames } from './interned-names.ts';
 import { CommandTable } from './command-table.ts';
+import { ChainWriter, SqliteLogChain } from './log-chain.ts';
 import { LogReader } from './log-reader.ts';
 import { HeadPoll } from './head-poll.ts';
 import { LogWatchers } from '../../channel/log-watchers.ts';
@@ -72,6 +73,7 @@ class SqliteStore implements Store {
   readonly readOnly: boolean;
   readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true };
   readonly log: SqliteEventLog;
+  readonly chain: SqliteLogChain;
   readonly schemas: SqliteSchemaStore;
   readonly checkpoints: SqliteCheckpointStore;
   readonly deliveries: SqliteDeliveryStore;
@@ -87,6 +89,7 @@ class SqliteStore implements Store {
   readonly #names: InternedNames;
   readonly #index: StreamIndex;
   readonly #writer: EventWriter;
+  readonly #chain: ChainWriter;
   readonly #retention: Retention;
   readonly #writes: Pick<GroupCommit, 'submit' | 'waiting' | 'hold' | 'close'>;
   readonly #watchers: LogWatchers;
@@ -119,7 +122,8 @@ class SqliteStore implements Store {
     this.#watchers = new LogWatchers(logger);
     this.#wal = new WalKeeper(database, path, logger);
     const reader = new LogReader(database, this.#names);
-    this.#writer = new EventWriter(database, this.#index, this.#names, reader);
+    this.#chain = new ChainWriter(database);
+    this.#writer = new EventWriter(database, this.#index, this.#names, reader, this.#chain);
     this.#writes = this.#createWrites();
     const session = this.#session;
     const writes = this.#writes;
@@ -135,7 +139,15 @@ class SqliteStore implements Store {
       store: path,
       cache: this.#streamCache,
     });
-    this.#retention = new Retention({ database, index: this.#index, names: this.#names, reader, streams });
+    this.#retention = new Retention({
+      database,
+      index: this.#index,
+      names: this.#names,
+      reader,
+      streams,
+      chain: this.#chain,
+    });
+    this.chain = new SqliteLogChain({ database, session, writes, writer: this.#chain, reader });
     this.log = new SqliteEventLog({
       session,
       writes,
@@ -199,7 +211,10 @@ class SqliteStore implements Store {
       limits: this.#options.limits,
       steps: {
         begin: () => this.#begin(this.#environment.clock.now()),
-        finish: () => this.#index.fold(this.#writer.count),
+        finish: () => {
+          this.#writer.finish();
+          this.#index.fold(this.#writer.count);
+        },
         committed: () => this.#tell(),
         settled: (bytes) => this.#wal.flushed(bytes),
         rolledBack: () => this.#forget(),
@@ -225,7 +240,8 @@ class SqliteStore implements Store {
   }
 
   #forget(): void {
-    for (const part of [this.#names, this.#index, this.#writer, this.#retention, this.checkpoints, this.rows])
+    const { checkpoints, rows } = this;
+    for (const part of [this.#names, this.#index, this.#writer, this.#chain, this.#retention, checkpoints, rows])
       part.forget();
     this.#streamCache?.forget();
     this.#wal.relieve();

@@ -6,6 +6,7 @@ import type { Database } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
 import type { InternedNames } from './interned-names.ts';
+import type { ChainWriter } from './log-chain.ts';
 import type { LogReader } from './log-reader.ts';
 import type { StreamHead, StreamIndex } from './stream-index.ts';
 import type { StreamReader } from './stream-reader.ts';
@@ -21,6 +22,7 @@ export interface RetentionParts {
   readonly names: InternedNames;
   readonly reader: LogReader;
   readonly streams: StreamReader;
+  readonly chain: ChainWriter;
 }
 
 /**
@@ -37,6 +39,7 @@ export class Retention {
   readonly #names: InternedNames;
   readonly #reader: LogReader;
   readonly #streams: StreamReader;
+  readonly #chain: ChainWriter;
   /** Events of a category, of those up to a position. */
   readonly #counted = new Map<string, { readonly upTo: number; count: number }>();
 
@@ -46,6 +49,7 @@ export class Retention {
     this.#names = parts.names;
     this.#reader = parts.reader;
     this.#streams = parts.streams;
+    this.#chain = parts.chain;
   }
 
   /** A step of removing the events of a stream below a version, as many as may be removed in one transaction. */
@@ -172,6 +176,11 @@ export class Retention {
       const counted = this.#counted.get(categoryOf(stream));
       if (counted !== undefined && position <= counted.upTo) counted.count -= 1;
     }
+    this.#chain.removed(
+      rows.map(([position]) => position),
+      head,
+      headMs,
+    );
   }
 
   #raiseFloor(head: StreamHead, floor: number): void {

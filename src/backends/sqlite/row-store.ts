@@ -137,6 +137,13 @@ export class SqliteRowStore implements RowStore {
     this.#namespaces.delete(namespace);
   }
 
+  /** Part of a transaction: rows of a namespace become those of another, in place of what it has. */
+  rename(from: string, to: string): void {
+    this.abandon(to);
+    this.#database.change('UPDATE namespaces SET name = ? WHERE name = ?').run(to, from);
+    this.#namespaces.delete(from);
+  }
+
   /** Removes what was abandoned, also by an earlier process that died in the middle. */
   async sweep(): Promise<void> {
     while (await writeOnce(this.#writes, CLEAR_BYTES, () => this.#removeSome()));

@@ -1,6 +1,6 @@
 PRAGMA application_id = 1416130670;
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE kinds (
   kind           INTEGER PRIMARY KEY,
@@ -189,3 +189,14 @@ CREATE TABLE event_tags (
   position INTEGER NOT NULL,
   PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE chain_links (
+  number      INTEGER PRIMARY KEY,
+  kind        INTEGER NOT NULL, -- 0 began, 1 appended, 2 removed
+  place       INTEGER NOT NULL,
+  recorded_ms INTEGER NOT NULL,
+  entries     BLOB NOT NULL,
+  hash        BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX chain_removals ON chain_links (number) WHERE kind = 2;

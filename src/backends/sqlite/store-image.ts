@@ -24,6 +24,7 @@ const HELD: readonly (readonly [kind: ContentKind, condition: string])[] = [
   ['event', 'EXISTS (SELECT 1 FROM events)'],
   ['removed', 'EXISTS (SELECT 1 FROM retired)'],
   ['command', 'EXISTS (SELECT 1 FROM commands)'],
+  ['link', 'EXISTS (SELECT 1 FROM chain_links)'],
   ['consumer', 'EXISTS (SELECT 1 FROM consumers)'],
   ['delivery', 'EXISTS (SELECT 1 FROM deliveries)'],
   ['row', 'EXISTS (SELECT 1 FROM rows)'],

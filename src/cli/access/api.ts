@@ -32,8 +32,8 @@ export class Api {
     )) as Answer;
   }
 
-  async delete(path: string): Promise<void> {
-    await this.#ask('DELETE', path, {});
+  async delete<Answer = undefined>(path: string): Promise<Answer> {
+    return (await this.#ask('DELETE', path, {})) as Answer;
   }
 
   /** Events in the CloudEvents JSON format: one, or a batch that is recorded whole or not at all. */

@@ -15,7 +15,7 @@ export interface ConsumerJson {
   readonly kind: string;
   readonly mode: string;
   readonly summary?: string;
-  readonly state: 'running' | 'paused' | 'stalled' | 'stopped';
+  readonly state: 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
   readonly reason?: string;
   readonly live: boolean;
   readonly position: number;

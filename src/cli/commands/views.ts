@@ -7,6 +7,7 @@ import { EXIT_OK, UsageError } from '../failure.ts';
 import { sheet, table } from '../output/table.ts';
 import { printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
+import { rebuildCommand } from './rebuild.ts';
 import { shellWord } from './streams.ts';
 
 interface ViewJson {
@@ -33,7 +34,7 @@ interface ShowOptions extends AccessOptions {
 export function viewsCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   const views = program
     .command('views')
-    .summary('list read models, or show their rows')
+    .summary('list read models, show their rows, build them anew')
     .description('Views: the read models that projections keep.');
   withAccess(views.command('list', { isDefault: true }))
     .description('Lists read models.')
@@ -89,6 +90,7 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
       });
       exit(EXIT_OK);
     });
+  rebuildCommand(views, terminal, exit);
 }
 
 const OPERATORS: Readonly<Record<string, string>> = {

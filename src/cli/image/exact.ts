@@ -45,6 +45,7 @@ const WORDS: { readonly [Kind in keyof ImageCounts]: readonly [one: string, many
   event: ['event'],
   removed: ['identity of removed events', 'identities of removed events'],
   command: ['command'],
+  link: ['link of the hash chain', 'links of the hash chain'],
   stream: ['stream'],
   schema: ['schema'],
   consumer: ['consumer'],

@@ -22,6 +22,7 @@ import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
 import { queueingCases } from './queueing.ts';
 import { quietingCases } from './quieting.ts';
+import { rebuildingCases } from './rebuilding.ts';
 import { retainingCases } from './retaining.ts';
 import { retellingCases } from './retelling.ts';
 import { retryingCases } from './retrying.ts';
@@ -67,5 +68,6 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...decidingRetainedCases(bench),
   ...decidingModelCases(bench),
   ...explainingCases(bench),
+  ...rebuildingCases(bench),
   ...modellingCases(bench),
 ];

@@ -34,6 +34,7 @@ const reading: Bodies = {
       event: 55,
       removed: 153,
       command: 1,
+      link: (await store.chain.last())?.number,
       consumer: 2,
       delivery: 3,
       namespace: 2,

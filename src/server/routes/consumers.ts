@@ -6,6 +6,7 @@ import type { Reply } from '../reply.ts';
 import { route } from '../route.ts';
 import type { ConsumerDocument, ErrorDocument } from '../schemas.ts';
 import { isoTime } from '../iso-time.ts';
+import { rebuildDocument } from '../rebuild-document.ts';
 import type { ServedSystem } from '../served-system.ts';
 
 const CONSUMER = {
@@ -145,9 +146,10 @@ async function placeOf(
 
 function consumerDocument(status: ConsumerStatus): ConsumerDocument {
   const { lastHandledMs, lastError, ...figures } = status.figures;
-  const { time } = status;
+  const { build, time } = status;
   return {
     ...status,
+    build: build && rebuildDocument(build),
     time: time && { watermark: isoTime(time.watermarkMs), timers: time.timers, held: time.held },
     figures: {
       ...figures,

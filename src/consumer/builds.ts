@@ -1,0 +1,580 @@
+import { NotFound, WrongState } from '../errors.ts';
+import { BEFORE_ALL, START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
+import type { SystemEventType } from '../event/system-events.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { CancelTimer } from '../system/clock.ts';
+import type { Environment } from '../system/environment.ts';
+import { Turns } from '../system/turns.ts';
+import { awaitsBuild, formOf, isSameForm, versionOf } from './adapt.ts';
+import { buildNameOf, buildOf, renamedRows, spanOfBuild, statusOfBuild } from './build.ts';
+import type { BuildOptions, BuildStatus } from './build.ts';
+import { lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
+import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
+import { compareRows } from './compare-rows.ts';
+import type { RowsCompared } from './compare-rows.ts';
+import type { ConsumerStores } from './consumer-loop.ts';
+import type { Consumer, ConsumerOptions } from './consumer.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { Delivery } from './delivery-store.ts';
+import type { Hold } from './hold.ts';
+import { knownRecord } from './known-record.ts';
+import { commonCheckpoint, coversLanes, furthestOf } from './lanes.ts';
+import type { Membership } from './membership.ts';
+import { namespaceOf, namespacesOf } from './reaction.ts';
+import type { Reaction } from './reaction.ts';
+
+export interface BuildsOptions {
+  readonly environment: Environment;
+  readonly stores: ConsumerStores;
+  /** Where several nodes share the work. */
+  readonly lanes: Membership | undefined;
+  readonly deadLetters: Pick<DeadLetters, 'retryAll'>;
+  /** Those that can be built anew beside themselves. */
+  readonly reactions: readonly Reaction[];
+  serving(name: string): Consumer;
+  /** Makes a consumer of this process, which is not started. */
+  add(reaction: Reaction, hooks: Pick<ConsumerOptions, 'caughtUp' | 'parked'>): Consumer;
+  /** It is none any more. */
+  remove(name: string): void;
+}
+
+/** A build that this process takes part in. */
+interface Running {
+  readonly consumer: Consumer;
+  /** How it stood when that began. */
+  readonly last: BuildStatus;
+  readonly onFailure: BuildForm['onFailure'];
+  /** Where it was when that began. */
+  readonly since: { readonly elapsedMs: number; readonly low: Position };
+  readonly ended: PromiseWithResolvers<BuildStatus>;
+}
+
+const CANCELLED = 'the build was cancelled';
+/** What keeps a build from its switch is looked at again after so long: others that are behind, or attempts that are repeated. */
+const FINISH_AGAIN_MS = 250;
+/** So far all nodes have to be with a build, before what serves is stopped for the rest. */
+const NEAR = 20_000;
+
+/**
+ * What is built beside the consumers that serve, to take their place: durable consumers of the same engine, with names and rows of their own.
+ *
+ * States    of a build: building → switched | compared | cancelled; building ⇄ failed → cancelled. A crash changes none of them.
+ * Invariants
+ * 1. Nobody reads the rows of a build before the switch, which is one transaction of the store.
+ * 2. At the switch the build has done what that which serves has done: nobody sees a view go back.
+ * 3. Of each consumer one thing at a time is done with its build, by this process; where nodes share the work, one of them finishes it.
+ */
+export class Builds {
+  readonly #options: BuildsOptions;
+  readonly #reactions: ReadonlyMap<string, Reaction>;
+  /** By the name of what serves. */
+  readonly #running = new Map<string, Running>();
+  readonly #turns = new Map<string, Turns>();
+  readonly #again = new Map<string, CancelTimer>();
+  #runs = false;
+  #closed = false;
+
+  constructor(options: BuildsOptions) {
+    this.#options = options;
+    this.#reactions = new Map(options.reactions.map((reaction) => [reaction.name, reaction]));
+  }
+
+  /** A build is under way here that goes on by itself, and not by time alone. */
+  get busy(): boolean {
+    return [...this.#running].some(([name, { consumer }]) => !consumer.isPaused && !this.#again.has(name));
+  }
+
+  /** One is brought to its end after a while. */
+  get waitsForTime(): boolean {
+    return this.#again.size > 0;
+  }
+
+  /** Goes on with what was being built, and begins to build what the program has in a newer version. */
+  async start(known: ReadonlyMap<string, ConsumerRecord>): Promise<void> {
+    this.#runs = true;
+    await Promise.all(
+      [...this.#reactions.values()].map((reaction) =>
+        this.#turn(reaction.name, () =>
+          this.#startOf(reaction, known.get(reaction.name), known.get(buildNameOf(reaction.name))),
+        ),
+      ),
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cancel of this.#again.values()) cancel();
+  }
+
+  /**
+   * Begins to build a consumer anew, or goes on with a build that failed, what failed of it being tried again, or whose process is gone.
+   *
+   * Errors    InvalidInput; NotFound; WrongState where it is being built.
+   */
+  begin(name: string, options: BuildOptions): Promise<BuildStatus> {
+    const reaction = this.#require(name);
+    return this.#turn(name, async () => {
+      const { stores } = this.#options;
+      const view = await knownRecord(reaction, stores, this.#nowMs());
+      const [own, there] = [reaction.version ?? 1, versionOf(view.form)];
+      if (there > own)
+        throw new WrongState(`view ${name} is of version ${there} in the store, and of version ${own} in this program`);
+      const before = await stores.checkpoints.load(buildNameOf(name));
+      if (before?.form.build?.failure !== undefined) return this.#resume(reaction, before);
+      if (before !== undefined && this.#isInterrupted(reaction, before)) {
+        await this.#run(reaction, before);
+        return this.#statusOf(before);
+      }
+      if (before !== undefined)
+        throw new WrongState(`view ${name} is being built already; cancel that first, or let it come to its end`);
+      const { from, to } = await spanOfBuild(options, stores.log);
+      // What stands still is compared where it stands.
+      const isRun = this.#runs || this.#options.lanes !== undefined;
+      const stands = !isRun || view.paused !== undefined || awaitsBuild(view, reaction);
+      const upTo = to ?? (stands ? view.checkpoint.low : undefined);
+      const trial = options.dryRun === true ? { upTo } : undefined;
+      return this.#begin(reaction, from, { trial, ...onFailureOf(options, reaction) });
+    });
+  }
+
+  /** Errors: NotFound; WrongState where nothing is being built. */
+  cancel(name: string): Promise<BuildStatus> {
+    const reaction = this.#require(name);
+    return this.#turn(name, async () => {
+      const { checkpoints } = this.#options.stores;
+      const record = await checkpoints.load(buildNameOf(name));
+      if (record === undefined) throw new WrongState(`view ${name} is not being built`);
+      const stands = await this.#statusOf(record);
+      const status = { ...stands, state: 'cancelled', secondsLeft: undefined } as const;
+      await this.#held(reaction.name, () => this.#discard(name, SYSTEM_EVENTS.buildCancelled, status));
+      return this.#end(name, status);
+    });
+  }
+
+  /** How the build stands, or how the last one ended; undefined: there was none. Errors: NotFound. */
+  async status(name: string): Promise<BuildStatus | undefined> {
+    this.#require(name);
+    return (await this.present(name)) ?? lastBuildOf(name, this.#options.stores.log);
+  }
+
+  /** How the build stands that there is. */
+  async present(name: string): Promise<BuildStatus | undefined> {
+    const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
+    return record === undefined || isCancelled(record) ? undefined : this.#statusOf(record);
+  }
+
+  /** How the build ends that is under way here; it fails before it is tried again. Undefined: none is. */
+  ended(name: string): Promise<BuildStatus> | undefined {
+    return this.#running.get(name)?.ended.promise;
+  }
+
+  /** Other nodes may have begun or ended builds. */
+  async look(): Promise<void> {
+    const { lanes } = this.#options;
+    if (lanes === undefined || !this.#runs || this.#closed) return;
+    for (const reaction of this.#reactions.values()) {
+      const { name } = reaction;
+      const isKnown = lanes.knows(buildNameOf(name));
+      if (isKnown !== this.#running.has(name)) this.#lookSoon(reaction);
+      else if (!isKnown && this.#options.serving(name).isWaiting) void this.#options.serving(name).lookAgain();
+    }
+  }
+
+  /** Of a consumer that no definition runs. */
+  async forget(name: string): Promise<void> {
+    if ((await this.#options.stores.checkpoints.load(buildNameOf(name))) !== undefined) await this.#discard(name);
+  }
+
+  #lookSoon(reaction: Reaction): void {
+    const { name } = reaction;
+    void this.#turn(name, async () => {
+      const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
+      const running = this.#running.get(name);
+      if (record === undefined && running !== undefined) {
+        await this.#leave(name, await this.#endElsewhere(name, running));
+        await this.#options.serving(name).lookAgain();
+      } else if (record !== undefined && isOf(record, reaction)) await this.#run(reaction, record);
+    }).catch((error: unknown) => this.#warn(name, error, 'what others build could not be looked at'));
+  }
+
+  /** How a build ended that this process took part in. That it was switched is reported after it was: whoever finds out says so. */
+  async #endElsewhere(name: string, { last }: Running): Promise<BuildStatus | undefined> {
+    const { checkpoints, log } = this.#options.stores;
+    const view = await checkpoints.load(name);
+    if (view?.form.built === last.id) await this.#report(SYSTEM_EVENTS.buildSwitched, switched(last));
+    const ended = await lastBuildOf(name, log);
+    return ended?.id === last.id ? ended : undefined;
+  }
+
+  async #startOf(
+    reaction: Reaction,
+    view: ConsumerRecord | undefined,
+    before: ConsumerRecord | undefined,
+  ): Promise<void> {
+    const { name } = reaction;
+    const { environment, stores } = this.#options;
+    if (view !== undefined) await reportUnreported({ environment, log: stores.log }, view);
+    const isNewer = view !== undefined && awaitsBuild(view, reaction);
+    if (before === undefined || isCancelled(before)) {
+      if (before !== undefined) await this.#discard(name);
+      if (isNewer) await this.#begin(reaction, START, { trial: undefined, ...onFailureOf({}, reaction) });
+      return;
+    }
+    if (isOf(before, reaction)) return this.#run(reaction, before);
+    if (versionOf(before.form) > (reaction.version ?? 1)) return;
+    const { logger } = this.#options.environment;
+    logger.warn({ consumer: name }, 'the definition is not the one that was being built: it is built from the start');
+    await this.#discard(name);
+    const { began = START, build } = before.form;
+    if (build === undefined || (build.trial !== undefined && !isNewer)) return;
+    await this.#begin(reaction, began, { trial: undefined, onFailure: build.onFailure });
+  }
+
+  async #begin(
+    reaction: Reaction,
+    from: Position,
+    { trial, onFailure }: Pick<BuildForm, 'onFailure' | 'trial'>,
+  ): Promise<BuildStatus> {
+    const { checkpoints } = this.#options.stores;
+    const { ids } = this.#options.environment;
+    const form = formOf(buildOf(reaction), { began: from === START ? undefined : from });
+    const nowMs = this.#nowMs();
+    const record = await checkpoints.create({
+      consumer: buildNameOf(reaction.name),
+      form: { ...form, build: { id: ids.next(), of: reaction.name, trial, onFailure, failure: undefined } },
+      checkpoint: { low: from, done: [] },
+      paused: undefined,
+      createdMs: nowMs,
+      updatedMs: nowMs,
+    });
+    const status = await this.#statusOf(record);
+    const { logger } = this.#options.environment;
+    const { version, dryRun, total } = status;
+    logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
+    await this.#report(SYSTEM_EVENTS.buildBegun, status);
+    if (this.#runsHere) await this.#run(reaction, record);
+    return status;
+  }
+
+  async #run(reaction: Reaction, record: ConsumerRecord): Promise<void> {
+    const { name } = reaction;
+    if (this.#running.has(name) || this.#closed) return;
+    const consumer = this.#options.add(buildOf(reaction), {
+      caughtUp: () => this.#finishSoon(name),
+      parked: (delivery, event) => this.#parked(name, delivery, event),
+    });
+    const last = await this.#statusOf(record);
+    this.#running.set(name, {
+      consumer,
+      last,
+      onFailure: record.form.build?.onFailure ?? 'park',
+      since: { elapsedMs: this.#elapsedMs(), low: record.checkpoint.low },
+      ended: Promise.withResolvers(),
+    });
+    this.#options.lanes?.takePart(consumer.name);
+    await consumer.start(record);
+  }
+
+  async #resume(reaction: Reaction, record: ConsumerRecord): Promise<BuildStatus> {
+    const { stores, deadLetters } = this.#options;
+    const { name } = reaction;
+    const { build } = record.form;
+    if (build !== undefined) {
+      await deadLetters.retryAll({ consumer: record.consumer });
+      const form = { ...record.form, build: { ...build, failure: undefined } };
+      await stores.checkpoints.change(record.consumer, { form, paused: undefined }, this.#nowMs());
+    }
+    const status = await this.#present(name);
+    await this.#report(SYSTEM_EVENTS.buildResumed, status);
+    const running = this.#running.get(name);
+    if (running !== undefined) {
+      this.#running.set(name, { ...running, ended: Promise.withResolvers() });
+      await running.consumer.lookAgain();
+    } else if (this.#runsHere && isOf(record, reaction)) await this.#run(reaction, await this.#record(name));
+    return status;
+  }
+
+  /** Where no other process may do it, what is asked for is built here, also where consumers do not run. */
+  get #runsHere(): boolean {
+    return this.#runs || this.#options.lanes === undefined;
+  }
+
+  /** The process that built it is gone, and no program has gone on with it. */
+  #isInterrupted(reaction: Reaction, record: ConsumerRecord): boolean {
+    return this.#options.lanes === undefined && !this.#running.has(reaction.name) && isOf(record, reaction);
+  }
+
+  #parked(name: string, { position }: Delivery, event: RecordedEvent): void {
+    if (this.#running.get(name)?.onFailure !== 'fail') return;
+    this.#options.environment.logger.error(
+      { consumer: name, position, eventId: event.id },
+      'an event cannot be handled: the build of the view stops',
+    );
+    void this.#turn(name, () => this.#held(name, () => this.#failed(name))).catch((error: unknown) =>
+      this.#warn(
+        name,
+        error,
+        'that the build failed could not be written down; it is tried again when it has caught up',
+      ),
+    );
+  }
+
+  /** Writes down that it failed, if it did. Answers whether. */
+  async #failed(name: string): Promise<boolean> {
+    const { checkpoints, deliveries, log } = this.#options.stores;
+    const record = await checkpoints.load(buildNameOf(name));
+    const build = record?.form.build;
+    if (record === undefined || build?.onFailure !== 'fail') return false;
+    if (build.failure !== undefined) return true;
+    const [letter] = await deliveries.list({ consumer: record.consumer, states: ['parked'], limit: 1 });
+    if (letter === undefined) return false;
+    const [event] = await log.read({ after: (letter.position - 1) as Position, limit: 1 });
+    const { source = '', id = '', type = '' } = event?.position === letter.position ? event : {};
+    const error = letter.error === undefined ? 'unknown' : `${letter.error.name}: ${letter.error.message}`;
+    const failure = { position: letter.position, source, id, type, key: letter.key, error };
+    const reason = `event ${id} at position ${letter.position} cannot be handled: ${error}`;
+    const form = { ...record.form, build: { ...build, failure } };
+    await checkpoints.change(record.consumer, { form, paused: { sinceMs: this.#nowMs(), reason } }, this.#nowMs());
+    const status = await this.#present(name);
+    await this.#report(SYSTEM_EVENTS.buildFailed, status);
+    this.#running.get(name)?.ended.resolve(status);
+    return true;
+  }
+
+  #finishSoon(name: string): void {
+    void this.#turn(name, () => this.#finish(name)).catch((error: unknown) => {
+      this.#warn(name, error, 'what is built could not be brought to its end; it is tried again');
+      this.#finishAgain(name);
+    });
+  }
+
+  #finishAgain(name: string): void {
+    if (this.#closed) return;
+    this.#again.get(name)?.();
+    const cancel = this.#options.environment.clock.setTimer(FINISH_AGAIN_MS, () => {
+      this.#again.delete(name);
+      this.#finishSoon(name);
+    });
+    this.#again.set(name, cancel);
+  }
+
+  /** It has reached the head here. */
+  async #finish(name: string): Promise<void> {
+    const { lanes, stores } = this.#options;
+    const running = this.#running.get(name);
+    if (running === undefined || this.#closed) return;
+    if (lanes !== undefined && !lanes.isFirst(buildNameOf(name))) return;
+    const record = await stores.checkpoints.load(buildNameOf(name));
+    if (record === undefined || record.paused !== undefined) return;
+    if (!(await this.#isNear(name, record)) || (await this.#isStillTrying(name, running))) {
+      this.#finishAgain(name);
+      return;
+    }
+    if (record.form.build?.trial === undefined) await this.#switch(name, running);
+    else await this.#compare(name, running, record.form.build.trial);
+  }
+
+  async #isNear(name: string, record: ConsumerRecord): Promise<boolean> {
+    const { cluster, log } = this.#options.stores;
+    if (cluster === undefined) return true;
+    const groups = (await cluster.view()).lanes.get(buildNameOf(name)) ?? [];
+    const low = commonCheckpoint(groups)?.low ?? record.checkpoint.low;
+    return low >= (record.form.build?.trial?.upTo ?? (await log.head())) - NEAR;
+  }
+
+  /** What fails the build, or does not, is known only when its attempts are over. */
+  async #isStillTrying(name: string, { onFailure, consumer }: Running): Promise<boolean> {
+    if (onFailure !== 'fail') return false;
+    await consumer.flush();
+    const states = ['retrying'] as const;
+    return (await this.#options.stores.deliveries.list({ consumer: buildNameOf(name), states, limit: 1 })).length > 0;
+  }
+
+  async #switch(name: string, { consumer }: Running): Promise<void> {
+    const { checkpoints } = this.#options.stores;
+    const by = buildNameOf(name);
+    const status = await this.#options.serving(name).held((ofView) =>
+      consumer.held(async (ofBuild) => {
+        if (!coversLanes(ofBuild.groups(), ofView.groups()))
+          await ofBuild.runTo(furthestOf([...ofView.groups(), ...ofBuild.groups()]));
+        if (await this.#failed(name)) return undefined;
+        const record = await checkpoints.load(by);
+        if (record === undefined || record.paused !== undefined) return undefined;
+        const stands = await this.#statusOf(record);
+        const form = { ...record.form, build: undefined, built: record.form.build?.id };
+        const replaced = await checkpoints.replace(name, { by, form, rows: renamedRows(name) }, this.#nowMs());
+        if (replaced === undefined) return undefined;
+        ofBuild.gone();
+        return switched(stands);
+      }),
+    );
+    if (status === undefined) return;
+    await this.#report(SYSTEM_EVENTS.buildSwitched, status);
+    await this.#end(name, status);
+  }
+
+  async #compare(name: string, { consumer }: Running, trial: NonNullable<BuildForm['trial']>): Promise<void> {
+    const ended = await this.#options.serving(name).held((ofView) =>
+      consumer.held(async (ofBuild) => {
+        const reason = await this.#leveled(name, trial, ofView, ofBuild);
+        if (await this.#failed(name)) return undefined;
+        const stands = await this.#present(name);
+        const comparison = await this.#compared(name, reason);
+        const over = { events: stands.total, percent: 100, secondsLeft: undefined };
+        const status = { ...stands, ...over, state: 'compared', comparison } as const;
+        await this.#discard(name, SYSTEM_EVENTS.buildCompared, status);
+        ofBuild.gone();
+        return status;
+      }),
+    );
+    if (ended !== undefined) await this.#end(name, ended);
+  }
+
+  /** Brings both to one place. Answers why that cannot be; undefined: they are there. */
+  async #leveled(
+    name: string,
+    { upTo }: NonNullable<BuildForm['trial']>,
+    ofView: Hold,
+    ofBuild: Hold,
+  ): Promise<string | undefined> {
+    const place = furthestOf([...ofView.groups(), ...ofBuild.groups()]);
+    if (upTo !== undefined && place !== upTo) return `the view is at position ${place}, and the build ends at ${upTo}`;
+    if (!isAt(ofView, place)) {
+      if (this.#options.serving(name).standsStill) return 'the view stands still, at another position';
+      await ofView.runTo(place);
+    }
+    if (!isAt(ofBuild, place)) await ofBuild.runTo(place);
+    return undefined;
+  }
+
+  async #compared(name: string, reason: string | undefined): Promise<RowsCompared> {
+    const { rows } = this.#options.stores;
+    const [serving, built] = [namespaceOf('view', name), namespaceOf('view', buildNameOf(name))];
+    if (reason === undefined) return compareRows(rows, { serving, built });
+    const counts = { serving: await rows.count(serving), built: await rows.count(built) };
+    return { rows: counts, differences: undefined, reason };
+  }
+
+  /** Carries out something while the build stands still, here or, where it does not run here, in the store. */
+  async #held<Result>(name: string, act: () => Promise<Result>): Promise<Result> {
+    const consumer = this.#running.get(name)?.consumer;
+    if (consumer === undefined) return act();
+    return consumer.held(async (hold) => {
+      const result = await act();
+      if ((await this.#options.stores.checkpoints.load(consumer.name)) === undefined) hold.gone();
+      return result;
+    });
+  }
+
+  /** What was built goes, once it is reported how; an end in the middle leaves a record that says so. */
+  async #discard(name: string, type?: SystemEventType, status?: BuildStatus): Promise<void> {
+    const { checkpoints } = this.#options.stores;
+    const by = buildNameOf(name);
+    const nowMs = this.#nowMs();
+    const forget = { above: BEFORE_ALL, rows: namespacesOf(by) };
+    await checkpoints.change(by, { forget, paused: { sinceMs: nowMs, reason: CANCELLED } }, nowMs);
+    if (type !== undefined && status !== undefined) await this.#report(type, status);
+    await checkpoints.remove(by);
+  }
+
+  async #end(name: string, status: BuildStatus): Promise<BuildStatus> {
+    const { logger } = this.#options.environment;
+    const { version, parked, events } = status;
+    logger.info({ consumer: name, version, parked, events, state: status.state }, 'the build of the view is over');
+    await this.#leave(name, status);
+    return status;
+  }
+
+  /** This process takes part in it no longer. */
+  async #leave(name: string, status: BuildStatus | undefined): Promise<void> {
+    const running = this.#running.get(name);
+    if (running === undefined) return;
+    this.#running.delete(name);
+    await running.consumer.stop(Promise.resolve());
+    this.#options.remove(running.consumer.name);
+    this.#options.lanes?.forget(running.consumer.name);
+    if (status === undefined) running.ended.reject(new NotFound('build of view', name));
+    else running.ended.resolve(status);
+    running.ended.promise.catch(() => undefined);
+  }
+
+  #report(type: SystemEventType, status: BuildStatus): Promise<void> {
+    const { environment, stores } = this.#options;
+    return reportBuild({ environment, log: stores.log }, type, status);
+  }
+
+  async #statusOf(record: ConsumerRecord): Promise<BuildStatus> {
+    const { log, deliveries, cluster } = this.#options.stores;
+    const running = this.#running.get(record.form.build?.of ?? '');
+    const groups = (await cluster?.view())?.lanes.get(record.consumer);
+    const low =
+      running === undefined || cluster !== undefined ? commonCheckpoint(groups ?? [])?.low : running.consumer.place;
+    const counts = await deliveries.counts();
+    const parked = counts.find(({ consumer, state }) => consumer === record.consumer && state === 'parked')?.count ?? 0;
+    const head = await log.head();
+    const at = low ?? record.checkpoint.low;
+    const status = statusOfBuild(record, { low: at, head, parked, perSecond: running && this.#perSecond(running, at) });
+    if (status === undefined) throw new WrongState(`consumer ${record.consumer} is not a build`);
+    return status;
+  }
+
+  #perSecond({ since }: Running, low: Position): number | undefined {
+    const seconds = (this.#elapsedMs() - since.elapsedMs) / 1_000;
+    return seconds > 0 && low > since.low ? (low - since.low) / seconds : undefined;
+  }
+
+  async #present(name: string): Promise<BuildStatus> {
+    return this.#statusOf(await this.#record(name));
+  }
+
+  async #record(name: string): Promise<ConsumerRecord> {
+    const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
+    if (record === undefined) throw new NotFound('build of view', name);
+    return record;
+  }
+
+  #require(name: string): Reaction {
+    const reaction = this.#reactions.get(name);
+    if (reaction === undefined) throw new NotFound('view', name, [...this.#reactions.keys()]);
+    return reaction;
+  }
+
+  #turn<Result>(name: string, act: () => Promise<Result>): Promise<Result> {
+    const turns = this.#turns.get(name) ?? new Turns();
+    this.#turns.set(name, turns);
+    return turns.take(act);
+  }
+
+  #warn(name: string, error: unknown, message: string): void {
+    if (!this.#closed) this.#options.environment.logger.warn({ consumer: name, err: error }, message);
+  }
+
+  #nowMs(): number {
+    return this.#options.environment.clock.now();
+  }
+
+  #elapsedMs(): number {
+    const { clock } = this.#options.environment;
+    return clock.elapsed?.() ?? clock.now();
+  }
+}
+
+function onFailureOf({ onFailure }: BuildOptions, reaction: Reaction): Pick<BuildForm, 'onFailure'> {
+  return { onFailure: onFailure ?? reaction.onBuildFailure ?? 'park' };
+}
+
+/** An end in the middle has left it. */
+function isCancelled({ paused }: ConsumerRecord): boolean {
+  return paused?.reason === CANCELLED;
+}
+
+/** Whether it is this definition that is being built. */
+function isOf(record: ConsumerRecord, reaction: Reaction): boolean {
+  return !isCancelled(record) && isSameForm(record.form, formOf(buildOf(reaction)));
+}
+
+function isAt(hold: Hold, place: Position): boolean {
+  return hold.groups().every(({ checkpoint }) => checkpoint.low === place && checkpoint.done.length === 0);
+}
