@@ -1,6 +1,7 @@
 import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts';
+import { EventHead } from '../event/event-head.ts';
 import { assertJson, deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
@@ -84,16 +85,8 @@ export function unrecorded(fold: Fold, event: EncodedEvent, version: number): Re
 }
 
 /** Knows all but its place: whoever asks for that is told so. */
-class UnrecordedEvent implements StoredEvent {
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
+class UnrecordedEvent extends EventHead implements StoredEvent {
   readonly schemaVersion: number;
-  readonly stream: string;
-  readonly subject: string | undefined;
-  readonly time: string;
-  readonly correlationid: string;
-  readonly causationid: string | undefined;
   readonly encoding: EncodedEvent['encoding'];
   readonly data: string | null;
   readonly attributes: EncodedEvent['attributes'];
@@ -101,15 +94,8 @@ class UnrecordedEvent implements StoredEvent {
   readonly #fold: Fold;
 
   constructor(fold: Fold, event: EncodedEvent, version: number) {
-    this.id = event.id;
-    this.source = event.source;
-    this.type = event.type;
+    super(event);
     this.schemaVersion = event.schemaVersion;
-    this.stream = event.stream;
-    this.subject = event.subject;
-    this.time = event.time;
-    this.correlationid = event.correlationid;
-    this.causationid = event.causationid;
     this.encoding = event.encoding;
     this.data = event.data;
     this.attributes = event.attributes;

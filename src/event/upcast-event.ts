@@ -5,6 +5,7 @@ import type { DataEncoding, RareAttributes, RecordedEvent, StoredEvent } from '.
 import { encodeJson } from './json.ts';
 import type { Position } from './position.ts';
 import { recordedEvent } from './recorded-event.ts';
+import { EventHead } from './event-head.ts';
 import type { Upcasting } from './upcasters.ts';
 
 /** Which types are read in another version than they may be stored in. */
@@ -15,16 +16,8 @@ export type UpcastingTypes = ReadonlyMap<string, Upcasting>;
  *
  * Shape     Own properties only, so that a copy by `...` is a stored event of the new version.
  */
-class UpcastStored implements StoredEvent {
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
+class UpcastStored extends EventHead implements StoredEvent {
   readonly schemaVersion: number;
-  readonly stream: string;
-  readonly subject: string | undefined;
-  readonly time: string;
-  readonly correlationid: string;
-  readonly causationid: string | undefined;
   readonly encoding: DataEncoding = 'json';
   readonly attributes: RareAttributes | undefined;
   readonly position: Position;
@@ -36,15 +29,8 @@ class UpcastStored implements StoredEvent {
   #made: { readonly data: string } | { readonly failure: UpcastFailed } | undefined;
 
   constructor(original: StoredEvent, upcasting: Upcasting) {
-    this.id = original.id;
-    this.source = original.source;
-    this.type = original.type;
+    super(original);
     this.schemaVersion = upcasting.version;
-    this.stream = original.stream;
-    this.subject = original.subject;
-    this.time = original.time;
-    this.correlationid = original.correlationid;
-    this.causationid = original.causationid;
     this.attributes = attributesOf(original);
     this.position = original.position;
     this.version = original.version;

@@ -1,38 +1,14 @@
 import type { RecordedCommand } from '../../channel/append-conditions.ts';
-import type { JsonValue } from '../../event/json.ts';
-import { position } from '../../event/position.ts';
+import { COMMAND_COLUMNS, recordedCommand as commandOf } from '../../channel/command-row.ts';
+import type { CommandRow } from '../../channel/command-row.ts';
 import type { Queries, SqlValue } from './database.ts';
 import { fromText, toText } from './text.ts';
-
-/** The columns of a read, in the order of `CommandRow`. */
-const COMMAND_COLUMNS = 'id, name, digest, outcome, recorded_ms, position, events';
-/** All of them, as of an image. */
-export const COMMANDS_IN_ORDER = `SELECT ${COMMAND_COLUMNS} FROM commands ORDER BY id`;
-
-export type CommandRow = [
-  id: string,
-  name: string,
-  digest: string,
-  outcome: string | null,
-  recordedMs: number,
-  position: number,
-  events: number,
-];
 
 const INSERT = `INSERT INTO commands (${COMMAND_COLUMNS})
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::integer[])`;
 
 export function recordedCommand(row: CommandRow): RecordedCommand {
-  const [id, name, digest, outcome, recordedMs, place, events] = row;
-  return {
-    id: fromText(id),
-    name: fromText(name),
-    digest,
-    outcome: outcome === null ? undefined : (JSON.parse(fromText(outcome)) as JsonValue),
-    recordedMs,
-    position: position(place),
-    events,
-  };
+  return commandOf(row, fromText);
 }
 
 /** Of these ids those that are known. */

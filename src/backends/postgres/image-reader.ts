@@ -1,3 +1,5 @@
+import { COMMANDS_IN_ORDER } from '../../channel/command-row.ts';
+import type { CommandRow } from '../../channel/command-row.ts';
 import { sameCheckpoint } from '../../consumer/lanes.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { eventsOfText } from '../../event/encoded-events.ts';
@@ -8,8 +10,7 @@ import type { ContentKind, ImageRecord } from '../../store-image.ts';
 import { consumerRecords } from './checkpoint-store.ts';
 import { laneGroup } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
-import type { CommandRow } from './command-table.ts';
-import { COMMANDS_IN_ORDER, recordedCommand } from './command-table.ts';
+import { recordedCommand } from './command-table.ts';
 import type { Queries } from './database.ts';
 import type { DeliveryRow } from './delivery-store.ts';
 import { DELIVERY_COLUMNS, deliveryOf } from './delivery-store.ts';

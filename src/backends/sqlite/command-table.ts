@@ -1,35 +1,7 @@
 import type { CommandEntry, RecordedCommand } from '../../channel/append-conditions.ts';
-import type { JsonValue } from '../../event/json.ts';
-import { position } from '../../event/position.ts';
+import { COMMAND_COLUMNS, recordedCommand } from '../../channel/command-row.ts';
+import type { CommandRow } from '../../channel/command-row.ts';
 import type { Database } from './database.ts';
-
-/** The columns of a read, in the order of `CommandRow`. */
-const COMMAND_COLUMNS = 'id, name, digest, outcome, recorded_ms, position, events';
-/** All of them, as of an image. */
-export const COMMANDS_IN_ORDER = `SELECT ${COMMAND_COLUMNS} FROM commands ORDER BY id`;
-
-export type CommandRow = [
-  id: string,
-  name: string,
-  digest: string,
-  outcome: string | null,
-  recordedMs: number,
-  position: number,
-  events: number,
-];
-
-export function recordedCommand(row: CommandRow): RecordedCommand {
-  const [id, name, digest, outcome, recordedMs, place, events] = row;
-  return {
-    id,
-    name,
-    digest,
-    outcome: outcome === null ? undefined : (JSON.parse(outcome) as JsonValue),
-    recordedMs,
-    position: position(place),
-    events,
-  };
-}
 
 /** The commands that had an outcome. */
 export class CommandTable {
