@@ -106,3 +106,17 @@ describe('the state of a stream', () => {
     expect((await app.request('/streams/order-1?version=1')).status).toBe(200);
   });
 });
+
+describe('a server with no room for commands that wait', () => {
+  it('answers 503, and when to come again (G10)', async () => {
+    const { app, system } = await openApp({ shop: { deciders: [order], limits: { waitingCommands: 0 } } });
+    const response = await app.request('/commands/shop.place-order', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ orderId: '1', customer: 'ada', total: 5 }),
+    });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await response.json()).toMatchObject({ code: 'system-full' });
+    expect((await system.events.read()).events).toEqual([]);
+  });
+});
