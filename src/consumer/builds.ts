@@ -1,4 +1,4 @@
-import { NotFound, WrongState } from '../errors.ts';
+import { Closed, NotFound, WrongState } from '../errors.ts';
 import { BEFORE_ALL, START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
@@ -106,6 +106,10 @@ export class Builds {
   close(): void {
     this.#closed = true;
     for (const cancel of this.#again.values()) cancel();
+    for (const { ended } of this.#running.values()) {
+      ended.promise.catch(() => undefined);
+      ended.reject(new Closed('the system'));
+    }
   }
 
   /**
@@ -121,6 +125,10 @@ export class Builds {
       const [own, there] = [reaction.version ?? 1, versionOf(view.form)];
       if (there > own)
         throw new WrongState(`view ${name} is of version ${there} in the store, and of version ${own} in this program`);
+      if (this.#options.lanes !== undefined && own === there && !isSameForm(view.form, formOf(reaction)))
+        throw new WrongState(
+          `another program brought view ${name} into another form, which this one would take back; rebuild it there`,
+        );
       const before = await stores.checkpoints.load(buildNameOf(name));
       if (before?.form.build?.failure !== undefined) return this.#resume(reaction, before);
       if (before !== undefined && this.#isInterrupted(reaction, before)) {
@@ -238,22 +246,24 @@ export class Builds {
     { trial, onFailure }: Pick<BuildForm, 'onFailure' | 'trial'>,
   ): Promise<BuildStatus> {
     const { checkpoints } = this.#options.stores;
-    const { ids } = this.#options.environment;
+    const { ids, logger } = this.#options.environment;
+    const id = ids.next();
     const form = formOf(buildOf(reaction), { began: from === START ? undefined : from });
     const nowMs = this.#nowMs();
     const record = await checkpoints.create({
       consumer: buildNameOf(reaction.name),
-      form: { ...form, build: { id: ids.next(), of: reaction.name, trial, onFailure, failure: undefined } },
+      form: { ...form, build: { id, of: reaction.name, trial, onFailure, failure: undefined } },
       checkpoint: { low: from, done: [] },
       paused: undefined,
       createdMs: nowMs,
       updatedMs: nowMs,
     });
     const status = await this.#statusOf(record);
-    const { logger } = this.#options.environment;
-    const { version, dryRun, total } = status;
-    logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
-    await this.#report(SYSTEM_EVENTS.buildBegun, status);
+    if (status.id === id) {
+      const { version, dryRun, total } = status;
+      logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
+      await this.#report(SYSTEM_EVENTS.buildBegun, status);
+    }
     if (this.#runsHere) await this.#run(reaction, record);
     return status;
   }
@@ -273,7 +283,7 @@ export class Builds {
       since: { elapsedMs: this.#elapsedMs(), low: record.checkpoint.low },
       ended: Promise.withResolvers(),
     });
-    this.#options.lanes?.takePart(consumer.name);
+    this.#options.lanes?.consumersChanged(consumer.name);
     await consumer.start(record);
   }
 
@@ -416,20 +426,28 @@ export class Builds {
   }
 
   async #compare(name: string, { consumer }: Running, trial: NonNullable<BuildForm['trial']>): Promise<void> {
-    const ended = await this.#options.serving(name).held((ofView) =>
-      consumer.held(async (ofBuild) => {
-        const reason = await this.#leveled(name, trial, ofView, ofBuild);
-        if (await this.#failed(name)) return undefined;
-        const stands = await this.#present(name);
-        const comparison = await this.#compared(name, reason);
-        const over = { events: stands.total, percent: 100, secondsLeft: undefined };
-        const status = { ...stands, ...over, state: 'compared', comparison } as const;
-        await this.#discard(name, SYSTEM_EVENTS.buildCompared, status);
-        ofBuild.gone();
-        return status;
-      }),
-    );
+    const ended = await consumer.held(async (ofBuild) => {
+      const status = await this.#options.serving(name).held((ofView) => this.#comparedAt(name, trial, ofView, ofBuild));
+      if (status === undefined) return undefined;
+      // The view goes on by now.
+      await this.#discard(name, SYSTEM_EVENTS.buildCompared, status);
+      ofBuild.gone();
+      return status;
+    });
     if (ended !== undefined) await this.#end(name, ended);
+  }
+
+  async #comparedAt(
+    name: string,
+    trial: NonNullable<BuildForm['trial']>,
+    ofView: Hold,
+    ofBuild: Hold,
+  ): Promise<BuildStatus | undefined> {
+    const reason = await this.#leveled(name, trial, ofView, ofBuild);
+    if (await this.#failed(name)) return undefined;
+    const stands = await this.#present(name);
+    const comparison = await this.#compared(name, reason);
+    return { ...stands, state: 'compared', events: stands.total, percent: 100, secondsLeft: undefined, comparison };
   }
 
   /** Brings both to one place. Answers why that cannot be; undefined: they are there. */
@@ -494,7 +512,7 @@ export class Builds {
     this.#running.delete(name);
     await running.consumer.stop(Promise.resolve());
     this.#options.remove(running.consumer.name);
-    this.#options.lanes?.forget(running.consumer.name);
+    this.#options.lanes?.consumersChanged(running.consumer.name);
     if (status === undefined) running.ended.reject(new NotFound('build of view', name));
     else running.ended.resolve(status);
     running.ended.promise.catch(() => undefined);
