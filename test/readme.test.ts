@@ -19,6 +19,12 @@ it('shows in the guide of deciding exactly the program that runs here', async ()
   expect(guide).toContain(`\`\`\`ts\n${program}\`\`\``);
 });
 
+it('shows in the guide of rebuilding exactly the program that runs here', async () => {
+  const guide = await readFile(path.join(root, 'docs/guides/rebuilding.md'), 'utf8');
+  const program = await readFile(path.join(root, 'examples/rebuilding/program.ts'), 'utf8');
+  expect(guide).toContain(`\`\`\`ts\n${program}\`\`\``);
+});
+
 it('shows in the guide of schemas exactly the program that runs here', async () => {
   const guide = await readFile(path.join(root, 'docs/guides/schemas.md'), 'utf8');
   const program = await readFile(path.join(root, 'examples/upcasting/program.ts'), 'utf8');
@@ -41,6 +47,11 @@ it('shows in the README of people exactly one of its tests', async () => {
 it.each([
   ['the README', 'examples/readme/program.ts', '{ orders: 1, total: 120 }'],
   ['the guide of schemas', 'examples/upcasting/program.ts', "v2 { orderId: '17', totalCents: 1250, currency: 'EUR' }"],
+  [
+    'the guide of rebuilding',
+    'examples/rebuilding/program.ts',
+    '{ orders: 1, cents: 1250 }\n{ added: 0, removed: 0, changed: 0, sample: [] }',
+  ],
   ['the guide of deciding', 'examples/deciding/program.ts', 'enrolled\nfull\n0'],
 ])('runs the program of %s and prints what its comments say', async (_where, program, printed) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'thereupon-readme-'));

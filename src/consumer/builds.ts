@@ -1,4 +1,4 @@
-import { NotFound, WrongState } from '../errors.ts';
+import { Closed, NotFound, WrongState } from '../errors.ts';
 import { BEFORE_ALL, START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
@@ -8,21 +8,19 @@ import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { Turns } from '../system/turns.ts';
 import { awaitsBuild, formOf, isSameForm, versionOf } from './adapt.ts';
-import { buildNameOf, buildOf, renamedRows, spanOfBuild, statusOfBuild } from './build.ts';
+import { buildNameOf, buildOf, spanOfBuild, statusOfBuild } from './build.ts';
 import type { BuildOptions, BuildStatus } from './build.ts';
+import { BuildEnds } from './build-ends.ts';
 import { lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
-import { compareRows } from './compare-rows.ts';
-import type { RowsCompared } from './compare-rows.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import type { Consumer, ConsumerOptions } from './consumer.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Delivery } from './delivery-store.ts';
-import type { Hold } from './hold.ts';
 import { knownRecord } from './known-record.ts';
-import { commonCheckpoint, coversLanes, furthestOf } from './lanes.ts';
+import { commonCheckpoint } from './lanes.ts';
 import type { Membership } from './membership.ts';
-import { namespaceOf, namespacesOf } from './reaction.ts';
+import { namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 
 export interface BuildsOptions {
@@ -54,8 +52,6 @@ interface Running {
 const CANCELLED = 'the build was cancelled';
 /** What keeps a build from its switch is looked at again after so long: others that are behind, or attempts that are repeated. */
 const FINISH_AGAIN_MS = 250;
-/** So far all nodes have to be with a build, before what serves is stopped for the rest. */
-const NEAR = 20_000;
 
 /**
  * What is built beside the consumers that serve, to take their place: durable consumers of the same engine, with names and rows of their own.
@@ -73,12 +69,21 @@ export class Builds {
   readonly #running = new Map<string, Running>();
   readonly #turns = new Map<string, Turns>();
   readonly #again = new Map<string, CancelTimer>();
+  readonly #ends: BuildEnds;
+  readonly #closing = new AbortController();
   #runs = false;
-  #closed = false;
 
   constructor(options: BuildsOptions) {
     this.#options = options;
     this.#reactions = new Map(options.reactions.map((reaction) => [reaction.name, reaction]));
+    this.#ends = new BuildEnds({
+      stores: options.stores,
+      serving: (name) => options.serving(name),
+      failed: (name) => this.#failed(name),
+      statusOf: (record) => this.#statusOf(record),
+      nowMs: () => this.#nowMs(),
+      closing: this.#closing.signal,
+    });
   }
 
   /** A build is under way here that goes on by itself, and not by time alone. */
@@ -104,8 +109,12 @@ export class Builds {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new Closed('the system'));
     for (const cancel of this.#again.values()) cancel();
+    for (const { ended } of this.#running.values()) {
+      ended.promise.catch(() => undefined);
+      ended.reject(new Closed('the system'));
+    }
   }
 
   /**
@@ -121,6 +130,10 @@ export class Builds {
       const [own, there] = [reaction.version ?? 1, versionOf(view.form)];
       if (there > own)
         throw new WrongState(`view ${name} is of version ${there} in the store, and of version ${own} in this program`);
+      if (this.#options.lanes !== undefined && own === there && !isSameForm(view.form, formOf(reaction)))
+        throw new WrongState(
+          `another program brought view ${name} into another form, which this one would take back; rebuild it there`,
+        );
       const before = await stores.checkpoints.load(buildNameOf(name));
       if (before?.form.build?.failure !== undefined) return this.#resume(reaction, before);
       if (before !== undefined && this.#isInterrupted(reaction, before)) {
@@ -173,7 +186,7 @@ export class Builds {
   /** Other nodes may have begun or ended builds. */
   async look(): Promise<void> {
     const { lanes } = this.#options;
-    if (lanes === undefined || !this.#runs || this.#closed) return;
+    if (lanes === undefined || !this.#runs || this.#closing.signal.aborted) return;
     for (const reaction of this.#reactions.values()) {
       const { name } = reaction;
       const isKnown = lanes.knows(buildNameOf(name));
@@ -238,29 +251,31 @@ export class Builds {
     { trial, onFailure }: Pick<BuildForm, 'onFailure' | 'trial'>,
   ): Promise<BuildStatus> {
     const { checkpoints } = this.#options.stores;
-    const { ids } = this.#options.environment;
+    const { ids, logger } = this.#options.environment;
+    const id = ids.next();
     const form = formOf(buildOf(reaction), { began: from === START ? undefined : from });
     const nowMs = this.#nowMs();
     const record = await checkpoints.create({
       consumer: buildNameOf(reaction.name),
-      form: { ...form, build: { id: ids.next(), of: reaction.name, trial, onFailure, failure: undefined } },
+      form: { ...form, build: { id, of: reaction.name, trial, onFailure, failure: undefined } },
       checkpoint: { low: from, done: [] },
       paused: undefined,
       createdMs: nowMs,
       updatedMs: nowMs,
     });
     const status = await this.#statusOf(record);
-    const { logger } = this.#options.environment;
-    const { version, dryRun, total } = status;
-    logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
-    await this.#report(SYSTEM_EVENTS.buildBegun, status);
+    if (status.id === id) {
+      const { version, dryRun, total } = status;
+      logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
+      await this.#report(SYSTEM_EVENTS.buildBegun, status);
+    }
     if (this.#runsHere) await this.#run(reaction, record);
     return status;
   }
 
   async #run(reaction: Reaction, record: ConsumerRecord): Promise<void> {
     const { name } = reaction;
-    if (this.#running.has(name) || this.#closed) return;
+    if (this.#running.has(name) || this.#closing.signal.aborted) return;
     const consumer = this.#options.add(buildOf(reaction), {
       caughtUp: () => this.#finishSoon(name),
       parked: (delivery, event) => this.#parked(name, delivery, event),
@@ -273,7 +288,7 @@ export class Builds {
       since: { elapsedMs: this.#elapsedMs(), low: record.checkpoint.low },
       ended: Promise.withResolvers(),
     });
-    this.#options.lanes?.takePart(consumer.name);
+    this.#options.lanes?.consumersChanged(consumer.name);
     await consumer.start(record);
   }
 
@@ -351,7 +366,7 @@ export class Builds {
   }
 
   #finishAgain(name: string): void {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#again.get(name)?.();
     const cancel = this.#options.environment.clock.setTimer(FINISH_AGAIN_MS, () => {
       this.#again.delete(name);
@@ -364,24 +379,15 @@ export class Builds {
   async #finish(name: string): Promise<void> {
     const { lanes, stores } = this.#options;
     const running = this.#running.get(name);
-    if (running === undefined || this.#closed) return;
+    if (running === undefined || this.#closing.signal.aborted) return;
     if (lanes !== undefined && !lanes.isFirst(buildNameOf(name))) return;
     const record = await stores.checkpoints.load(buildNameOf(name));
     if (record === undefined || record.paused !== undefined) return;
-    if (!(await this.#isNear(name, record)) || (await this.#isStillTrying(name, running))) {
+    if (!(await this.#ends.isNear(name, record)) || (await this.#isStillTrying(name, running))) {
       this.#finishAgain(name);
       return;
     }
-    if (record.form.build?.trial === undefined) await this.#switch(name, running);
-    else await this.#compare(name, running, record.form.build.trial);
-  }
-
-  async #isNear(name: string, record: ConsumerRecord): Promise<boolean> {
-    const { cluster, log } = this.#options.stores;
-    if (cluster === undefined) return true;
-    const groups = (await cluster.view()).lanes.get(buildNameOf(name)) ?? [];
-    const low = commonCheckpoint(groups)?.low ?? record.checkpoint.low;
-    return low >= (record.form.build?.trial?.upTo ?? (await log.head())) - NEAR;
+    await this.#bringToEnd(name, running.consumer, record.form.build?.trial);
   }
 
   /** What fails the build, or does not, is known only when its attempts are over. */
@@ -392,69 +398,24 @@ export class Builds {
     return (await this.#options.stores.deliveries.list({ consumer: buildNameOf(name), states, limit: 1 })).length > 0;
   }
 
-  async #switch(name: string, { consumer }: Running): Promise<void> {
-    const { checkpoints } = this.#options.stores;
-    const by = buildNameOf(name);
-    const status = await this.#options.serving(name).held((ofView) =>
-      consumer.held(async (ofBuild) => {
-        if (!coversLanes(ofBuild.groups(), ofView.groups()))
-          await ofBuild.runTo(furthestOf([...ofView.groups(), ...ofBuild.groups()]));
-        if (await this.#failed(name)) return undefined;
-        const record = await checkpoints.load(by);
-        if (record === undefined || record.paused !== undefined) return undefined;
-        const stands = await this.#statusOf(record);
-        const form = { ...record.form, build: undefined, built: record.form.build?.id };
-        const replaced = await checkpoints.replace(name, { by, form, rows: renamedRows(name) }, this.#nowMs());
-        if (replaced === undefined) return undefined;
-        ofBuild.gone();
-        return switched(stands);
-      }),
-    );
-    if (status === undefined) return;
-    await this.#report(SYSTEM_EVENTS.buildSwitched, status);
-    await this.#end(name, status);
-  }
-
-  async #compare(name: string, { consumer }: Running, trial: NonNullable<BuildForm['trial']>): Promise<void> {
-    const ended = await this.#options.serving(name).held((ofView) =>
-      consumer.held(async (ofBuild) => {
-        const reason = await this.#leveled(name, trial, ofView, ofBuild);
-        if (await this.#failed(name)) return undefined;
-        const stands = await this.#present(name);
-        const comparison = await this.#compared(name, reason);
-        const over = { events: stands.total, percent: 100, secondsLeft: undefined };
-        const status = { ...stands, ...over, state: 'compared', comparison } as const;
-        await this.#discard(name, SYSTEM_EVENTS.buildCompared, status);
-        ofBuild.gone();
-        return status;
-      }),
-    );
-    if (ended !== undefined) await this.#end(name, ended);
-  }
-
-  /** Brings both to one place. Answers why that cannot be; undefined: they are there. */
-  async #leveled(
-    name: string,
-    { upTo }: NonNullable<BuildForm['trial']>,
-    ofView: Hold,
-    ofBuild: Hold,
-  ): Promise<string | undefined> {
-    const place = furthestOf([...ofView.groups(), ...ofBuild.groups()]);
-    if (upTo !== undefined && place !== upTo) return `the view is at position ${place}, and the build ends at ${upTo}`;
-    if (!isAt(ofView, place)) {
-      if (this.#options.serving(name).standsStill) return 'the view stands still, at another position';
-      await ofView.runTo(place);
+  /** What was built takes its place, or is compared and goes. */
+  async #bringToEnd(name: string, consumer: Consumer, trial: BuildForm['trial']): Promise<void> {
+    if (trial === undefined) {
+      const status = await this.#ends.switch(name, consumer);
+      if (status === undefined) return;
+      await this.#report(SYSTEM_EVENTS.buildSwitched, status);
+      await this.#end(name, status);
+      return;
     }
-    if (!isAt(ofBuild, place)) await ofBuild.runTo(place);
-    return undefined;
-  }
-
-  async #compared(name: string, reason: string | undefined): Promise<RowsCompared> {
-    const { rows } = this.#options.stores;
-    const [serving, built] = [namespaceOf('view', name), namespaceOf('view', buildNameOf(name))];
-    if (reason === undefined) return compareRows(rows, { serving, built });
-    const counts = { serving: await rows.count(serving), built: await rows.count(built) };
-    return { rows: counts, differences: undefined, reason };
+    const status = await consumer.held(async (ofBuild) => {
+      const compared = await this.#ends.compare(name, trial, ofBuild);
+      if (compared === undefined) return undefined;
+      // The view goes on by now.
+      await this.#discard(name, SYSTEM_EVENTS.buildCompared, compared);
+      ofBuild.gone();
+      return compared;
+    });
+    if (status !== undefined) await this.#end(name, status);
   }
 
   /** Carries out something while the build stands still, here or, where it does not run here, in the store. */
@@ -494,7 +455,7 @@ export class Builds {
     this.#running.delete(name);
     await running.consumer.stop(Promise.resolve());
     this.#options.remove(running.consumer.name);
-    this.#options.lanes?.forget(running.consumer.name);
+    this.#options.lanes?.consumersChanged(running.consumer.name);
     if (status === undefined) running.ended.reject(new NotFound('build of view', name));
     else running.ended.resolve(status);
     running.ended.promise.catch(() => undefined);
@@ -548,7 +509,7 @@ export class Builds {
   }
 
   #warn(name: string, error: unknown, message: string): void {
-    if (!this.#closed) this.#options.environment.logger.warn({ consumer: name, err: error }, message);
+    if (!this.#closing.signal.aborted) this.#options.environment.logger.warn({ consumer: name, err: error }, message);
   }
 
   #nowMs(): number {
@@ -573,8 +534,4 @@ function isCancelled({ paused }: ConsumerRecord): boolean {
 /** Whether it is this definition that is being built. */
 function isOf(record: ConsumerRecord, reaction: Reaction): boolean {
   return !isCancelled(record) && isSameForm(record.form, formOf(buildOf(reaction)));
-}
-
-function isAt(hold: Hold, place: Position): boolean {
-  return hold.groups().every(({ checkpoint }) => checkpoint.low === place && checkpoint.done.length === 0);
 }

@@ -202,7 +202,7 @@ export interface CheckpointStore {
   change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined>;
   /**
    * Puts another consumer in the place of one, all together: its checkpoint, its deliveries and the rows of the given namespaces, which are
-   * renamed, become those of the one; what that had goes. Whether it is paused stays. Answers the record as it is then; undefined: one of the
+   * renamed, become those of the one; what that had goes, its rows a few at a time, which is not waited for. Whether it is paused stays. Answers the record as it is then; undefined: one of the
    * two is not known, and nothing was changed.
    *
    * Errors    WrongState where the other is behind: then nothing was changed.

@@ -33,6 +33,7 @@ export interface RowsCompared {
 export async function compareRows(
   store: Pick<RowStore, 'getMany' | 'query'>,
   { serving, built }: { readonly serving: string; readonly built: string },
+  signal: AbortSignal,
 ): Promise<RowsCompared> {
   const rows = { serving: 0, built: 0 };
   const counts = { added: 0, removed: 0, changed: 0 };
@@ -42,6 +43,7 @@ export async function compareRows(
     if (sample.length < SAMPLE) sample.push({ key, change });
   };
   for await (const { page, others } of pairs(store, serving, built)) {
+    signal.throwIfAborted();
     rows.serving += page.length;
     for (const [index, { key, value }] of page.entries()) {
       const other = others[index];
@@ -50,6 +52,7 @@ export async function compareRows(
     }
   }
   for await (const { page, others } of pairs(store, built, serving)) {
+    signal.throwIfAborted();
     rows.built += page.length;
     for (const [index, { key }] of page.entries()) if (others[index] === undefined) found(key, 'added');
   }

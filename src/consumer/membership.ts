@@ -137,20 +137,15 @@ export class Membership {
     this.#announce();
   }
 
-  /** What it withdrew from, if it did, or what is new among its consumers: it takes part from now on. */
+  /** It takes part again in what it withdrew from, if it did. */
   takePart(consumer: string): void {
-    this.#withdrawn.delete(consumer);
-    this.#announce();
+    if (this.#withdrawn.delete(consumer)) this.#announce();
   }
 
-  /** It is none of its consumers any more. */
-  forget(consumer: string): void {
+  /** It is one of its consumers from now on, or none any more. */
+  consumersChanged(consumer: string): void {
     this.#withdrawn.delete(consumer);
     this.#announce();
-  }
-
-  get node(): NodeId | undefined {
-    return this.#node;
   }
 
   /** Whether this node holds a lane that every consumer has: of several nodes one does what is to be done once. */

@@ -128,7 +128,8 @@ export class PostgresCheckpointStore implements CheckpointStore {
       await removeConsumer(queries, other);
       return next;
     });
-    if (replaced !== undefined) await this.#rows.sweep();
+    // Nobody waits for it; what is left when it fails, or when the store is closed, the next one removes.
+    if (replaced !== undefined) void this.#rows.sweep().catch(() => undefined);
     return replaced;
   }
 

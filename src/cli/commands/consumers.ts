@@ -24,6 +24,12 @@ export interface ConsumerJson {
   readonly retrying: number;
   readonly parked: number;
   readonly waiting: number;
+  readonly build?: {
+    readonly version: number;
+    readonly state: string;
+    readonly percent: number;
+    readonly dryRun: boolean;
+  };
   readonly time?: { readonly watermark?: string; readonly timers: number; readonly held: number };
   readonly figures: {
     readonly handled: number;
@@ -260,6 +266,7 @@ async function show(
           inkOf(consumer.state),
         ],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
+        ['build', consumer.build && buildOf(consumer.name, consumer.build)],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer)],
         [
@@ -315,6 +322,11 @@ function heldOf(name: string, events: number): string | undefined {
 
 function blankZero(value: number): string {
   return value === 0 ? '' : count(value);
+}
+
+function buildOf(name: string, { version, state, percent, dryRun }: NonNullable<ConsumerJson['build']>): string {
+  const what = `${dryRun ? 'a dry run' : `version ${version}`} is ${state}, ${percent} %`;
+  return `${what} (thereupon views rebuild ${printable(name)} --status)`;
 }
 
 function inkOf(state: ConsumerJson['state']): Ink {

@@ -9,7 +9,7 @@ const LINES_PER_SECOND = 30;
 const WIDEST = 56;
 /** What the system reports of itself and a person at the screen wants to know at once. */
 const REPORTS =
-  /^thereupon\.(?:delivery\.parked|event\.quarantined|data\.mismatched|loop\.stopped|consumer\.stalled|delivery\.expired|event\.late|hold\.overflowed|pattern\.overflowed|sequence\.(?:gap|lost|reset|stepped-back))$/;
+  /^thereupon\.(?:delivery\.parked|event\.quarantined|data\.mismatched|loop\.stopped|consumer\.stalled|build\.failed|delivery\.expired|event\.late|hold\.overflowed|pattern\.overflowed|sequence\.(?:gap|lost|reset|stepped-back))$/;
 
 /**
  * Shows what happens, and what reacted, while it happens:
