@@ -6,6 +6,9 @@ import type { ClusterNode, LaneGroup, LaneKey, NodeId, NodeWork } from './lanes.
 /** What of a queue's deliveries waits for its time. */
 export type DueDeliveries = Pick<DeliveryStore, 'due' | 'nextDueMs'>;
 
+/** What becomes of the lanes of a consumer. `isMember`: as of that moment; a holder that was not known before may just have joined. */
+export type LanesChange = (groups: readonly LaneGroup[], isMember: (node: NodeId) => boolean) => readonly LaneGroup[];
+
 /** The nodes there are, and the lanes of consumers by name. */
 export interface ClusterView {
   readonly nodes: readonly ClusterNode[];
@@ -51,10 +54,7 @@ export interface Cluster {
    * Replaces the lanes of a consumer, in a transaction that excludes every commit of their holders and every other change.
    * `change` gets an empty list for a consumer that the store does not know, and may be called again.
    */
-  changeLanes(
-    consumer: string,
-    change: (groups: readonly LaneGroup[]) => readonly LaneGroup[],
-  ): Promise<readonly LaneGroup[]>;
+  changeLanes(consumer: string, change: LanesChange): Promise<readonly LaneGroup[]>;
   /** As EventLog.read, of events whose key is in these lanes. */
   read(options: ReadOptions, by: LaneKey, lanes: readonly number[]): Promise<readonly RecordedEvent[]>;
   /** As DeliveryStore.due, of keys in these lanes. */

@@ -1,7 +1,7 @@
 import { Closed } from '../errors.ts';
 import { waitFor } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
-import type { Cluster, ClusterView } from './cluster.ts';
+import type { Cluster, ClusterView, LanesChange } from './cluster.ts';
 import { isUnbalanced, leaseOf, quotas, rebalanced, released } from './lanes.ts';
 import type { LaneGroup, Lease, NodeId, NodeWork } from './lanes.ts';
 import { Receivers } from './receivers.ts';
@@ -123,7 +123,8 @@ export class Membership {
       return undefined;
     }
     const quota = this.#quota(consumer, node);
-    const change = (before: readonly LaneGroup[]) => rebalanced(before, node, quota, (id) => this.#isMember(id));
+    // Who is a member is asked of the store: one that joined since this node looked is not dead, and works.
+    const change: LanesChange = (before, isMember) => rebalanced(before, node, quota, isMember);
     this.#takings += 1;
     const groups = await this.#options.cluster.changeLanes(consumer, change).finally(() => (this.#takings += 1));
     this.#view = { ...this.#view, lanes: new Map([...this.#view.lanes, [consumer, groups]]) };

@@ -99,10 +99,19 @@ export const brokenClusters: readonly BrokenStore[] = [
       unitOfWork: committing(store, async (unit, lease) => ({ ...unit, lease: { ...lease, number: (commits += 1) } })),
     };
   }),
+  fault('takes those for members who were when it was opened', 'who is a member', (cluster) => {
+    let members: readonly number[] | undefined;
+    return {
+      async changeLanes(consumer, change) {
+        members ??= (await cluster.view()).nodes.map(({ id }) => id);
+        return cluster.changeLanes(consumer, (groups) => change(groups, (node) => members?.includes(node) ?? false));
+      },
+    };
+  }),
   fault('lets two changes begin from the same lanes', 'of many changes at once', (cluster) => ({
     async changeLanes(consumer, change) {
       const before = await groupsOf(cluster, consumer);
-      return cluster.changeLanes(consumer, () => change(before));
+      return cluster.changeLanes(consumer, (_groups, isMember) => change(before, isMember));
     },
   })),
   fault(
@@ -110,7 +119,9 @@ export const brokenClusters: readonly BrokenStore[] = [
     'excludes the commits',
     (cluster, store) => ({
       async changeLanes(consumer, change) {
-        const after = change(await groupsOf(cluster, consumer));
+        const { nodes } = await cluster.view();
+        const isMember = (node: number) => nodes.some(({ id }) => id === node);
+        const after = change(await groupsOf(cluster, consumer), isMember);
         for (let looks = 0; looks < 10; looks += 1) await store.log.head();
         return cluster.changeLanes(consumer, () => after);
       },
@@ -121,9 +132,9 @@ export const brokenClusters: readonly BrokenStore[] = [
     return {
       async changeLanes(consumer, change) {
         let answer: readonly LaneGroup[] = [];
-        await cluster.changeLanes(consumer, (groups) => {
+        await cluster.changeLanes(consumer, (groups, isMember) => {
           if (groups.length > 0) last = groups;
-          answer = change(last);
+          answer = change(last, isMember);
           return groups.length > 0 ? answer : groups;
         });
         return answer;
@@ -132,9 +143,9 @@ export const brokenClusters: readonly BrokenStore[] = [
   }),
   fault('gives all lanes the lowest checkpoint when they change hands', 'each lane keeps its own', (cluster) => ({
     changeLanes: (consumer, change) =>
-      cluster.changeLanes(consumer, (groups) => {
+      cluster.changeLanes(consumer, (groups, isMember) => {
         const checkpoint = commonCheckpoint(groups);
-        return change(groups).map((group) => ({ ...group, checkpoint: checkpoint ?? group.checkpoint }));
+        return change(groups, isMember).map((group) => ({ ...group, checkpoint: checkpoint ?? group.checkpoint }));
       }),
   })),
   fault('leaves holders their lanes when the record changes', 'when the record is changed', (cluster, store) => ({
@@ -164,8 +175,10 @@ export const brokenClusters: readonly BrokenStore[] = [
   })),
   fault('loses who holds the last lane', 'what the model says', (cluster) => ({
     changeLanes: (consumer, change) =>
-      cluster.changeLanes(consumer, (groups) =>
-        change(groups).map((group) => (group.lanes.includes(LANES - 1) ? { ...group, holder: undefined } : group)),
+      cluster.changeLanes(consumer, (groups, isMember) =>
+        change(groups, isMember).map((group) =>
+          group.lanes.includes(LANES - 1) ? { ...group, holder: undefined } : group,
+        ),
       ),
   })),
   fault('goes on after close', 'after close', (cluster) => ({

@@ -1,5 +1,5 @@
 import type { ReadOptions } from '../../channel/event-log.ts';
-import type { Cluster, ClusterView, ClusterWatcher } from '../../consumer/cluster.ts';
+import type { Cluster, ClusterView, ClusterWatcher, LanesChange } from '../../consumer/cluster.ts';
 import type { Delivery } from '../../consumer/delivery-store.ts';
 import type { ClusterNode, LaneGroup, LaneKey, NodeId, NodeWork } from '../../consumer/lanes.ts';
 import { checkpointOf, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
@@ -20,6 +20,7 @@ export type LaneRow = [lanes: number[], low: number, done: string, holder: numbe
 const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL, l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
 JOIN consumers AS c USING (consumer) ORDER BY l.consumer, l.first_lane`;
 const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
+const MEMBERS = 'SELECT node FROM nodes WHERE until > clock_timestamp()';
 const DELETE = `DELETE FROM lanes AS l WHERE l.consumer = ANY($1::text[]) AND NOT EXISTS (
   SELECT FROM unnest($2::text[], $3::smallint[]) AS stays (consumer, lane) WHERE stays.consumer = l.consumer AND stays.lane = l.first_lane
 )`;
@@ -28,8 +29,6 @@ SELECT n.consumer, n.first_lane, n.lanes::smallint[], n.low, n.done, n.holder, n
 FROM unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[])
   AS n (consumer, first_lane, lanes, low, done, holder, token)`;
 export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
-
-type LanesChange = (groups: readonly LaneGroup[]) => readonly LaneGroup[];
 
 interface Asked {
   /** Its stored name. */
@@ -151,11 +150,14 @@ function clusterNode([id, consumers, receiving]: readonly [number, string[], str
 async function changeAll(queries: Queries, asked: readonly Asked[], nowMs: number): Promise<() => void> {
   const names = [...new Set(asked.map(({ consumer }) => consumer))];
   const before = await runningLanes(queries, names);
+  // After the lanes are locked: whoever holds some was a member before.
+  const members = new Set((await queries.query<[number]>(MEMBERS)).map(([node]) => node));
+  const isMember = (node: NodeId) => members.has(node);
   const after = new Map(before);
   const tell: (() => void)[] = [];
   for (const { consumer, change, resolve, reject } of asked) {
     try {
-      const groups = change(after.get(consumer) ?? []);
+      const groups = change(after.get(consumer) ?? [], isMember);
       after.set(consumer, groups);
       tell.push(() => resolve(groups));
     } catch (error) {

@@ -48,6 +48,29 @@ export const changingCases: ContractSuite = (bench) =>
       assert.deepEqual((await other.checkpoints.load('c'))?.checkpoint, { low: START, done: [] });
     },
 
+    'a change is told who is a member as of then, also of one that has joined since anybody looked (G6)': async (
+      store,
+      beside,
+    ) => {
+      const other = await beside();
+      await knowConsumer(store);
+      const first = await store.cluster.join(runs('c'), new Told());
+      let asked: readonly boolean[] = [];
+      const ask = (...nodes: readonly number[]) =>
+        other.cluster.changeLanes('c', (groups, isMember) => {
+          asked = nodes.map((node) => isMember(node));
+          return groups;
+        });
+      await ask(first, first + 1_000);
+      assert.deepEqual(asked, [true, false]);
+      const second = await other.cluster.join(runs('c'), new Told());
+      await ask(first, second);
+      assert.deepEqual(asked, [true, true]);
+      await store.cluster.leave();
+      await ask(first, second);
+      assert.deepEqual(asked, [false, true]);
+    },
+
     'of consumers that are not known or paused a change gets no lanes, and changes none': async (store, beside) => {
       const other = await beside();
       assert.deepEqual(await looked(store, 'never'), []);
