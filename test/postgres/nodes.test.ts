@@ -258,6 +258,8 @@ describe('several nodes on one PostgreSQL', () => {
     });
     gate.resolve();
     await until(async () => (await first.consumers.status('rekeyed')).lag.events === 0, 'the older program goes on');
+    // What was let go of for the newer one is theirs again, and comes to the same place.
+    await until(async () => (await shares(schema, 'rekeyed')).join() === '32,32', 'two even shares again');
     await second.close();
     await first.close();
     const newer = await node(schema, 'd', [], byNumber);
