@@ -256,6 +256,39 @@ export const rebuildingCases: ContractSuite = (bench) =>
       assert.deepEqual(await rowsOf(test), [110, 110, 110]);
     },
 
+    async 'what is to be tried again in a build at the switch is tried again in the view (G7)'(stage) {
+      let failures = 2;
+      const retrying = defineProjection({
+        name: 'sums',
+        version: 2,
+        key: (event) => event.data.item,
+        initial: () => 0,
+        on: [
+          [
+            Counted,
+            (row, { data }) => {
+              if (data.item === 'b' && data.n === 3 && failures-- > 0) throw new TypeError('not yet');
+              return row + data.n;
+            },
+          ],
+        ],
+        retry: { attempts: 5, minDelay: '1m', maxDelay: '1m' },
+      });
+      const { test, define } = await startChanging(stage);
+      await count(test, ITEMS, 5);
+      await test.settled();
+      define(retrying);
+      await test.restart();
+      await test.settled();
+      assert.equal((await test.views.rebuildStatus('sums'))?.state, 'switched');
+      assert.deepEqual(await rowsOf(test), [15, 3, 15]);
+      const { retrying: tried, waiting } = await test.consumers.status('sums');
+      assert.deepEqual([tried, waiting], [1, 2]);
+      await test.settled({ advance: '10m' });
+      assert.deepEqual(await rowsOf(test), [15, 15, 15]);
+      assert.deepEqual(await test.parked(), []);
+    },
+
     async 'a build that is to be whole fails at an event that cannot be handled, names it, leaves the view as it is, and goes on when that is mended (G11)'(
       stage,
     ) {
