@@ -108,7 +108,7 @@ export function appendedEntries(digests: readonly string[], versions: readonly n
   return entries;
 }
 
-/** Positions, in whatever order, as stretches without a gap. */
+/** Positions, in whatever order, as the entries of what was removed. */
 export function removedEntries(positions: readonly number[]): Buffer {
   const ranges: [first: number, last: number][] = [];
   for (const place of positions.toSorted((left, right) => left - right)) {
@@ -116,6 +116,11 @@ export function removedEntries(positions: readonly number[]): Buffer {
     if (range !== undefined && place <= range[1] + 1) range[1] = place;
     else ranges.push([place, place]);
   }
+  return rangeEntries(ranges);
+}
+
+/** The entries of what was removed; `ranges`: stretches without a gap, rising. */
+export function rangeEntries(ranges: readonly (readonly [first: number, last: number])[]): Buffer {
   const entries = Buffer.allocUnsafe(ranges.length * RANGE_BYTES);
   for (const [index, [first, last]] of ranges.entries()) {
     writeNumber(entries, first, index * RANGE_BYTES);

@@ -1,4 +1,4 @@
-import { firstLink, LINK_KINDS, removedEntries, runsOf } from '../../channel/log-chain.ts';
+import { firstLink, LINK_KINDS, rangeEntries, removedEntries, runsOf } from '../../channel/log-chain.ts';
 import type { ChainLink, LinkKind, LinkQuery, LogChain } from '../../channel/log-chain.ts';
 import { position } from '../../event/position.ts';
 import type { Database, Queries } from './database.ts';
@@ -55,10 +55,25 @@ export async function addLinks(queries: Queries, links: readonly NewLink[]): Pro
 
 /** Events go, in this transaction. Nothing, where the log keeps no chain. */
 export async function linkRemoved(queries: Queries, positions: readonly number[]): Promise<void> {
-  if (positions.length === 0 || !(await isChained(queries))) return;
+  if (positions.length > 0 && (await isChained(queries))) await linkRanges(queries, removedEntries(positions));
+}
+
+/** All events of a table go, in this transaction. */
+export async function linkDropped(queries: Queries, table: string): Promise<void> {
+  if (!(await isChained(queries))) return;
+  // Of positions that follow one another this difference is the same.
+  const ranges = await queries.query<[first: number, last: number]>(
+    `SELECT min(position), max(position) FROM (
+  SELECT position, position - row_number() OVER (ORDER BY position) AS stretch FROM ${table}
+) AS e GROUP BY stretch ORDER BY 1`,
+  );
+  if (ranges.length > 0) await linkRanges(queries, rangeEntries(ranges));
+}
+
+async function linkRanges(queries: Queries, entries: Buffer): Promise<void> {
   const sql = 'SELECT position, recorded_ms FROM log_head FOR UPDATE';
   const [[head, recordedMs] = [0, 0]] = await queries.query<[number, number]>(sql);
-  await addLinks(queries, [{ kind: 'removed', place: position(head), recordedMs, entries: removedEntries(positions) }]);
+  await addLinks(queries, [{ kind: 'removed', place: position(head), recordedMs, entries }]);
 }
 
 /** Links as they were in another store, which has none. */

@@ -2,7 +2,7 @@ import type { TrimRequest } from '../../channel/event-log.ts';
 import type { Database, Queries } from './database.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS } from './event-rows.ts';
-import { linkRemoved } from './log-chain.ts';
+import { linkDropped } from './log-chain.ts';
 import { boundaryOf, keepDigests } from './retention.ts';
 import { fromText, toText } from './text.ts';
 
@@ -138,11 +138,7 @@ export async function dropPartitions(
 /** From here on it goes, whoever brings that to its end. */
 async function markDropping(database: Database, name: string, first: number): Promise<void> {
   await database.transaction(BRIEFLY, async (queries) => {
-    const places = await queries.query<[number]>(`SELECT position FROM ${name}`);
-    await linkRemoved(
-      queries,
-      places.map(([place]) => place),
-    );
+    await linkDropped(queries, name);
     await queries.change('UPDATE partitions SET dropping = true WHERE first = $1', [first]);
   });
 }
