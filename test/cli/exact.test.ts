@@ -36,7 +36,7 @@ describe('an exact export', () => {
     expect(await cli(['import', '--exact', 'image.ndjson', '--store', 'to.db'])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        /^moved: 55 events, 153 identities of removed events, 1 command, 6 streams, 2 schemas, 2 consumers, 3 deliveries, 2 namespaces, 3 rows \(/,
+        /^moved: 55 events, 153 identities of removed events, 1 command, \d links of the hash chain, 6 streams, 2 schemas, 2 consumers, 3 deliveries, 2 namespaces, 3 rows \(/,
       ) as string,
     });
     expect(await imageAt('to.db')).toEqual(await imageAt('from.db'));
@@ -88,10 +88,10 @@ function summed(before: readonly string[]): string {
 describe('an exact import refuses', () => {
   const lines = () => exported.trimEnd().split('\n');
   const wrong: Readonly<Record<string, readonly [text: () => string, message: RegExp]>> = {
-    'a file without its last line': [() => `${lines().slice(0, -1).join('\n')}\n`, /is cut off after 22\d lines/],
-    'a file that ends within a line': [() => exported.slice(0, -300), /:22\d: is not JSON .*cut off/],
+    'a file without its last line': [() => `${lines().slice(0, -1).join('\n')}\n`, /is cut off after 23\d lines/],
+    'a file that ends within a line': [() => exported.slice(0, -300), /:23\d: is not JSON .*cut off/],
     'an empty file': [() => '', /is cut off after 0 lines/],
-    'a file that was altered': [() => exported.replace('\\"n\\":1', '\\"n\\":2'), /:22\d: .*another SHA-256.*altered/],
+    'a file that was altered': [() => exported.replace('\\"n\\":1', '\\"n\\":2'), /:23\d: .*another SHA-256.*altered/],
     'a file that lacks a line': [() => lines().toSpliced(100, 1).join('\n'), /another SHA-256/],
     'a file whose sum was altered': [() => exported.replace('"sha256":"', '"sha256":"0'), /another SHA-256/],
     'a file with more after its end': [() => `${exported}{"kind":"row"}\n`, /there is more after the last line/],
