@@ -81,6 +81,7 @@ export {
   LimitExceeded,
   LoopStopped,
   NotFound,
+  SealedDataInvalid,
   StoreDefect,
   StoreHeld,
   StoreReadOnly,
@@ -145,6 +146,7 @@ export type { AttributeValue, RecordedEvent, StoredEvent } from './event/event.t
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';
 export type { AnySystem } from './open.ts';
+export type { PersonalFields, PersonalOptions, PersonalState } from './event/personal-fields.ts';
 export type { SystemOptions } from './system-options.ts';
 export type { IngestProblem } from './producer/ingest.ts';
 export type { Outgoing, Publication, Published } from './producer/publisher.ts';

@@ -314,6 +314,11 @@ export class Deciders {
         await this.#snapshots.remove(name, stream);
   }
 
+  /** Somebody was forgotten: states are made of what is left. */
+  forgetStates(): void {
+    this.#states.forgetAll();
+  }
+
   /** Whether some decider makes states of the stream. */
   decides(stream: string): boolean {
     return this.#byCategory.has(categoryOf(stream));

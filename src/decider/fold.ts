@@ -4,6 +4,8 @@ import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts
 import { assertJson, deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
+import { OPENING } from '../event/opening.ts';
+import type { Opening } from '../event/opening.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { assertAtOnce } from './decision.ts';
 
@@ -98,6 +100,7 @@ class UnrecordedEvent implements StoredEvent {
   readonly data: string | null;
   readonly attributes: EncodedEvent['attributes'];
   readonly version: number;
+  readonly [OPENING]: Opening | undefined;
   readonly #fold: Fold;
 
   constructor(fold: Fold, event: EncodedEvent, version: number) {
@@ -114,6 +117,7 @@ class UnrecordedEvent implements StoredEvent {
     this.data = event.data;
     this.attributes = event.attributes;
     this.version = version;
+    this[OPENING] = event[OPENING];
     this.#fold = fold;
   }
 

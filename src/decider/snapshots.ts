@@ -31,30 +31,31 @@ export class Snapshots {
   }
 
   async find(decider: string, deciderVersion: number, stream: string): Promise<Snapshot | undefined> {
-    const row = (await this.#rows.get(namespaceOf(decider), stream)) as SnapshotRow | undefined;
+    const row = (await this.#rows.get(snapshotsNamespace(decider), stream)) as SnapshotRow | undefined;
     return row?.of === deciderVersion ? deepFreeze(row) : undefined;
   }
 
   put(decider: string, deciderVersion: number, stream: string, { version, atMs, state }: Snapshot): Promise<void> {
     const row: SnapshotRow = { of: deciderVersion, version, atMs, state };
     return this.#rows.put([
-      { namespace: namespaceOf(decider), key: stream, value: row as unknown as JsonValue, indexes: {} },
+      { namespace: snapshotsNamespace(decider), key: stream, value: row as unknown as JsonValue, indexes: {} },
     ]);
   }
 
   remove(decider: string, stream: string): Promise<void> {
-    return this.#rows.put([{ namespace: namespaceOf(decider), key: stream, value: undefined, indexes: {} }]);
+    return this.#rows.put([{ namespace: snapshotsNamespace(decider), key: stream, value: undefined, indexes: {} }]);
   }
 
   count(decider: string): Promise<number> {
-    return this.#rows.count(namespaceOf(decider));
+    return this.#rows.count(snapshotsNamespace(decider));
   }
 
   drop(decider: string): Promise<void> {
-    return this.#rows.clear(namespaceOf(decider));
+    return this.#rows.clear(snapshotsNamespace(decider));
   }
 }
 
-function namespaceOf(decider: string): string {
+/** Where the snapshots of a decider are. */
+export function snapshotsNamespace(decider: string): string {
   return `snapshot:${decider}`;
 }

@@ -10,6 +10,7 @@ import { InvalidInput, ThereuponError } from '../errors.ts';
 import type { ExpectedVersion, StreamClaim } from '../channel/event-log.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
+import { sealDraft } from '../schema/sealing.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertExpectedVersion } from './publisher.ts';
 import type { Admitted, Published, Publisher } from './publisher.ts';
@@ -85,11 +86,17 @@ export class Ingest {
     if (definition === undefined) return this.#record(event, headers);
     const data: unknown = event.payload.encoding === 'none' ? undefined : event.payload.data;
     const validation = validate(definition, data);
-    const finish = (result: Awaited<typeof validation>): Admitted => {
+    const finish = (result: Awaited<typeof validation>): Admitted | Promise<Admitted> => {
       if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
       const derived = result.ok ? this.#derived(definition, event, result.data) : {};
       const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
-      return this.#publisher.admit({ draft, issues: result.ok ? undefined : result.issues }, definition.onInvalid);
+      const encoded = { draft, issues: result.ok ? undefined : result.issues };
+      const { personal } = definition;
+      if (personal === undefined) return this.#publisher.admit(encoded, definition.onInvalid);
+      const unsealed = { ...encoded, data: result.ok ? result.data : data };
+      const sealed = sealDraft(definition, personal, unsealed, this.#publisher.sealing);
+      const admitted = (done: Awaited<typeof sealed>) => this.#publisher.admit(done, definition.onInvalid);
+      return sealed instanceof Promise ? sealed.then(admitted) : admitted(sealed);
     };
     return validation instanceof Promise ? validation.then(finish) : finish(validation);
   }
