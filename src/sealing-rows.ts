@@ -124,7 +124,7 @@ class SealedRows {
   sealed(rows: readonly RowWrite[]): readonly RowWrite[] | Promise<readonly RowWrite[]> {
     if (!rows.some(({ namespace, value }) => value !== undefined && this.#personal.has(namespace))) return rows;
     const written = rows.map((row) => this.#sealed(row));
-    const atOnce = written.filter((row) => !(row instanceof Promise));
+    const atOnce = written.filter((row): row is RowWrite => !(row instanceof Promise));
     return atOnce.length === written.length ? atOnce : Promise.all(written.map(async (row) => row));
   }
 
