@@ -140,6 +140,12 @@ export function asStored(event: RecordedEvent): RecordedEvent {
   return UpcastStored.is(stored) ? recordedEvent(UpcastStored.originalOf(stored)) : event;
 }
 
+/** The event as it is stored: what is sealed in its data stays so, in the schema version of then. One without such values is what it was. */
+export function asSealed(event: RecordedEvent): RecordedEvent {
+  const { stored } = asStored(event);
+  return stored[OPENING] === undefined ? event : recordedEvent({ ...stored, [OPENING]: undefined });
+}
+
 /** Why the data of an event cannot be read in the version of the program; undefined: it can. Throws nothing. */
 export function whyUnreadable(event: RecordedEvent): UpcastFailed | SealedDataInvalid | undefined {
   const { stored } = event;
@@ -160,7 +166,7 @@ function whyNotOpened(event: RecordedEvent): SealedDataInvalid | undefined {
 /** An event whose data cannot be read, as it can be shown: as it is stored, and sealed where that is what is wrong. */
 export function shownUnread(event: RecordedEvent): RecordedEvent {
   const stored = asStored(event);
-  return whyUnreadable(stored) === undefined ? stored : recordedEvent({ ...stored.stored, [OPENING]: undefined });
+  return whyUnreadable(stored) === undefined ? stored : asSealed(stored);
 }
 
 /** The text of an event's data as it is stored, in whatever version: for its size. */

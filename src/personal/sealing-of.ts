@@ -10,6 +10,7 @@ export function sealingOf(types: PersonalTypes, keys: SubjectKeys): Sealing | un
     types,
     current: (subject) => keys.current(subject),
     obtain: (subject) => keys.obtain(subject),
+    fetch: (ids) => keys.fetch(ids),
     nonce: () => keys.nonce(NONCE_BYTES),
   };
 }

@@ -3,7 +3,7 @@ import type { SchemaIssue } from '../errors.ts';
 import type { EventDraft } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { EventOpening } from '../event/event-opening.ts';
-import type { PersonalTypes } from '../event/event-opening.ts';
+import type { OpeningKeys, PersonalTypes } from '../event/event-opening.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { OPENING } from '../event/opening.ts';
@@ -21,6 +21,8 @@ export interface Sealing {
   current(subject: string): SubjectKey | undefined;
   /** A key of theirs: durable, and made where there is none. */
   obtain(subject: string): Promise<SubjectKey>;
+  /** Keys by their ids, also of those that are gone. */
+  fetch(ids: ReadonlySet<string>): Promise<OpeningKeys>;
   /** For one sealing. */
   nonce(): Uint8Array;
 }
@@ -32,8 +34,14 @@ export interface Unsealed {
   readonly data: unknown;
   /** What its schema objects to; undefined: nothing. */
   readonly issues: readonly SchemaIssue[] | undefined;
-  /** Values that came sealed, by their places: as they are. */
-  readonly kept?: ReadonlyMap<string, SealedValue> | undefined;
+  /** What of it came sealed already, and stays as it came. */
+  readonly kept?: KeptSealed | undefined;
+}
+
+/** Values that came sealed, by their places, and the keys of those that can be opened. */
+export interface KeptSealed {
+  readonly values: ReadonlyMap<string, SealedValue>;
+  readonly keys: OpeningKeys;
 }
 
 interface SealedDraft {
@@ -94,18 +102,21 @@ function sealedWith(
   sealing: Sealing,
 ): SealedDraft {
   let count = 0;
+  let used = 0;
   const sealValue = (value: unknown, place: string): SealedValue => {
     count += 1;
-    return kept?.get(place) ?? seal(value as JsonValue, key, { of: type, place }, sealing.nonce());
+    const known = kept?.values.get(place);
+    if (known !== undefined) used += 1;
+    return known ?? seal(value as JsonValue, key, { of: type, place }, sealing.nonce());
   };
   const sealed = issues === undefined ? replacePersonal(data, personal, sealValue) : sealValue(data, '');
-  if (sealedIn(sealed) !== count)
+  if (sealedIn(sealed) !== count || used !== (kept?.values.size ?? 0))
     throw new InvalidInput({
       path: 'data',
-      expected: 'no member $sealed, which is the system’s own',
+      expected: `no member $sealed but in place of a personal field of ${type}: it is the system’s own`,
       found: '$sealed',
     });
-  const keys = new Map([[key.id, key]]);
+  const keys = new Map([...(kept?.keys ?? []), [key.id, key]]);
   const texts = issues === undefined ? [] : textsIn(data);
   return {
     draft: { ...draft, data: JSON.stringify(sealed), [OPENING]: new EventOpening(keys, sealing.types) },

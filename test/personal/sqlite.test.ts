@@ -28,7 +28,7 @@ describe('the keys of people who are forgotten, on sqlite', () => {
         });
       for (let who = 0; who < 300; who += 1) await publish(who);
       const secrets = new Map<string, string>();
-      for await (const page of readImage(medium.factory.forReading?.() ?? medium.factory))
+      for await (const page of readImage(medium.factory.forReading?.() ?? medium.factory, { withKeys: true }))
         for (const record of page) {
           if (record.kind !== 'row') continue;
           const { subject, secret } = record.value as { readonly subject: string; readonly secret: string };

@@ -194,6 +194,7 @@ function served(system: Awaited<ReturnType<typeof openShop>>) {
     announce: (url: string) => system.announce(url),
     catalog: () => system.catalog(),
     execute: system.execute.bind(system),
+    forget: system.forget.bind(system),
     ingest: system.ingest.bind(system),
     pressure: () => system.pressure(),
   };
