@@ -123,17 +123,21 @@ export class Ingest {
     return this.#finish(definition, { ...coming, data, kept }, validation);
   }
 
-  #finish(definition: EventDefinition, { event, headers, data, kept }: Coming, result: Validation): Admitted | Promise<Admitted> {
-      if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
-      const derived = result.ok ? this.#derived(definition, event, result.data) : {};
-      const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
-      const encoded = { draft, issues: result.ok ? undefined : result.issues };
-      const { personal } = definition;
-      if (personal === undefined) return this.#publisher.admit(encoded, definition.onInvalid);
-      const unsealed = { ...encoded, data: result.ok ? result.data : data, kept };
-      const sealed = sealDraft(definition, personal, unsealed, this.#publisher.sealing);
-      const admitted = (done: Awaited<typeof sealed>) => this.#publisher.admit(done, definition.onInvalid);
-      return sealed instanceof Promise ? sealed.then(admitted) : admitted(sealed);
+  #finish(
+    definition: EventDefinition,
+    { event, headers, data, kept }: Coming,
+    result: Validation,
+  ): Admitted | Promise<Admitted> {
+    if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
+    const derived = result.ok ? this.#derived(definition, event, result.data) : {};
+    const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
+    const encoded = { draft, issues: result.ok ? undefined : result.issues };
+    const { personal } = definition;
+    if (personal === undefined) return this.#publisher.admit(encoded, definition.onInvalid);
+    const unsealed = { ...encoded, data: result.ok ? result.data : data, kept };
+    const sealed = sealDraft(definition, personal, unsealed, this.#publisher.sealing);
+    const admitted = (done: Awaited<typeof sealed>) => this.#publisher.admit(done, definition.onInvalid);
+    return sealed instanceof Promise ? sealed.then(admitted) : admitted(sealed);
   }
 
   /** What the definition derives from valid data; what the producer said itself stands. */

@@ -18,7 +18,11 @@ export interface OpenedData {
 }
 
 /** The sealed values in some data, by their places. */
-export function sealedPlaces(value: unknown, place = '', into = new Map<string, SealedValue>()): Map<string, SealedValue> {
+export function sealedPlaces(
+  value: unknown,
+  place = '',
+  into = new Map<string, SealedValue>(),
+): Map<string, SealedValue> {
   if (typeof value !== 'object' || value === null) return into;
   if (isSealed(value)) return into.set(place, value);
   for (const [name, child] of Object.entries(value)) sealedPlaces(child, placeIn(place, name), into);
@@ -37,7 +41,9 @@ export async function openedData(
   sealing: Sealing,
 ): Promise<OpenedData> {
   const keys = await sealing.fetch(new Set([...values.values()].map(keyIdOf)));
-  const erased = [...values].filter(([, value]) => keys.get(keyIdOf(value))?.secret === undefined).map(([place]) => place);
+  const erased = [...values]
+    .filter(([, value]) => keys.get(keyIdOf(value))?.secret === undefined)
+    .map(([place]) => place);
   const opened = openJson(data, {
     of: type,
     keys,

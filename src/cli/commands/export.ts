@@ -76,7 +76,9 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
         return;
       }
       if (options.withKeys === true)
-        throw new UsageError('--with-keys is for --exact: events have no keys with them; --personal open writes what they seal');
+        throw new UsageError(
+          '--with-keys is for --exact: events have no keys with them; --personal open writes what they seal',
+        );
       exit(await withSystem(options, terminal, 'read', ({ api }) => runExport(api, options, terminal)));
     });
 }
