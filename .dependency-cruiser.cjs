@@ -7,7 +7,7 @@ const LAYERS = [
   [['schema'], ['time']],
   [['channel']],
   [['producer'], ['consumer'], ['integrity']],
-  [['projection'], ['operator'], ['workflow'], ['decider']],
+  [['projection'], ['operator'], ['workflow'], ['decider'], ['personal']],
   [['automation']],
   [
     [
@@ -28,6 +28,11 @@ const LAYERS = [
       'system-options\\.ts',
       'recorded-check\\.ts',
       'recorded-fields\\.ts',
+      'opening-store\\.ts',
+      'sealing-rows\\.ts',
+      'store-methods\\.ts',
+      'forget-subject\\.ts',
+      'personal-program\\.ts',
       'upcast-store\\.ts',
       'verify-store\\.ts',
     ],

@@ -137,6 +137,19 @@ export class UpcastFailed extends ThereuponError {
   }
 }
 
+/** A sealed personal value is not what was sealed at its place: it was altered, or brought there from another one. */
+export class SealedDataInvalid extends ThereuponError {
+  readonly place: string;
+
+  constructor({ what, place }: { what: string; place: string }) {
+    super(
+      { code: 'sealed-data-invalid', retry: 'never', fault: 'environment' },
+      `${what}: the sealed value at ${place === '' ? 'data' : `data.${place}`} is not what was sealed there; it was altered, or comes from another place: restore it from a backup`,
+    );
+    this.place = place;
+  }
+}
+
 /** No definition is known for this event type, and unknown types are not accepted. */
 export class UnknownEventType extends ThereuponError {
   readonly type: string;

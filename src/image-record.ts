@@ -89,7 +89,12 @@ function mapOf<Value>(read: Read<Value>): Read<Readonly<Record<string, Value>>> 
 }
 
 /** An object with these members and no others. */
-function objectOf<Value extends object>(members: { readonly [Name in keyof Value]-?: Read<Value[Name]> }): Read<Value> {
+/** What of it is stored. */
+type NamesOf<Value> = Exclude<keyof Value, symbol>;
+
+function objectOf<Value extends object>(members: {
+  readonly [Name in NamesOf<Value>]-?: Read<Value[Name]>;
+}): Read<Value> {
   const known = Object.entries(members) as [string, Read<unknown>][];
   return (value, path) => {
     assertObject(value, path);
@@ -156,7 +161,7 @@ const edited = sparse<Edited>({
   }),
   insteadVersions: optional(mapOf(count)),
 });
-const encoded: { readonly [Name in keyof EncodedEvent]-?: Read<EncodedEvent[Name]> } = {
+const encoded: { readonly [Name in NamesOf<EncodedEvent>]-?: Read<EncodedEvent[Name]> } = {
   id: text,
   source: text,
   type: text,

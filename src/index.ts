@@ -21,7 +21,7 @@ export { defineWindow } from './operator/define-window.ts';
 export { checkRecorded } from './recorded-check.ts';
 export type { RecordedCheck, RecordedFinding } from './recorded-check.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
-export { asStored } from './event/upcast-event.ts';
+export { asSealed, asStored } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
 export { verifyStore } from './verify-store.ts';
@@ -82,6 +82,7 @@ export {
   LimitExceeded,
   LoopStopped,
   NotFound,
+  SealedDataInvalid,
   StoreDefect,
   SnapshotsNeeded,
   StoreHeld,
@@ -147,6 +148,7 @@ export type { AttributeValue, RecordedEvent, StoredEvent } from './event/event.t
 export type { JsonValue } from './event/json.ts';
 export type { Position } from './event/position.ts';
 export type { AnySystem } from './open.ts';
+export type { PersonalFields, PersonalOptions, PersonalState } from './event/personal-fields.ts';
 export type { SystemOptions } from './system-options.ts';
 export type { IngestProblem } from './producer/ingest.ts';
 export type { Outgoing, Publication, Published } from './producer/publisher.ts';

@@ -1,3 +1,4 @@
+import { KEYS_NAMESPACE } from './personal/subject-keys.ts';
 import { factoryOf } from './store-address.ts';
 import type { ImageCounts, ImageRecord } from './store-image.ts';
 import type { StoreFactory } from './store.ts';
@@ -7,15 +8,18 @@ import { createEnvironment } from './system/environment.ts';
  * Everything that a store holds, as of the first page, beside whoever writes to it.
  *
  * Shape     As of `ImageRecord`; pages are bounded. What cannot be read beside a writer is opened for writing.
+ *           withKeys: also the keys of what is sealed. Without them, the default, nothing personal can be read of what it fills, and an image made
+ *           before somebody is forgotten brings nothing of them back.
  * Errors    StoreUnusable, StoreUnavailable, StoreHeld of the backend.
  */
 export async function* readImage(
   store: StoreFactory | string,
+  { withKeys = false }: { readonly withKeys?: boolean } = {},
 ): AsyncGenerator<readonly ImageRecord[], void, undefined> {
   const factory = typeof store === 'string' ? await factoryOf(store) : store;
   const opened = await (factory.forReading?.() ?? factory).open(createEnvironment());
   try {
-    yield* opened.image.read();
+    yield* withKeys ? opened.image.read() : withoutKeys(opened.image.read());
   } finally {
     await opened.close();
   }
@@ -39,4 +43,24 @@ export async function fillStore(
   } finally {
     await opened.close();
   }
+}
+
+/** An image of a store that never had a key. */
+async function* withoutKeys(
+  pages: AsyncIterable<readonly ImageRecord[]>,
+): AsyncGenerator<readonly ImageRecord[], void, undefined> {
+  const left = { namespace: 0, row: 0 };
+  for await (const page of pages) {
+    const kept: ImageRecord[] = [];
+    for (const record of page) {
+      const isOfKeys = (record.kind === 'namespace' || record.kind === 'row') && record.namespace === KEYS_NAMESPACE;
+      if (isOfKeys) left[record.kind] += 1;
+      else kept.push(record.kind === 'end' ? { ...record, counts: fewer(record.counts, left) } : record);
+    }
+    if (kept.length > 0) yield kept;
+  }
+}
+
+function fewer(counts: ImageCounts, left: { readonly namespace: number; readonly row: number }): ImageCounts {
+  return { ...counts, namespace: counts.namespace - left.namespace, row: counts.row - left.row };
 }

@@ -37,8 +37,15 @@ import type { PublishOptions } from './schema/encode.ts';
 import { DEFAULT_LIMITS } from './schema/event-limits.ts';
 import { assertCompatible } from './schema/compatibility/at-start.ts';
 import { SchemaRegistry } from './schema/registry.ts';
+import type { Sealing } from './schema/sealing.ts';
 import { assertReactsToCurrent, assertWaysUp } from './schema/ways-up.ts';
 import { upcastStore } from './upcast-store.ts';
+import { Forgetting } from './forget-subject.ts';
+import { openingStore } from './opening-store.ts';
+import { assertPersonalSaid, personalTypes } from './personal-program.ts';
+import { SubjectKeys } from './personal/subject-keys.ts';
+import { sealingOf } from './personal/sealing-of.ts';
+import { personalRows, sealingRows } from './sealing-rows.ts';
 import type { PendingMigrations, Store, StoreFactory, StoreNode, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
 import { keepAlive } from './system/keep-alive.ts';
@@ -108,6 +115,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
   readonly #publisher: Publisher;
   readonly #ingest: Ingest;
   readonly #outboxes: Outboxes;
+  readonly #forgetting: Forgetting;
   /** Lets the process end when nothing else keeps it. */
   readonly #release: () => void;
   #closing: Promise<void> | undefined;
@@ -125,11 +133,14 @@ export class System<Events extends EventDefinition = EventDefinition> {
     outboxes: readonly OwnOutbox[];
     reactions: readonly Reaction[];
     clocks: ClockTrust;
+    keys: SubjectKeys;
+    sealing: Sealing | undefined;
   }) {
-    const { options, environment, store, feed, registry } = parts;
+    const { options, environment, store, feed, registry, keys, sealing } = parts;
     const source = options.source ?? '/thereupon';
     const sourceOf = ({ name }: Pick<Reaction, 'name'>) => `${source}/${encodeURIComponent(name)}`;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+
     this.options = options;
     this.#release = parts.release;
     this.environment = environment;
@@ -144,6 +155,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       source,
       limits,
       clocks: parts.clocks,
+      sealing,
     });
     this.#outboxes = new Outboxes(store, parts.outboxes, environment);
     this.#ingest = new Ingest(this.#publisher, registry, environment);
@@ -154,6 +166,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       reactions: parts.reactions,
       limits,
       clocks: parts.clocks,
+      sealing,
       editing: {
         shown: (consumer, event) => (consumer === QUARANTINE ? shownFromQuarantine(event) : event),
         admit: (consumer, event, data) =>
@@ -176,6 +189,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
     this.integrity = new Integrity({ ...parts.recorded, clock: environment.clock });
     this.events = new Reader(store.log, feed);
+    const { consumers, deciders } = this;
+    this.#forgetting = new Forgetting({ store, keys, feed, consumers, deciders, environment });
   }
 
   /** See `open`. */
@@ -201,13 +216,21 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const registry = new SchemaRegistry(definitionsOf(options), options.unknownTypes ?? 'reject');
     const types = upcastingTypes(registry.definitions());
     assertReactsToCurrent(types, reactingOf(options));
+    const personal = personalTypes(registry.definitions());
+    assertPersonalSaid(personal, reactions, options.deciders ?? []);
     const factory = typeof options.store === 'string' ? await factoryOf(options.store) : options.store;
     const clocks = new ClockTrust(options.clocks === undefined ? {} : options.clocks);
     const { outboxes = [] } = options;
     const sqlite = outboxes.length === 0 ? undefined : await import('./backends/sqlite/outbox.ts');
     sqlite?.assertOutboxes(outboxes, factory);
     const stored = await factory.open(environment);
-    const store = upcastStore(stored, types);
+    const keys = new SubjectKeys(stored.rows, environment.random);
+    const sealing = sealingOf(personal, keys);
+    if (personal.size > 0 && !stored.readOnly) stored.erasure?.begin();
+    const rows = personalRows(reactions, options.deciders ?? []);
+    const opened =
+      personal.size === 0 ? stored : openingStore(sealingRows(stored, rows, keys, sealing), personal, keys);
+    const store = upcastStore(opened, types);
     let system: System<Events> | undefined;
     try {
       await assertFits(options, registry, store, environment);
@@ -223,8 +246,10 @@ export class System<Events extends EventDefinition = EventDefinition> {
         feed,
         registry,
         clocks,
+        keys,
+        sealing,
         outboxes: store.readOnly ? [] : (sqlite?.openOutboxes(outboxes, stored.log, environment) ?? []),
-        reactions: [...reactions, quarantineReaction(registry, clocks, environment)],
+        reactions: [...reactions, quarantineReaction({ registry, clocks, sealing }, environment)],
       });
       if (options.consume !== false && !store.readOnly) await system.#start();
       return system;
@@ -346,6 +371,20 @@ export class System<Events extends EventDefinition = EventDefinition> {
     await this.deciders.removed(stream);
     this.#feed.forget();
     return removed;
+  }
+
+  /**
+   * Forgets a person: deletes the keys that their personal fields are sealed with. From then on these read as erased, in the log, in rows, states
+   * and dead letters, here and at every other node; events, their order and their counts stay. It cannot be undone. What is recorded about them
+   * later has a key of its own.
+   *
+   * Shape     Answers how many keys there were; 0: nothing was sealed for such a person, or all of it is forgotten already.
+   * Guarantee All keys or none, durable on return. What is published about the person at the same moment may be erased with it.
+   * Errors    InvalidInput
+   */
+  async forget(subject: string): Promise<{ readonly keys: number }> {
+    this.#assertWritable();
+    return this.#forgetting.forget(subject);
   }
 
   /** Applies the retention rules now. `force` removes also what consumers and dead letters still need. */

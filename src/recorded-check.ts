@@ -1,4 +1,5 @@
 import { EventDataInvalid, UpcastFailed } from './errors.ts';
+import type { SealedDataInvalid } from './errors.ts';
 import type { EventDefinition } from './event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from './event/event.ts';
 import { recordedEvent } from './event/recorded-event.ts';
@@ -104,7 +105,7 @@ async function whatIsWrong(
 function unfit(
   stored: StoredEvent,
   rule: 'cannot-be-brought-up' | 'does-not-fit',
-  error: UpcastFailed | EventDataInvalid,
+  error: UpcastFailed | EventDataInvalid | SealedDataInvalid,
   severity: RecordedFinding['severity'],
 ): readonly RecordedFinding[] {
   const cause: unknown = error instanceof UpcastFailed ? error.cause : error;

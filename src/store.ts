@@ -52,6 +52,14 @@ export interface StoreReport {
   readonly problems: readonly string[];
 }
 
+/** What is removed leaves nothing behind, as far as the medium lets one. */
+export interface Erasure {
+  /** From now on what is removed, or moved, is overwritten where it was. */
+  begin(): void;
+  /** What `act` removes is gone from what was written ahead, too. Errors: those of `act`. */
+  emptied(act: () => Promise<void>): Promise<void>;
+}
+
 /** One opened backend: every port it fills. */
 export interface Store {
   readonly backend: string;
@@ -73,6 +81,8 @@ export interface Store {
   readonly cluster: Cluster | undefined;
   /** Where callers' own transactions publish; undefined: the store takes no part in them. */
   readonly outbox: Outbox | undefined;
+  /** Keeps what is removed from lingering on the medium. Undefined: nothing can be done about that here. */
+  readonly erasure?: Erasure | undefined;
   /** Writes waiting for their turn, and the most that may wait (G10). */
   pressure(): { readonly waiting: number; readonly limit: number };
   /** Lets other processes know where this one's server answers; undefined: nowhere any more. */

@@ -5,6 +5,7 @@ import { SYSTEM_EVENTS } from './event/system-events.ts';
 import { QUARANTINE, quarantineSelection, releaseFromQuarantine } from './producer/quarantine.ts';
 import type { ClockTrust } from './schema/clock-trust.ts';
 import type { SchemaRegistry } from './schema/registry.ts';
+import type { Sealing } from './schema/sealing.ts';
 import type { Reacting } from './schema/ways-up.ts';
 import type { Environment } from './system/environment.ts';
 import type { SystemOptions } from './system-options.ts';
@@ -43,7 +44,14 @@ export function reactingOf(options: SystemOptions): readonly Reacting[] {
 }
 
 /** Quarantined events are deliveries of a consumer of their own, and so are dead letters like all others. */
-export function quarantineReaction(registry: SchemaRegistry, clocks: ClockTrust, { clock }: Environment): Reaction {
+export function quarantineReaction(
+  {
+    registry,
+    clocks,
+    sealing,
+  }: { readonly registry: SchemaRegistry; readonly clocks: ClockTrust; readonly sealing: Sealing | undefined },
+  { clock }: Environment,
+): Reaction {
   return {
     name: QUARANTINE,
     kind: 'system',
@@ -63,6 +71,6 @@ export function quarantineReaction(registry: SchemaRegistry, clocks: ClockTrust,
     priorityOf: undefined,
     delayMsOf: undefined,
     handle: async (attempt) =>
-      attempt.append(await releaseFromQuarantine(registry, attempt.event, { clocks, nowMs: clock.now() })),
+      attempt.append(await releaseFromQuarantine(registry, attempt.event, { clocks, sealing, nowMs: clock.now() })),
   };
 }

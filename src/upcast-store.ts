@@ -3,6 +3,7 @@ import type { Cluster } from './consumer/cluster.ts';
 import type { RecordedEvent } from './event/event.ts';
 import { upcastEvent, whyUnreadable } from './event/upcast-event.ts';
 import type { UpcastingTypes } from './event/upcast-event.ts';
+import { withMethods } from './store-methods.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -45,6 +46,7 @@ export function upcastStore(store: Store, types: UpcastingTypes): Store {
         read: async (options, by, lanes) => all(await cluster.read(options, by, lanes)),
       }),
     outbox: store.outbox,
+    erasure: store.erasure,
     pressure: () => store.pressure(),
     announce: (url) => store.announce(url),
     report: (thorough) => store.report(thorough),
@@ -68,20 +70,4 @@ function asRead(request: AppendRequest, one: (event: RecordedEvent) => RecordedE
     };
   });
   return { ...request, unless };
-}
-
-/** A port of which some methods are others. */
-function withMethods<Port extends object>(port: Port, methods: Partial<Port>): Port {
-  const bound = new Map<PropertyKey, unknown>(Object.entries(methods));
-  return new Proxy(port, {
-    get(_, property) {
-      if (bound.has(property)) return bound.get(property);
-      const member: unknown = Reflect.get(port, property);
-      if (typeof member !== 'function') return member;
-      // Private fields of a port belong to the port, not to the proxy.
-      const method = (...input: unknown[]) => Reflect.apply(member, port, input) as unknown;
-      bound.set(property, method);
-      return method;
-    },
-  });
 }

@@ -30,6 +30,7 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
   LimitExceeded: new face.LimitExceeded('events in a batch', 10, 11),
   LoopStopped: new face.LoopStopped('echo', 'depth', '32 reactions in a row'),
   NotFound: new face.NotFound('consumer', 'mailer', ['other']),
+  SealedDataInvalid: new face.SealedDataInvalid({ what: 'event /shop 17 of shop.order.placed', place: 'email' }),
   StoreDefect: new face.StoreDefect('app.db', 'no such table'),
   StoreHeld: new face.StoreHeld('app.db', 'process 17'),
   StoreReadOnly: new face.StoreReadOnly('app.db'),

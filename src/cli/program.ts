@@ -7,6 +7,7 @@ import { consumersCommand } from './commands/consumers.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { forgetCommand } from './commands/forget.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { publishCommand } from './commands/publish.ts';
@@ -88,6 +89,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     catalogCommand,
     checkCommand,
     verifyCommand,
+    forgetCommand,
     doctorCommand,
     migrateCommand,
     simulateCommand,

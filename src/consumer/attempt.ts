@@ -16,6 +16,7 @@ import type { Encoded, PublishOptions } from '../schema/encode.ts';
 import { assertCount, assertSize } from '../schema/event-limits.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
 import { admit } from '../schema/gate.ts';
+import type { Sealing } from '../schema/sealing.ts';
 import type { Environment } from '../system/environment.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { Logger } from '../system/logger.ts';
@@ -24,6 +25,7 @@ import { withData } from './aside.ts';
 import type { Edited, FailedPart } from './delivery-store.ts';
 import type { LeftOut } from './left-out.ts';
 import type { OwnFacts } from './own-facts.ts';
+import { assertSealable } from './personal-state.ts';
 import { reportOn } from './report-on.ts';
 
 /** What every attempt of one consumer shares. */
@@ -38,6 +40,8 @@ export interface AttemptSetting {
   readonly eventLog: Pick<EventLog, 'find'>;
   /** How far the clocks of sources are trusted. */
   readonly clocks: ClockTrust;
+  /** What seals personal fields of what its handlers publish. */
+  readonly sealing: Sealing | undefined;
   /** What it did not handle, where it takes events back. */
   readonly leftOut: LeftOut | undefined;
   /** What it said before, where it takes that back. */
@@ -169,12 +173,15 @@ export class Attempt implements Handling {
   /** Sets the state of the key; undefined removes it. Visible when the event is done. */
   setState(value: JsonValue | undefined): void {
     this.#assertOpen();
-    if (this.#setting.reaction.state === undefined) {
+    const { state, kind } = this.#setting.reaction;
+    if (state === undefined) {
       throw new WrongState(
         `consumer ${this.consumer} declares no state; give its definition a state to keep one per key`,
       );
     }
-    this.stateChange = { value: value === undefined ? undefined : sealJson(value, 'state') };
+    const kept = value === undefined ? undefined : sealJson(value, 'state');
+    if (kept !== undefined) assertSealable(`${kind} ${this.consumer}`, state, this.key, kept);
+    this.stateChange = { value: kept };
   }
 
   keepState(value: JsonValue | undefined): void {
@@ -249,7 +256,7 @@ export class Attempt implements Handling {
     { derived, cause, recorded }: HowPublished,
   ): Promise<{ readonly id: string }> {
     this.#assertOpen();
-    const { reaction, source } = this.#setting;
+    const { reaction, source, sealing } = this.#setting;
     if (!reaction.publishes.includes(definition)) {
       throw new InvalidDefinition(
         `consumer ${reaction.name}`,
@@ -258,7 +265,7 @@ export class Attempt implements Handling {
     }
     assertNoRunaway(cause, reaction.name);
     const { id } = options;
-    const from = { source, cause };
+    const from = { source, cause, sealing };
     const encoded =
       recorded === undefined && this.#before === undefined
         ? encode(definition, data, options, from)

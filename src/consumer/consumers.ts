@@ -6,6 +6,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { EventLimits } from '../schema/event-limits.ts';
+import type { Sealing } from '../schema/sealing.ts';
 import type { Environment } from '../system/environment.ts';
 import { Turns } from '../system/turns.ts';
 import { waitFor } from '../system/clock.ts';
@@ -40,6 +41,7 @@ export interface ConsumersOptions {
   readonly limits: EventLimits;
   /** How far the clocks of sources are trusted. */
   readonly clocks: ClockTrust;
+  readonly sealing: Sealing | undefined;
   readonly editing: Editing;
   /** The `source` of what handlers publish: that of the system, followed by the consumer's name. */
   sourceOf(reaction: Reaction): string;
@@ -106,7 +108,7 @@ export class Consumers {
   }
 
   #add(reaction: Reaction, hooks: Pick<ConsumerOptions, 'caughtUp' | 'parked'> = {}): Consumer {
-    const { environment, stores, feed, limits, clocks } = this.#options;
+    const { environment, stores, feed, limits, clocks, sealing } = this.#options;
     const { logger } = environment;
     const source = this.#options.sourceOf(reaction);
     const setting = {
@@ -118,6 +120,7 @@ export class Consumers {
       limits,
       eventLog: stores.log,
       clocks,
+      sealing,
       leftOut: reaction.takesBack === undefined ? undefined : new LeftOut(reaction, stores),
     };
     const lanes = this.#membership;
@@ -262,6 +265,14 @@ export class Consumers {
     const anew = { checkpoint: { low: START, done: [] }, forget: { above: BEFORE_ALL, rows: namespacesOf(name) } };
     await checkpoints.change(name, anew, environment.clock.now());
     if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+  }
+
+  /** Keeps all who have states that may be personal from handling events, on all nodes, until `act` is over; then they go on from what is stored. */
+  async whileHeld(act: () => Promise<void>): Promise<void> {
+    const keeping = [...this.#consumers.values()].filter(
+      ({ reaction }) => typeof reaction.state?.personal === 'object',
+    );
+    await keeping.reduceRight<() => Promise<void>>((inner, consumer) => () => consumer.held(inner), act)();
   }
 
   /** Claims events of a queue without handler. */

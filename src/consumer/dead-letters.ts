@@ -8,7 +8,7 @@ import type { JsonValue } from '../event/json.ts';
 import { position as asPosition } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
-import { asStored, whyUnreadable } from '../event/upcast-event.ts';
+import { shownUnread, whyUnreadable } from '../event/upcast-event.ts';
 import type { Environment } from '../system/environment.ts';
 import { eventAt, eventOf, withData } from './aside.ts';
 import type { Delivery, DeliveryStore, StoredError } from './delivery-store.ts';
@@ -341,7 +341,10 @@ export class DeadLetters {
     const event = await this.#failedEvent(delivery);
     if (event === undefined) return undefined;
     // Whoever is to mend an upcaster looks at what it gets.
-    return this.#options.editing.shown(delivery.consumer, whyUnreadable(event) === undefined ? event : asStored(event));
+    return this.#options.editing.shown(
+      delivery.consumer,
+      whyUnreadable(event) === undefined ? event : shownUnread(event),
+    );
   }
 
   /** The event that failed: of a delivery whose event let others go maybe one of those. */

@@ -5,6 +5,8 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { personalState } from '../event/personal-fields.ts';
+import type { PersonalState } from '../event/personal-fields.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
@@ -61,7 +63,11 @@ export interface ConsumerOptions<
   /** What it may publish. */
   readonly publishes?: Publishes;
   /** State per key, kept exactly once in effect. `initial` says what a key begins with. */
-  readonly state?: { readonly initial: () => State };
+  readonly state?: {
+    readonly initial: () => State;
+    /** What of a state is personal, where it is made of events with personal fields: it is stored sealed, as theirs is. */
+    readonly personal?: PersonalState<NoInfer<State>>;
+  };
   /** Left out in a queue: events are received and acknowledged one by one, with `system.consumers.receive(name)`. */
   readonly handle?: (context: HandlerContext<EventsOf<Given>, Publishes[number], State>) => void | Promise<void>;
 }
@@ -111,7 +117,13 @@ export function defineConsumer<
     state:
       initial === undefined
         ? undefined
-        : { namespace: namespaceOf('state', options.name), initial, indexNames: [], indexes: () => ({}) },
+        : {
+            namespace: namespaceOf('state', options.name),
+            initial,
+            personal: personalState(name, options.state?.personal),
+            indexNames: [],
+            indexes: () => ({}),
+          },
     keyedBy: keyedBy(mode === 'queue' ? queueKey : options.key),
     keyOf:
       mode === 'queue' ? queueKey : ((options.key as ((event: RecordedEvent) => string) | undefined) ?? orderingKey),

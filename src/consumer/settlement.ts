@@ -1,3 +1,4 @@
+import { personalTexts } from '../event/redaction.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { roughJsonBytes } from '../event/json.ts';
@@ -95,7 +96,10 @@ export class Settlement {
     const { environment, reaction, logger } = setting;
     const nowMs = environment.clock.now();
     const firstFailedMs = work.delivery?.firstFailedMs ?? nowMs;
-    const error = { ...storedError(thrown), ...(part === undefined ? {} : { part }) };
+    const error = {
+      ...storedError(thrown, personalTexts(work.event)),
+      ...(part === undefined ? {} : { part }),
+    };
     const waitMs = delayMs ?? backoffMs(reaction.retry, attempts, environment.random);
     const exhausted = attempts >= reaction.retry.attempts || nowMs + waitMs - firstFailedMs > reaction.retry.maxAgeMs;
     const parked = exhausted || this.#isTerminal(thrown);

@@ -1,3 +1,4 @@
+import { redacted } from '../event/redaction.ts';
 import type { StoredError } from './delivery-store.ts';
 
 /** Longer texts are cut: an error report must not become a burden of its own. */
@@ -7,9 +8,11 @@ const MAX_CAUSES = 5;
 /**
  * Anything that was thrown, as data that can be stored and shown.
  *
+ * Shape     `without`: texts that may stand in none of its parts.
  * Guarantee Never throws itself: strings, circular objects, hostile getters and proxies are described as far as they let one.
  */
-export function storedError(thrown: unknown, depth = 0): StoredError {
+export function storedError(thrown: unknown, without: readonly string[] = [], depth = 0): StoredError {
+  const cut = (given: unknown) => shortened(redacted(String(given), without));
   try {
     if (thrown instanceof Error) {
       const code: unknown = (thrown as { code?: unknown }).code;
@@ -18,7 +21,7 @@ export function storedError(thrown: unknown, depth = 0): StoredError {
         message: cut(thrown.message),
         code: typeof code === 'string' || typeof code === 'number' ? cut(String(code)) : undefined,
         stack: thrown.stack === undefined ? undefined : cut(thrown.stack),
-        cause: causeOf(thrown, depth),
+        cause: causeOf(thrown, without, depth),
       };
     }
     return { name: 'NotAnError', message: cut(describe(thrown)), code: undefined, stack: undefined, cause: undefined };
@@ -34,10 +37,11 @@ export function storedError(thrown: unknown, depth = 0): StoredError {
   }
 }
 
-function causeOf(error: Error, depth: number): StoredError | undefined {
+function causeOf(error: Error, without: readonly string[], depth: number): StoredError | undefined {
   if (depth >= MAX_CAUSES) return undefined;
-  if (error instanceof AggregateError && error.errors.length > 0) return storedError(error.errors[0], depth + 1);
-  return error.cause === undefined ? undefined : storedError(error.cause, depth + 1);
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return storedError(error.errors[0], without, depth + 1);
+  return error.cause === undefined ? undefined : storedError(error.cause, without, depth + 1);
 }
 
 function describe(thrown: unknown): string {
@@ -54,8 +58,6 @@ function describe(thrown: unknown): string {
   return String(thrown);
 }
 
-/** The text of an error is what it says it is: anything at all. */
-function cut(given: unknown): string {
-  const text = String(given);
+function shortened(text: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} [cut]` : text;
 }

@@ -324,6 +324,11 @@ export class Deciders {
     return this.#shortened.note(category);
   }
 
+  /** Somebody was forgotten: states are made of what is left. */
+  forgetStates(): void {
+    this.#states.forgetAll();
+  }
+
   /** Whether some decider makes states of the stream. */
   decides(stream: string): boolean {
     return this.#byCategory.has(categoryOf(stream));

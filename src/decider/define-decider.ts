@@ -1,5 +1,7 @@
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
+import { personalState } from '../event/personal-fields.ts';
+import type { PersonalFields, PersonalState } from '../event/personal-fields.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
@@ -56,6 +58,8 @@ export interface DeciderOptions<
   /** The streams that it decides, `order` for `order-17`. Default: its name. */
   readonly category?: string;
   readonly snapshot?: SnapshotOptions;
+  /** What of a state is personal, where snapshots are written of events that have personal fields; the key is the stream. */
+  readonly personal?: PersonalState<NoInfer<State>>;
 }
 
 export interface AcrossOptions<
@@ -93,9 +97,11 @@ export interface OwnStreams {
   readonly category: string;
   readonly version: number;
   readonly snapshot: { readonly every: number; readonly afterMs: number } | undefined;
+  /** What of a snapshot is personal. */
+  readonly personal: PersonalFields | 'none' | undefined;
 }
 
-const OPTIONS = 'name summary decide publishes attempts initial evolve version category snapshot'.split(' ');
+const OPTIONS = 'name summary decide publishes attempts initial evolve version category snapshot personal'.split(' ');
 const ACROSS_OPTIONS = 'name summary decide publishes attempts across'.split(' ');
 const DEFAULT_ATTEMPTS = 10;
 /** As of consumers: they name rows. */
@@ -175,6 +181,7 @@ function ownStreams(
     category,
     version,
     snapshot: snapshotRule(title, options.snapshot),
+    personal: personalState(title, options.personal),
   };
 }
 

@@ -5,6 +5,8 @@ import { EventHead } from '../event/event-head.ts';
 import { assertJson, deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
+import { OPENING } from '../event/opening.ts';
+import type { Opening } from '../event/opening.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { assertAtOnce } from './decision.ts';
 
@@ -91,6 +93,7 @@ class UnrecordedEvent extends EventHead implements StoredEvent {
   readonly data: string | null;
   readonly attributes: EncodedEvent['attributes'];
   readonly version: number;
+  readonly [OPENING]: Opening | undefined;
   readonly #fold: Fold;
 
   constructor(fold: Fold, event: EncodedEvent, version: number) {
@@ -100,6 +103,7 @@ class UnrecordedEvent extends EventHead implements StoredEvent {
     this.data = event.data;
     this.attributes = event.attributes;
     this.version = version;
+    this[OPENING] = event[OPENING];
     this.#fold = fold;
   }
 

@@ -34,19 +34,19 @@ export class Snapshots {
   }
 
   async find(decider: string, deciderVersion: number, stream: string): Promise<Snapshot | undefined> {
-    const row = (await this.#rows.get(namespaceOf(decider), stream)) as SnapshotRow | undefined;
+    const row = (await this.#rows.get(snapshotsNamespace(decider), stream)) as SnapshotRow | undefined;
     return row?.of === deciderVersion ? deepFreeze(row) : undefined;
   }
 
   put(decider: string, deciderVersion: number, stream: string, { version, atMs, state }: Snapshot): Promise<void> {
     const row: SnapshotRow = { of: deciderVersion, version, atMs, state };
     return this.#rows.put([
-      { namespace: namespaceOf(decider), key: stream, value: row as unknown as JsonValue, indexes: {} },
+      { namespace: snapshotsNamespace(decider), key: stream, value: row as unknown as JsonValue, indexes: {} },
     ]);
   }
 
   remove(decider: string, stream: string): Promise<void> {
-    return this.#rows.put([{ namespace: namespaceOf(decider), key: stream, value: undefined, indexes: {} }]);
+    return this.#rows.put([{ namespace: snapshotsNamespace(decider), key: stream, value: undefined, indexes: {} }]);
   }
 
   /** Streams whose first events are gone, so that nothing but the snapshot tells what these made. */
@@ -57,7 +57,7 @@ export class Snapshots {
   ): Promise<readonly string[]> {
     const needed: string[] = [];
     for (let after: RowQuery['after']; ;) {
-      const page = await this.#rows.query(namespaceOf(decider), {
+      const page = await this.#rows.query(snapshotsNamespace(decider), {
         limit: PAGE,
         ...(after === undefined ? {} : { after }),
       });
@@ -73,14 +73,15 @@ export class Snapshots {
   }
 
   count(decider: string): Promise<number> {
-    return this.#rows.count(namespaceOf(decider));
+    return this.#rows.count(snapshotsNamespace(decider));
   }
 
   drop(decider: string): Promise<void> {
-    return this.#rows.clear(namespaceOf(decider));
+    return this.#rows.clear(snapshotsNamespace(decider));
   }
 }
 
-function namespaceOf(decider: string): string {
+/** Where the snapshots of a decider are. */
+export function snapshotsNamespace(decider: string): string {
   return `snapshot:${decider}`;
 }

@@ -226,6 +226,14 @@ export class StreamStates {
     if (this.#entries.get(keyOf(of)) === entry) this.#remove(keyOf(of), entry);
   }
 
+  /** What is in memory may not be read any more. What is being decided on it is decided again. */
+  forgetAll(): void {
+    for (const [key, entry] of this.#entries) {
+      entry.isBroken = true;
+      this.#remove(key, entry);
+    }
+  }
+
   /** Others wrote to it, and what is in memory is behind. */
   forgetStream(of: StreamOf): void {
     const entry = this.#entries.get(keyOf(of));

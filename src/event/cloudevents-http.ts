@@ -5,6 +5,7 @@ import { decodeHeaderValue, encodeHeaderValue, trimSpace } from './cloudevents-h
 import type { IncomingEvent } from './cloudevents-incoming.ts';
 import { decodeJsonBatch, decodeJsonEvent, encodeJsonBatch, encodeJsonEvent } from './cloudevents-json.ts';
 import { isUtf8, parseMediaType } from './cloudevents-media-type.ts';
+import { OPENING } from './opening.ts';
 import type { RecordedEvent } from './event.ts';
 
 export const STRUCTURED_TYPE = 'application/cloudevents+json';
@@ -150,7 +151,10 @@ function parseBody(body: Uint8Array): unknown {
 }
 
 function dataText(event: IncomingEvent | RecordedEvent): readonly [encoding: string, text: string] {
-  if ('stored' in event) return [event.stored.encoding, event.stored.data ?? ''];
+  if ('stored' in event) {
+    const { stored } = event;
+    return [stored.encoding, stored[OPENING] === undefined ? (stored.data ?? '') : JSON.stringify(event.data)];
+  }
   const { payload } = event;
   if (payload.encoding === 'none') return ['none', ''];
   return [payload.encoding, payload.encoding === 'json' ? JSON.stringify(payload.data) : payload.data];

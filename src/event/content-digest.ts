@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AttributeValue, EncodedEvent } from './event.ts';
+import { mayHoldSealed, withoutSealed } from './sealed-value.ts';
 
 /** 128 bits: two contents of one (source, id) that agree by chance will not be met. */
 const DIGEST_BYTES = 16;
@@ -30,7 +31,7 @@ const SET_PER_CALL = new Set([
 export function contentDigest(event: EncodedEvent): string {
   const data =
     event.encoding === 'json' && event.data !== null
-      ? canonicalJson(JSON.parse(event.data))
+      ? canonicalJson(mayHoldSealed(event.data) ? withoutSealed(JSON.parse(event.data)) : JSON.parse(event.data))
       : JSON.stringify(event.data);
   const head = [event.type, event.schemaVersion, event.stream, event.subject ?? null, event.encoding];
   const attributes = canonicalJson(Object.fromEntries(contentAttributes(event)));

@@ -1,6 +1,8 @@
 import { InvalidEvent } from '../errors.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
+import { OPENING } from './opening.ts';
+import type { Opening } from './opening.ts';
 import type { AttributeValue, DataEncoding, EncodedEvent, RareAttributes, RecordedEvent } from './event.ts';
 import { assertStreamName } from './stream-name.ts';
 
@@ -30,6 +32,7 @@ export interface EventDraft {
   readonly encoding: DataEncoding;
   readonly data: string | null;
   readonly cause?: Cause | undefined;
+  readonly [OPENING]?: Opening | undefined;
 }
 
 /** Longest value of `id`, `source`, `subject` and `correlationid`, in bytes of UTF-8: they are keys of indexes. */
@@ -54,7 +57,7 @@ export function completeEvent(draft: EventDraft, environment: Environment): Enco
   if (draft.correlationid !== undefined) assertKey('correlationid', draft.correlationid);
   const stream = draft.stream ?? draft.subject ?? draft.source;
   assertStreamName(stream);
-  return {
+  const event: EncodedEvent = {
     id,
     source: draft.source,
     type: draft.type,
@@ -68,6 +71,8 @@ export function completeEvent(draft: EventDraft, environment: Environment): Enco
     data: draft.data,
     attributes: draft.cause === undefined ? draft.attributes : handDown(draft.attributes, draft.cause),
   };
+  const opening = draft[OPENING];
+  return opening === undefined ? event : { ...event, [OPENING]: opening };
 }
 
 /** The cause that an event is to whatever it leads to. */

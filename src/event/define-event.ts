@@ -2,6 +2,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import type { RecordedEvent } from './event.ts';
+import { personalFields } from './personal-fields.ts';
+import type { PersonalFields, PersonalOptions } from './personal-fields.ts';
 import { assertTags } from './tags.ts';
 import { upcastingOf } from './upcasters.ts';
 import type { Upcasters, Upcasting } from './upcasters.ts';
@@ -21,6 +23,8 @@ export interface EventDefinition<Type extends string = string, Input = unknown, 
   readonly source: string | undefined;
   /** How data of older versions is read; undefined: as it is. */
   readonly upcasting: Upcasting | undefined;
+  /** Which of its data is sealed, and for whom; undefined: none. */
+  readonly personal: PersonalFields | undefined;
   // Methods, so that a definition of one shape is a definition of every wider shape.
   streamOf(data: Data): string | undefined;
   subjectOf(data: Data): string | undefined;
@@ -57,13 +61,19 @@ export interface EventOptions<Type extends string, Schema extends StandardSchema
   readonly partitionKey?: (data: StandardSchemaV1.InferOutput<Schema>) => string;
   /** What else the fact concerns, `['customer:ada', 'course:7']`: it can be found by, and decided on, each of them. At most 32, without white space. */
   readonly tags?: (data: StandardSchemaV1.InferOutput<Schema>) => readonly string[];
+  /**
+   * What of the data is about a person: it is stored sealed with a key of theirs, and is unreadable everywhere when that is deleted
+   * (`system.forget`); docs/guides/personal-data.md. Names of streams, subjects, tags and keys are not sealed, and may not be made of it.
+   */
+  readonly personal?: PersonalOptions<StandardSchemaV1.InferOutput<Schema>>;
   /** Default `'reject'`. */
   readonly onInvalid?: InvalidDataPolicy;
   /** The `source` of events published with this definition. Default: that of the system. */
   readonly source?: string;
 }
 
-const EVENT_OPTIONS = 'type schema version upcast summary stream subject partitionKey tags onInvalid source'.split(' ');
+const EVENT_OPTIONS =
+  'type schema version upcast summary stream subject partitionKey tags personal onInvalid source'.split(' ');
 
 /** Event types are reverse-domain or dotted names; white space and control characters are mistakes. */
 const EVENT_TYPE = /^[^\s\p{Cc}]{1,255}$/u;
@@ -105,6 +115,11 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   if (!['reject', 'quarantine', 'warn'].includes(policy)) {
     throw new InvalidDefinition(name, `onInvalid must be reject, quarantine or warn, found ${describeValue(policy)}`);
   }
+  if (options.personal !== undefined && policy === 'warn')
+    throw new InvalidDefinition(
+      name,
+      "onInvalid 'warn' records data of whatever shape, and what of that is personal nobody can tell; use 'reject' or 'quarantine'",
+    );
   return {
     kind: 'event',
     type: options.type,
@@ -119,6 +134,7 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
       schema: options.schema,
       isLenient: policy === 'warn',
     }),
+    personal: personalFields(name, options.personal),
     streamOf: derivation(name, 'stream', options.stream),
     subjectOf: derivation(name, 'subject', options.subject),
     partitionKeyOf: derivation(name, 'partitionKey', options.partitionKey),

@@ -1,4 +1,5 @@
 import type { JsonValue } from './json.ts';
+import type { OPENING, Opening } from './opening.ts';
 import type { Position } from './position.ts';
 
 /** CloudEvents attributes hold strings, integers and booleans; binary, URI and timestamp travel as strings. */
@@ -39,6 +40,8 @@ export interface EncodedEvent {
   readonly encoding: DataEncoding;
   readonly data: string | null;
   readonly attributes: RareAttributes | undefined;
+  /** How its sealed values are read, where it has some and that is known. Not stored. */
+  readonly [OPENING]?: Opening | undefined;
 }
 
 /** An encoded event with its place in the log: what a backend reads back. */

@@ -3,6 +3,7 @@ import { isoTime } from '../system/clock.ts';
 import type { AttributeValue, DataEncoding, RecordedEvent, StoredEvent } from './event.ts';
 import type { JsonValue } from './json.ts';
 import { deepFreeze } from './json.ts';
+import { OPENING } from './opening.ts';
 import type { Position } from './position.ts';
 import { categoryOf } from './stream-name.ts';
 
@@ -194,8 +195,10 @@ export function schemaUri(type: string, version: number): string {
 function parseData(stored: StoredEvent): unknown {
   if (stored.data === null) return undefined;
   switch (stored.encoding) {
-    case 'json':
-      return deepFreeze(JSON.parse(stored.data));
+    case 'json': {
+      const opening = stored[OPENING];
+      return deepFreeze(opening === undefined ? JSON.parse(stored.data) : opening.dataOf(stored));
+    }
     case 'text':
       return stored.data;
     case 'base64':

@@ -30,6 +30,7 @@ export const SYSTEM_EVENTS = {
   outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',
   chainBegan: 'thereupon.chain.began',
+  subjectForgotten: 'thereupon.subject.forgotten',
   timePassed: 'thereupon.time.passed',
   timeTold: 'thereupon.time.told',
   eventLate: 'thereupon.event.late',

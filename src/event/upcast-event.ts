@@ -1,8 +1,9 @@
-import { UpcastFailed } from '../errors.ts';
+import { SealedDataInvalid, UpcastFailed } from '../errors.ts';
 import type { EventDefinition } from './define-event.ts';
 import { lateOf, retractionOf } from './derived-definitions.ts';
 import type { DataEncoding, RareAttributes, RecordedEvent, StoredEvent } from './event.ts';
 import { encodeJson } from './json.ts';
+import { OPENING } from './opening.ts';
 import type { Position } from './position.ts';
 import { recordedEvent } from './recorded-event.ts';
 import { EventHead } from './event-head.ts';
@@ -125,9 +126,33 @@ export function asStored(event: RecordedEvent): RecordedEvent {
   return UpcastStored.is(stored) ? recordedEvent(UpcastStored.originalOf(stored)) : event;
 }
 
+/** The event as it is stored: what is sealed in its data stays so, in the schema version of then. One without such values is what it was. */
+export function asSealed(event: RecordedEvent): RecordedEvent {
+  const { stored } = asStored(event);
+  return stored[OPENING] === undefined ? event : recordedEvent({ ...stored, [OPENING]: undefined });
+}
+
 /** Why the data of an event cannot be read in the version of the program; undefined: it can. Throws nothing. */
-export function whyUnreadable({ stored }: RecordedEvent): UpcastFailed | undefined {
-  return UpcastStored.is(stored) ? UpcastStored.failureOf(stored) : undefined;
+export function whyUnreadable(event: RecordedEvent): UpcastFailed | SealedDataInvalid | undefined {
+  const { stored } = event;
+  if (UpcastStored.is(stored)) return UpcastStored.failureOf(stored);
+  return stored[OPENING] === undefined ? undefined : whyNotOpened(event);
+}
+
+function whyNotOpened(event: RecordedEvent): SealedDataInvalid | undefined {
+  try {
+    void event.data;
+    return undefined;
+  } catch (error) {
+    if (error instanceof SealedDataInvalid) return error;
+    throw error;
+  }
+}
+
+/** An event whose data cannot be read, as it can be shown: as it is stored, and sealed where that is what is wrong. */
+export function shownUnread(event: RecordedEvent): RecordedEvent {
+  const stored = asStored(event);
+  return whyUnreadable(stored) === undefined ? stored : asSealed(stored);
 }
 
 /** The text of an event's data as it is stored, in whatever version: for its size. */

@@ -3,13 +3,17 @@ import type { IncomingEvent } from '../event/cloudevents-incoming.ts';
 import type { EventDraft } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { encodeJson } from '../event/json.ts';
+import type { SealedValue } from '../event/sealed-value.ts';
 import { tagsAttribute } from '../event/tags.ts';
 import { assertNotReserved } from '../event/system-events.ts';
 import { continueTrace } from '../event/trace-context.ts';
 import { InvalidInput, ThereuponError } from '../errors.ts';
 import type { ExpectedVersion, StreamClaim } from '../channel/event-log.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
-import type { SchemaRegistry } from '../schema/registry.ts';
+import type { SchemaRegistry, Validation } from '../schema/registry.ts';
+import { openedData, sealedPlaces, validateOpened } from '../schema/sealed-data.ts';
+import { sealDraft } from '../schema/sealing.ts';
+import type { KeptSealed, Sealing } from '../schema/sealing.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertExpectedVersion } from './publisher.ts';
 import type { Admitted, Published, Publisher } from './publisher.ts';
@@ -32,6 +36,14 @@ export class BatchRefused extends ThereuponError {
     );
     this.problems = problems;
   }
+}
+
+/** An event on its way in, and its data as it is read. */
+interface Coming {
+  readonly event: IncomingEvent;
+  readonly headers: HeaderFields;
+  readonly data: unknown;
+  readonly kept?: KeptSealed;
 }
 
 /** The header fields that an event came with: its trace context is in them when it is not in the event. */
@@ -84,14 +96,48 @@ export class Ingest {
     const definition = this.#registry.require(event.type, schemaVersionOf(event));
     if (definition === undefined) return this.#record(event, headers);
     const data: unknown = event.payload.encoding === 'none' ? undefined : event.payload.data;
+    const { sealing } = this.#publisher;
+    if (definition.personal !== undefined && sealing !== undefined) {
+      const values = sealedPlaces(data);
+      if (values.size > 0) return this.#admitSealed(definition, { event, headers, data, values, sealing });
+    }
     const validation = validate(definition, data);
-    const finish = (result: Awaited<typeof validation>): Admitted => {
-      if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
-      const derived = result.ok ? this.#derived(definition, event, result.data) : {};
-      const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
-      return this.#publisher.admit({ draft, issues: result.ok ? undefined : result.issues }, definition.onInvalid);
-    };
-    return validation instanceof Promise ? validation.then(finish) : finish(validation);
+    return validation instanceof Promise
+      ? validation.then((result) => this.#finish(definition, { event, headers, data }, result))
+      : this.#finish(definition, { event, headers, data }, validation);
+  }
+
+  /** Exported as it is stored: what is sealed stays so, and fits as what it says. */
+  async #admitSealed(
+    definition: EventDefinition,
+    {
+      values,
+      sealing,
+      ...coming
+    }: Coming & { readonly values: ReadonlyMap<string, SealedValue>; readonly sealing: Sealing },
+  ): Promise<Admitted> {
+    const opened = await openedData(definition, coming.data, values, sealing);
+    const { data, kept } = opened;
+    const validation = await validateOpened(definition, opened);
+    if (!validation.ok) throw dataInvalid(definition, validation.issues);
+    return this.#finish(definition, { ...coming, data, kept }, validation);
+  }
+
+  #finish(
+    definition: EventDefinition,
+    { event, headers, data, kept }: Coming,
+    result: Validation,
+  ): Admitted | Promise<Admitted> {
+    if (!result.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, result.issues);
+    const derived = result.ok ? this.#derived(definition, event, result.data) : {};
+    const draft = { ...this.#draft(event, headers), schemaVersion: definition.version, ...derived };
+    const encoded = { draft, issues: result.ok ? undefined : result.issues };
+    const { personal } = definition;
+    if (personal === undefined) return this.#publisher.admit(encoded, definition.onInvalid);
+    const unsealed = { ...encoded, data: result.ok ? result.data : data, kept };
+    const sealed = sealDraft(definition, personal, unsealed, this.#publisher.sealing);
+    const admitted = (done: Awaited<typeof sealed>) => this.#publisher.admit(done, definition.onInvalid);
+    return sealed instanceof Promise ? sealed.then(admitted) : admitted(sealed);
   }
 
   /** What the definition derives from valid data; what the producer said itself stands. */

@@ -29,6 +29,7 @@ import { admit } from '../schema/gate.ts';
 import type { Admission } from '../schema/gate.ts';
 import { dataInvalid } from '../schema/registry.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
+import type { Sealing } from '../schema/sealing.ts';
 import type { PutEvents } from './outbox.ts';
 import type { Environment } from '../system/environment.ts';
 import { isoTime } from '../system/clock.ts';
@@ -67,6 +68,8 @@ export interface PublisherOptions {
   readonly source: string;
   readonly limits: EventLimits;
   readonly clocks: ClockTrust;
+  /** What seals personal fields; undefined: no event has any. */
+  readonly sealing: Sealing | undefined;
 }
 
 /** Which command facts came of. */
@@ -102,6 +105,10 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+  }
+
+  get sealing(): Sealing | undefined {
+    return this.#options.sealing;
   }
 
   async publish<Definition extends EventDefinition>(
@@ -227,7 +234,7 @@ export class Publisher {
   }
 
   #admitDecided(publication: Publication, from: DecidedFrom): EncodedEvent | Promise<EncodedEvent> {
-    const { registry, source, environment, clocks, limits } = this.#options;
+    const { registry, source, environment, clocks, limits, sealing } = this.#options;
     const { event: definition, data, options = NO_OPTIONS } = publication;
     registry.assertKnown(definition);
     const cause = currentCause();
@@ -251,7 +258,7 @@ export class Publisher {
       assertSize(event, limits);
       return event;
     };
-    const encoded = encode(definition, data, options, { source, cause });
+    const encoded = encode(definition, data, options, { source, cause, sealing });
     return encoded instanceof Promise ? encoded.then(complete) : complete(encoded);
   }
 
@@ -311,13 +318,13 @@ export class Publisher {
   }
 
   #admit(definition: EventDefinition, data: unknown, options: PublishOptions): Admitted | Promise<Admitted> {
-    const { registry, source } = this.#options;
+    const { registry, source, sealing } = this.#options;
     if ((definition as EventDefinition | undefined | null)?.kind !== 'event')
       throw new InvalidInput({ path: 'event', expected: 'what defineEvent gives', found: definition });
     registry.assertKnown(definition);
     const cause = currentCause();
     if (cause !== undefined) assertNoRunaway(cause, source);
-    const encoded = encode(definition, data, options, { source, cause });
+    const encoded = encode(definition, data, options, { source, cause, sealing });
     return encoded instanceof Promise
       ? encoded.then((done) => this.#finish(definition, done))
       : this.#finish(definition, encoded);

@@ -1,5 +1,5 @@
 import { compileSelection } from '../channel/selection.ts';
-import { InvalidEvent } from '../errors.ts';
+import { InvalidEvent, WrongState } from '../errors.ts';
 import { quarantinedEvent } from '../schema/gate.ts';
 import { encodeJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -8,6 +8,8 @@ import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { dataInvalid, validate } from '../schema/registry.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { SchemaRegistry } from '../schema/registry.ts';
+import { sealDraft } from '../schema/sealing.ts';
+import type { Sealing } from '../schema/sealing.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 
 /** The name under which quarantined events wait as dead letters. */
@@ -47,6 +49,10 @@ interface AdmittedEdit {
 /** Data that an operator gives in place of an event's, through the same gate. Errors: EventDataInvalid. */
 export async function admitEdit(registry: SchemaRegistry, type: string, data: JsonValue): Promise<AdmittedEdit> {
   const definition = registry.find(type);
+  if (definition?.personal !== undefined)
+    throw new WrongState(
+      `events of ${type} have personal fields, and what is given in their place cannot be sealed yet: the dead letter can be retried or discarded, but not edited; publish another event`,
+    );
   const version = definition?.version;
   if (definition === undefined || definition.onInvalid === 'warn') return { data, version };
   const validation = await validate(definition, data);
@@ -63,7 +69,11 @@ export async function admitEdit(registry: SchemaRegistry, type: string, data: Js
 export async function releaseFromQuarantine(
   registry: SchemaRegistry,
   report: RecordedEvent,
-  { clocks, nowMs }: { readonly clocks: ClockTrust; readonly nowMs: number },
+  {
+    clocks,
+    nowMs,
+    sealing,
+  }: { readonly clocks: ClockTrust; readonly nowMs: number; readonly sealing: Sealing | undefined },
 ): Promise<EncodedEvent> {
   const event = quarantinedEvent(report);
   const ahead = clocks.issueOf(event, nowMs);
@@ -83,11 +93,20 @@ export async function releaseFromQuarantine(
     ? { ok: true as const, data: upcasting.upcast(data, event.schemaVersion) }
     : await validate(definition, data);
   if (!validation.ok) throw dataInvalid(definition, validation.issues);
-  return {
+  const { personal } = definition;
+  const released = {
     ...event,
     schemaVersion: definition.version,
     stream: definition.streamOf(validation.data) ?? event.stream,
     subject: event.subject ?? definition.subjectOf(validation.data) ?? definition.streamOf(validation.data),
     ...(event.encoding === 'json' ? { data: encodeJson(validation.data, 'data') } : {}),
   };
+  if (personal === undefined) return released;
+  const { draft } = await sealDraft(
+    definition,
+    personal,
+    { draft: released, data: validation.data, issues: undefined },
+    sealing,
+  );
+  return { ...released, data: draft.data };
 }

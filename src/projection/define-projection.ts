@@ -4,6 +4,8 @@ import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import { retractedEvent, retractionOf } from '../event/derived-definitions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { personalState } from '../event/personal-fields.ts';
+import type { PersonalState } from '../event/personal-fields.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import { unlessLeftOut } from '../consumer/left-out.ts';
@@ -52,6 +54,8 @@ export interface ProjectionOptions<Definitions extends readonly EventDefinition[
   readonly version?: number;
   /** What becomes of an event that cannot be handled while rows are built anew: its key is set aside (`'park'`, the default), or the build fails. */
   readonly onBuildFailure?: 'park' | 'fail';
+  /** What of a row is personal, where events with personal fields make it: it is stored sealed, as theirs is. No index may be made of it. */
+  readonly personal?: PersonalState<NoInfer<RowShape>>;
 }
 
 /** A read model: keyed rows that follow from events. */
@@ -75,7 +79,7 @@ export interface ProjectionDefinition<RowShape = unknown> {
 /** A purely computed row that throws will throw again; two more attempts are for code that reads the environment. */
 const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
 
-const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry version onBuildFailure'.split(' ');
+const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry version onBuildFailure personal'.split(' ');
 
 /** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
 export function defineProjection<const Definitions extends readonly EventDefinition[], RowShape>(
@@ -103,6 +107,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       : (event: RecordedEvent) => keyOfEvent(retracted.has(event.type) ? retractedEvent(event) : event);
   const initial = options.initial as () => JsonValue;
   const indexes = Object.entries(options.indexes ?? {}) as [string, (row: unknown) => IndexValue][];
+  const personal = personalState(name, options.personal);
   const evolved = (attempt: Handling): void => {
     const step = evolve.get(attempt.event.type);
     const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as
@@ -137,6 +142,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     state: {
       namespace,
       initial,
+      personal,
       indexNames: indexes.map(([index]) => index),
       indexes: (row) => indexValues(indexes, row),
     },

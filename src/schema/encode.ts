@@ -1,5 +1,7 @@
 import { dataInvalid, validate } from './registry.ts';
 import type { Validation } from './registry.ts';
+import { sealDraft } from './sealing.ts';
+import type { Sealing } from './sealing.ts';
 import { actorAttributes, assertActor } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
 import { assertCircumstances, circumstanceAttributes } from '../event/circumstances.ts';
@@ -49,17 +51,26 @@ export interface Encoded {
   readonly issues: readonly SchemaIssue[] | undefined;
 }
 
+/** What publications of one publisher have in common. */
+export interface EncodeDefaults {
+  readonly source: string;
+  readonly cause: Cause | undefined;
+  /** What seals personal fields. */
+  readonly sealing: Sealing | undefined;
+}
+
 /**
  * Takes data of a known type through its schema and derives stream, subject and ordering key from it.
  *
- * Shape     Synchronous where the schema library is.
- * Errors    EventDataInvalid (policy `reject`), InvalidInput (data is not JSON)
+ * Shape     Synchronous where the schema library is, and the key of personal fields is known.
+ * Guarantee Personal fields are sealed.
+ * Errors    EventDataInvalid (policy `reject`), InvalidInput (data is not JSON), those of `sealDraft`
  */
 export function encode(
   definition: EventDefinition,
   data: unknown,
   options: PublishOptions,
-  defaults: { source: string; cause: Cause | undefined },
+  defaults: EncodeDefaults,
 ): Encoded | Promise<Encoded> {
   const validation = validate(definition, data);
   return validation instanceof Promise
@@ -72,18 +83,19 @@ function encodeValidated(
   given: unknown,
   validation: Validation,
   options: PublishOptions,
-  defaults: { source: string; cause: Cause | undefined },
-): Encoded {
+  defaults: EncodeDefaults,
+): Encoded | Promise<Encoded> {
   if (!validation.ok && definition.onInvalid === 'reject') throw dataInvalid(definition, validation.issues);
   if (hasAttributes(options)) assertAttributes(definition, options, defaults.source);
   const data = validation.ok ? validation.data : given;
-  const text = encodeJson(data, 'data');
+  const { personal } = definition;
+  const text = personal === undefined ? encodeJson(data, 'data') : null;
   // Names are derived from data that fits the schema; of data that does not, they would be guesses.
   const stream = options.stream ?? (validation.ok ? definition.streamOf(data) : undefined);
   const subject = options.subject ?? (validation.ok ? definition.subjectOf(data) : undefined) ?? stream;
   const partitionkey = options.partitionkey ?? (validation.ok ? definition.partitionKeyOf(data) : undefined);
   const tags = options.tags ?? (validation.ok ? definition.tagsOf(data) : undefined);
-  return {
+  const encoded: Encoded = {
     draft: {
       id: options.id,
       source: options.source ?? definition.source ?? defaults.source,
@@ -101,6 +113,7 @@ function encodeValidated(
     },
     issues: validation.ok ? undefined : validation.issues,
   };
+  return personal === undefined ? encoded : sealDraft(definition, personal, { ...encoded, data }, defaults.sealing);
 }
 
 /** Most events are published with nothing but data, or with an id of the caller's: these need no look. */

@@ -11,6 +11,7 @@ const TAGS: Readonly<Record<string, string>> = {
   consumers: 'What reacts, and how far it has come.',
   'dead letters': 'What could not be handled.',
   views: 'Read models.',
+  subjects: 'The people that personal fields are about.',
   catalog: 'What there is to know and to ask.',
   operation: 'For those who keep it running.',
 };

@@ -40,6 +40,7 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
   'event-data-invalid': { status: 422, title: 'The data does not fit the schema of its type' },
   'unknown-event-type': { status: 422, title: 'The event type is not defined' },
   'batch-refused': { status: 422, title: 'Some events cannot be recorded, so none was' },
+  'sealed-data-invalid': { status: 500, title: 'A sealed value is not what was sealed there' },
   'upcast-failed': { status: 500, title: 'An upcaster failed' },
   terminal: { status: 500, title: 'A handler gave up' },
   'invalid-definition': { status: 500, title: 'The program is not defined as it must be' },

@@ -9,6 +9,7 @@ import { publishEvents } from './routes/publish-events.ts';
 import { readRoutes } from './routes/read-events.ts';
 import { rebuildRoutes } from './routes/rebuilds.ts';
 import { streamRoutes } from './routes/streams.ts';
+import { subjectRoutes } from './routes/subjects.ts';
 import { whyRoutes } from './routes/why.ts';
 import { viewRoutes } from './routes/views.ts';
 
@@ -24,6 +25,7 @@ export const ROUTES: readonly Route[] = [
   ...deadLetterRoutes,
   ...viewRoutes,
   ...rebuildRoutes,
+  ...subjectRoutes,
   ...chainRoutes,
   ...catalogRoutes,
   ...healthRoutes,

@@ -190,6 +190,13 @@ named(
   }),
 );
 const hexDigest = z.string().regex(/^[\da-f]{64}$/v);
+named(
+  'Forgotten',
+  z.strictObject({
+    subject: z.string(),
+    keys: z.int().min(0).describe('Keys that were deleted; 0: there was none.'),
+  }),
+);
 const chainHead = named(
   'ChainHead',
   z.strictObject({

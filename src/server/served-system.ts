@@ -12,6 +12,7 @@ export type ServedSystem = Pick<
   | 'events'
   | 'execute'
   | 'explanations'
+  | 'forget'
   | 'integrity'
   | 'ingest'
   | 'pressure'

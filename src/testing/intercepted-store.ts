@@ -32,6 +32,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     image: store.image,
     cluster: store.cluster === undefined ? undefined : interceptedPort('cluster', store.cluster, intercept),
     outbox: store.outbox === undefined ? undefined : interceptedPort('outbox', store.outbox, intercept),
+    erasure: store.erasure,
     pressure: () => store.pressure(),
     announce: (url) => store.announce(url),
     report: (thorough) => store.report(thorough),

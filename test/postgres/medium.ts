@@ -12,7 +12,7 @@ const MAX_CONNECTIONS = 3;
 /** Starts a server for the tests of the present file. Answers how to get an empty schema on it. */
 export function serverOfThisFile(
   options: Pick<PostgresOptions, 'lease' | 'eventsPerPartition'> = {},
-): () => BenchMedium {
+): () => BenchMedium & { readonly address: { readonly url: string; readonly schema: string } } {
   let server: PostgresServer | undefined;
   let schemas = 0;
   beforeAll(async () => {
@@ -26,6 +26,7 @@ export function serverOfThisFile(
     const schema = `test_${process.pid}_${schemas}`;
     const store = `${url}?schema=${schema}`;
     return {
+      address: { url, schema },
       factory: postgres(store, {
         ...options,
         maxConnections: MAX_CONNECTIONS,

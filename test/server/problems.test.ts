@@ -29,6 +29,7 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   LimitExceeded: new thereupon.LimitExceeded('bytes', 1, 2),
   LoopStopped: new thereupon.LoopStopped('a', 'depth', 'too deep'),
   NotFound: new thereupon.NotFound('view', 'x', []),
+  SealedDataInvalid: new thereupon.SealedDataInvalid({ what: 'event 1', place: 'email' }),
   SnapshotsNeeded: new thereupon.SnapshotsNeeded('order', ['order-1']),
   StoreDefect: new thereupon.StoreDefect('s', 'no such table'),
   StoreHeld: new thereupon.StoreHeld('s', 'process 1'),
@@ -196,6 +197,7 @@ function served(system: Awaited<ReturnType<typeof openShop>>) {
     announce: (url: string) => system.announce(url),
     catalog: () => system.catalog(),
     execute: system.execute.bind(system),
+    forget: system.forget.bind(system),
     ingest: system.ingest.bind(system),
     pressure: () => system.pressure(),
   };

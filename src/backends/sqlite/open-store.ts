@@ -8,6 +8,7 @@ import { SqliteCheckpointStore } from './checkpoint-store.ts';
 import { storeError } from './database.ts';
 import { SqliteDeliveryStore } from './delivery-store.ts';
 import { SqliteEventLog } from './event-log.ts';
+import { SqliteErasure } from './erasure.ts';
 import { EventWriter } from './event-writer.ts';
 import type { WaitingLimits } from './group-commit.ts';
 import { GroupCommit, NoWrites, writeOnce } from './group-commit.ts';
@@ -82,6 +83,7 @@ class SqliteStore implements Store {
   readonly image: SqliteStoreImage;
   readonly cluster = undefined;
   readonly outbox = undefined;
+  readonly erasure: SqliteErasure | undefined;
   readonly #file: OpenFile;
   readonly #options: OpenOptions;
   readonly #environment: Environment;
@@ -121,6 +123,7 @@ class SqliteStore implements Store {
     });
     this.#watchers = new LogWatchers(logger);
     this.#wal = new WalKeeper(database, path, logger);
+    this.erasure = options.readOnly ? undefined : new SqliteErasure(database, path, logger);
     const reader = new LogReader(database, this.#names);
     this.#chain = new ChainWriter(database);
     this.#writer = new EventWriter(database, this.#index, this.#names, reader, this.#chain);

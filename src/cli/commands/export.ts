@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Api, Query } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
-import { EXIT_FAILED, EXIT_OK } from '../failure.ts';
+import { EXIT_FAILED, EXIT_OK, UsageError } from '../failure.ts';
 import { assertExactAlone, EXACT_SUMMARY } from '../image/exact.ts';
 import { exportExact } from '../image/export-exact.ts';
 import { ExportFile } from '../output/export-file.ts';
@@ -23,6 +23,8 @@ interface ExportOptions extends AccessOptions, SelectionOptions {
   readonly restart?: boolean;
   readonly exact?: boolean;
   readonly schemaVersion?: 'current' | 'stored';
+  readonly personal?: 'open' | 'sealed';
+  readonly withKeys?: boolean;
 }
 
 interface EventPage {
@@ -52,7 +54,17 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
         'older events in the version that the program knows, by its upcasters (current, the default), or as they were recorded',
       ).choices(['current', 'stored']),
     )
+    .addOption(
+      new Option(
+        '--personal <how>',
+        'personal values sealed, as they are stored (sealed, the default): nobody can read them when their person is forgotten; or in plain text (open)',
+      ).choices(['sealed', 'open']),
+    )
     .option('--exact', EXACT_SUMMARY)
+    .option(
+      '--with-keys',
+      'with --exact: also the keys of personal values; without them nobody can read these in the store that is filled',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  thereupon export --category order --out orders.ndjson\n  thereupon export --exact --store app.db | thereupon import --exact - --store postgres://app@db.internal/shop',
@@ -63,6 +75,10 @@ export function exportCommand(program: Command, terminal: Terminal, exit: (code:
         exit(await exportExact(options, terminal));
         return;
       }
+      if (options.withKeys === true)
+        throw new UsageError(
+          '--with-keys is for --exact: events have no keys with them; --personal open writes what they seal',
+        );
       exit(await withSystem(options, terminal, 'read', ({ api }) => runExport(api, options, terminal)));
     });
 }
@@ -73,6 +89,7 @@ async function runExport(api: Api, options: ExportOptions, terminal: Terminal): 
     from: options.from,
     to: options.to,
     'schema-version': options.schemaVersion,
+    personal: options.personal ?? 'sealed',
   };
   if (options.out === undefined) {
     for await (const page of eventPages(api, query, options.after, terminal.signal))

@@ -9,7 +9,7 @@ import { plural } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** What `--exact` goes with, of all commands. */
-const BESIDE = new Set(['exact', 'out', 'store', 'config', 'verbose', 'json']);
+const BESIDE = new Set(['exact', 'out', 'store', 'config', 'verbose', 'json', 'withKeys']);
 
 export const EXACT_SUMMARY =
   'the store itself, with everything that it holds, as it is: positions, versions, times, checkpoints, rows, dead letters';

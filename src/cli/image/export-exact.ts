@@ -14,13 +14,14 @@ import { imageLines } from './image-lines.ts';
 export interface ExactExportOptions extends ProgramOptions {
   readonly out?: string;
   readonly json?: boolean;
+  readonly withKeys?: boolean;
 }
 
 /** Writes an image of the store, as of one instant, beside whoever writes to it. A file appears whole or not at all. */
 export async function exportExact(options: ExactExportOptions, terminal: Terminal): Promise<number> {
   const store = await exactStore(options, terminal);
   assertThere(store, terminal.cwd);
-  const lines = imageLines(readImage(store));
+  const lines = imageLines(readImage(store, { withKeys: options.withKeys === true }));
   if (options.out === undefined) {
     for await (const { text } of lines) {
       await terminal.write(text);

@@ -1,0 +1,54 @@
+import { InvalidDefinition } from './errors.ts';
+import type { EventDefinition } from './event/define-event.ts';
+import { lateOf, retractionOf } from './event/derived-definitions.ts';
+import type { PersonalTypes } from './event/event-opening.ts';
+import type { PersonalFields } from './event/personal-fields.ts';
+import type { Reaction } from './consumer/reaction.ts';
+import type { DeciderDefinition } from './decider/define-decider.ts';
+
+/** The personal fields of the events of a program, by type: of the current version, where several are defined. */
+export function personalTypes(definitions: readonly EventDefinition[]): PersonalTypes {
+  const types = new Map<string, PersonalFields>();
+  const versions = new Map<string, number>();
+  for (const definition of definitions) {
+    const { personal, type, version } = definition;
+    if (personal === undefined || (versions.get(type) ?? 0) > version) continue;
+    versions.set(type, version);
+    // Retractions and late events carry the data of their event.
+    for (const each of [definition, retractionOf(definition), lateOf(definition)]) types.set(each.type, personal);
+  }
+  return types;
+}
+
+/**
+ * Whoever keeps something of events with personal fields says what of that is personal.
+ *
+ * Errors    InvalidDefinition names the reaction or decider, and the event type.
+ */
+export function assertPersonalSaid(
+  types: PersonalTypes,
+  reactions: readonly Reaction[],
+  deciders: readonly DeciderDefinition[],
+): void {
+  if (types.size === 0) return;
+  for (const { kind, name, consumes, state } of reactions) {
+    if (state === undefined || state.personal !== undefined) continue;
+    // Whoever takes every event takes these.
+    const type = consumes === undefined ? [...types.keys()][0] : consumes.find((each) => types.has(each));
+    if (type !== undefined) throw unsaid(`${kind} ${name}`, type, kind === 'projection' || kind === 'consumer');
+  }
+  for (const { name, on, own } of deciders) {
+    if (own?.snapshot === undefined || own.personal !== undefined) continue;
+    const definition = on.find((each) => types.has(each.type));
+    if (definition !== undefined) throw unsaid(`decider ${name}`, definition.type, true);
+  }
+}
+
+function unsaid(title: string, type: string, isAskable: boolean): InvalidDefinition {
+  return new InvalidDefinition(
+    title,
+    isAskable
+      ? `keeps what it makes of ${type}, which has personal fields; say what of that is personal (personal: { subject, fields }), or that nothing is (personal: 'none')`
+      : `keeps events or sums of ${type}, which has personal fields, and cannot seal them yet; let it take an event without personal fields, which a consumer publishes`,
+  );
+}

@@ -1,0 +1,16 @@
+import type { PersonalTypes } from '../event/event-opening.ts';
+import { NONCE_BYTES } from '../event/sealed-value.ts';
+import type { Sealing } from '../schema/sealing.ts';
+import type { SubjectKeys } from './subject-keys.ts';
+
+/** What seals the personal fields of a program; undefined: it has none. */
+export function sealingOf(types: PersonalTypes, keys: SubjectKeys): Sealing | undefined {
+  if (types.size === 0) return undefined;
+  return {
+    types,
+    current: (subject) => keys.current(subject),
+    obtain: (subject) => keys.obtain(subject),
+    fetch: (ids) => keys.fetch(ids),
+    nonce: () => keys.nonce(NONCE_BYTES),
+  };
+}

@@ -1,0 +1,194 @@
+import { createSecretKey } from 'node:crypto';
+import type { Row, RowStore } from '../consumer/row-store.ts';
+import { InvalidInput } from '../errors.ts';
+import type { JsonValue } from '../event/json.ts';
+import { KEY_BYTES, KEY_ID_BYTES } from '../event/sealed-value.ts';
+import type { OpeningKeys } from '../event/event-opening.ts';
+import type { SubjectKey } from '../event/sealed-value.ts';
+import type { Random } from '../system/random.ts';
+
+/** Where the keys are kept, by their ids. */
+export const KEYS_NAMESPACE = 'thereupon.subject-keys';
+const SUBJECT_INDEX = 'subject';
+/** Keys in memory; those used longest ago go first (G10). */
+const MAX_KEYS = 20_000;
+/** A person has one key for each node that made one at the same moment as others. */
+const MAX_PER_SUBJECT = 10_000;
+/** Rows asked for at once. */
+const PAGE = 500;
+
+interface KeyRow {
+  readonly subject: string;
+  readonly secret: string;
+}
+
+/**
+ * The keys that personal fields are sealed with, of each person one or more.
+ *
+ * Invariants
+ * 1. A key is durable before anything is sealed with it, and is never overwritten: its id is random.
+ * 2. What was read before a key was deleted is not remembered after it.
+ * 3. A key that is deleted loses its secret at once, for all that was handed on with it.
+ */
+export class SubjectKeys {
+  readonly #rows: RowStore;
+  readonly #random: Random;
+  readonly #byId = new Map<string, SubjectKey>();
+  readonly #bySubject = new Map<string, SubjectKey>();
+  readonly #obtaining = new Map<string, Promise<SubjectKey>>();
+  readonly #subjects = new WeakMap<SubjectKey, string>();
+  /** Rises whenever somebody is forgotten. */
+  #forgotten = 0;
+
+  constructor(rows: RowStore, random: Random) {
+    this.#rows = rows;
+    this.#random = random;
+  }
+
+  /** A key of a person that is in memory. */
+  current(subject: string): SubjectKey | undefined {
+    return used(this.#bySubject, subject);
+  }
+
+  /** A key of a person; one is made where there is none. */
+  obtain(subject: string): Promise<SubjectKey> {
+    const known = this.current(subject);
+    if (known !== undefined) return Promise.resolve(known);
+    let obtaining = this.#obtaining.get(subject);
+    if (obtaining === undefined) {
+      obtaining = this.#obtain(subject).finally(() => this.#obtaining.delete(subject));
+      this.#obtaining.set(subject, obtaining);
+    }
+    return obtaining;
+  }
+
+  /** Keys in memory by their ids; undefined: one of them is not there, and may be in the store. */
+  known(ids: Iterable<string>): OpeningKeys | undefined {
+    const found = new Map<string, SubjectKey>();
+    for (const id of ids) {
+      const key = used(this.#byId, id);
+      if (key === undefined) return undefined;
+      found.set(id, key);
+    }
+    return found;
+  }
+
+  /** Keys by their ids. Those that are gone have no secret. */
+  async fetch(ids: ReadonlySet<string>): Promise<OpeningKeys> {
+    for (;;) {
+      const found = new Map<string, SubjectKey>();
+      const missing: string[] = [];
+      for (const id of ids) {
+        const key = used(this.#byId, id);
+        if (key === undefined) missing.push(id);
+        else found.set(id, key);
+      }
+      if (missing.length === 0) return found;
+      const before = this.#forgotten;
+      const rows: (JsonValue | undefined)[] = [];
+      for (let from = 0; from < missing.length; from += PAGE)
+        rows.push(...(await this.#rows.getMany(KEYS_NAMESPACE, missing.slice(from, from + PAGE))));
+      if (before !== this.#forgotten) continue;
+      for (const [index, id] of missing.entries())
+        found.set(id, this.#remember(id, rows[index] as unknown as KeyRow | undefined));
+      return found;
+    }
+  }
+
+  /** For one sealing. */
+  nonce(bytes: number): Uint8Array {
+    return this.#random.bytes(bytes);
+  }
+
+  /** Deletes every key of a person, all or none. Answers how many, when that is durable. */
+  async forget(subject: string): Promise<number> {
+    this.drop(subject);
+    const rows = await this.#ofSubject(subject);
+    if (rows.length === MAX_PER_SUBJECT)
+      throw new InvalidInput({
+        path: 'subject',
+        expected: `fewer than ${MAX_PER_SUBJECT} keys of one`,
+        found: subject,
+      });
+    if (rows.length > 0)
+      await this.#rows.put(
+        rows.map(({ key }) => ({
+          namespace: KEYS_NAMESPACE,
+          key,
+          value: undefined,
+          indexes: { [SUBJECT_INDEX]: null },
+        })),
+      );
+    this.drop(subject);
+    for (const { key } of rows) {
+      const known = this.#byId.get(key);
+      if (known !== undefined) known.secret = undefined;
+    }
+    return rows.length;
+  }
+
+  /** They were forgotten, here or elsewhere: nothing that is in memory can be read with their keys any more. */
+  drop(subject: string): void {
+    this.#forgotten += 1;
+    this.#bySubject.delete(subject);
+    for (const [id, key] of this.#byId) {
+      if (this.#subjects.get(key) !== subject) continue;
+      key.secret = undefined;
+      this.#byId.delete(id);
+    }
+  }
+
+  async #obtain(subject: string): Promise<SubjectKey> {
+    for (;;) {
+      const before = this.#forgotten;
+      const [first] = await this.#ofSubject(subject);
+      if (first === undefined) await this.#make(subject);
+      if (first === undefined || before !== this.#forgotten) continue;
+      const key = this.#remember(first.key, first.value as unknown as KeyRow);
+      this.#bySubject.set(subject, key);
+      trim(this.#bySubject);
+      return key;
+    }
+  }
+
+  async #make(subject: string): Promise<void> {
+    const id = Buffer.from(this.#random.bytes(KEY_ID_BYTES)).toString('base64url');
+    const secret = Buffer.from(this.#random.bytes(KEY_BYTES)).toString('base64url');
+    const value = { subject, secret } satisfies KeyRow;
+    await this.#rows.put([{ namespace: KEYS_NAMESPACE, key: id, value, indexes: { [SUBJECT_INDEX]: subject } }]);
+  }
+
+  #ofSubject(subject: string): Promise<readonly Row[]> {
+    return this.#rows.query(KEYS_NAMESPACE, {
+      where: [{ index: SUBJECT_INDEX, op: '=', value: subject }],
+      limit: MAX_PER_SUBJECT,
+    });
+  }
+
+  #remember(id: string, row: KeyRow | undefined): SubjectKey {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    const secret = row === undefined ? undefined : createSecretKey(Buffer.from(row.secret, 'base64url'));
+    const key: SubjectKey = { id, secret };
+    this.#byId.set(id, key);
+    if (row !== undefined) this.#subjects.set(key, row.subject);
+    trim(this.#byId);
+    return key;
+  }
+}
+
+/** It is the one that was used last, from now on. */
+function used(keys: Map<string, SubjectKey>, name: string): SubjectKey | undefined {
+  const key = keys.get(name);
+  if (key === undefined || keys.size < MAX_KEYS / 2) return key;
+  keys.delete(name);
+  keys.set(name, key);
+  return key;
+}
+
+function trim(keys: Map<string, SubjectKey>): void {
+  for (const [name] of keys) {
+    if (keys.size <= MAX_KEYS) return;
+    keys.delete(name);
+  }
+}

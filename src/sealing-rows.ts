@@ -1,0 +1,182 @@
+import { buildNameOf } from './consumer/build.ts';
+import { namespaceOf } from './consumer/reaction.ts';
+import type { Reaction } from './consumer/reaction.ts';
+import type { Row, RowStore, RowWrite } from './consumer/row-store.ts';
+import type { Unit, UnitOfWork } from './consumer/unit-of-work.ts';
+import type { DeciderDefinition } from './decider/define-decider.ts';
+import { snapshotsNamespace } from './decider/snapshots.ts';
+import { SealedDataInvalid } from './errors.ts';
+import { openJson } from './event/event-opening.ts';
+import type { OpeningKeys } from './event/event-opening.ts';
+import type { JsonValue } from './event/json.ts';
+import { replacePersonal } from './event/personal-fields.ts';
+import type { PersonalFields } from './event/personal-fields.ts';
+import { isSealed, keyIdOf, seal } from './event/sealed-value.ts';
+import type { SubjectKey } from './event/sealed-value.ts';
+import type { Sealing } from './schema/sealing.ts';
+import type { SubjectKeys } from './personal/subject-keys.ts';
+import { withMethods } from './store-methods.ts';
+import type { Store } from './store.ts';
+
+/** Personal fields of rows, by their namespaces. */
+export type PersonalRows = ReadonlyMap<string, PersonalFields>;
+
+/** What of the rows, states and snapshots of a program is personal. */
+export function personalRows(reactions: readonly Reaction[], deciders: readonly DeciderDefinition[]): PersonalRows {
+  const found = new Map<string, PersonalFields>();
+  for (const { name, kind, state } of reactions) {
+    if (state === undefined || typeof state.personal !== 'object') continue;
+    found.set(state.namespace, state.personal);
+    if (kind === 'projection') found.set(namespaceOf('view', buildNameOf(name)), state.personal);
+  }
+  for (const { name, own } of deciders)
+    if (typeof own?.personal === 'object') found.set(snapshotsNamespace(name), ofSnapshots(own.personal));
+  return found;
+}
+
+/** In a snapshot the state is a member. */
+function ofSnapshots(personal: PersonalFields): PersonalFields {
+  return {
+    paths: personal.paths.map((path) => ['state', ...path]),
+    erased: new Map([...personal.erased].map(([field, value]) => [`state.${field}`, value])),
+    subjectOf: (row, key) => personal.subjectOf((row as { readonly state: unknown }).state, key),
+  };
+}
+
+/**
+ * A store whose rows are sealed as they are written and opened as they are read, in these namespaces.
+ *
+ * Guarantee The store itself where there are none. Units take effect in the order of the calls, also where a key has to be read or made first.
+ */
+export function sealingRows(
+  store: Store,
+  personal: PersonalRows,
+  keys: SubjectKeys,
+  sealing: Sealing | undefined,
+): Store {
+  if (personal.size === 0 || sealing === undefined) return store;
+  const rows = new SealedRows(personal, keys, sealing);
+  const { rows: inner, unitOfWork } = store;
+  const inTurn = turns();
+  const sealed: Partial<Store> = {
+    rows: withMethods<RowStore>(inner, {
+      get: async (namespace, key) => (await rows.values(namespace, [key], [await inner.get(namespace, key)]))[0],
+      getMany: async (namespace, of) => rows.values(namespace, of, await inner.getMany(namespace, of)),
+      async query(namespace, query) {
+        const found = await inner.query(namespace, query);
+        const of = found.map(({ key }) => key);
+        const values = await rows.values(
+          namespace,
+          of,
+          found.map(({ value }: Row) => value),
+        );
+        return found.map((row, index) => ({ ...row, value: values[index] ?? null }));
+      },
+      put: async (writes) => inner.put(await rows.sealed(writes)),
+      reindex: (namespace, page) =>
+        inner.reindex(namespace, {
+          ...page,
+          // No index is made of what is personal: without keys they are what they are with them.
+          indexesOf: (value) => page.indexesOf(rows.erased(namespace, value)),
+        }),
+    }),
+    unitOfWork: withMethods<UnitOfWork>(unitOfWork, {
+      commit: (unit: Unit) =>
+        inTurn(
+          () => rows.sealed(unit.rows),
+          (written) => unitOfWork.commit({ ...unit, rows: written }),
+        ),
+    }),
+  };
+  return withMethods<Store>(store, sealed);
+}
+
+/** Lets what is prepared in parallel be done in the order of the calls; at once where nothing has to be prepared. */
+function turns(): <Prepared, Done>(
+  prepare: () => Prepared | Promise<Prepared>,
+  act: (prepared: Prepared) => Promise<Done>,
+) => Promise<Done> {
+  let last: Promise<unknown> | undefined;
+  return async (prepare, act) => {
+    const prepared = prepare();
+    if (last === undefined && !(prepared instanceof Promise)) return act(prepared);
+    const before = last;
+    const turn = Promise.allSettled([prepared, before]);
+    last = turn;
+    await turn;
+    if (last === turn) last = undefined;
+    return act(await prepared);
+  };
+}
+
+class SealedRows {
+  readonly #personal: PersonalRows;
+  readonly #keys: SubjectKeys;
+  readonly #sealing: Sealing;
+
+  constructor(personal: PersonalRows, keys: SubjectKeys, sealing: Sealing) {
+    this.#personal = personal;
+    this.#keys = keys;
+    this.#sealing = sealing;
+  }
+
+  /** As they are stored. At once where the keys are known. */
+  sealed(rows: readonly RowWrite[]): readonly RowWrite[] | Promise<readonly RowWrite[]> {
+    if (!rows.some(({ namespace, value }) => value !== undefined && this.#personal.has(namespace))) return rows;
+    const written = rows.map((row) => this.#sealed(row));
+    const atOnce = written.filter((row): row is RowWrite => !(row instanceof Promise));
+    return atOnce.length === written.length ? atOnce : Promise.all(written.map(async (row) => row));
+  }
+
+  #sealed(row: RowWrite): RowWrite | Promise<RowWrite> {
+    const fields = this.#personal.get(row.namespace);
+    if (fields === undefined || row.value === undefined) return row;
+    const subject = fields.subjectOf(row.value, row.key);
+    const known = this.#sealing.current(subject);
+    const finish = (key: SubjectKey): RowWrite => ({
+      ...row,
+      value: replacePersonal(row.value, fields, (value, place) =>
+        seal(value as JsonValue, key, { of: rowOf(row.key), place }, this.#sealing.nonce()),
+      ) as JsonValue,
+    });
+    return known === undefined ? this.#sealing.obtain(subject).then(finish) : finish(known);
+  }
+
+  /** As they were written, in the order of their keys. Errors: SealedDataInvalid names the row and the place. */
+  async values(
+    namespace: string,
+    of: readonly string[],
+    values: readonly (JsonValue | undefined)[],
+  ): Promise<readonly (JsonValue | undefined)[]> {
+    if (!this.#personal.has(namespace)) return values;
+    const ids = new Set<string>();
+    for (const value of values) collectKeyIds(value, ids);
+    if (ids.size === 0) return values;
+    const keys = await this.#keys.fetch(ids);
+    return values.map((value, index) => value && this.#opened(namespace, of[index] ?? '', value, keys));
+  }
+
+  erased(namespace: string, value: JsonValue): JsonValue {
+    return this.#personal.has(namespace) ? this.#opened(namespace, '', value, new Map()) : value;
+  }
+
+  #opened(namespace: string, key: string, value: JsonValue, keys: OpeningKeys): JsonValue {
+    return openJson(value, {
+      of: rowOf(key),
+      keys,
+      fields: this.#personal.get(namespace),
+      invalid: (place) => new SealedDataInvalid({ what: `row ${key} of ${namespace}`, place }),
+    }) as JsonValue;
+  }
+}
+
+/** Rows change their namespace when what was built takes the place of what served: it is no part of where they are. */
+function rowOf(key: string): string {
+  return `row ${key}`;
+}
+
+function collectKeyIds(value: unknown, into: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (isSealed(value)) into.add(keyIdOf(value));
+  else for (const child of Object.values(value)) collectKeyIds(child, into);
+}

@@ -1,0 +1,81 @@
+import { Client } from 'pg';
+import { defineProjection, open } from 'thereupon';
+import { describe, expect, it } from 'vitest';
+import type { BenchMedium } from '../../src/contract/bench.ts';
+import { serverOfThisFile } from '../postgres/medium.ts';
+import { Registered } from './program.ts';
+import { forgettingOn } from './properties.ts';
+
+const ada = {
+  customer: 'customer-1',
+  email: 'ada@x.org',
+  address: { street: 'St James Square 12', city: 'London' },
+  phones: [],
+};
+
+const rows = defineProjection({
+  name: 'rows',
+  key: (event) => event.data.customer,
+  initial: () => ({ email: '', times: 0 }),
+  on: [[Registered, (row, event) => ({ email: event.data.email, times: row.times + 1 })]],
+  personal: { subject: (_row, key) => key, fields: ['email'] },
+});
+
+const nodeOn = ({ factory }: BenchMedium) => open({ store: factory, events: [Registered], projections: [rows] });
+
+const newMedium = serverOfThisFile();
+
+const addresses = new WeakMap<BenchMedium, ReturnType<typeof newMedium>['address']>();
+
+function newSchema(): BenchMedium {
+  const medium = newMedium();
+  addresses.set(medium, medium.address);
+  return medium;
+}
+
+forgettingOn('postgres', 8, newSchema, (medium) => async () => {
+  const { url, schema } = addresses.get(medium) ?? { url: '', schema: '' };
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const tables = await client.query<{ name: string }>(
+      'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = $1',
+      [schema],
+    );
+    const dumped = [];
+    for (const { name } of tables.rows) {
+      const dump = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${schema}.${name} AS t`);
+      dumped.push({ name, bytes: Buffer.from(dump.rows.map(({ text }) => text).join('\n')) });
+    }
+    if (dumped.length === 0) throw new Error('no table was found to look into');
+    return dumped;
+  } finally {
+    await client.end();
+  }
+});
+
+describe('forgetting somebody at one of several nodes', () => {
+  it('lets the others drop what they can still read, and what they keep of it', async () => {
+    const medium = newSchema();
+    const [here, there] = [await nodeOn(medium), await nodeOn(medium)];
+    try {
+      await here.publish(Registered, ada);
+      await Promise.all([here.settled(), there.settled()]);
+      const read = async () => (await there.events.readStream('customer-1')).events.map(({ data }) => data);
+      expect(await read()).toEqual([ada]);
+      expect(await there.views.get(rows, 'customer-1')).toEqual({ email: 'ada@x.org', times: 1 });
+      const told = there.events.subscribe({ types: ['thereupon.subject.forgotten'] }).next();
+      expect(await here.forget('customer-1')).toEqual({ keys: 1 });
+      expect((await told).value?.data).toEqual({ subject: 'customer-1', keys: 1 });
+      expect(await read()).toMatchObject([{ email: '[erased]', address: { street: '[erased]', city: 'London' } }]);
+      expect(await there.views.get(rows, 'customer-1')).toEqual({ email: '[erased]', times: 1 });
+      await there.publish(Registered, { ...ada, email: 'new@x.org' });
+      await Promise.all([here.settled(), there.settled()]);
+      expect((await here.events.readStream('customer-1')).events.at(-1)?.data).toMatchObject({ email: 'new@x.org' });
+    } finally {
+      await here.close();
+      await there.close();
+      await medium.dispose?.();
+    }
+  });
+});
