@@ -18,6 +18,7 @@ export interface ConsumerJson {
   readonly state: 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
   readonly reason?: string;
   readonly live: boolean;
+  readonly inline?: 'in-force' | 'catching-up';
   readonly position: number;
   readonly lag: { readonly events: number; readonly seconds: number };
   readonly inFlight: number;
@@ -37,6 +38,12 @@ export interface ConsumerJson {
     };
   };
 }
+
+const INLINE_WORDS = {
+  no: undefined,
+  'in-force': 'changed where events are recorded',
+  'catching-up': 'follow events at the moment',
+} as const;
 
 interface ReplayOptions extends AccessOptions {
   readonly from: string;
@@ -259,6 +266,7 @@ async function show(
           `${consumer.state}${consumer.live && consumer.lag.events === 0 ? ', at the head of the log' : ''}`,
           inkOf(consumer.state),
         ],
+        ['rows', INLINE_WORDS[consumer.inline ?? 'no']],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer)],
