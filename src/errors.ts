@@ -452,10 +452,11 @@ export class StoreReadOnly extends ThereuponError {
 export class CapabilityMissing extends ThereuponError {
   readonly capability: string;
 
-  constructor(feature: string, capability: string, backend: string) {
+  /** `instead`: what to do. */
+  constructor(feature: string, capability: string, backend: string, instead?: string) {
     super(
       { code: 'capability-missing', retry: 'never', fault: 'caller' },
-      `${feature} needs the capability ${capability}, which the backend ${backend} does not have`,
+      `${feature} needs the capability ${capability}, which the backend ${backend} does not have${instead === undefined ? '' : `; ${instead}`}`,
     );
     this.capability = capability;
   }

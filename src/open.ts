@@ -12,7 +12,7 @@ import type { Reaction } from './consumer/reaction.ts';
 import { Explanations } from './explain/explanations.ts';
 import { Integrity } from './integrity/integrity.ts';
 import { withUpstreams } from './consumer/told-time.ts';
-import { Closed, InvalidInput, StoreReadOnly } from './errors.ts';
+import { CapabilityMissing, Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
 import type { EventDefinition, InputOf } from './event/define-event.ts';
 import { START } from './event/position.ts';
@@ -233,6 +233,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const store = upcastStore(opened, types);
     let system: System<Events> | undefined;
     try {
+      assertCapable(reactions, store);
       await assertFits(options, registry, store, environment);
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       if (options.tamperEvidence === true && !store.readOnly) await beginChain(stored, environment);
@@ -529,6 +530,14 @@ async function beginChain({ chain, log, location }: Store, environment: Environm
       { store: location, position: found },
       'a hash chain begins over a log that holds events already; what they were before, it does not know',
     );
+}
+
+/** Errors: CapabilityMissing names what the program needs and the store cannot do (G13). */
+function assertCapable(reactions: readonly Reaction[], { backend, capabilities }: Store): void {
+  const inline = reactions.find((reaction) => reaction.inline !== undefined);
+  if (inline === undefined || capabilities.inlineProjections) return;
+  const instead = "define it with mode: 'async', and read one's own write with ?after-position=";
+  throw new CapabilityMissing(`inline projection ${inline.name}`, 'inlineProjections', backend, instead);
 }
 
 /** Errors: InvalidDefinition when the program cannot read what the store remembers, or, where it says so, may not. */

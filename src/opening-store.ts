@@ -44,6 +44,7 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     deliveries: store.deliveries,
     rows: store.rows,
     unitOfWork: store.unitOfWork,
+    inlineRows: store.inlineRows,
     image: store.image,
     cluster:
       cluster &&

@@ -3,6 +3,7 @@ import type { LogChain } from './channel/log-chain.ts';
 import type { CheckpointStore } from './consumer/checkpoint-store.ts';
 import type { Cluster } from './consumer/cluster.ts';
 import type { DeliveryStore } from './consumer/delivery-store.ts';
+import type { InlineRows } from './consumer/inline-rows.ts';
 import type { RowStore } from './consumer/row-store.ts';
 import type { UnitOfWork } from './consumer/unit-of-work.ts';
 import type { Outbox } from './producer/outbox.ts';
@@ -18,6 +19,8 @@ export interface Capabilities {
   readonly atomicUnits: boolean;
   /** Other processes can read the store while this one writes. */
   readonly sharedReading: boolean;
+  /** Rows can be changed in the transaction that records an event. */
+  readonly inlineProjections: boolean;
 }
 
 /** Who writes to a store. */
@@ -75,6 +78,8 @@ export interface Store {
   readonly deliveries: DeliveryStore;
   readonly rows: RowStore;
   readonly unitOfWork: UnitOfWork;
+  /** Undefined where rows follow events afterwards only. */
+  readonly inlineRows: InlineRows | undefined;
   /** All of it, for another store. */
   readonly image: StoreImage;
   /** Where several processes write and share the work; undefined: one process alone does. */

@@ -1,5 +1,6 @@
 import type { AppendRequest, EventLog } from './channel/event-log.ts';
 import type { Cluster } from './consumer/cluster.ts';
+import type { InlineProjection, InlineRows } from './consumer/inline-rows.ts';
 import type { RecordedEvent } from './event/event.ts';
 import { upcastEvent, whyUnreadable } from './event/upcast-event.ts';
 import type { UpcastingTypes } from './event/upcast-event.ts';
@@ -39,6 +40,7 @@ export function upcastStore(store: Store, types: UpcastingTypes): Store {
     deliveries: store.deliveries,
     rows: store.rows,
     unitOfWork: store.unitOfWork,
+    inlineRows: store.inlineRows && upcastRows(store.inlineRows, one),
     image: store.image,
     cluster:
       cluster &&
@@ -51,6 +53,26 @@ export function upcastStore(store: Store, types: UpcastingTypes): Store {
     announce: (url) => store.announce(url),
     report: (thorough) => store.report(thorough),
     close: () => store.close(),
+  };
+}
+
+/** Projections are given events as they are read. */
+function upcastRows(inlineRows: InlineRows, one: (event: RecordedEvent) => RecordedEvent): InlineRows {
+  return {
+    begin: (projection) =>
+      inlineRows.begin(
+        withMethods<InlineProjection>(projection, {
+          project: (events, look) =>
+            projection.project(events.map(one), {
+              row: (namespace, key) => look.row(namespace, key),
+              find(source, id) {
+                const event = look.find(source, id);
+                return event && one(event);
+              },
+            }),
+        }),
+      ),
+    end: (consumer) => inlineRows.end(consumer),
   };
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { executeCommands, loadStates, stateAsOf } from './decide.ts';
 import { matchFilters } from './filter.ts';
 import { fileLimits, isPostgres, postgresLimits } from './limits.ts';
+import { projectInline } from './inline.ts';
 import { hashChain } from './integrity.ts';
 import type { Limits } from './limits.ts';
 import { growth, idle, soak } from './long.ts';
@@ -47,6 +48,7 @@ const WORKLOADS: readonly Workload[] = [
   openTimers,
   executeCommands,
   loadStates,
+  projectInline,
   rebuildView,
   stateAsOf,
   hashChain,

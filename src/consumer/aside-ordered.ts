@@ -83,6 +83,11 @@ export class OrderedAside implements Aside {
     return this.#working > 0 || this.#due.size > 0 || this.#held.scheduled;
   }
 
+  /** No key is set aside. */
+  get holdsNone(): boolean {
+    return this.#held.size === 0;
+  }
+
   get full(): string | undefined {
     if (this.#held.size < MAX_HELD_KEYS) return undefined;
     return `${this.#held.size} keys are set aside; mend what they fail of and retry their dead letters, or discard them`;

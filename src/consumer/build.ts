@@ -30,6 +30,8 @@ export function buildOf(reaction: Reaction): Reaction {
     ...reaction,
     name,
     isBuild: true,
+    // Until it has taken the other's place.
+    inline: undefined,
     state: state && { ...state, namespace: namespaceOf('view', name) },
   };
 }

@@ -19,6 +19,7 @@ import type { Refusal } from './committer.ts';
 import type { Delivery, DeliveryStore, FailedPart } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
+import type { InlineRows } from './inline-rows.ts';
 import { isDue, KeyQueues } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
@@ -43,6 +44,8 @@ export interface ConsumerStores {
   readonly deliveries: DeliveryStore;
   readonly rows: RowStore;
   readonly unitOfWork: UnitOfWork;
+  /** Undefined: rows follow events afterwards only. */
+  readonly inlineRows: InlineRows | undefined;
   /** Where several nodes share the work; undefined: this process alone runs the consumers of the store. */
   readonly cluster: Cluster | undefined;
 }
@@ -77,6 +80,8 @@ export interface ConsumerLoopOptions {
   failed(error: unknown, position: Position | undefined): void;
   /** Something was committed that was not there before. */
   progressed(): void;
+  /** A key was let go that was set aside. */
+  released(): void;
   /** The store does not take commits, or does not let the log be read, at present; undefined: it does again. */
   outage(of: Outage, error: unknown): void;
 }
@@ -246,6 +251,11 @@ export class ConsumerLoop {
   /** Something goes on when time passes: an attempt, a claim or a lease under way, a retry, a delay. */
   get timed(): boolean {
     return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed || this.#time?.timed === true;
+  }
+
+  /** At the head of the log, with nothing set aside. */
+  get undisturbed(): boolean {
+    return !this.#stopped && this.live && this.#ordered?.holdsNone === true;
   }
 
   /** Idle, and everything is committed. */
@@ -514,7 +524,10 @@ export class ConsumerLoop {
       keyOf: (event) => keyFor(this.#options.setting.reaction, event),
       isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
-      released: (key) => this.#time?.due.released(key),
+      released: (key) => {
+        this.#time?.due.released(key);
+        this.#options.released();
+      },
       isOfTime: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
       mayBeTakenBack: (event) => mayBeTakenBack(setting.reaction, event),
       putBack: (key) => this.#time?.due.putBack(key),

@@ -1,28 +1,24 @@
-import type { Feed } from '../channel/feed.ts';
 import { Closed, NotFound, WrongState } from '../errors.ts';
-import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { Turns } from '../system/turns.ts';
-import { adapt, awaitsBuild, formOf, isSameForm } from './adapt.ts';
-import type { AttemptSetting } from './attempt.ts';
+import { adapt, awaitsBuild } from './adapt.ts';
 import type { ConsumerRecord, RecordChange } from './checkpoint-store.ts';
 import type { Claim, Claims, ReceiveOptions } from './claims.ts';
 import type { Refusal } from './committer.ts';
 import { ConsumerLoop } from './consumer-loop.ts';
-import type { Delivery } from './delivery-store.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerOptions } from './consumer-options.ts';
+import { InlineTurns } from './inline-turns.ts';
 import { newFigures } from './figures.ts';
 import type { Hold } from './hold.ts';
 import { wholeGroup } from './lanes.ts';
 import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
-import type { Membership } from './membership.ts';
 import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
-import { knownRecord } from './known-record.ts';
+import { isCurrent, knownRecord } from './known-record.ts';
 import { refusalError } from './refusal-error.ts';
 import { assertReached, placeOf } from './replay.ts';
 import { replayChange } from './replay-change.ts';
@@ -30,22 +26,6 @@ import { standing } from './standing.ts';
 import type { ReplayFrom } from './replay.ts';
 import { reportSteering } from './report-steering.ts';
 import type { ConsumerStatus } from './status.ts';
-import type { TimeWishes } from './time-wishes.ts';
-
-export interface ConsumerOptions {
-  readonly setting: AttemptSetting;
-  readonly stores: ConsumerStores;
-  /** Where several nodes share the work: what this one has of it. */
-  readonly lanes: Membership | undefined;
-  readonly feed: Feed;
-  /** Loops of all consumers begin in turns. */
-  readonly beginnings: Turns;
-  readonly wishes: TimeWishes;
-  /** Its loop has reached the head of the log. */
-  caughtUp?(): void;
-  /** An event is a dead letter from now on. */
-  parked?(delivery: Delivery, event: RecordedEvent): void;
-}
 
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
 
@@ -57,7 +37,9 @@ const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jit
  * Invariants
  * 1. At most one loop runs. Pause, resume, replay and stop are carried out one after another.
  * 2. Where nodes share the work, a loop runs for the lanes that this node holds, and ends when they change hands.
- * 3. A commit that the log refused, or that the store cannot take, restarts the loop from its checkpoint, as after a crash. Then every event is
+ * 3. Of a projection that is inline no loop runs while the store changes its rows: a loop begins after the store has let go of it, and ends, with
+ *    everything committed, before the store takes it. The store takes it only where it is at the head, or near, with nothing set aside.
+ * 4. A commit that the log refused, or that the store cannot take, restarts the loop from its checkpoint, as after a crash. Then every event is
  *    committed by itself until the one at fault is found, which fails with the reason (G7). Without progress it restarts after a while that grows.
  */
 export class Consumer {
@@ -70,6 +52,7 @@ export class Consumer {
   /** Whether reactions run in this process; where they do not, steering changes what the next one that runs them finds. */
   #runs = false;
   #loop: ConsumerLoop | undefined;
+  readonly #inline: InlineTurns;
   readonly #outages: Outages;
   /** How often the loop began anew since it last committed something. */
   #beginnings = 0;
@@ -88,6 +71,17 @@ export class Consumer {
     this.#options = options;
     this.reaction = options.setting.reaction;
     this.#outages = new Outages(options.setting, options.stores.log);
+    this.#inline = new InlineTurns({
+      ...options,
+      figures: this.#figures,
+      goOn: () => this.lookAgain(),
+      goOver: (loop) =>
+        this.exclusive(async () => {
+          if (this.#loop !== loop || !loop.undisturbed || this.#closed) return;
+          await this.#stopLoop(this.#over.promise);
+          await this.#goOn();
+        }),
+    });
   }
 
   get name(): string {
@@ -151,7 +145,7 @@ export class Consumer {
 
   /** One loop is over, and the next has not begun. */
   get #isBetween(): boolean {
-    return this.#beginsAnew || this.#awaitsLanes;
+    return this.#beginsAnew || this.#awaitsLanes || this.#inline.isGoingOver;
   }
 
   /** Rises with every event that is settled. */
@@ -262,8 +256,14 @@ export class Consumer {
   /** Whether it is to handle events may have changed. */
   lookAgain(): Promise<void> {
     return this.exclusive(async () => {
-      if (this.#loop === undefined && this.#runs && !this.#beginsAnew && !this.#closed) await this.#goOn();
+      if (this.#isIn || !this.#runs || this.#beginsAnew || this.#closed) return;
+      await this.#goOn();
     });
+  }
+
+  /** Something handles its events here. */
+  get #isIn(): boolean {
+    return this.#loop !== undefined || this.#inline.place !== undefined;
   }
 
   async #heldGroups(): Promise<readonly LaneGroup[]> {
@@ -295,7 +295,7 @@ export class Consumer {
 
   /** How far it is on all its lanes, as far as is known here. */
   get place(): Position {
-    const loop = this.#handlesAll ? this.#loop : undefined;
+    const loop = this.#handlesAll ? (this.#inline.place ?? this.#loop) : undefined;
     return loop?.low ?? this.#record?.checkpoint.low ?? START;
   }
 
@@ -351,7 +351,9 @@ export class Consumer {
     this.#closed = true;
     this.#bound?.reached.reject(new Closed(`consumer ${this.name}`));
     void deadline.then(this.#over.resolve);
-    return this.exclusive(() => this.#stopLoop(deadline));
+    // Where the store changes its rows, it does until it is closed: what is still recorded is theirs too.
+    this.#inline.close();
+    return this.exclusive(() => (this.#inline.place === undefined ? this.#stopLoop(deadline) : Promise.resolve()));
   }
 
   /** `elsewhere`: other nodes handle its events too, or alone; `groups`: how far all of them are, where the store knows of lanes. */
@@ -366,7 +368,8 @@ export class Consumer {
     const record = known ?? (await this.#options.stores.checkpoints.load(this.name));
     return standing(this.reaction, this.#options.stores.log, {
       loop,
-      isToRun: loop !== undefined || this.#beginsAnew,
+      inline: this.#inline.place,
+      isToRun: this.#isIn || this.#beginsAnew || this.#inline.isGoingOver,
       handlesAll: this.#handlesAll,
       record,
       elsewhere,
@@ -456,7 +459,8 @@ export class Consumer {
     this.#record = record;
     setting.leftOut?.begins(record.form);
     setting.ownFacts.begins(record.form);
-    if (record.paused !== undefined || awaitsBuild(record, this.reaction) || !this.#isCurrent(record)) return;
+    if (record.paused !== undefined || awaitsBuild(record, this.reaction) || !isCurrent(record, this.#options)) return;
+    if (await this.#inline.begin(record.form)) return;
     const { lanes } = this.#options;
     lanes?.takePart(this.name);
     const lease = await lanes?.take(this.name);
@@ -480,7 +484,11 @@ export class Consumer {
       looksFor: record.form.looksFor,
       token,
       upTo: bound?.place ?? record.form.build?.trial?.upTo,
-      caughtUp: () => (bound === undefined ? this.#options.caughtUp?.() : bound.reached.resolve()),
+      caughtUp: () => {
+        if (bound !== undefined) bound.reached.resolve();
+        else this.#options.caughtUp?.();
+        this.#inline.look(loop);
+      },
       parked: (delivery, event) => this.#options.parked?.(delivery, event),
       figures: this.#figures,
       wishes: this.#options.wishes,
@@ -488,7 +496,11 @@ export class Consumer {
       carefulUpTo: this.#carefulUpTo,
       refused: (refusal) => this.#refused(loop, refusal),
       failed: (error, position) => this.#failed(loop, error, position),
-      progressed: () => (this.#beginnings = 0),
+      progressed: () => {
+        this.#beginnings = 0;
+        this.#inline.look(loop);
+      },
+      released: () => this.#inline.look(loop),
       outage: (of, error) => this.#outages.changed(of, error),
     });
     return loop;
@@ -507,19 +519,8 @@ export class Consumer {
     }
   }
 
-  /** Where nodes share the work, the definition of the one that was started last counts. */
-  #isCurrent(record: ConsumerRecord): boolean {
-    const { lanes, setting } = this.#options;
-    if (lanes === undefined || isSameForm(record.form, formOf(this.reaction))) return true;
-    setting.logger.warn(
-      { consumer: this.name, here: formOf(this.reaction), there: record.form },
-      'another program brought the consumer into another form; this one handles its events no longer',
-    );
-    lanes.withdraw(this.name);
-    return false;
-  }
-
   async #stopLoop(deadline: Promise<void>, receivers: 'lose' | 'finish' = 'lose'): Promise<void> {
+    await this.#inline.end();
     const loop = this.#loop;
     await loop?.stop(deadline, receivers);
     if (this.#loop === loop) this.#loop = undefined;
@@ -576,7 +577,7 @@ export class Consumer {
     this.#beginsAnew = true;
     const begin = async () => {
       this.#beginsAnew = false;
-      if (this.#closed || this.#loop !== over || this.#record?.paused !== undefined) {
+      if (this.#closed || this.#loop !== over || this.isPaused || this.#inline.place !== undefined) {
         // What this node is to have of it may have changed meanwhile.
         this.#options.lanes?.look();
         return;

@@ -15,7 +15,7 @@ import type { ReceiveOptions, Claim } from './claims.ts';
 import { isBuildName } from './build.ts';
 import { Builds } from './builds.ts';
 import { Consumer } from './consumer.ts';
-import type { ConsumerOptions } from './consumer.ts';
+import type { ConsumerOptions } from './consumer-options.ts';
 import type { ConsumerStatus, HeldKey } from './status.ts';
 import { reportRemoval } from './removals.ts';
 import { rememberedStatus } from './status.ts';

@@ -1,8 +1,9 @@
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
-import { formOf } from './adapt.ts';
+import { formOf, isSameForm } from './adapt.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerOptions } from './consumer-options.ts';
 import type { Reaction } from './reaction.ts';
 import { wasRemoved } from './removals.ts';
 import { placeOf } from './replay.ts';
@@ -27,4 +28,18 @@ export async function knownRecord(reaction: Reaction, stores: ConsumerStores, no
 async function startPlace({ start }: Reaction, { log }: ConsumerStores): Promise<Position> {
   if (start === 'beginning') return START;
   return start === 'end' ? log.head() : placeOf(start, log);
+}
+
+/** Where nodes share the work, the definition of the one that was started last counts. */
+export function isCurrent(
+  record: ConsumerRecord,
+  { lanes, setting: { reaction, logger } }: Pick<ConsumerOptions, 'lanes' | 'setting'>,
+): boolean {
+  if (lanes === undefined || isSameForm(record.form, formOf(reaction))) return true;
+  logger.warn(
+    { consumer: reaction.name, here: formOf(reaction), there: record.form },
+    'another program brought the consumer into another form; this one handles its events no longer',
+  );
+  lanes.withdraw(reaction.name);
+  return false;
 }

@@ -5,6 +5,7 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { ConsumerForm, MissedEvents } from './checkpoint-store.ts';
+import type { InlineLook } from './inline-rows.ts';
 import { isMissed } from './missed-events.ts';
 import { namespaceOf } from './reaction.ts';
 import type { Handling, Reaction } from './reaction.ts';
@@ -16,6 +17,29 @@ const PAGE = 500;
 /** The row that says of an event that a consumer never handled it. */
 export function leftOutRow(consumer: string, { source, id }: Pick<RecordedEvent, 'id' | 'source'>): RowWrite {
   return { namespace: namespaceOf('out', consumer), key: keyOf(source, id), value: true, indexes: {} };
+}
+
+/** Takes that row away. */
+export function notLeftOutRow(consumer: string, event: Pick<RecordedEvent, 'id' | 'source'>): RowWrite {
+  return { ...leftOutRow(consumer, event), value: undefined };
+}
+
+/** As `LeftOut.has`, in the middle of a write. */
+export function isLeftOutOf(
+  consumer: string,
+  { began = START, missed = [] }: Pick<ConsumerForm, 'began' | 'missed'>,
+  { source, id }: Pick<RecordedEvent, 'id' | 'source'>,
+  look: InlineLook,
+): boolean {
+  if (look.row(namespaceOf('out', consumer), keyOf(source, id)) !== undefined) return true;
+  if (began === START && missed.length === 0) return false;
+  const event = look.find(source, id);
+  return event !== undefined && isFromBefore(event, began, missed);
+}
+
+/** Whether it was recorded before the consumer began, or when it did not take its type. */
+function isFromBefore(event: RecordedEvent, began: Position, missed: readonly MissedEvents[]): boolean {
+  return event.position <= began || isMissed(missed, event);
 }
 
 function keyOf(source: string, id: string): string {
@@ -84,7 +108,7 @@ export class LeftOut {
     const key = keyOf(source, id);
     if (!this.#known.delete(key)) return undefined;
     this.#handled.add(key);
-    return { namespace: namespaceOf('out', this.#reaction.name), key, value: undefined, indexes: {} };
+    return notLeftOutRow(this.#reaction.name, { source, id });
   }
 
   /** What is to be written of an event that is settled without having been handled; undefined: nobody takes such a one back. */
@@ -110,7 +134,7 @@ export class LeftOut {
       return true;
     if (this.#began === START && this.#missed.length === 0) return false;
     const event = await this.#stores.log.find(source, id);
-    return event !== undefined && (event.position <= this.#began || isMissed(this.#missed, event));
+    return event !== undefined && isFromBefore(event, this.#began, this.#missed);
   }
 }
 

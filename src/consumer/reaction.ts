@@ -219,6 +219,16 @@ export interface KeyedState {
   indexes(value: JsonValue): Readonly<Record<string, IndexValue>>;
 }
 
+/** How the rows of a projection follow from events, where they are changed as the events are recorded. */
+export interface InlineReaction {
+  /** Types of events that take others back. */
+  readonly retracts: ReadonlySet<string>;
+  /** Undefined: it belongs to no row. */
+  keyOf(event: RecordedEvent): unknown;
+  /** As `handle` does, of a frozen row; undefined: there is none. */
+  evolve(row: JsonValue | undefined, event: RecordedEvent): JsonValue | undefined;
+}
+
 /**
  * What the delivery engine runs. Consumers, projections and automations are all turned into this, and so have the same
  * guarantees, figures, dead letters, pause and replay.
@@ -251,6 +261,8 @@ export interface Reaction {
   /** Of one attempt; undefined: none. */
   readonly timeoutMs: number | undefined;
   readonly state: KeyedState | undefined;
+  /** Its rows are changed where events are recorded, while nothing stands against it. Default: the engine changes them afterwards. */
+  readonly inline?: InlineReaction | undefined;
   /** Undefined: it goes by the order of the log alone. Otherwise it is ordered and has state. */
   readonly time?: ReactionTime | undefined;
   readonly keyOf: (event: RecordedEvent) => string;

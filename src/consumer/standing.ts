@@ -1,5 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import { START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { awaitsBuild, versionOf } from './adapt.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerLoop } from './consumer-loop.ts';
@@ -15,6 +16,8 @@ import type { ConsumerState, ConsumerStatus } from './status.ts';
 export interface Known {
   /** What handles its events here. */
   readonly loop: ConsumerLoop | undefined;
+  /** The store does, where they are recorded. */
+  readonly inline: { readonly low: Position } | undefined;
   /** It does, or begins to as soon as the store lets it. */
   readonly isToRun: boolean;
   /** No other node handles any of its events. */
@@ -37,10 +40,10 @@ export async function standing(
   log: Pick<EventLog, 'count' | 'head' | 'read'>,
   known: Known,
 ): Promise<ConsumerStatus> {
-  const { loop, handlesAll, nowMs } = known;
+  const { loop, inline, nowMs } = known;
   const stand = await standOf(reaction, log, {
     ...placeOf(reaction, known),
-    live: handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined,
+    live: liveOf(known),
     nowMs,
   });
   return {
@@ -49,7 +52,8 @@ export async function standing(
     mode: reaction.mode,
     summary: reaction.summary,
     ...stateOf(reaction, known),
-    live: loop?.live ?? false,
+    live: inline !== undefined || (loop?.live ?? false),
+    inline: reaction.inline === undefined ? undefined : inline === undefined ? 'catching-up' : 'in-force',
     ...stand,
     inFlight: loop?.inFlight ?? 0,
     buffered: loop?.buffered ?? 0,
@@ -58,6 +62,12 @@ export async function standing(
     time: loop?.timeStatus,
     build: undefined,
   };
+}
+
+/** At the head of the log, and how much waits there. */
+function liveOf({ loop, inline, handlesAll }: Known): { readonly buffered: number } | undefined {
+  if (inline !== undefined) return { buffered: 0 };
+  return handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined;
 }
 
 function stateOf(
@@ -76,8 +86,9 @@ function stateOf(
 /** How far the consumer is, on all nodes. What this one has settled may be further than the store knows; what others have is not. */
 function placeOf(
   reaction: Reaction,
-  { loop, record, handlesAll, groups }: Known,
+  { loop, inline, record, handlesAll, groups }: Known,
 ): Pick<Parameters<typeof standOf>[2], 'isSettled' | 'low'> {
+  if (inline !== undefined) return { low: inline.low, isSettled: undefined };
   if (loop !== undefined && handlesAll) return { low: loop.low, isSettled: undefined };
   const low = commonCheckpoint(groups ?? [])?.low ?? record?.checkpoint.low ?? START;
   if (groups === undefined) return { low, isSettled: undefined };

@@ -23,6 +23,11 @@ export interface ConsumerStatus {
   readonly reason: string | undefined;
   /** At the head of the log. */
   readonly live: boolean;
+  /**
+   * Of a projection that is inline: whether its rows are changed where events are recorded, or follow them until it has caught up and nothing of
+   * it is set aside. Undefined: it is none.
+   */
+  readonly inline: 'in-force' | 'catching-up' | undefined;
   /** Everything up to here is settled. */
   readonly position: Position;
   readonly lag: { readonly events: number; readonly seconds: number };
@@ -115,6 +120,7 @@ export async function rememberedStatus(
     summary: undefined,
     ...rememberedState(paused?.reason, now.isHeld),
     live: false,
+    inline: undefined,
     ...(await standOf({ selection }, log, { ...now, low: checkpoint.low, isSettled: undefined, live: undefined })),
     inFlight: 0,
     buffered: 0,

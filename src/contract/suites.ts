@@ -4,6 +4,7 @@ import { clusterSuite } from './cluster.ts';
 import type { ContractSuite } from './contract-case.ts';
 import { deliveryStoreSuite } from './delivery-store.ts';
 import { eventLogSuite } from './event-log.ts';
+import { inlineRowsSuite } from './inline-rows.ts';
 import { logChainSuite } from './log-chain.ts';
 import { rowStoreSuite } from './row-store.ts';
 import { schemaStoreSuite } from './schema-store.ts';
@@ -28,6 +29,7 @@ export const contractSuites: readonly PortSuite[] = [
   { port: 'delivery-store', suite: deliveryStoreSuite },
   { port: 'row-store', suite: rowStoreSuite },
   { port: 'unit-of-work', suite: unitOfWorkSuite },
+  { port: 'inline-rows', suite: inlineRowsSuite, isFilledBy: ({ inlineRows }) => inlineRows !== undefined },
   { port: 'cluster', suite: clusterSuite, isFilledBy: ({ cluster }) => cluster !== undefined },
   { port: 'store-image', suite: storeImageSuite },
   { port: 'store', suite: storeSuite },

@@ -48,6 +48,11 @@ export interface ProjectionOptions<Definitions extends readonly EventDefinition[
   readonly indexes?: Readonly<Record<string, (row: NoInfer<RowShape>) => IndexValue>>;
   readonly retry?: RetryOptions;
   /**
+   * `'inline'`: rows are changed in the transaction that records an event, so that whoever sees the event, or is told that it is recorded, finds
+   * them changed. `'async'` (the default): soon after. docs/guides/projections.md says what either costs.
+   */
+  readonly mode?: 'inline' | 'async';
+  /**
    * A whole number from 1, which only rises. Default: 1. Where a store has the rows of a lower one, they serve as they are while those of this
    * one are built beside them, and are switched for them in one step; docs/guides/rebuilding.md.
    */
@@ -64,6 +69,7 @@ export interface ProjectionDefinition<RowShape = unknown> {
   readonly name: string;
   readonly on: readonly EventDefinition[];
   readonly indexes: readonly string[];
+  readonly mode: 'inline' | 'async';
   readonly version: number;
   /** Where its rows are kept. */
   readonly namespace: string;
@@ -79,7 +85,9 @@ export interface ProjectionDefinition<RowShape = unknown> {
 /** A purely computed row that throws will throw again; two more attempts are for code that reads the environment. */
 const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
 
-const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry version onBuildFailure personal'.split(' ');
+const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry mode version onBuildFailure personal'.split(
+  ' ',
+);
 
 /** Errors: InvalidDefinition; InvalidPattern names the place in `where`. */
 export function defineProjection<const Definitions extends readonly EventDefinition[], RowShape>(
@@ -108,15 +116,15 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   const initial = options.initial as () => JsonValue;
   const indexes = Object.entries(options.indexes ?? {}) as [string, (row: unknown) => IndexValue][];
   const personal = personalState(name, options.personal);
-  const evolved = (attempt: Handling): void => {
-    const step = evolve.get(attempt.event.type);
-    const next = step?.(attempt.state === undefined ? initial() : attempt.state, attempt.event) as
-      | JsonValue
-      | undefined;
-    if (next === undefined && attempt.state === undefined) return;
+  const nextRow = (row: JsonValue | undefined, event: RecordedEvent): JsonValue | undefined => {
+    const next = evolve.get(event.type)?.(row === undefined ? initial() : row, event) as JsonValue | undefined;
     // Derived here too, so that an index function that throws fails this event and not the commit of many.
     if (next !== undefined) indexValues(indexes, next);
-    attempt.setState(next);
+    return next;
+  };
+  const evolved = (attempt: Handling): void => {
+    const next = nextRow(attempt.state, attempt.event);
+    if (next !== undefined || attempt.state !== undefined) attempt.setState(next);
   };
   const common = reactionOf<readonly EventDefinition[]>(
     {
@@ -129,6 +137,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     'projection',
   );
   const version = versionOf(name, options.version);
+  const mode = modeOf(name, options.mode);
   const reaction: Reaction = {
     ...common,
     version,
@@ -146,6 +155,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       indexNames: indexes.map(([index]) => index),
       indexes: (row) => indexValues(indexes, row),
     },
+    ...(mode === 'inline' ? { inline: { retracts: retracted, keyOf, evolve: nextRow } } : {}),
     keyedBy: keyedBy(keyOfEvent),
     keyOf: (event) => keyOf(event) ?? NO_ROW,
     priorityOf: undefined,
@@ -160,6 +170,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     name: options.name,
     on: [...definitions, ...retractions.map(([definition]) => definition)],
     indexes: indexes.map(([index]) => index),
+    mode,
     version,
     namespace,
     reaction,
@@ -174,6 +185,11 @@ export function defineProjection<const Definitions extends readonly EventDefinit
 function versionOf(name: string, version: unknown = 1): number {
   if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 1) return version;
   throw new InvalidDefinition(name, `version must be a whole number from 1, found ${describeValue(version)}`);
+}
+
+function modeOf(name: string, given: unknown = 'async'): 'inline' | 'async' {
+  if (given === 'inline' || given === 'async') return given;
+  throw new InvalidDefinition(name, `mode must be 'inline' or 'async', found ${describeValue(given)}`);
 }
 
 function onBuildFailureOf(name: string, given: unknown = 'park'): 'park' | 'fail' {

@@ -367,6 +367,10 @@ const consumer = named(
       ),
     reason: z.string().optional(),
     live: z.boolean().describe('At the head of the log.'),
+    inline: z
+      .enum(['in-force', 'catching-up'])
+      .optional()
+      .describe('Of an inline projection: whether its rows are changed where events are recorded at the moment.'),
     position,
     lag: z.strictObject({ events: count, seconds: z.number().min(0) }),
     inFlight: count,

@@ -1,7 +1,16 @@
 import type { Store, StoreFactory } from '../store.ts';
 
 /** The ports of a store that do input and output. */
-export type PortName = 'log' | 'schemas' | 'checkpoints' | 'deliveries' | 'rows' | 'unitOfWork' | 'cluster' | 'outbox';
+export type PortName =
+  | 'log'
+  | 'schemas'
+  | 'checkpoints'
+  | 'deliveries'
+  | 'rows'
+  | 'unitOfWork'
+  | 'inlineRows'
+  | 'cluster'
+  | 'outbox';
 
 /** One call of a port: what is called, with what, and how to let it happen. */
 export interface PortCall {
@@ -29,6 +38,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     deliveries: interceptedPort('deliveries', store.deliveries, intercept),
     rows: interceptedPort('rows', store.rows, intercept),
     unitOfWork: interceptedPort('unitOfWork', store.unitOfWork, intercept),
+    inlineRows: store.inlineRows === undefined ? undefined : interceptedPort('inlineRows', store.inlineRows, intercept),
     image: store.image,
     cluster: store.cluster === undefined ? undefined : interceptedPort('cluster', store.cluster, intercept),
     outbox: store.outbox === undefined ? undefined : interceptedPort('outbox', store.outbox, intercept),

@@ -90,6 +90,25 @@ export const balances = defineProjection({
   indexes: { balance: (row) => row.balance },
 });
 
+/** The same in the transaction that records each movement: whatever the log has, it has. */
+export const ledger = defineProjection({
+  name: 'ledger',
+  mode: 'inline',
+  key: (event) => String(event.data.account),
+  initial: () => ({ movements: 0, balance: 0, lastVersion: 0 }),
+  on: [
+    [
+      Moved,
+      (row, event) => {
+        if (event.version !== row.lastVersion + 1)
+          throw new TerminalError(`account ${event.data.account}: version ${event.version} after ${row.lastVersion}`);
+        return { movements: row.movements + 1, balance: row.balance + event.data.amount, lastVersion: event.version };
+      },
+    ],
+  ],
+  indexes: { balance: (row) => row.balance },
+});
+
 export const confirmations = defineProjection({
   name: 'confirmations',
   key: (event) => String(event.data.account),
@@ -287,6 +306,6 @@ export const definitions = {
   windows: [totals],
   automations: [note, confirm, ...orderly.automations],
   monitors: orderly.monitors,
-  projections: [balances, confirmations],
+  projections: [balances, ledger, confirmations],
   consumers: [inOrder, work, picky],
 } as const;

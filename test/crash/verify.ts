@@ -3,7 +3,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { AnySystem, RecordedEvent } from 'thereupon';
 import { verifyPurses } from './purses.ts';
 import { verifyOrderly } from './verify-orderly.ts';
-import { Confirmed, Moved, Noted, POISONED, Totalled, WINDOW, Worked, balances, confirmations } from './program.ts';
+import {
+  Confirmed,
+  Moved,
+  Noted,
+  POISONED,
+  Totalled,
+  WINDOW,
+  Worked,
+  balances,
+  confirmations,
+  ledger,
+} from './program.ts';
 
 type Account = { movements: number; balance: number; lastVersion: number };
 
@@ -250,13 +261,20 @@ async function verifyProjections(system: AnySystem, moved: readonly RecordedEven
       expected,
       `G6: the row of account ${account} is not the fold of the log`,
     );
+    assert.deepEqual(
+      { ...(await system.views.get(ledger, account)) },
+      expected,
+      `G6: the inline row of account ${account} is not the fold of the log`,
+    );
     assert.equal(
       (await system.views.get(confirmations, account))?.count,
       expected.movements * 2,
       `G6: confirmations of account ${account}`,
     );
   }
-  assert.equal(await system.views.count(balances), fold.size, 'G6: there are rows without events');
+  for (const view of [balances, ledger])
+    assert.equal(await system.views.count(view), fold.size, 'G6: there are rows without events');
+  assert.equal((await system.consumers.status(ledger.name)).inline, 'in-force', 'G6: the ledger is inline');
 }
 
 async function verifyDeadLetters(system: AnySystem, moved: readonly RecordedEvent[]): Promise<void> {

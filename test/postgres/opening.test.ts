@@ -4,6 +4,8 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { Proxy } from '../cluster/proxy.ts';
+import { defineEvent, defineProjection, open } from '../../src/index.ts';
+import { z } from 'zod';
 import { ownServer } from './own-server.ts';
 
 const PROGRAM = path.join(import.meta.dirname, '../sqlite/staying.ts');
@@ -38,4 +40,28 @@ test('a program whose commit is cut off while it opens its store asks what becam
   } finally {
     await proxy.close();
   }
+});
+
+test('refuses an inline projection by name, and says what to do instead (G13)', async () => {
+  const Counted = defineEvent({
+    type: 'test.item.counted',
+    schema: z.object({ n: z.number() }),
+    stream: () => 'item-1',
+  });
+  const sums = (mode: 'inline' | 'async') =>
+    defineProjection({
+      name: 'sums',
+      mode,
+      key: () => 'all',
+      initial: () => 0,
+      on: [[Counted, (sum, { data }) => sum + data.n]],
+    });
+  const store = `${server.url}?schema=${newSchema()}`;
+  await expect(open({ store, events: [Counted], projections: [sums('inline')] })).rejects.toThrow(
+    /^inline projection sums needs the capability inlineProjections, which the backend postgres does not have; .*'async'.*after-position/,
+  );
+  await using system = await open({ store, events: [Counted], projections: [sums('async')] });
+  await system.publish(Counted, { n: 3 });
+  await system.settled();
+  expect(await system.views.get<number>('sums', 'all')).toBe(3);
 });

@@ -21,7 +21,10 @@ async function onNumbers(
       limits,
       steps: {
         begin: record('begin'),
-        finish: record('finish'),
+        finish: () => {
+          steps.push('finish');
+          return true;
+        },
         committed: record('committed'),
         settled: () => undefined,
         rolledBack: record('rolledBack'),

@@ -20,11 +20,20 @@ import { categoryOf } from '../../event/stream-name.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { LogWatchers } from '../../channel/log-watchers.ts';
 import { AppendPlan } from './append-plan.ts';
+import type { MemoryInlineRows } from './inline-rows.ts';
 import type { LogContent, LogEntry } from './log-content.ts';
 import { removeEvents, streamContent, streamVersion } from './log-content.ts';
 import type { Session } from './session.ts';
 import { compareText } from './text-order.ts';
 import { trimLog } from './trim.ts';
+
+export interface EventLogParts {
+  readonly content: LogContent;
+  readonly clock: Clock;
+  readonly watchers: LogWatchers;
+  readonly session: Session;
+  readonly inlineRows: Pick<MemoryInlineRows, 'appended'>;
+}
 
 /** The log as a list. Every call does its whole work before it returns its promise, so that calls take effect in their order. */
 export class MemoryEventLog implements EventLog {
@@ -32,19 +41,24 @@ export class MemoryEventLog implements EventLog {
   readonly #clock: Clock;
   readonly #watchers: LogWatchers;
   readonly #session: Session;
+  readonly #inlineRows: Pick<MemoryInlineRows, 'appended'>;
 
-  constructor(content: LogContent, clock: Clock, watchers: LogWatchers, session: Session) {
+  constructor({ content, clock, watchers, session, inlineRows }: EventLogParts) {
     this.#content = content;
     this.#clock = clock;
     this.#watchers = watchers;
     this.#session = session;
+    this.#inlineRows = inlineRows;
   }
 
   async append(request: AppendRequest): Promise<AppendOutcome> {
     this.#session.assertOpen();
     const plan = new AppendPlan(this.#content, this.#clock.now());
     const outcome = plan.add(request);
-    if (outcome.ok) this.#watchers.appended(plan.write());
+    if (!outcome.ok) return outcome;
+    const events = plan.write();
+    this.#inlineRows.appended(events);
+    this.#watchers.appended(events);
     return outcome;
   }
 

@@ -8,6 +8,7 @@ import type { MemoryContent } from './content.ts';
 import { createContent } from './content.ts';
 import { MemoryDeliveryStore } from './delivery-store.ts';
 import { MemoryEventLog } from './event-log.ts';
+import { MemoryInlineRows } from './inline-rows.ts';
 import { MemoryLogChain } from './log-chain.ts';
 import { MemoryRowStore } from './row-store.ts';
 import { MemorySchemaStore } from './schema-store.ts';
@@ -17,7 +18,7 @@ import { MemoryUnitOfWork } from './unit-of-work.ts';
 
 const BACKEND = 'memory';
 const LOCATION = 'this process';
-const CAPABILITIES: Capabilities = { durable: false, atomicUnits: true, sharedReading: false };
+const CAPABILITIES: Capabilities = { durable: false, atomicUnits: true, sharedReading: false, inlineProjections: true };
 
 /**
  * A store in the memory of this process: for tests and for trying things out. The reference model that other backends are compared with.
@@ -62,12 +63,13 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
   const { clock, logger } = environment;
   const session = new Session(BACKEND);
   const watchers = new LogWatchers(logger);
+  const inlineRows = new MemoryInlineRows(content, clock, session);
   return {
     backend: BACKEND,
     location: LOCATION,
     readOnly: false,
     capabilities: CAPABILITIES,
-    log: new MemoryEventLog(content.log, clock, watchers, session),
+    log: new MemoryEventLog({ content: content.log, clock, watchers, session, inlineRows }),
     chain: new MemoryLogChain(content.log, session),
     schemas: new MemorySchemaStore(content.schemas, session),
     checkpoints: new MemoryCheckpointStore(content.consumers, content.deliveries, content.rows, session),
@@ -75,7 +77,8 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     rows: new MemoryRowStore(content.rows, session),
     cluster: undefined,
     outbox: undefined,
-    unitOfWork: new MemoryUnitOfWork(content, clock, watchers, session),
+    unitOfWork: new MemoryUnitOfWork({ content, clock, watchers, session, inlineRows }),
+    inlineRows,
     image: new MemoryStoreImage(content, watchers, session),
     // Every write is done when its call returns, so that none ever waits (G10).
     pressure: () => ({ waiting: 0, limit: 1 }),

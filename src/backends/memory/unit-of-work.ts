@@ -7,8 +7,17 @@ import type { Clock } from '../../system/clock.ts';
 import type { LogWatchers } from '../../channel/log-watchers.ts';
 import { AppendPlan } from './append-plan.ts';
 import type { MemoryContent } from './content.ts';
+import type { MemoryInlineRows } from './inline-rows.ts';
 import { prepareRow, writeRow } from './row-store.ts';
 import type { Session } from './session.ts';
+
+export interface UnitParts {
+  readonly content: MemoryContent;
+  readonly clock: Clock;
+  readonly watchers: LogWatchers;
+  readonly session: Session;
+  readonly inlineRows: Pick<MemoryInlineRows, 'appended'>;
+}
 
 /** Plans every append, and only when none is refused writes anything. */
 export class MemoryUnitOfWork implements UnitOfWork {
@@ -16,12 +25,14 @@ export class MemoryUnitOfWork implements UnitOfWork {
   readonly #clock: Clock;
   readonly #watchers: LogWatchers;
   readonly #session: Session;
+  readonly #inlineRows: Pick<MemoryInlineRows, 'appended'>;
 
-  constructor(content: MemoryContent, clock: Clock, watchers: LogWatchers, session: Session) {
+  constructor({ content, clock, watchers, session, inlineRows }: UnitParts) {
     this.#content = content;
     this.#clock = clock;
     this.#watchers = watchers;
     this.#session = session;
+    this.#inlineRows = inlineRows;
   }
 
   async commit(unit: Unit): Promise<UnitOutcome> {
@@ -41,6 +52,7 @@ export class MemoryUnitOfWork implements UnitOfWork {
     this.#replaceCheckpoint(unit.consumer, checkpoint);
     for (const row of rows) writeRow(this.#content.rows, row);
     this.#writeDeliveries(unit.consumer, deliveries);
+    this.#inlineRows.appended(events);
     this.#watchers.appended(events);
     return { ok: true, appends };
   }

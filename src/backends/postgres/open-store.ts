@@ -118,7 +118,8 @@ class PostgresStore implements Store {
   readonly backend = BACKEND;
   readonly location: string;
   readonly readOnly: boolean;
-  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true };
+  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true, inlineProjections: false };
+  readonly inlineRows = undefined;
   readonly log: PostgresEventLog;
   readonly chain: PostgresLogChain;
   readonly schemas: PostgresSchemaStore;

@@ -92,6 +92,16 @@ export class EventWriter {
     return this.#head;
   }
 
+  /** The last position that this flush has given. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** What this flush has appended, in log order, when somebody listens. */
+  get appended(): readonly RecordedEvent[] {
+    return this.#recorded;
+  }
+
   /** Starts a flush. `listened`: somebody wants the recorded events. */
   begin(nowMs: number, listened: boolean): void {
     if (this.#stale) this.#load();

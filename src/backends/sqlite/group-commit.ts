@@ -23,8 +23,8 @@ export interface Write {
 /** What else happens in and after every transaction. */
 export interface FlushSteps {
   begin(): void;
-  /** Everything is written; the transaction is about to be committed. */
-  finish(): void;
+  /** Everything is written; the transaction is about to be committed. False: it has to be done again. */
+  finish(): boolean;
   /** It is durable. Comes before the writes are settled. */
   committed(): void;
   /** All have been told. `bytes`: roughly how much was written. */
@@ -144,7 +144,7 @@ export class GroupCommit {
     }
   }
 
-  /** Applies the writes in one transaction. Adds those that cannot be written to `failures`; answers whether the others are. */
+  /** Applies the writes in one transaction. Adds those that cannot be written to `failures`; answers whether the others are; if not, they are to be attempted again. */
   #attempt(writes: readonly Write[], failures: Map<Write, unknown>): boolean {
     let applying: Write | undefined;
     try {
@@ -155,7 +155,10 @@ export class GroupCommit {
         this.#apply(write, failures);
       }
       applying = undefined;
-      this.#steps.finish();
+      if (!this.#steps.finish()) {
+        this.#rollBack();
+        return false;
+      }
       this.#database.commit();
     } catch (error) {
       this.#rollBack();

@@ -13,6 +13,7 @@ import { EventWriter } from './event-writer.ts';
 import type { WaitingLimits } from './group-commit.ts';
 import { GroupCommit, NoWrites, writeOnce } from './group-commit.ts';
 import { writeHolder } from './holder-lock.ts';
+import { SqliteInlineRows } from './inline-rows.ts';
 import { InternedNames } from './interned-names.ts';
 import { CommandTable } from './command-table.ts';
 import { ChainWriter, SqliteLogChain } from './log-chain.ts';
@@ -72,7 +73,7 @@ class SqliteStore implements Store {
   readonly backend = BACKEND;
   readonly location: string;
   readonly readOnly: boolean;
-  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true };
+  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true, inlineProjections: true };
   readonly log: SqliteEventLog;
   readonly chain: SqliteLogChain;
   readonly schemas: SqliteSchemaStore;
@@ -80,6 +81,7 @@ class SqliteStore implements Store {
   readonly deliveries: SqliteDeliveryStore;
   readonly rows: SqliteRowStore;
   readonly unitOfWork: SqliteUnitOfWork;
+  readonly inlineRows: SqliteInlineRows;
   readonly image: SqliteStoreImage;
   readonly cluster = undefined;
   readonly outbox = undefined;
@@ -127,6 +129,15 @@ class SqliteStore implements Store {
     const reader = new LogReader(database, this.#names);
     this.#chain = new ChainWriter(database);
     this.#writer = new EventWriter(database, this.#index, this.#names, reader, this.#chain);
+    this.inlineRows = new SqliteInlineRows({
+      database,
+      writes: () => this.#writes,
+      writer: this.#writer,
+      reader,
+      rows: () => this.rows,
+      checkpoints: () => this.checkpoints,
+      nowMs: () => clock.now(),
+    });
     this.#writes = this.#createWrites();
     const session = this.#session;
     const writes = this.#writes;
@@ -217,6 +228,7 @@ class SqliteStore implements Store {
         finish: () => {
           this.#writer.finish();
           this.#index.fold(this.#writer.count);
+          return this.inlineRows.finish();
         },
         committed: () => this.#tell(),
         settled: (bytes) => this.#wal.flushed(bytes),
@@ -229,7 +241,7 @@ class SqliteStore implements Store {
     // Once in a millisecond, for 2 µs.
     if (nowMs !== this.#checkedMs) this.#assertInPlace();
     this.#checkedMs = nowMs;
-    this.#writer.begin(nowMs, this.#watchers.any);
+    this.#writer.begin(nowMs, this.#watchers.any || this.inlineRows.any);
   }
 
   /** A file that was removed or replaced goes on taking writes, and loses them when it is closed (G1). */
@@ -239,13 +251,15 @@ class SqliteStore implements Store {
   }
 
   #tell(): void {
-    this.#watchers.appended(this.#writer.commit());
+    const events = this.#writer.commit();
+    this.inlineRows.committed();
+    this.#watchers.appended(events);
   }
 
   #forget(): void {
-    const { checkpoints, rows } = this;
-    for (const part of [this.#names, this.#index, this.#writer, this.#chain, this.#retention, checkpoints, rows])
-      part.forget();
+    const { checkpoints, rows, inlineRows } = this;
+    const parts = [this.#names, this.#index, this.#writer, this.#chain, this.#retention, checkpoints, rows, inlineRows];
+    for (const part of parts) part.forget();
     this.#streamCache?.forget();
     this.#wal.relieve();
   }

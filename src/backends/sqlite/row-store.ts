@@ -61,6 +61,8 @@ export class SqliteRowStore implements RowStore {
   readonly #session: Session;
   readonly #queries: RowQueries;
   #namespaces = new Map<string, KnownNamespace>();
+  /** Rises with every change of rows that does not belong to the handling of an event. */
+  changesBeside = 0;
 
   constructor(database: Database, writes: Pick<GroupCommit, 'submit'>, session: Session) {
     this.#database = database;
@@ -103,6 +105,7 @@ export class SqliteRowStore implements RowStore {
     const prepared = rows.map(prepareRow);
     const bytes = prepared.reduce((sum, { key, json }) => sum + ROW_BYTES + key.length + (json?.length ?? 0), 0);
     await writeOnce(this.#writes, bytes, () => {
+      this.changesBeside += 1;
       for (const row of prepared) this.write(row);
     });
   }
@@ -133,6 +136,7 @@ export class SqliteRowStore implements RowStore {
 
   /** Part of a transaction: the namespace has no rows from now on. What it had is removed by `sweep`. */
   abandon(namespace: string): void {
+    this.changesBeside += 1;
     this.#database.change('UPDATE namespaces SET name = NULL WHERE name = ?').run(namespace);
     this.#namespaces.delete(namespace);
   }
@@ -147,6 +151,11 @@ export class SqliteRowStore implements RowStore {
   /** Removes what was abandoned, also by an earlier process that died in the middle. */
   async sweep(): Promise<void> {
     while (await writeOnce(this.#writes, CLEAR_BYTES, () => this.#removeSome()));
+  }
+
+  /** Part of a write: a row as it is now. */
+  read(namespace: string, key: string): JsonValue | undefined {
+    return this.#value(this.#find(namespace), key);
   }
 
   /** Part of a unit. */

@@ -18,6 +18,7 @@ export interface ConsumerJson {
   readonly state: 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
   readonly reason?: string;
   readonly live: boolean;
+  readonly inline?: 'in-force' | 'catching-up';
   readonly position: number;
   readonly lag: { readonly events: number; readonly seconds: number };
   readonly inFlight: number;
@@ -43,6 +44,12 @@ export interface ConsumerJson {
     };
   };
 }
+
+const INLINE_WORDS = {
+  no: undefined,
+  'in-force': 'changed where events are recorded',
+  'catching-up': 'follow events at the moment',
+} as const;
 
 interface ReplayOptions extends AccessOptions {
   readonly from: string;
@@ -265,6 +272,7 @@ async function show(
           `${consumer.state}${consumer.live && consumer.lag.events === 0 ? ', at the head of the log' : ''}`,
           inkOf(consumer.state),
         ],
+        ['rows', INLINE_WORDS[consumer.inline ?? 'no']],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['build', consumer.build && buildOf(consumer.name, consumer.build)],
         ['position', count(consumer.position)],

@@ -30,8 +30,13 @@ export type DeliveryBody = (stage: DeliveryStage) => Promise<void>;
 export function deliveryCases(
   bench: ContractBench,
   bodies: Readonly<Record<string, DeliveryBody>>,
+  requires?: ContractCase['requires'],
 ): readonly ContractCase[] {
-  return Object.entries(bodies).map(([name, body]) => ({ name, run: () => onStage(bench, body) }));
+  return Object.entries(bodies).map(([name, body]) => ({
+    name,
+    ...(requires === undefined ? {} : { requires }),
+    run: () => onStage(bench, body),
+  }));
 }
 
 /** Runs a body with a stage of its own. */

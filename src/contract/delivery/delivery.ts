@@ -20,6 +20,9 @@ import { mendingCases } from './mending.ts';
 import { modellingCases } from './modelling.ts';
 import { orderingCases } from './ordering.ts';
 import { parkingCases } from './parking.ts';
+import { projectingModelCases } from './projecting-model.ts';
+import { projectingVersionsCases } from './projecting-versions.ts';
+import { projectingCases } from './projecting.ts';
 import { queueingCases } from './queueing.ts';
 import { quietingCases } from './quieting.ts';
 import { rebuildingCases } from './rebuilding.ts';
@@ -69,5 +72,8 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...decidingModelCases(bench),
   ...explainingCases(bench),
   ...rebuildingCases(bench),
+  ...projectingCases(bench),
+  ...projectingVersionsCases(bench),
+  ...projectingModelCases(bench),
   ...modellingCases(bench),
 ];
