@@ -28,6 +28,7 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   LimitExceeded: new thereupon.LimitExceeded('bytes', 1, 2),
   LoopStopped: new thereupon.LoopStopped('a', 'depth', 'too deep'),
   NotFound: new thereupon.NotFound('view', 'x', []),
+  SealedDataInvalid: new thereupon.SealedDataInvalid({ what: 'event /s 1 of a.b', place: 'email' }),
   StoreDefect: new thereupon.StoreDefect('s', 'no such table'),
   StoreHeld: new thereupon.StoreHeld('s', 'process 1'),
   StoreReadOnly: new thereupon.StoreReadOnly('s'),
