@@ -1,9 +1,12 @@
 import { EventDataInvalid, UpcastFailed } from './errors.ts';
 import type { SealedDataInvalid } from './errors.ts';
 import type { EventDefinition } from './event/define-event.ts';
+import { EventOpening } from './event/event-opening.ts';
+import { OPENING } from './event/opening.ts';
 import type { RecordedEvent, StoredEvent } from './event/event.ts';
 import { recordedEvent } from './event/recorded-event.ts';
 import { upcastEvent, upcastingTypes, whyUnreadable } from './event/upcast-event.ts';
+import { personalTypes } from './personal-program.ts';
 import { checkFields, identityOf } from './recorded-fields.ts';
 import { directionsOf } from './schema/compatibility/compare.ts';
 import { SchemaRegistry, validate } from './schema/registry.ts';
@@ -51,7 +54,7 @@ export interface Sample {
  * Looks at what a program would do with recorded events, and changes nothing: brings them up and puts them through the current schemas, and
  * lets filters, keys and projections look at them. Handlers do not run.
  *
- * Shape     events: some of those that are stored, as they are stored.
+ * Shape     events: some of those that are stored, as they are stored. What is sealed in them is looked at as it reads when it is erased.
  * Errors    InvalidDefinition, of the program.
  */
 export async function checkRecorded(program: SystemOptions, events: readonly StoredEvent[]): Promise<RecordedCheck> {
@@ -61,9 +64,13 @@ export async function checkRecorded(program: SystemOptions, events: readonly Sto
   const unfitIs = directionsOf(compatibility).includes('backward') ? 'error' : 'warning';
   const findings: RecordedFinding[] = [];
   const samples: Sample[] = [];
-  for (const stored of events.toSorted((left, right) => left.position - right.position)) {
-    const definition = registry.find(stored.type);
+  const personal = personalTypes(registry.definitions());
+  // Without keys: as it reads when everybody is forgotten, and it has to be read then, too.
+  const opening = new EventOpening(new Map(), personal);
+  for (const event of events.toSorted((left, right) => left.position - right.position)) {
+    const definition = registry.find(event.type);
     if (definition === undefined) continue;
+    const stored = personal.has(event.type) ? { ...event, [OPENING]: opening } : event;
     const read = upcastEvent(recordedEvent(stored), types);
     const wrong = await whatIsWrong(read, stored, definition, unfitIs);
     findings.push(...wrong);

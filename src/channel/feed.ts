@@ -2,7 +2,8 @@ import type { RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
 import { START } from '../event/position.ts';
-import { whyUnreadable } from '../event/upcast-event.ts';
+import { SealedDataInvalid } from '../errors.ts';
+import { whyNotUpcast } from '../event/upcast-event.ts';
 import { SYSTEM_CATEGORY, categoryOf } from '../event/stream-name.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
@@ -253,11 +254,20 @@ export class Feed {
       for (const reader of this.#takesAll) this.#hand(reader, event, served);
     }
     if (this.#attached.size === this.#takesAll.size) return;
-    // The index looks at data; where that cannot be read, each selection says whether it may be meant.
-    const asked =
-      whyUnreadable(event) === undefined ? this.#index.match((name) => event.attribute(name)) : this.#patterned();
-    for (const reader of asked) {
+    for (const reader of this.#asking(event)) {
       if (reader.selection.matches(event)) this.#hand(reader, event, served);
+    }
+  }
+
+  /** The index looks at data; where that cannot be read, each selection says whether it may be meant. */
+  #asking(event: RecordedEvent): Iterable<FeedReader> {
+    if (whyNotUpcast(event) !== undefined) return this.#patterned();
+    try {
+      // What is sealed is opened only where somebody asks for data.
+      return this.#index.match((name) => event.attribute(name));
+    } catch (error) {
+      if (error instanceof SealedDataInvalid) return this.#patterned();
+      throw error;
     }
   }
 

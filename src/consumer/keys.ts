@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { InvalidInput } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { asForgotten } from '../event/upcast-event.ts';
 import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { MAX_KEY_LENGTH } from '../event/stream-name.ts';
@@ -34,12 +35,34 @@ export function keyFor(
 ): { readonly key: string; readonly error: unknown } {
   try {
     const key: unknown = keyOf(event);
-    if (isKey(key)) return { key, error: undefined };
+    if (isKey(key)) {
+      if (isKept(keyOf, event, key)) return { key, error: undefined };
+      return { key: event.stream, error: new InvalidDefinition('key', PERSONAL_KEY) };
+    }
     const expected = `a string of at most ${MAX_KEY_LENGTH} characters, without lone surrogates`;
     return { key: event.stream, error: new InvalidInput({ path: 'key', expected, found: key }) };
   } catch (error) {
     return { key: event.stream, error: error ?? new Error('the key function threw nothing') };
   }
+}
+
+/** Keys are stored as they are, and an event has to have the same one when its person is forgotten. */
+const PERSONAL_KEY = 'its function reads a personal field, and keys stay readable; make it of something else';
+
+/** Which function was found to make the key of an event of nothing that is personal. */
+const keptBy = new WeakMap<RecordedEvent, (event: RecordedEvent) => string>();
+
+function isKept(keyOf: (event: RecordedEvent) => string, event: RecordedEvent, key: string): boolean {
+  if (keyOf === orderingKey || keyOf === queueKey || keptBy.get(event) === keyOf) return true;
+  const forgotten = asForgotten(event);
+  if (forgotten === undefined) return true;
+  try {
+    if (keyOf(forgotten) !== key) return false;
+  } catch {
+    return false;
+  }
+  keptBy.set(event, keyOf);
+  return true;
 }
 
 /** A place in no log, before all events, for what is to be handled of a key of which there is no event: always the same one, and no other key's. */

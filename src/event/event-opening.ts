@@ -51,6 +51,10 @@ export class EventOpening implements Opening {
     this.#types = types;
   }
 
+  get erased(): Opening {
+    return new EventOpening(new Map(), this.#types);
+  }
+
   dataOf(event: EncodedEvent): unknown {
     return this.#open(event, undefined);
   }

@@ -10,4 +10,6 @@ export interface Opening {
   dataOf(event: EncodedEvent): unknown;
   /** The personal values in it that can be read. Errors: as of `dataOf`. */
   valuesOf(event: EncodedEvent): readonly JsonValue[];
+  /** How it reads when all keys are gone. */
+  readonly erased: Opening;
 }

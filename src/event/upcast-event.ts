@@ -132,11 +132,26 @@ export function asSealed(event: RecordedEvent): RecordedEvent {
   return stored[OPENING] === undefined ? event : recordedEvent({ ...stored, [OPENING]: undefined });
 }
 
+/** The event as it reads when the people that it is about are forgotten; undefined: nothing is sealed in it. */
+export function asForgotten(event: RecordedEvent): RecordedEvent | undefined {
+  const { stored } = event;
+  const original = asStored(event).stored;
+  const opening = original[OPENING];
+  if (opening === undefined) return undefined;
+  const erased: StoredEvent = { ...original, [OPENING]: opening.erased };
+  return recordedEvent(UpcastStored.is(stored) ? new UpcastStored(erased, UpcastStored.upcastingOf(stored)) : erased);
+}
+
 /** Why the data of an event cannot be read in the version of the program; undefined: it can. Throws nothing. */
 export function whyUnreadable(event: RecordedEvent): UpcastFailed | SealedDataInvalid | undefined {
   const { stored } = event;
   if (UpcastStored.is(stored)) return UpcastStored.failureOf(stored);
   return stored[OPENING] === undefined ? undefined : whyNotOpened(event);
+}
+
+/** Why an event cannot be brought to the version of the program; undefined: it can. Opens nothing that is sealed in it if it needs not. */
+export function whyNotUpcast({ stored }: RecordedEvent): UpcastFailed | undefined {
+  return UpcastStored.is(stored) ? UpcastStored.failureOf(stored) : undefined;
 }
 
 function whyNotOpened(event: RecordedEvent): SealedDataInvalid | undefined {

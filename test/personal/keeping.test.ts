@@ -157,6 +157,23 @@ describe('a program', () => {
     await system.close();
   });
 
+  it('sets an event aside whose key would be made of a personal field, under no such key', async () => {
+    const byEmail = defineProjection({
+      name: 'by-email',
+      key: (event) => event.data.email,
+      initial: () => ({ times: 0 }),
+      on: [[Registered, (row) => ({ times: row.times + 1 })]],
+      retry: { attempts: 1 },
+      personal: 'none',
+    });
+    await using test = await testSystem({ projections: [byEmail] });
+    await test.when(Registered, data('customer-1'));
+    const { items } = await test.deadLetters.list();
+    expect(items.map(({ key }) => key)).toEqual(['customer-1']);
+    expect(items[0]?.error?.message).toContain('its function reads a personal field');
+    expect(await test.views.get(byEmail, 'customer-1@x.org')).toBeUndefined();
+  });
+
   it('is refused where an index of its rows would be made of a personal field, by name', async () => {
     const leaky = defineProjection({
       name: 'leaky',
