@@ -25,6 +25,11 @@ export function checkpointOf(low: number, rest: string): Checkpoint {
   return 'done' in read ? { low: position(low), ...read } : { low: position(low), done: read };
 }
 
+/** Whether an event at that place is done. */
+export function isDone({ low, done }: Checkpoint, place: Position): boolean {
+  return place <= low || done.some(([from, to]) => from <= place && place <= to);
+}
+
 export interface Pause {
   readonly sinceMs: number;
   readonly reason: string;

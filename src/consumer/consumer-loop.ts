@@ -80,14 +80,17 @@ export interface ConsumerLoopOptions {
   failed(error: unknown, position: Position | undefined): void;
   /** Something was committed that was not there before. */
   progressed(): void;
-  /** A key was let go that was set aside. */
-  released(): void;
+  /** What was set aside of a key was worked off, or what could be. */
+  settledAside(): void;
   /** The store does not take commits, or does not let the log be read, at present; undefined: it does again. */
   outage(of: Outage, error: unknown): void;
 }
 
 /** What of the store is out of order. */
 export type Outage = 'commits' | 'reads';
+
+/** From so near the store takes over an inline projection: half of what it brings up itself (`INLINE_EVENTS`), since more comes meanwhile. */
+const NEAR_HEAD = 1_000;
 
 /** So many events of others are passed at most before it is written down how far this one is. */
 const MAX_PASSED = 256;
@@ -253,9 +256,10 @@ export class ConsumerLoop {
     return this.inFlight > 0 || this.#attempts.pausing || this.#aside.timed || this.#time?.timed === true;
   }
 
-  /** At the head of the log, with nothing set aside. */
+  /** At the head of the log, or near, with nothing set aside. */
   get undisturbed(): boolean {
-    return !this.#stopped && this.live && this.#ordered?.holdsNone === true;
+    const ahead = this.live ? 0 : this.#options.feed.head - this.#progress.cursor;
+    return !this.#stopped && ahead <= NEAR_HEAD && this.#ordered?.holdsNone === true;
   }
 
   /** Idle, and everything is committed. */
@@ -443,9 +447,8 @@ export class ConsumerLoop {
   }
 
   #isExpired({ expirytime }: RecordedEvent): boolean {
-    if (expirytime === undefined) return false;
-    const expiryMs = timestampMs(expirytime) ?? Number.POSITIVE_INFINITY;
-    return expiryMs < this.#options.setting.environment.clock.now();
+    const expiryMs = expirytime === undefined ? undefined : timestampMs(expirytime);
+    return (expiryMs ?? Number.POSITIVE_INFINITY) < this.#options.setting.environment.clock.now();
   }
 
   #succeed(work: Work, attempt: Attempt): void {
@@ -477,7 +480,11 @@ export class ConsumerLoop {
       hasRoom: () => this.#room.has(),
       prefetch: (events) => this.#prefetch(events),
       take: (event) => this.#took(event),
-      passed: () => this.#committer.settled(false),
+      passed: () => {
+        this.#committer.settled(false);
+        // Where others publish all the time it never comes to the very head. The store takes it from near there, when this is committed.
+        if (setting.reaction.inline !== undefined && this.undisturbed) this.#committer.hurry();
+      },
       // What came of the history is waited for from now on.
       caughtUp: () => {
         this.#committer.hurry();
@@ -524,10 +531,7 @@ export class ConsumerLoop {
       keyOf: (event) => keyFor(this.#options.setting.reaction, event),
       isMine: (key) => this.#share.has(key),
       fail: (work, attempts, error) => this.#fail(work, attempts, error),
-      released: (key) => {
-        this.#time?.due.released(key);
-        this.#options.released();
-      },
+      released: (key) => this.#time?.due.released(key),
       isOfTime: async (delivery) => (await this.#time?.standsFor(delivery)) ?? false,
       mayBeTakenBack: (event) => mayBeTakenBack(setting.reaction, event),
       putBack: (key) => this.#time?.due.putBack(key),
@@ -561,6 +565,7 @@ export class ConsumerLoop {
 
   #settledAside(): void {
     this.#madeRoom();
+    this.#options.settledAside();
     // While something was attempted again, those who go by its results were told nothing.
     if (!this.#tells || this.#ordered?.retrying !== false) return;
     this.#tellTime();

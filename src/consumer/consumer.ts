@@ -500,7 +500,7 @@ export class Consumer {
         this.#beginnings = 0;
         this.#inline.look(loop);
       },
-      released: () => this.#inline.look(loop),
+      settledAside: () => this.#inline.look(loop),
       outage: (of, error) => this.#outages.changed(of, error),
     });
     return loop;

@@ -59,6 +59,7 @@ export function inlineCourseOf(
  */
 export class InlineCourse implements InlineProjection {
   readonly consumer: string;
+  readonly namespace: string;
   readonly #options: InlineCourseOptions;
   #states: StateCache;
   /** What the write at hand makes of rows. */
@@ -68,6 +69,7 @@ export class InlineCourse implements InlineProjection {
 
   constructor(options: InlineCourseOptions) {
     this.consumer = options.reaction.name;
+    this.namespace = options.state.namespace;
     this.#options = options;
     this.#states = this.#newStates();
   }
@@ -144,15 +146,15 @@ export class InlineCourse implements InlineProjection {
   #stateOf(key: string, look: InlineLook): JsonValue | undefined {
     if (this.#changes.has(key)) return this.#changes.get(key);
     if (this.#states.has(key)) return this.#states.get(key);
-    const row = look.row(this.#options.state.namespace, key);
+    const row = look.row(this.namespace, key);
     const state = row === undefined ? undefined : sealJson(row, 'state');
     this.#states.set(key, state, roughJsonBytes(state));
     return state;
   }
 
   *#rowWrites(): Generator<RowWrite> {
+    const { namespace } = this;
     const { state } = this.#options;
-    const { namespace } = state;
     for (const [key, value] of this.#changes)
       yield { namespace, key, value, indexes: value === undefined ? {} : state.indexes(value) };
   }

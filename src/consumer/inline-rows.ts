@@ -18,6 +18,8 @@ export interface InlineLook {
 export interface InlineProjection {
   /** Whose checkpoint goes with the rows. */
   readonly consumer: string;
+  /** Where its rows are. */
+  readonly namespace: string;
   /**
    * What comes of events, in their order: the changed rows, each once.
    *
@@ -30,7 +32,7 @@ export interface InlineProjection {
   undone(): void;
   /** Rows were changed by somebody else: what is remembered of them may be wrong. */
   forget(): void;
-  /** The store projects it no longer, since the last `kept`; and why. Not called for an `end`. */
+  /** The store projects it no longer, since the last `kept`; and why. Of an `end`, only where that failed. */
   ended(reason: unknown): void;
 }
 
@@ -52,9 +54,9 @@ export const INLINE_EVENTS = 2_000;
  */
 export interface InlineRows {
   /**
-   * Brings it to the head and goes on from there, in one transaction. Answers whether it does: not where more than INLINE_EVENTS events lie
-   * between, where it throws, or where the consumer is not known, is paused, is between two places, or has something set aside. Then nothing
-   * was changed.
+   * Brings it to the head, with what its checkpoint does not say to be done, and goes on from there, in one transaction. Answers whether it does:
+   * not where more than INLINE_EVENTS events lie between, where it throws, or where the consumer is not known, is paused, or has something set
+   * aside. Then nothing was changed.
    */
   begin(projection: InlineProjection): Promise<boolean>;
   /** When it has returned the checkpoint is the consumer's own again: no later write changes it or the rows. */

@@ -23,8 +23,8 @@ export interface InlineTurnsOptions {
  * Invariants
  * 1. The checkpoint is the loop's, from its beginning until everything that it settled is committed; then it is the store's, from the
  *    transaction that brings it to the head until the one that lets it go or gives it up. None of both begins before the other has ended.
- * 2. The store is asked only by a consumer of which no loop runs, and whenever one could begin. A loop that comes to rest at the head, with
- *    nothing set aside, ends for that.
+ * 2. The store is asked only by a consumer of which no loop runs, and whenever one could begin. A loop that comes near the head, with nothing
+ *    set aside, ends for that when it has committed something: so each turn gets on, also where the store cannot take it.
  */
 export class InlineTurns {
   readonly #options: InlineTurnsOptions;

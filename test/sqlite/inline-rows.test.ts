@@ -27,6 +27,7 @@ function projectionOf(consumer: string, told: string[], isUnfit: () => boolean):
   const tell = (what: string) => () => void told.push(`${consumer} ${what}`);
   return {
     consumer,
+    namespace: consumer,
     project: (events) => [
       sampleRow('count', events.length, { n: events.length }, consumer),
       ...(isUnfit() ? [sampleRow({} as string, 1, {}, consumer)] : []),
@@ -80,6 +81,9 @@ it('lets a projection forget what it remembers of rows when others change rows',
   const told: string[] = [];
   await begin(projectionOf('c', told, () => false));
   accepted(await store.log.append({ events: sampleEvents('a', 1), onDuplicate: 'verify' }));
+  expect(told).not.toContain('c forget');
+  await store.rows.clear('others');
+  accepted(await store.log.append({ events: sampleEvents('o', 1), onDuplicate: 'verify' }));
   expect(told).not.toContain('c forget');
   await store.rows.clear('c');
   accepted(await store.log.append({ events: sampleEvents('b', 1), onDuplicate: 'verify' }));

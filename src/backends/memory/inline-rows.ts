@@ -1,3 +1,4 @@
+import { isDone } from '../../consumer/checkpoint-store.ts';
 import { INLINE_EVENTS } from '../../consumer/inline-rows.ts';
 import type { InlineLook, InlineProjection, InlineRows } from '../../consumer/inline-rows.ts';
 import { WrongState } from '../../errors.ts';
@@ -36,11 +37,13 @@ export class MemoryInlineRows implements InlineRows {
     const { entries } = this.#content.log;
     const record = this.#content.consumers.get(projection.consumer);
     const head = entries.at(-1)?.position ?? START;
-    if (record === undefined || !this.#isClear(projection) || record.checkpoint.done.length > 0) return false;
+    if (record === undefined || !this.#isClear(projection)) return false;
+    const { checkpoint } = record;
     // Positions are one more than places in the list.
-    const events = entries.slice(record.checkpoint.low).flatMap(({ kept }) => kept.event ?? []);
-    if (record.checkpoint.low > head || events.length > INLINE_EVENTS) return false;
-    if (this.#write(projection, events, head) !== undefined) return false;
+    const events = entries.slice(checkpoint.low).flatMap(({ kept }) => kept.event ?? []);
+    if (checkpoint.low > head || events.length > INLINE_EVENTS) return false;
+    const missing = events.filter((event) => !isDone(checkpoint, event.position));
+    if (this.#write(projection, missing, head) !== undefined) return false;
     this.#projected.set(projection.consumer, projection);
     return true;
   }

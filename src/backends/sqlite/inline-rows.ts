@@ -1,3 +1,5 @@
+import { checkpointOf, isDone } from '../../consumer/checkpoint-store.ts';
+import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
 import { INLINE_EVENTS } from '../../consumer/inline-rows.ts';
 import type { InlineLook, InlineProjection, InlineRows } from '../../consumer/inline-rows.ts';
 import { WrongState } from '../../errors.ts';
@@ -44,7 +46,6 @@ export class SqliteInlineRows implements InlineRows {
   /** Those whose rows this flush has written. */
   #written: InlineProjection[] = [];
   #ended: { readonly projection: InlineProjection; readonly reason: unknown }[] = [];
-  #changesSeen = 0;
 
   constructor(parts: InlineParts) {
     this.#parts = parts;
@@ -61,10 +62,21 @@ export class SqliteInlineRows implements InlineRows {
   }
 
   end(consumer: string): Promise<void> {
+    let ended: InlineProjection | undefined;
     return new Promise((resolve, reject) => {
-      // Also where its flush fails: to end too early does no harm.
-      const apply = () => void this.#projected.delete(consumer);
-      this.#parts.writes().submit({ bytes: 0, apply, settle: resolve, fail: reject });
+      this.#parts.writes().submit({
+        bytes: 0,
+        apply: () => {
+          ended ??= this.#projected.get(consumer);
+          this.#projected.delete(consumer);
+        },
+        settle: resolve,
+        fail(error) {
+          // It is projected no longer, also where its flush failed.
+          ended?.ended(error);
+          reject(error);
+        },
+      });
     });
   }
 
@@ -111,7 +123,7 @@ export class SqliteInlineRows implements InlineRows {
   #appended(projection: InlineProjection, events: readonly RecordedEvent[]): Failure | undefined {
     const { writer } = this.#parts;
     const place = this.#placeOf(projection.consumer);
-    if (place !== writer.head || this.#hasSetAside(projection.consumer)) return CHANGED_BESIDE;
+    if (place?.low !== writer.head || this.#hasSetAside(projection.consumer)) return CHANGED_BESIDE;
     return this.#write(projection, events);
   }
 
@@ -122,10 +134,11 @@ export class SqliteInlineRows implements InlineRows {
     write.isBegun = false;
     if (write.isRefused) return true;
     const place = this.#placeOf(projection.consumer);
-    if (place === undefined || place > writer.last || this.#hasSetAside(projection.consumer)) return true;
-    const events = reader.read({ after: position(place), limit: INLINE_EVENTS + 1 });
+    if (place === undefined || place.low > writer.last || this.#hasSetAside(projection.consumer)) return true;
+    const events = reader.read({ after: place.low, limit: INLINE_EVENTS + 1 });
     if (events.length > INLINE_EVENTS) return true;
-    const failure = this.#write(projection, events);
+    const missing = events.filter((event) => !isDone(place, event.position));
+    const failure = this.#write(projection, missing);
     write.isBegun = failure === undefined;
     if (failure === undefined) return true;
     write.isRefused = true;
@@ -149,10 +162,10 @@ export class SqliteInlineRows implements InlineRows {
     return undefined;
   }
 
-  /** How far the consumer is; undefined: nowhere from where it could be projected. */
-  #placeOf(consumer: string): number | undefined {
+  /** How far the consumer is, while it runs. */
+  #placeOf(consumer: string): Checkpoint | undefined {
     const row = this.#parts.database.query<[low: number, done: string]>(PLACE).get(consumer);
-    return row?.[1] === '[]' ? row[0] : undefined;
+    return row && checkpointOf(...row);
   }
 
   #hasSetAside(consumer: string): boolean {
@@ -160,10 +173,10 @@ export class SqliteInlineRows implements InlineRows {
   }
 
   #lookForChanges(): void {
-    const { changesBeside } = this.#parts.rows();
-    if (changesBeside === this.#changesSeen) return;
-    this.#changesSeen = changesBeside;
-    for (const projection of this.#projected.values()) projection.forget();
+    const { changedBeside } = this.#parts.rows();
+    if (changedBeside.size === 0) return;
+    for (const projection of this.#projected.values()) if (changedBeside.has(projection.namespace)) projection.forget();
+    changedBeside.clear();
   }
 
   #tellEnded(): void {

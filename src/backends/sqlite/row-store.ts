@@ -61,8 +61,8 @@ export class SqliteRowStore implements RowStore {
   readonly #session: Session;
   readonly #queries: RowQueries;
   #namespaces = new Map<string, KnownNamespace>();
-  /** Rises with every change of rows that does not belong to the handling of an event. */
-  changesBeside = 0;
+  /** Namespaces of which rows were changed that do not belong to the handling of an event, since somebody looked. */
+  readonly changedBeside = new Set<string>();
 
   constructor(database: Database, writes: Pick<GroupCommit, 'submit'>, session: Session) {
     this.#database = database;
@@ -105,8 +105,10 @@ export class SqliteRowStore implements RowStore {
     const prepared = rows.map(prepareRow);
     const bytes = prepared.reduce((sum, { key, json }) => sum + ROW_BYTES + key.length + (json?.length ?? 0), 0);
     await writeOnce(this.#writes, bytes, () => {
-      this.changesBeside += 1;
-      for (const row of prepared) this.write(row);
+      for (const row of prepared) {
+        this.changedBeside.add(row.namespace);
+        this.write(row);
+      }
     });
   }
 
@@ -136,7 +138,7 @@ export class SqliteRowStore implements RowStore {
 
   /** Part of a transaction: the namespace has no rows from now on. What it had is removed by `sweep`. */
   abandon(namespace: string): void {
-    this.changesBeside += 1;
+    this.changedBeside.add(namespace);
     this.#database.change('UPDATE namespaces SET name = NULL WHERE name = ?').run(namespace);
     this.#namespaces.delete(namespace);
   }

@@ -225,6 +225,27 @@ export const projectingCases: ContractSuite = (bench) =>
         assert.deepEqual(await rowOf(test, 'b'), [1_327, 52]);
       },
 
+      async 'it is inline again also where others publish without a pause'(stage) {
+        const test = await stage.start({ events: [Counted], projections: [plain] });
+        await test.consumers.pause('tallies');
+        await count(test, ['a'], 3_000);
+        const now = { published: 0, isOver: false };
+        const callers = upTo(8).map(async () => {
+          while (!now.isOver) {
+            await test.system.publish(Counted, { item: 'b', n: 1 });
+            now.published += 1;
+            // Stores that answer at once would keep everybody else from having a turn.
+            await nextTurn();
+          }
+        });
+        await test.consumers.resume('tallies');
+        while (now.published < 40_000 && (await modeOf(test)) !== 'in-force') await nextTurn();
+        const mode = await modeOf(test);
+        now.isOver = true;
+        await Promise.all(callers);
+        assert.deepEqual([mode, await rowOf(test, 'b')], ['in-force', [now.published, now.published]]);
+      },
+
       async 'a projection that comes to a log later catches up, and is inline from then on'(stage) {
         const projections: ProjectionDefinition[] = [sums];
         const test = await stage.start({ events: [Counted], projections });
