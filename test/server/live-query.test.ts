@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OrderPlaced, serveShop } from './shop.ts';
+import { OrderPlaced, ledger, serveShop } from './shop.ts';
 import type { Shop } from './shop.ts';
 import { LiveClient } from './socket.ts';
 
@@ -59,6 +59,18 @@ describe('a live query', () => {
     await place(system, 'bob', 1);
     await client.until(() => client.seen.length > before);
     expect(messages(client).at(-1)).toMatchObject({ changed: [{ key: 'bob' }], removed: [], keys: ['bob'] });
+  });
+
+  it('tells of an inline view what each event made of it', async () => {
+    const { system, url } = await serveShop({ shop: { projections: [ledger] } });
+    await place(system, 'ada', 60);
+    const client = await LiveClient.open(`${url}/views/ledger`);
+    await client.until(() => client.seen.length === 1);
+    expect(shown(client)).toEqual({ ada: 60 });
+    await place(system, 'bob', 10);
+    await place(system, 'ada', 1);
+    await client.until(() => shown(client)['ada'] === 61);
+    expect(shown(client)).toEqual({ ada: 61, bob: 10 });
   });
 
   it('tells of what changed between the result and the first event, and in the end shows what the view gives', async () => {

@@ -33,6 +33,15 @@ export const sales = defineProjection({
   indexes: { customer: (row) => row.customer, total: (row) => row.total, big: (row) => row.total >= 100 },
 });
 
+/** What each customer bought, as of the event that the customer is told of. */
+export const ledger = defineProjection({
+  name: 'ledger',
+  mode: 'inline',
+  key: (event) => event.data.customer,
+  initial: () => ({ orders: 0, total: 0 }),
+  on: [[OrderPlaced, (row, { data }) => ({ orders: row.orders + 1, total: row.total + data.total })]],
+});
+
 /** Gives orders of the customer `nobody` up at once. */
 export const billing = defineConsumer({
   name: 'billing',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineProjection } from '../../src/index.ts';
-import { OrderPlaced, billing, openApp, order, post, problemOf, read, sales } from './shop.ts';
+import { OrderPlaced, billing, ledger, openApp, order, post, problemOf, read, sales } from './shop.ts';
 import type { AppOptions } from '../../src/server/index.ts';
 
 interface Page {
@@ -92,6 +92,20 @@ describe('views over HTTP', () => {
       code: 'invalid-input',
       ...problem,
     });
+  });
+});
+
+describe('an inline view', () => {
+  it('is asked right after an event is acknowledged, and its status says that it is in force', async () => {
+    const { app } = await openApp({ shop: { projections: [ledger] } });
+    for (let orders = 1; orders <= 20; orders += 1) {
+      const { position } = (await (await post(app, order({ total: 1 }))).json()) as { position: number };
+      expect(await read(app, '/views/ledger/c1')).toMatchObject({ row: { orders } });
+      expect(await read(app, `/views/ledger/c1?after-position=${position}`)).toMatchObject({ row: { orders } });
+    }
+    expect(await read(app, '/consumers/ledger')).toMatchObject({ inline: 'in-force', state: 'running', position: 20 });
+    await app.request('/consumers/ledger/pause', { method: 'POST' });
+    expect(await read(app, '/consumers/ledger')).toMatchObject({ inline: 'catching-up', state: 'paused' });
   });
 });
 
