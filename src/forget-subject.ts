@@ -16,6 +16,8 @@ export interface ForgettingParts {
   readonly consumers: Consumers;
   readonly deciders: Deciders;
   readonly environment: Environment;
+  /** Whether anything is opened here, and so may have to be dropped. */
+  readonly opens: boolean;
 }
 
 /** Deletes the keys of people, and drops what is in memory of what was sealed with them: here at once, elsewhere when the fact is read. */
@@ -24,6 +26,7 @@ export class Forgetting {
 
   constructor(parts: ForgettingParts) {
     this.#parts = parts;
+    if (!parts.opens) return;
     const selection = compileSelection({ types: [SYSTEM_EVENTS.subjectForgotten] });
     const { feed } = parts;
     feed.attach({ selection, offer: (event) => this.#heard(event) }, feed.head);

@@ -190,7 +190,15 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.integrity = new Integrity({ ...parts.recorded, clock: environment.clock });
     this.events = new Reader(store.log, feed);
     const { consumers, deciders } = this;
-    this.#forgetting = new Forgetting({ store, keys, feed, consumers, deciders, environment });
+    this.#forgetting = new Forgetting({
+      store,
+      keys,
+      feed,
+      consumers,
+      deciders,
+      environment,
+      opens: sealing !== undefined,
+    });
   }
 
   /** See `open`. */

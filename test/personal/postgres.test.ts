@@ -13,7 +13,7 @@ const ada = {
   phones: [],
 };
 
-const rows = defineProjection({
+const emails = defineProjection({
   name: 'rows',
   key: (event) => event.data.customer,
   initial: () => ({ email: '', times: 0 }),
@@ -21,7 +21,7 @@ const rows = defineProjection({
   personal: { subject: (_row, key) => key, fields: ['email'] },
 });
 
-const nodeOn = ({ factory }: BenchMedium) => open({ store: factory, events: [Registered], projections: [rows] });
+const nodeOn = ({ factory }: BenchMedium) => open({ store: factory, events: [Registered], projections: [emails] });
 
 const newMedium = serverOfThisFile();
 
@@ -63,12 +63,12 @@ describe('forgetting somebody at one of several nodes', () => {
       await Promise.all([here.settled(), there.settled()]);
       const read = async () => (await there.events.readStream('customer-1')).events.map(({ data }) => data);
       expect(await read()).toEqual([ada]);
-      expect(await there.views.get(rows, 'customer-1')).toEqual({ email: 'ada@x.org', times: 1 });
+      expect(await there.views.get(emails, 'customer-1')).toEqual({ email: 'ada@x.org', times: 1 });
       const told = there.events.subscribe({ types: ['thereupon.subject.forgotten'] }).next();
       expect(await here.forget('customer-1')).toEqual({ keys: 1 });
       expect((await told).value?.data).toEqual({ subject: 'customer-1', keys: 1 });
       expect(await read()).toMatchObject([{ email: '[erased]', address: { street: '[erased]', city: 'London' } }]);
-      expect(await there.views.get(rows, 'customer-1')).toEqual({ email: '[erased]', times: 1 });
+      expect(await there.views.get(emails, 'customer-1')).toEqual({ email: '[erased]', times: 1 });
       await there.publish(Registered, { ...ada, email: 'new@x.org' });
       await Promise.all([here.settled(), there.settled()]);
       expect((await here.events.readStream('customer-1')).events.at(-1)?.data).toMatchObject({ email: 'new@x.org' });
