@@ -25,7 +25,11 @@ const METERS = 2;
 const AGAIN_MS = 50;
 const TELL_MS = 5_000;
 
-const system = await untilReached(() => open({ store, source: SOURCE, ...definitions }));
+// Rows that change with the event are what one process with one file has.
+const projections = definitions.projections.filter(({ mode }) => mode === 'async');
+const system = await untilReached(() =>
+  open({ store, source: SOURCE, tamperEvidence: true, ...definitions, projections }),
+);
 say({ opened: true });
 if (task === 'verify') {
   await caughtUp();

@@ -261,19 +261,25 @@ async function verifyProjections(system: AnySystem, moved: readonly RecordedEven
       expected,
       `G6: the row of account ${account} is not the fold of the log`,
     );
-    assert.deepEqual(
-      { ...(await system.views.get(ledger, account)) },
-      expected,
-      `G6: the inline row of account ${account} is not the fold of the log`,
-    );
     assert.equal(
       (await system.views.get(confirmations, account))?.count,
       expected.movements * 2,
       `G6: confirmations of account ${account}`,
     );
   }
-  for (const view of [balances, ledger])
-    assert.equal(await system.views.count(view), fold.size, 'G6: there are rows without events');
+  assert.equal(await system.views.count(balances), fold.size, 'G6: there are rows without events');
+  // Several nodes have no rows that change with the event.
+  if (system.views.list().some(({ name }) => name === ledger.name)) await verifyInline(system, fold);
+}
+
+async function verifyInline(system: AnySystem, fold: ReadonlyMap<string, Account>): Promise<void> {
+  for (const [account, expected] of fold)
+    assert.deepEqual(
+      { ...(await system.views.get(ledger, account)) },
+      expected,
+      `G6: the inline row of account ${account} is not the fold of the log`,
+    );
+  assert.equal(await system.views.count(ledger), fold.size, 'G6: there are inline rows without events');
   assert.equal((await system.consumers.status(ledger.name)).inline, 'in-force', 'G6: the ledger is inline');
 }
 
