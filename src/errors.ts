@@ -428,6 +428,20 @@ export class StoreDefect extends ThereuponError {
   }
 }
 
+/** A statement of SQL that a program gave is not one that the store carries out. Nothing that goes with it was written. */
+export class StatementRefused extends ThereuponError {
+  readonly statement: string;
+
+  constructor(statement: string, reason: string, options?: { cause?: unknown }) {
+    super(
+      { code: 'statement-refused', retry: 'never', fault: 'defect' },
+      `${reason}, in the statement: ${statement}`,
+      options,
+    );
+    this.statement = statement;
+  }
+}
+
 /** A file is not a store, is damaged, or belongs to a newer version of this package. It was not touched. */
 export class StoreUnusable extends ThereuponError {
   readonly store: string;

@@ -240,6 +240,7 @@ export const RECORDS: { readonly [Kind in ImageKind]: Read<RecordOf<Kind>> } = {
       types: optional(listOf(text)),
       indexes: listOf(text),
       version: optional(count),
+      tables: optional(text),
       keyedBy: optional(text),
       keeps: optional(
         objectOf<KeptStates>({

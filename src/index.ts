@@ -8,6 +8,8 @@ export { catalogTypes } from './describe/catalog-types.ts';
 export { defineConsumer } from './consumer/define-consumer.ts';
 export { defineEvent } from './event/define-event.ts';
 export { defineProjection } from './projection/define-projection.ts';
+export { defineTableProjection } from './projection/define-table-projection.ts';
+export { sql } from './projection/sql.ts';
 export { fact, refuse } from './decider/decision.ts';
 export { defineCommand } from './decider/define-command.ts';
 export { defineDecider } from './decider/define-decider.ts';
@@ -88,6 +90,7 @@ export {
   StoreHeld,
   StoreReadOnly,
   StoreUnavailable,
+  StatementRefused,
   StoreUnusable,
   StreamDeleted,
   StreamVersionConflict,
@@ -194,6 +197,16 @@ export type { Verdict, WhyNot } from './explain/why-not.ts';
 export type { AsOf } from './time/as-of.ts';
 export type { Windowing } from './time/windowing.ts';
 export type { Evolutions, ProjectionDefinition, ProjectionOptions } from './projection/define-projection.ts';
+export type {
+  TableOptions,
+  TableProjectionDefinition,
+  TableProjectionOptions,
+  TablesOf,
+  TableStep,
+  TableSteps,
+} from './projection/define-table-projection.ts';
+export type { Sql, SqlPart, SqlTable } from './projection/sql.ts';
+export type { SqlCell, SqlParameter } from './consumer/table-store.ts';
 export type { Rebuild, RebuildOptions, ViewPage, ViewQuery, ViewRow } from './projection/views.ts';
 export type { EventPage, ReadEventsOptions, SubscribeOptions } from './reader.ts';
 export type { ReplayFrom } from './consumer/replay.ts';

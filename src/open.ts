@@ -176,7 +176,10 @@ export class System<Events extends EventDefinition = EventDefinition> {
     });
     this.deadLetters = this.consumers.deadLetters;
     const { builds } = this.consumers;
-    this.views = new Views({ log: store.log, rows: store.rows, builds }, options.projections ?? []);
+    this.views = new Views(
+      { log: store.log, rows: store.rows, tables: store.tables, builds },
+      options.projections ?? [],
+    );
     this.deciders = new Deciders({
       log: store.log,
       rows: store.rows,
@@ -543,6 +546,14 @@ async function beginChain({ chain, log, location }: Store, environment: Environm
 /** Errors: CapabilityMissing names what the program needs and the store cannot do (G13). */
 function assertCapable(reactions: readonly Reaction[], { backend, capabilities }: Store): void {
   const inline = reactions.find((reaction) => reaction.inline !== undefined);
+  const tables = reactions.find((reaction) => reaction.tables !== undefined);
+  if (tables !== undefined && !capabilities.tables)
+    throw new CapabilityMissing(
+      `table projection ${tables.name}`,
+      'tables',
+      backend,
+      'name a store in SQLite or PostgreSQL; for tests, a file in a temporary folder',
+    );
   if (inline === undefined || capabilities.inlineProjections) return;
   const instead = "define it with mode: 'async', and read one's own write with ?after-position=";
   throw new CapabilityMissing(`inline projection ${inline.name}`, 'inlineProjections', backend, instead);

@@ -45,6 +45,7 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     rows: store.rows,
     unitOfWork: store.unitOfWork,
     inlineRows: store.inlineRows,
+    tables: store.tables,
     image: store.image,
     cluster:
       cluster &&

@@ -5,6 +5,7 @@ import type { Cluster } from './consumer/cluster.ts';
 import type { DeliveryStore } from './consumer/delivery-store.ts';
 import type { InlineRows } from './consumer/inline-rows.ts';
 import type { RowStore } from './consumer/row-store.ts';
+import type { TableStore } from './consumer/table-store.ts';
 import type { UnitOfWork } from './consumer/unit-of-work.ts';
 import type { Outbox } from './producer/outbox.ts';
 import type { SchemaStore } from './schema/schema-store.ts';
@@ -21,6 +22,8 @@ export interface Capabilities {
   readonly sharedReading: boolean;
   /** Rows can be changed in the transaction that records an event. */
   readonly inlineProjections: boolean;
+  /** Read models may have tables of their own, and SQL. */
+  readonly tables: boolean;
 }
 
 /** Who writes to a store. */
@@ -80,6 +83,8 @@ export interface Store {
   readonly unitOfWork: UnitOfWork;
   /** Undefined where rows follow events afterwards only. */
   readonly inlineRows: InlineRows | undefined;
+  /** Undefined where there is no SQL. */
+  readonly tables: TableStore | undefined;
   /** All of it, for another store. */
   readonly image: StoreImage;
   /** Where several processes write and share the work; undefined: one process alone does. */

@@ -41,6 +41,7 @@ export function upcastStore(store: Store, types: UpcastingTypes): Store {
     rows: store.rows,
     unitOfWork: store.unitOfWork,
     inlineRows: store.inlineRows && upcastRows(store.inlineRows, one),
+    tables: store.tables,
     image: store.image,
     cluster:
       cluster &&

@@ -10,6 +10,7 @@ import { furthestOf } from './lanes.ts';
 import { assertNothingLost, leftStates } from './left-states.ts';
 import { missedAt } from './missed-events.ts';
 import type { KeyedState, Reaction } from './reaction.ts';
+import { tablesDigest } from './table-store.ts';
 
 const PAGE = 500;
 /** No delivery is above it. */
@@ -17,7 +18,7 @@ const END = position(Number.MAX_SAFE_INTEGER);
 
 /** What of a reaction decides what its stored state means. */
 export function formOf(
-  { kind, mode, consumes, state, keyedBy, time, version = 1 }: Reaction,
+  { kind, mode, consumes, state, tables, keyedBy, time, version = 1 }: Reaction,
   { began, missed, replayed, looksFor = {} }: Pick<ConsumerForm, 'began' | 'looksFor' | 'missed' | 'replayed'> = {},
 ): ConsumerForm {
   const indexes = state?.indexNames.toSorted() ?? [];
@@ -33,6 +34,7 @@ export function formOf(
     types: consumes?.toSorted(),
     indexes,
     version: version === 1 ? undefined : version,
+    tables: tables && tablesDigest(tables),
     keyedBy,
     keeps,
     looksFor: Object.fromEntries(ids.map((id) => [id, looksFor[id] ?? null])),
@@ -100,6 +102,12 @@ export async function adapt(
       `the store has version ${versionOf(before)} of it, and this program defines version ${versionOf(after)}; versions only rise: give it one above ${versionOf(before)}, which is then built beside the other`,
     );
   }
+  if (before.tables !== after.tables) {
+    throw new InvalidDefinition(
+      `${after.kind} ${consumer}`,
+      `it has other tables than those that the store made for version ${versionOf(before)} of it; give it a version above ${versionOf(before)}, and what it has now is built beside the other`,
+    );
+  }
   const indexing = before.indexing || (reaction.state !== undefined && !sameNames(before.indexes, after.indexes));
   if (isSameForm(before, after) && !indexing) return record;
   const nowMs = () => environment.clock.now();
@@ -144,13 +152,13 @@ export async function adapt(
   return adapted;
 }
 
-function meaningOf({ kind, mode, types, indexes, version, keyedBy, keeps, looksFor = {} }: ConsumerForm): Omit<
+function meaningOf({ kind, mode, types, indexes, version, tables, keyedBy, keeps, looksFor = {} }: ConsumerForm): Omit<
   ConsumerForm,
   'began' | 'build' | 'built' | 'indexing' | 'looksFor' | 'missed' | 'replayed'
 > & {
   readonly looksFor: readonly string[];
 } {
-  return { kind, mode, types, indexes, version, keyedBy, keeps, looksFor: Object.keys(looksFor).toSorted() };
+  return { kind, mode, types, indexes, version, tables, keyedBy, keeps, looksFor: Object.keys(looksFor).toSorted() };
 }
 
 /** What it looks for now, and where it began to: what it did not look for before begins now. */

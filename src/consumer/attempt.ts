@@ -27,6 +27,7 @@ import type { LeftOut } from './left-out.ts';
 import type { OwnFacts } from './own-facts.ts';
 import { assertSealable } from './personal-state.ts';
 import { reportOn } from './report-on.ts';
+import type { SqlStatement } from './table-store.ts';
 
 /** What every attempt of one consumer shares. */
 export interface AttemptSetting {
@@ -86,6 +87,7 @@ export class Attempt implements Handling {
   readonly time: HandlingTime | undefined;
   readonly #setting: AttemptSetting;
   readonly appends: AttemptAppend[] = [];
+  readonly statements: SqlStatement[] = [];
   stateChange: StateChange | undefined;
   late = false;
   /** Its handler returned a promise: it may have done something beyond the store. */
@@ -182,6 +184,12 @@ export class Attempt implements Handling {
     const kept = value === undefined ? undefined : sealJson(value, 'state');
     if (kept !== undefined) assertSealable(`${kind} ${this.consumer}`, state, this.key, kept);
     this.stateChange = { value: kept };
+  }
+
+  /** Changes its tables when the event is done. */
+  execute(statement: SqlStatement): void {
+    this.#assertOpen();
+    this.statements.push(statement);
   }
 
   keepState(value: JsonValue | undefined): void {

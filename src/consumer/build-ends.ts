@@ -4,12 +4,14 @@ import type { BuildStatus } from './build.ts';
 import { switched } from './build-reports.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import { compareRows } from './compare-rows.ts';
+import { compareTables } from './compare-tables.ts';
 import type { RowsCompared } from './compare-rows.ts';
 import type { ConsumerStores } from './consumer-loop.ts';
 import type { Consumer } from './consumer.ts';
 import type { Hold } from './hold.ts';
 import { commonCheckpoint, coversLanes, furthestOf } from './lanes.ts';
 import { namespaceOf } from './reaction.ts';
+import { renamedTables } from './table-store.ts';
 
 export interface BuildEndsOptions {
   readonly stores: ConsumerStores;
@@ -102,7 +104,10 @@ export class BuildEnds {
   }
 
   async #compared(name: string, reason: string | undefined): Promise<RowsCompared> {
-    const { rows } = this.#options.stores;
+    const { rows, tables } = this.#options.stores;
+    const own = this.#options.serving(name).reaction.tables;
+    if (own !== undefined && tables !== undefined)
+      return compareTables(tables, own, renamedTables(own, namespaceOf('view', buildNameOf(name))), reason);
     const [serving, built] = [namespaceOf('view', name), namespaceOf('view', buildNameOf(name))];
     if (reason === undefined) return compareRows(rows, { serving, built }, this.#options.closing);
     const counts = { serving: await rows.count(serving), built: await rows.count(built) };

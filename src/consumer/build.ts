@@ -9,6 +9,7 @@ import { namespaceOf, namespacesOf } from './reaction.ts';
 import type { Reaction } from './reaction.ts';
 import { assertFrom, assertReached, placeOf } from './replay.ts';
 import type { ReplayFrom } from './replay.ts';
+import { renamedTables } from './table-store.ts';
 
 /** No definition may have such a name. */
 const BUILD_SUFFIX = '@build';
@@ -25,7 +26,7 @@ export function isBuildName(consumer: string): boolean {
 /** The same reaction under the name of a build, with rows of its own. */
 export function buildOf(reaction: Reaction): Reaction {
   const name = buildNameOf(reaction.name);
-  const { state } = reaction;
+  const { state, tables } = reaction;
   return {
     ...reaction,
     name,
@@ -33,6 +34,7 @@ export function buildOf(reaction: Reaction): Reaction {
     // Until it has taken the other's place.
     inline: undefined,
     state: state && { ...state, namespace: namespaceOf('view', name) },
+    tables: tables && renamedTables(tables, namespaceOf('view', name)),
   };
 }
 

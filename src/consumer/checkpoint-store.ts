@@ -93,6 +93,8 @@ export interface ConsumerForm {
   readonly indexes: readonly string[];
   /** As the definition declares it: under a higher one its states are made in another way. Default: 1. */
   readonly version?: number | undefined;
+  /** What tables of its own it has (`tablesDigest`). Default: none. */
+  readonly tables?: string | undefined;
   /** How its keys are made (`Reaction.keyedBy`): another way spreads events over lanes in another way. Undefined: not known. */
   readonly keyedBy?: string | undefined;
   readonly keeps?: KeptStates | undefined;
@@ -115,8 +117,8 @@ export interface ConsumerForm {
 /** A form as a store has it. JSON leaves out members that are undefined; the type has them. */
 export function formOfText(text: string): ConsumerForm {
   const form = JSON.parse(text) as ConsumerForm;
-  const { kind, mode, types, indexes, version, keyedBy, keeps, looksFor, began, missed, replayed, built, indexing } =
-    form;
+  const { kind, mode, types, indexes, version, tables, keyedBy, keeps, looksFor, began, missed } = form;
+  const { replayed, built, indexing } = form;
   const build = form.build && wholeBuild(form.build);
   return {
     kind,
@@ -124,6 +126,7 @@ export function formOfText(text: string): ConsumerForm {
     types,
     indexes,
     version,
+    tables,
     keyedBy,
     keeps,
     looksFor,

@@ -10,6 +10,8 @@ import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { RowWrite } from './row-store.ts';
+import { bytesOfStatement } from './table-store.ts';
+import type { SqlStatement } from './table-store.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
 
 /** What nobody waits for may wait this long for company: a crash then repeats handlers that changed nothing here. */
@@ -93,6 +95,7 @@ export class Committer {
   #appends: { request: AppendRequest; position: Position }[] = [];
   #rows = new Map<string, RowWrite>();
   #rowsApart: RowWrite[] = [];
+  #statements: SqlStatement[] = [];
   #rowBytes = new Map<string, number>();
   #put = new Map<Position, Delivery>();
   #remove = new Set<Position>();
@@ -186,6 +189,12 @@ export class Committer {
     this.#rowBytes.set(row.key, bytes);
   }
 
+  /** What changes tables: all of it, in order. */
+  execute(statements: readonly SqlStatement[]): void {
+    this.#statements.push(...statements);
+    for (const statement of statements) this.#bytes += bytesOfStatement(statement);
+  }
+
   /** A row that is not of the states of keys. */
   writeApart(row: RowWrite): void {
     this.#rowsApart.push(row);
@@ -234,7 +243,7 @@ export class Committer {
 
   get #isLarge(): boolean {
     return (
-      this.#appended + this.#rows.size >= this.#lazyWrites ||
+      this.#appended + this.#rows.size + this.#statements.length >= this.#lazyWrites ||
       this.#bytes >= this.#lazyBytes ||
       this.#settled >= this.#lazyEvents
     );
@@ -326,6 +335,7 @@ export class Committer {
       ...place,
       appends: told === undefined ? appends : [...appends, { events: [told], onDuplicate: 'keep-first' }],
       rows: [...this.#rowsAsStored(), ...this.#rowsApart],
+      ...(this.#statements.length === 0 ? {} : { statements: this.#statements }),
       deliveries: { put: [...this.#put.values()], remove: [...this.#remove] },
     };
     const owners = this.#appends.map((append) => append.position);
@@ -337,6 +347,7 @@ export class Committer {
     this.#appends = [];
     this.#rows = new Map();
     this.#rowsApart = [];
+    this.#statements = [];
     this.#rowBytes = new Map();
     this.#put = new Map();
     this.#remove = new Set();

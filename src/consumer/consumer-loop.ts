@@ -33,6 +33,7 @@ import { isPatient, Room } from './room.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
+import type { TableStore } from './table-store.ts';
 import { TimeCourse } from './time-course.ts';
 import type { TimeWishes } from './time-wishes.ts';
 import type { Unit, UnitOfWork } from './unit-of-work.ts';
@@ -46,6 +47,7 @@ export interface ConsumerStores {
   readonly unitOfWork: UnitOfWork;
   /** Undefined: rows follow events afterwards only. */
   readonly inlineRows: InlineRows | undefined;
+  readonly tables: TableStore | undefined;
   /** Where several nodes share the work; undefined: this process alone runs the consumers of the store. */
   readonly cluster: Cluster | undefined;
 }

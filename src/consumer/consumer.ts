@@ -26,6 +26,7 @@ import { standing } from './standing.ts';
 import type { ReplayFrom } from './replay.ts';
 import { reportSteering } from './report-steering.ts';
 import type { ConsumerStatus } from './status.ts';
+import { withTables } from './tables-of-consumer.ts';
 
 const BEGIN_ANEW_BACKOFF = { minDelayMs: 100, maxDelayMs: 30_000, factor: 2, jitter: 0.5 };
 
@@ -171,7 +172,8 @@ export class Consumer {
         this.#options.lanes?.withdraw(this.name);
         return;
       }
-      this.#record = await adapt(record, this.reaction, stores, setting.environment);
+      const adapted = await adapt(record, this.reaction, stores, setting.environment);
+      this.#record = await withTables(adapted, setting, stores);
       if (this.#record.paused === undefined) await this.#startLoop(this.#record);
     });
   }

@@ -14,6 +14,7 @@ import type { BuildForm, KeptStates } from './checkpoint-store.ts';
 import type { LoopLimits } from './loop-guard.ts';
 import type { IndexValue } from './row-store.ts';
 import type { RetryPolicy } from './retry-policy.ts';
+import type { SqlStatement, TablesForm } from './table-store.ts';
 import type { Upstream } from './told-time.ts';
 
 /** Where a consumer begins that the store does not know yet. */
@@ -115,6 +116,8 @@ export interface Handling {
   /** What was published before in place of a fact: under its id, and those of the facts that took its place one after another. */
   recall(fact: RecallFact): Promise<Recalled>;
   append(event: EncodedEvent): void;
+  /** Of a reaction with tables: changes them, in the unit that all else of the handling is committed with. */
+  execute(statement: SqlStatement): void;
   /** Records what the system has to say about an event, by default that of the handling. */
   report(type: SystemEventType, data: Readonly<Record<string, JsonValue>>, about?: RecordedEvent): void;
   /** Counts the event as late and records that. */
@@ -263,6 +266,8 @@ export interface Reaction {
   readonly state: KeyedState | undefined;
   /** Its rows are changed where events are recorded, while nothing stands against it. Default: the engine changes them afterwards. */
   readonly inline?: InlineReaction | undefined;
+  /** Tables of its own, which the statements of its handlings change. Default: it has none. */
+  readonly tables?: TablesForm | undefined;
   /** Undefined: it goes by the order of the log alone. Otherwise it is ordered and has state. */
   readonly time?: ReactionTime | undefined;
   readonly keyOf: (event: RecordedEvent) => string;

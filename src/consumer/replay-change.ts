@@ -13,11 +13,11 @@ import type { Reaction } from './reaction.ts';
  * Errors    WrongState for a replay from the middle of a consumer that keeps state, and where the store has an older version of it.
  */
 export function replayChange(record: ConsumerRecord, reaction: Reaction, place: Position): RecordChange {
-  const { kind, name, state, version } = reaction;
+  const { kind, name, state, tables, version } = reaction;
   const { form } = record;
-  if (state !== undefined && place !== START) {
+  if ((state !== undefined || tables !== undefined) && place !== START) {
     throw new WrongState(
-      `${kind} ${name} keeps state, and a replay from the middle would count events twice; replay it from the beginning`,
+      `${kind} ${name} keeps ${state === undefined ? 'tables' : 'state'}, and a replay from the middle would count events twice; replay it from the beginning`,
     );
   }
   if (awaitsBuild(record, reaction)) {
@@ -29,6 +29,7 @@ export function replayChange(record: ConsumerRecord, reaction: Reaction, place: 
     above: place === START ? BEFORE_ALL : place,
     rows: [
       ...(state === undefined ? [] : [state.namespace]),
+      ...(tables === undefined ? [] : [tables.namespace]),
       // From the middle they go one by one, as the events are handled.
       ...(place === START ? [namespaceOf('out', name)] : []),
     ],

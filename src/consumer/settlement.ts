@@ -56,7 +56,8 @@ export class Settlement {
     // One that only waited behind others is like any new event: keys with much behind them would else be worked off a commit at a time.
     if (work.delivery !== undefined && work.delivery.state !== 'waiting') committer.beginAlone();
     this.#append(attempt, work.event.position);
-    let urgent = attempt.appends.length > 0 || work.delivery !== undefined;
+    let urgent = attempt.appends.length + attempt.statements.length > 0 || work.delivery !== undefined;
+    committer.execute(attempt.statements);
     if (work.delivery !== undefined) committer.removeDelivery(work.delivery.position);
     if (row !== undefined) {
       this.#parts.states?.set(row.key, row.value, rowBytes);

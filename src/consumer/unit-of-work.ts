@@ -4,6 +4,7 @@ import type { Checkpoint } from './checkpoint-store.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { LeaseCommit } from './lanes.ts';
 import type { RowWrite } from './row-store.ts';
+import type { SqlStatement } from './table-store.ts';
 
 /** Everything that handling some events changes: recorded together or not at all (G6). */
 export interface Unit {
@@ -19,6 +20,8 @@ export interface Unit {
   readonly appends: readonly AppendRequest[];
   /** In order: of two writes to one key the later stands. */
   readonly rows: readonly RowWrite[];
+  /** In order, after all else of the unit. Errors of `commit`: StatementRefused, where the store does not carry out one of them. */
+  readonly statements?: readonly SqlStatement[];
   /** Deliveries of this consumer. Removed first, then put; putting replaces. */
   readonly deliveries: {
     readonly put: readonly Delivery[];

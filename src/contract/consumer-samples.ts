@@ -18,6 +18,7 @@ export function sampleConsumer(consumer: string, overrides: Partial<ConsumerReco
       types: undefined,
       indexes: [],
       version: undefined,
+      tables: undefined,
       keyedBy: 'ordering-key',
       keeps: undefined,
       looksFor: undefined,

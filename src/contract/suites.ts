@@ -10,6 +10,7 @@ import { rowStoreSuite } from './row-store.ts';
 import { schemaStoreSuite } from './schema-store.ts';
 import { storeImageSuite } from './store-image.ts';
 import { storeSuite } from './store.ts';
+import { tableStoreSuite } from './table-store.ts';
 import { unitOfWorkSuite } from './unit-of-work.ts';
 
 /** A port that backends fill, and what every one of them must do. */
@@ -30,6 +31,7 @@ export const contractSuites: readonly PortSuite[] = [
   { port: 'row-store', suite: rowStoreSuite },
   { port: 'unit-of-work', suite: unitOfWorkSuite },
   { port: 'inline-rows', suite: inlineRowsSuite, isFilledBy: ({ inlineRows }) => inlineRows !== undefined },
+  { port: 'table-store', suite: tableStoreSuite, isFilledBy: ({ tables }) => tables !== undefined },
   { port: 'cluster', suite: clusterSuite, isFilledBy: ({ cluster }) => cluster !== undefined },
   { port: 'store-image', suite: storeImageSuite },
   { port: 'store', suite: storeSuite },

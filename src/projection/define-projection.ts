@@ -1,7 +1,6 @@
 import type { PatternFor } from '../channel/filter/pattern.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
-import { retractedEvent, retractionOf } from '../event/derived-definitions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { personalState } from '../event/personal-fields.ts';
@@ -14,6 +13,8 @@ import type { Handling, Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
+import { onBuildFailureOf, projectionSteps, versionOf } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 /**
  * For each event definition, the function that takes a row and an event of it to the next row; undefined removes the row. A second one takes
@@ -71,6 +72,8 @@ export interface ProjectionDefinition<RowShape = unknown> {
   readonly indexes: readonly string[];
   readonly mode: 'inline' | 'async';
   readonly version: number;
+  /** Tables of its own, which it keeps in place of rows (`defineTableProjection`), and what the database calls them. */
+  readonly tables: Readonly<Record<string, string>>;
   /** Where its rows are kept. */
   readonly namespace: string;
   readonly reaction: Reaction;
@@ -83,7 +86,7 @@ export interface ProjectionDefinition<RowShape = unknown> {
 }
 
 /** A purely computed row that throws will throw again; two more attempts are for code that reads the environment. */
-const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
+export const PROJECTION_RETRY: RetryOptions = { attempts: 3, minDelay: '50ms' };
 
 const PROJECTION_OPTIONS = 'name summary key initial on where indexes retry mode version onBuildFailure personal'.split(
   ' ',
@@ -95,29 +98,20 @@ export function defineProjection<const Definitions extends readonly EventDefinit
 ): ProjectionDefinition<RowShape> {
   const name = titleOf('projection', options);
   assertKnown(name, options, PROJECTION_OPTIONS);
-  const evolutions = options.on as readonly (readonly [EventDefinition, Evolution, Evolution?])[];
-  if (evolutions.length === 0) throw new InvalidDefinition(name, 'on is empty; a projection follows from events');
-  const evolve = new Map<string, Evolution>(evolutions.map(([definition, step]) => [definition.type, step]));
-  if (evolve.size < evolutions.length) throw new InvalidDefinition(name, 'on names an event type twice');
-  const taken = evolutions.filter(([, , takeBack]) => takeBack !== undefined).map(([{ type }]) => type);
-  const retractions = evolutions.flatMap(([definition, , takeBack]) =>
-    takeBack === undefined ? [] : [[retractionOf(definition), takeBack] as const],
-  );
-  for (const [{ type }, takeBack] of retractions)
-    evolve.set(type, (row, event) => takeBack(row, retractedEvent(event)));
-  const retracted = new Set<string>(retractions.map(([{ type }]) => type));
-  const definitions = evolutions.map(([definition]) => definition);
+  const steps = projectionSteps(name, options.on as Steps<Evolution>);
+  const { retracts } = steps;
   const namespace = namespaceOf('view', options.name);
   const keyOfEvent = options.key as (event: RecordedEvent) => string | undefined;
-  const keyOf =
-    retracted.size === 0
-      ? keyOfEvent
-      : (event: RecordedEvent) => keyOfEvent(retracted.has(event.type) ? retractedEvent(event) : event);
+  const keyOf = retracts.size === 0 ? keyOfEvent : (event: RecordedEvent) => keyOfEvent(steps.subject(event));
   const initial = options.initial as () => JsonValue;
   const indexes = Object.entries(options.indexes ?? {}) as [string, (row: unknown) => IndexValue][];
   const personal = personalState(name, options.personal);
+  const evolve = (row: unknown, event: RecordedEvent): unknown => {
+    const step = steps.of.get(event.type);
+    return step === undefined ? row : step(row === undefined ? initial() : row, steps.subject(event));
+  };
   const nextRow = (row: JsonValue | undefined, event: RecordedEvent): JsonValue | undefined => {
-    const next = evolve.get(event.type)?.(row === undefined ? initial() : row, event) as JsonValue | undefined;
+    const next = evolve(row, event) as JsonValue | undefined;
     // Derived here too, so that an index function that throws fails this event and not the commit of many.
     if (next !== undefined) indexValues(indexes, next);
     return next;
@@ -129,7 +123,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   const common = reactionOf<readonly EventDefinition[]>(
     {
       name: options.name,
-      on: [...definitions, ...retractions.map(([definition]) => definition)],
+      on: steps.definitions,
       retry: options.retry ?? PROJECTION_RETRY,
       ...(options.summary === undefined ? {} : { summary: options.summary }),
       ...(options.where === undefined ? {} : { where: options.where }),
@@ -145,7 +139,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
     isPure: true,
     timeoutMs: undefined,
     publishes: [],
-    ...(retracted.size === 0 ? {} : { takesBack: new Set(taken) }),
+    ...(retracts.size === 0 ? {} : { takesBack: steps.takesBack }),
     loops: undefined,
     mode: 'ordered',
     state: {
@@ -155,36 +149,29 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       indexNames: indexes.map(([index]) => index),
       indexes: (row) => indexValues(indexes, row),
     },
-    ...(mode === 'inline' ? { inline: { retracts: retracted, keyOf, evolve: nextRow } } : {}),
+    ...(mode === 'inline' ? { inline: { retracts, keyOf, evolve: nextRow } } : {}),
     keyedBy: keyedBy(keyOfEvent),
     keyOf: (event) => keyOf(event) ?? NO_ROW,
     priorityOf: undefined,
     delayMsOf: undefined,
     handle(attempt) {
       if (attempt.key === NO_ROW) return undefined;
-      return retracted.has(attempt.event.type) ? unlessLeftOut(attempt, () => evolved(attempt)) : evolved(attempt);
+      return retracts.has(attempt.event.type) ? unlessLeftOut(attempt, () => evolved(attempt)) : evolved(attempt);
     },
   };
   return {
     kind: 'projection',
     name: options.name,
-    on: [...definitions, ...retractions.map(([definition]) => definition)],
+    on: steps.definitions,
     indexes: indexes.map(([index]) => index),
     mode,
     version,
+    tables: {},
     namespace,
     reaction,
     keyOf,
-    evolve(row, event) {
-      const step = evolve.get(event.type);
-      return step === undefined ? row : step(row === undefined ? initial() : row, event);
-    },
+    evolve,
   };
-}
-
-function versionOf(name: string, version: unknown = 1): number {
-  if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 1) return version;
-  throw new InvalidDefinition(name, `version must be a whole number from 1, found ${describeValue(version)}`);
 }
 
 function modeOf(name: string, given: unknown = 'async'): 'inline' | 'async' {
@@ -192,13 +179,8 @@ function modeOf(name: string, given: unknown = 'async'): 'inline' | 'async' {
   throw new InvalidDefinition(name, `mode must be 'inline' or 'async', found ${describeValue(given)}`);
 }
 
-function onBuildFailureOf(name: string, given: unknown = 'park'): 'park' | 'fail' {
-  if (given === 'park' || given === 'fail') return given;
-  throw new InvalidDefinition(name, `onBuildFailure must be 'park' or 'fail', found ${describeValue(given)}`);
-}
-
 /** The ordering key of events that belong to no row; no key of a row looks like it. */
-const NO_ROW = '\u0000no row';
+export const NO_ROW = '\u0000no row';
 
 function indexValues(
   indexes: readonly [string, (row: unknown) => IndexValue][],

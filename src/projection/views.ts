@@ -2,11 +2,15 @@ import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import type { BuildOptions, BuildStatus } from '../consumer/build.ts';
 import type { Builds } from '../consumer/builds.ts';
 import type { IndexCondition, IndexValue, RowStore } from '../consumer/row-store.ts';
+import type { SqlCell, TableStore } from '../consumer/table-store.ts';
 import type { EventLog } from '../channel/event-log.ts';
 import { spanOf } from '../time/as-of.ts';
 import type { AsOf } from '../time/as-of.ts';
 import type { ProjectionDefinition } from './define-projection.ts';
+import type { TableProjectionDefinition, TablesOf } from './define-table-projection.ts';
 import { pastRow } from './past-row.ts';
+import { SqlTable, statementOf } from './sql.ts';
+import type { Sql } from './sql.ts';
 
 export interface ViewRow<RowShape = unknown> {
   readonly key: string;
@@ -44,6 +48,7 @@ export interface ViewPage<RowShape = unknown> {
 }
 
 const MAX_LIMIT = 1_000;
+const READS = ['SELECT', 'WITH', 'VALUES'];
 
 /**
  * Read models, asked from outside.
@@ -55,15 +60,27 @@ export class Views {
   readonly #rows: RowStore;
   readonly #log: EventLog;
   readonly #builds: Builds;
+  readonly #tables: TableStore | undefined;
   readonly #projections: ReadonlyMap<string, ProjectionDefinition>;
 
   constructor(
-    { log, rows, builds }: { readonly log: EventLog; readonly rows: RowStore; readonly builds: Builds },
+    {
+      log,
+      rows,
+      builds,
+      tables,
+    }: {
+      readonly log: EventLog;
+      readonly rows: RowStore;
+      readonly builds: Builds;
+      readonly tables: TableStore | undefined;
+    },
     projections: readonly ProjectionDefinition[],
   ) {
     this.#log = log;
     this.#rows = rows;
     this.#builds = builds;
+    this.#tables = tables;
     this.#projections = new Map(projections.map((projection) => [projection.name, projection]));
   }
 
@@ -98,6 +115,25 @@ export class Views {
     const span = spanOf(asOf);
     if (span === undefined) return this.get(view, key);
     return (await pastRow(this.#log, projection, { key, span, signal })) as RowShape | undefined;
+  }
+
+  /**
+   * What SQL finds in the tables of a table projection, a row an object: views.select(totals, (tables) => sql`SELECT day FROM ${tables.totals}`).
+   *
+   * Guarantee Committed rows of one instant; nothing is changed. On SQLite it is carried out in the thread of the caller.
+   * Errors    InvalidInput where it is no single statement that reads; StatementRefused where the database does not carry it out.
+   */
+  async select<Tables = Readonly<Record<string, unknown>>>(
+    view: Pick<TableProjectionDefinition<Tables>, 'name' | 'tablesShape'> | string,
+    query: (tables: TablesOf<Tables>) => Sql,
+  ): Promise<readonly Readonly<Record<string, SqlCell>>[]> {
+    const { name, tables } = this.#known(view);
+    const names = Object.keys(tables);
+    if (this.#tables === undefined || names.length === 0)
+      throw new InvalidInput({ path: 'view', expected: 'a projection with tables of its own', found: name });
+    const given = Object.fromEntries(names.map((table) => [table, new SqlTable(table)])) as TablesOf<Tables>;
+    const nameOf = (table: string) => (names.includes(table) ? tables[table] : undefined);
+    return this.#tables.select(statementOf(query(given), READS, nameOf));
   }
 
   async count(view: ProjectionDefinition | string): Promise<number> {
@@ -139,7 +175,7 @@ export class Views {
    * Errors    InvalidInput (`from`, `to`, `onFailure`); WrongState where the view is being built.
    */
   async rebuild(view: ProjectionDefinition | string, { signal, ...options }: RebuildOptions = {}): Promise<Rebuild> {
-    const { name } = this.#require(view);
+    const { name } = this.#known(view);
     signal?.throwIfAborted();
     assertOptions(options);
     await this.#builds.begin(name, options);
@@ -159,15 +195,25 @@ export class Views {
 
   /** How the build of a view stands, or how the last one ended; undefined: there was none. */
   async rebuildStatus(view: ProjectionDefinition | string): Promise<BuildStatus | undefined> {
-    return this.#builds.status(this.#require(view).name);
+    return this.#builds.status(this.#known(view).name);
   }
 
   /** What was built goes; the view stays as it is. Errors: WrongState where nothing is being built. */
   async cancelRebuild(view: ProjectionDefinition | string): Promise<BuildStatus> {
-    return this.#builds.cancel(this.#require(view).name);
+    return this.#builds.cancel(this.#known(view).name);
   }
 
+  /** One that has rows. */
   #require(view: ProjectionDefinition | string): ProjectionDefinition {
+    const projection = this.#known(view);
+    const names = Object.values(projection.tables).join(', ');
+    if (names === '') return projection;
+    throw new WrongState(
+      `view ${projection.name} has tables of its own in place of rows (${names}); ask them with SQL, views.select`,
+    );
+  }
+
+  #known(view: Pick<ProjectionDefinition, 'name'> | string): ProjectionDefinition {
     const name = typeof view === 'string' ? view : view.name;
     const projection = this.#projections.get(name);
     if (projection === undefined) throw new NotFound('view', name, [...this.#projections.keys()]);

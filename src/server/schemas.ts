@@ -445,8 +445,13 @@ named(
       z.strictObject({
         name: z.string(),
         summary: z.string().optional(),
+        mode: z
+          .enum(['inline', 'async'])
+          .describe('When rows change: in the transaction that records an event, or soon after.'),
+        version: z.int().min(1),
         events: z.array(z.string()),
         indexes: z.array(z.string()),
+        tables: z.array(z.string()).describe('Of a view with tables in place of rows, as the database calls them.'),
       }),
     ),
   }),

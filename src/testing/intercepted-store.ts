@@ -9,6 +9,7 @@ export type PortName =
   | 'rows'
   | 'unitOfWork'
   | 'inlineRows'
+  | 'tables'
   | 'cluster'
   | 'outbox';
 
@@ -39,6 +40,7 @@ export function interceptedStore(store: Store, intercept: Interceptor): Store {
     rows: interceptedPort('rows', store.rows, intercept),
     unitOfWork: interceptedPort('unitOfWork', store.unitOfWork, intercept),
     inlineRows: store.inlineRows === undefined ? undefined : interceptedPort('inlineRows', store.inlineRows, intercept),
+    tables: store.tables === undefined ? undefined : interceptedPort('tables', store.tables, intercept),
     image: store.image,
     cluster: store.cluster === undefined ? undefined : interceptedPort('cluster', store.cluster, intercept),
     outbox: store.outbox === undefined ? undefined : interceptedPort('outbox', store.outbox, intercept),

@@ -7,10 +7,12 @@ import {
   definePatterns,
   defineProjection,
   defineSequence,
+  defineTableProjection,
   defineWindow,
   every,
   not,
   one,
+  sql,
   tumbling,
 } from 'thereupon';
 import { z } from 'zod';
@@ -262,6 +264,26 @@ const swings = defineMonitor({
   alarm: ({ key, since, measured }) => ({ account: key, since, mean: measured }),
 });
 
+/** The same in a table of its own; an account and a version that is there already is refused by its key. */
+export const entries = defineTableProjection({
+  name: 'entries',
+  version: life,
+  tables: {
+    entries: {
+      columns:
+        'account BIGINT NOT NULL, version BIGINT NOT NULL, amount BIGINT NOT NULL, PRIMARY KEY (account, version)',
+      indexes: ['account, amount'],
+    },
+  },
+  on: [
+    [
+      Moved,
+      (event, t) =>
+        sql`INSERT INTO ${t.entries} VALUES (${event.data.account}, ${event.version}, ${event.data.amount})`,
+    ],
+  ],
+});
+
 /** What a meter tells, under numbers of its own, which do not come in their order, some twice, some late and some never. */
 export const Metered = defineEvent({
   type: 'crash.meter.told',
@@ -306,6 +328,6 @@ export const definitions = {
   windows: [totals],
   automations: [note, confirm, ...orderly.automations],
   monitors: orderly.monitors,
-  projections: [balances, ledger, confirmations],
+  projections: [balances, ledger, entries, confirmations],
   consumers: [inOrder, work, picky],
 } as const;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import type { AnySystem, RecordedEvent } from 'thereupon';
+import { sql } from 'thereupon';
 import { verifyPurses } from './purses.ts';
 import { verifyOrderly } from './verify-orderly.ts';
 import {
@@ -13,6 +14,7 @@ import {
   Worked,
   balances,
   confirmations,
+  entries,
   ledger,
 } from './program.ts';
 
@@ -244,6 +246,23 @@ function without(all: readonly string[], gone: readonly string[]): readonly stri
   return rest;
 }
 
+async function verifyTables(system: AnySystem, fold: ReadonlyMap<string, Account>): Promise<void> {
+  const found = await system.views.select(
+    entries,
+    (
+      t,
+    ) => sql`SELECT account, CAST(count(*) AS BIGINT) AS movements, CAST(sum(amount) AS BIGINT) AS balance, max(version) AS last
+      FROM ${t.entries} GROUP BY account`,
+  );
+  assert.equal(found.length, fold.size, 'G6: accounts in the table');
+  for (const { account, movements, balance, last } of found)
+    assert.deepEqual(
+      { movements, balance, lastVersion: last },
+      fold.get(String(account)),
+      `G6: what the table has of account ${account} is not the fold of the log`,
+    );
+}
+
 async function verifyProjections(system: AnySystem, moved: readonly RecordedEvent[]): Promise<void> {
   const fold = new Map<string, Account>();
   for (const event of moved) {
@@ -255,6 +274,7 @@ async function verifyProjections(system: AnySystem, moved: readonly RecordedEven
       lastVersion: event.version,
     });
   }
+  await verifyTables(system, fold);
   for (const [account, expected] of fold) {
     assert.deepEqual(
       { ...(await system.views.get(balances, account)) },

@@ -18,7 +18,13 @@ import { MemoryUnitOfWork } from './unit-of-work.ts';
 
 const BACKEND = 'memory';
 const LOCATION = 'this process';
-const CAPABILITIES: Capabilities = { durable: false, atomicUnits: true, sharedReading: false, inlineProjections: true };
+const CAPABILITIES: Capabilities = {
+  durable: false,
+  atomicUnits: true,
+  sharedReading: false,
+  inlineProjections: true,
+  tables: false,
+};
 
 /**
  * A store in the memory of this process: for tests and for trying things out. The reference model that other backends are compared with.
@@ -79,6 +85,7 @@ function openStore(content: MemoryContent, environment: Environment, hold: Hold)
     outbox: undefined,
     unitOfWork: new MemoryUnitOfWork({ content, clock, watchers, session, inlineRows }),
     inlineRows,
+    tables: undefined,
     image: new MemoryStoreImage(content, watchers, session),
     // Every write is done when its call returns, so that none ever waits (G10).
     pressure: () => ({ waiting: 0, limit: 1 }),

@@ -8,6 +8,7 @@ import type {
   Stretch,
 } from '../../consumer/checkpoint-store.ts';
 import { commonCheckpoint, coversLanes, sameCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
+import { namespaceOf } from '../../consumer/reaction.ts';
 import { WrongState } from '../../errors.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { START } from '../../event/position.ts';
@@ -17,6 +18,7 @@ import type { Database, Queries } from './database.ts';
 import { abandonRows, renameRows } from './row-store.ts';
 import type { PostgresRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
+import { removeTables } from './table-store.ts';
 import { fromText, toText } from './text.ts';
 import type { Writes } from './write-queue.ts';
 
@@ -146,6 +148,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 /** Its row is locked, and it has no deliveries any more. Answers whether it was known. */
 async function removeConsumer(queries: Queries, name: string): Promise<boolean> {
   await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
+  await removeTables(queries, namespaceOf('view', fromText(name)));
   await queries.query(TELL_NODES);
   return (await queries.change('DELETE FROM consumers WHERE consumer = $1', [name])) !== 0;
 }

@@ -2,6 +2,7 @@ import { DatabaseError, Pool, types as parsers } from 'pg';
 import type { PoolClient, QueryArrayConfig, QueryResult } from 'pg';
 import { StoreDefect, StoreUnavailable, StoreUnusable, ThereuponError } from '../../errors.ts';
 import { waitFor } from '../../system/clock.ts';
+import type { SqlCell } from '../../consumer/table-store.ts';
 import type { Environment } from '../../system/environment.ts';
 import { keepAlive } from '../../system/keep-alive.ts';
 import type { TextRow } from './item-query.ts';
@@ -63,6 +64,20 @@ const types = {
     return parsers.getTypeParser(oid, format ?? 'text') as (text: string) => unknown;
   },
 };
+
+/** Of values that a program reads with SQL of its own; all others are text. */
+const READ_BY_PG: ReadonlySet<number> = new Set([16, 17, 21, 23, 700, 701]);
+const cellTypes = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8) return wholeNumber;
+    return READ_BY_PG.has(oid) ? types.getTypeParser(oid, format) : (text: string) => text;
+  },
+};
+
+function wholeNumber(text: string): number | bigint {
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : BigInt(text);
+}
 
 /** The one door to PostgreSQL: a pool of connections whose search path is the schema of the store. */
 export class Database implements Queries {
@@ -136,6 +151,22 @@ export class Database implements Queries {
       return await readItems(this.#pool, preparedQuery(text, values), itemOf);
     } catch (error) {
       throw storeError(this.store, error);
+    }
+  }
+
+  /** Rows as objects, of a statement that changes nothing. Numbers that JavaScript cannot hold, dates and JSON come as they are written. */
+  async select(text: string, values: readonly SqlValue[]): Promise<Record<string, SqlCell>[]> {
+    const { client, release } = await this.#connect();
+    let failure: Error | undefined;
+    try {
+      await client.query('BEGIN READ ONLY');
+      return (await client.query({ text, values: [...values], types: cellTypes })).rows as Record<string, SqlCell>[];
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    } finally {
+      const ended = await rolledBack(client);
+      release(ended ? undefined : (failure ?? new Error('the connection was lost')));
     }
   }
 

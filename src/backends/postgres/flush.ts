@@ -1,6 +1,7 @@
 import type { QueryClaim } from '../../channel/append-conditions.ts';
 import type { AppendOutcome, AppendRequest } from '../../channel/event-log.ts';
 import { runsOf } from '../../channel/log-chain.ts';
+import type { SqlStatement } from '../../consumer/table-store.ts';
 import type { UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { RecordedEvent } from '../../event/event.ts';
 import { wholeGroup } from '../../consumer/lanes.ts';
@@ -22,6 +23,7 @@ import { LogReader } from './log-reader.ts';
 import type { Partitions } from './partitions.ts';
 import type { PreparedRow } from './row-store.ts';
 import { writeRows } from './row-store.ts';
+import { executeStatements } from './table-store.ts';
 import { fromText, toText } from './text.ts';
 
 export interface PreparedCheckpoint {
@@ -42,6 +44,7 @@ export interface PreparedUnit {
   readonly checkpoint: PreparedCheckpoint | undefined;
   readonly lease: PreparedLease | undefined;
   readonly rows: readonly PreparedRow[];
+  readonly statements: readonly SqlStatement[];
   readonly remove: readonly Position[];
   readonly put: readonly DeliveryRow[];
   /** What must be parked before. */
@@ -70,6 +73,8 @@ export interface Flushed {
 export interface FlushParts {
   readonly partitions: Partitions;
   readonly chaining: Chaining;
+  /** How errors name it. */
+  readonly store: string;
 }
 
 /** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log where any of them appends. */
@@ -77,7 +82,7 @@ export async function flush(
   queries: Queries,
   writes: readonly Appending[],
   nowMs: number,
-  { partitions, chaining }: FlushParts,
+  { partitions, chaining, store }: FlushParts,
 ): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
   const tokens = await tokensOf(queries, writes);
@@ -105,6 +110,11 @@ export async function flush(
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
   await insertCommands(queries, plan.commands);
   await writeUnits(queries, units, nowMs);
+  await executeStatements(
+    queries,
+    units.flatMap(({ statements }) => statements),
+    store,
+  );
   return { outcomes, events: plan.recorded() };
 }
 
@@ -227,8 +237,9 @@ function mayTakeLanes({ lease, put }: PreparedUnit): boolean {
 }
 
 /** Whether it changes what the holders of lanes have in memory. */
-function takesLanes({ lease, checkpoint, rows, put, remove }: PreparedUnit): boolean {
-  return lease === undefined && (checkpoint !== undefined || rows.length + put.length + remove.length > 0);
+function takesLanes({ lease, checkpoint, rows, statements, put, remove }: PreparedUnit): boolean {
+  const changes = rows.length + statements.length + put.length + remove.length;
+  return lease === undefined && (checkpoint !== undefined || changes > 0);
 }
 
 type KnownRow = [

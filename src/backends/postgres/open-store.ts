@@ -22,6 +22,7 @@ import { PostgresSchemaStore } from './schema-store.ts';
 import { Session } from './session.ts';
 import { PostgresStoreImage } from './store-image.ts';
 import { fromText } from './text.ts';
+import { PostgresTableStore } from './table-store.ts';
 import { PostgresUnitOfWork } from './unit-of-work.ts';
 import type { WaitingLimits, Writes } from './write-queue.ts';
 import { BEGIN, NoWrites, WriteQueue } from './write-queue.ts';
@@ -118,7 +119,13 @@ class PostgresStore implements Store {
   readonly backend = BACKEND;
   readonly location: string;
   readonly readOnly: boolean;
-  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true, inlineProjections: false };
+  readonly capabilities = {
+    durable: true,
+    atomicUnits: true,
+    sharedReading: true,
+    inlineProjections: false,
+    tables: true,
+  };
   readonly inlineRows = undefined;
   readonly log: PostgresEventLog;
   readonly chain: PostgresLogChain;
@@ -126,6 +133,7 @@ class PostgresStore implements Store {
   readonly checkpoints: PostgresCheckpointStore;
   readonly deliveries: PostgresDeliveryStore;
   readonly rows: PostgresRowStore;
+  readonly tables: PostgresTableStore;
   readonly unitOfWork: PostgresUnitOfWork;
   readonly image: PostgresStoreImage;
   readonly #database: Database;
@@ -212,6 +220,7 @@ class PostgresStore implements Store {
     this.schemas = new PostgresSchemaStore(database, writes, session);
     this.deliveries = new PostgresDeliveryStore(database, session);
     this.rows = new PostgresRowStore(database, writes, session);
+    this.tables = new PostgresTableStore(database, writes, session);
     this.checkpoints = new PostgresCheckpointStore(database, writes, this.rows, session);
     this.unitOfWork = new PostgresUnitOfWork(writes, stateWrites);
     this.image = new PostgresStoreImage({ ...options, store: options.location, database, partitions, session });
@@ -221,6 +230,7 @@ class PostgresStore implements Store {
       writes,
       partitions,
       chaining,
+      store: options.location,
       session,
       now: () => clock.now(),
       watch: (listener) => this.#watchOutbox(listener),

@@ -28,6 +28,8 @@ export class PostgresOutbox implements Outbox {
     readonly partitions: Partitions;
     readonly chaining: Chaining;
     readonly session: Session;
+    /** How errors name it. */
+    readonly store: string;
     now(): number;
     watch(listener: () => void): () => void;
   };
@@ -39,6 +41,8 @@ export class PostgresOutbox implements Outbox {
     readonly partitions: Partitions;
     readonly chaining: Chaining;
     readonly session: Session;
+    /** How errors name it. */
+    readonly store: string;
     now(): number;
     /** Tells when somebody's commit, or a look at the server, says that there are entries. */
     watch(listener: () => void): () => void;

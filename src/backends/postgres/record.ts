@@ -358,7 +358,7 @@ function statement(name: string, parameters: number): Statement {
 }
 
 /** Of a holder, and its rows have no indexes. */
-function isPlain({ lease, rows, parked }: NonNullable<Appending['unit']>): boolean {
+function isPlain({ lease, rows, statements, parked }: NonNullable<Appending['unit']>): boolean {
   const isHolders = lease !== undefined && lease.checkpoints.length > 0 && parked.length === 0;
-  return isHolders && rows.every(({ indexes }) => indexes === null);
+  return isHolders && statements.length === 0 && rows.every(({ indexes }) => indexes === null);
 }

@@ -14,6 +14,7 @@ import { indexesJson, NULL, rowText, sameIndexValue, storedIndexes, valueIn } fr
 import type { FoundRow } from './row-query.ts';
 import { pageStatement } from './row-query.ts';
 import type { Session } from './session.ts';
+import { emptyTables, renameTables } from './table-store.ts';
 import { fromText } from './text.ts';
 import type { Writes } from './write-queue.ts';
 
@@ -153,14 +154,16 @@ export class PostgresRowStore implements RowStore {
   }
 }
 
-/** Part of a transaction: the namespace has no rows from now on. What it had is removed by `sweep`. */
+/** Part of a transaction: the namespace has no rows from now on, and its tables are empty. What it had is removed by `sweep`. */
 export async function abandonRows(queries: Queries, namespace: string): Promise<void> {
+  await emptyTables(queries, namespace);
   await queries.change('UPDATE namespaces SET name = NULL WHERE name = $1', [rowText(namespace)]);
 }
 
 /** Part of a transaction: rows of a namespace become those of another, in place of what it has. */
 export async function renameRows(queries: Queries, from: string, to: string): Promise<void> {
   await abandonRows(queries, to);
+  await renameTables(queries, from, to);
   await queries.change('UPDATE namespaces SET name = $2 WHERE name = $1', [rowText(from), rowText(to)]);
 }
 

@@ -1,5 +1,6 @@
 import { restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { Checkpoint } from '../../consumer/checkpoint-store.ts';
+import { bytesOfStatement } from '../../consumer/table-store.ts';
 import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
 import { deliveryRow } from './delivery-store.ts';
 import { bytesOf, detached } from './event-log.ts';
@@ -41,7 +42,7 @@ export class PostgresUnitOfWork implements UnitOfWork {
 }
 
 /** Copies what the caller may change while the unit waits. */
-function prepare({ consumer, checkpoint, lease, rows, deliveries }: Unit): PreparedUnit {
+function prepare({ consumer, checkpoint, lease, rows, statements = [], deliveries }: Unit): PreparedUnit {
   return {
     consumer,
     checkpoint: checkpoint && prepareCheckpoint(checkpoint),
@@ -51,6 +52,7 @@ function prepare({ consumer, checkpoint, lease, rows, deliveries }: Unit): Prepa
       checkpoints: lease.checkpoints.map(({ lane, checkpoint: ofLane }) => ({ lane, ...prepareCheckpoint(ofLane) })),
     },
     rows: rows.map(prepareRow),
+    statements,
     remove: [...deliveries.remove],
     put: deliveries.put.map(deliveryRow),
     parked: [...(deliveries.parked ?? [])],
@@ -61,8 +63,9 @@ function prepareCheckpoint(checkpoint: Checkpoint): PreparedCheckpoint {
   return { low: checkpoint.low, done: restOfCheckpoint(checkpoint) };
 }
 
-function bytesOfUnit({ rows }: PreparedUnit, { appends }: Unit): number {
+function bytesOfUnit({ rows, statements }: PreparedUnit, { appends }: Unit): number {
   let bytes = UNIT_BYTES;
+  for (const statement of statements) bytes += bytesOfStatement(statement);
   for (const request of appends) bytes += bytesOf(request);
   for (const { json } of rows) bytes += json?.length ?? 0;
   return bytes;

@@ -116,7 +116,7 @@ export class WriteQueue {
     this.#limits = options.limits;
     this.#answerTimeoutMs = options.answerTimeoutMs;
     this.#begin = options.begin;
-    this.#parts = options;
+    this.#parts = { ...options, store: options.database.store };
     this.#appended = options.appended;
     this.#flights = new Flights(options.database, options.listener, options.name, options.chaining);
     this.#lost = options.lost;

@@ -1,5 +1,6 @@
 import { checkpointOf, covers, formOfText, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { CheckpointStore, ConsumerRecord, RecordChange, Replacement } from '../../consumer/checkpoint-store.ts';
+import { namespaceOf } from '../../consumer/reaction.ts';
 import { WrongState } from '../../errors.ts';
 import type { Position } from '../../event/position.ts';
 import type { Database } from './database.ts';
@@ -7,6 +8,7 @@ import type { GroupCommit } from './group-commit.ts';
 import { writeOnce } from './group-commit.ts';
 import type { SqliteRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
+import type { SqliteTableStore } from './table-store.ts';
 
 export type ConsumerRow = [
   consumer: string,
@@ -35,6 +37,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
   readonly #writes: Pick<GroupCommit, 'submit'>;
   readonly #rows: Pick<SqliteRowStore, 'abandon' | 'rename' | 'sweep'>;
   readonly #session: Session;
+  readonly #tables: Pick<SqliteTableStore, 'remove'>;
   #known: Set<string> | undefined;
 
   constructor(
@@ -42,11 +45,13 @@ export class SqliteCheckpointStore implements CheckpointStore {
     writes: Pick<GroupCommit, 'submit'>,
     rows: Pick<SqliteRowStore, 'abandon' | 'rename' | 'sweep'>,
     session: Session,
+    tables: Pick<SqliteTableStore, 'remove'>,
   ) {
     this.#database = database;
     this.#writes = writes;
     this.#rows = rows;
     this.#session = session;
+    this.#tables = tables;
   }
 
   async load(consumer: string): Promise<ConsumerRecord | undefined> {
@@ -116,6 +121,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
   #remove(consumer: string): boolean {
     this.#database.change('DELETE FROM deliveries WHERE consumer = ?').run(consumer);
     this.#names().delete(consumer);
+    this.#tables.remove(namespaceOf('view', consumer));
     return this.#database.change('DELETE FROM consumers WHERE consumer = ?').run(consumer).changes !== 0;
   }
 

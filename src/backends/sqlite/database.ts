@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
-import { DatabaseSync } from 'node:sqlite';
+import { constants, DatabaseSync } from 'node:sqlite';
 import type { ThereuponError } from '../../errors.ts';
 import { StoreDefect, StoreUnavailable, StoreUnusable } from '../../errors.ts';
 
@@ -55,6 +55,18 @@ export class Database {
 
   change(sql: string): Change {
     return this.#prepare(sql);
+  }
+
+  /** A statement that is prepared by nobody else, and does only what is allowed: what SQLite calls an action, and of which table. */
+  guarded(sql: string, isAllowed: (action: number, table: string | null) => boolean): StatementSync {
+    this.#connection.setAuthorizer((action, table) =>
+      isAllowed(action, table) ? constants.SQLITE_OK : constants.SQLITE_DENY,
+    );
+    try {
+      return this.#connection.prepare(sql);
+    } finally {
+      this.#connection.setAuthorizer(null);
+    }
   }
 
   execute(sql: string): void {

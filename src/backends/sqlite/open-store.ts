@@ -32,6 +32,7 @@ import { INDEX_PACE, StreamIndex } from './stream-index.ts';
 import { StreamCache } from './stream-cache.ts';
 import { StreamReader } from './stream-reader.ts';
 import { SqliteStoreImage } from './store-image.ts';
+import { SqliteTableStore } from './table-store.ts';
 import { SqliteUnitOfWork } from './unit-of-work.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
@@ -73,13 +74,20 @@ class SqliteStore implements Store {
   readonly backend = BACKEND;
   readonly location: string;
   readonly readOnly: boolean;
-  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true, inlineProjections: true };
+  readonly capabilities = {
+    durable: true,
+    atomicUnits: true,
+    sharedReading: true,
+    inlineProjections: true,
+    tables: true,
+  };
   readonly log: SqliteEventLog;
   readonly chain: SqliteLogChain;
   readonly schemas: SqliteSchemaStore;
   readonly checkpoints: SqliteCheckpointStore;
   readonly deliveries: SqliteDeliveryStore;
   readonly rows: SqliteRowStore;
+  readonly tables: SqliteTableStore;
   readonly unitOfWork: SqliteUnitOfWork;
   readonly inlineRows: SqliteInlineRows;
   readonly image: SqliteStoreImage;
@@ -176,10 +184,12 @@ class SqliteStore implements Store {
     });
     this.schemas = new SqliteSchemaStore(database, writes, session);
     this.deliveries = new SqliteDeliveryStore(database, session);
-    this.rows = new SqliteRowStore(database, writes, session);
-    this.checkpoints = new SqliteCheckpointStore(database, writes, this.rows, session);
-    const { checkpoints, rows, deliveries } = this;
-    this.unitOfWork = new SqliteUnitOfWork({ clock, writes, writer: this.#writer, checkpoints, rows, deliveries });
+    this.tables = new SqliteTableStore(database, writes, session);
+    this.rows = new SqliteRowStore(database, writes, session, this.tables);
+    this.checkpoints = new SqliteCheckpointStore(database, writes, this.rows, session, this.tables);
+    const { checkpoints, rows, deliveries, tables } = this;
+    const writer = this.#writer;
+    this.unitOfWork = new SqliteUnitOfWork({ clock, writes, writer, checkpoints, rows, deliveries, tables });
     this.image = new SqliteStoreImage({
       store: path,
       readOnly: options.readOnly,

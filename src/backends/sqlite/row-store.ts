@@ -16,6 +16,7 @@ import { parseIndexes, storedIndexValue, valueIn } from './row-index-value.ts';
 import type { NamespaceNumbers } from './row-query.ts';
 import { RowQueries } from './row-query.ts';
 import type { Session } from './session.ts';
+import type { SqliteTableStore } from './table-store.ts';
 
 /** A row to set, or to remove where `json` is undefined, detached from the objects of its writer. */
 export interface PreparedRow {
@@ -59,15 +60,22 @@ export class SqliteRowStore implements RowStore {
   readonly #database: Database;
   readonly #writes: Pick<GroupCommit, 'submit'>;
   readonly #session: Session;
+  readonly #tables: Pick<SqliteTableStore, 'empty' | 'rename'>;
   readonly #queries: RowQueries;
   #namespaces = new Map<string, KnownNamespace>();
   /** Namespaces of which rows were changed that do not belong to the handling of an event, since somebody looked. */
   readonly changedBeside = new Set<string>();
 
-  constructor(database: Database, writes: Pick<GroupCommit, 'submit'>, session: Session) {
+  constructor(
+    database: Database,
+    writes: Pick<GroupCommit, 'submit'>,
+    session: Session,
+    tables: Pick<SqliteTableStore, 'empty' | 'rename'>,
+  ) {
     this.#database = database;
     this.#writes = writes;
     this.#session = session;
+    this.#tables = tables;
     this.#queries = new RowQueries(database);
   }
 
@@ -136,8 +144,9 @@ export class SqliteRowStore implements RowStore {
     return page;
   }
 
-  /** Part of a transaction: the namespace has no rows from now on. What it had is removed by `sweep`. */
+  /** Part of a transaction: the namespace has no rows from now on, and its tables are empty. What it had is removed by `sweep`. */
   abandon(namespace: string): void {
+    this.#tables.empty(namespace);
     this.changedBeside.add(namespace);
     this.#database.change('UPDATE namespaces SET name = NULL WHERE name = ?').run(namespace);
     this.#namespaces.delete(namespace);
@@ -146,6 +155,7 @@ export class SqliteRowStore implements RowStore {
   /** Part of a transaction: rows of a namespace become those of another, in place of what it has. */
   rename(from: string, to: string): void {
     this.abandon(to);
+    this.#tables.rename(from, to);
     this.#database.change('UPDATE namespaces SET name = ? WHERE name = ?').run(to, from);
     this.#namespaces.delete(from);
   }

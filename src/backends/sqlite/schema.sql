@@ -1,6 +1,6 @@
 PRAGMA application_id = 1416130670;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE kinds (
   kind           INTEGER PRIMARY KEY,
@@ -200,3 +200,8 @@ CREATE TABLE chain_links (
 ) STRICT;
 
 CREATE INDEX chain_removals ON chain_links (number) WHERE kind = 2;
+
+CREATE TABLE tables_of_views (
+  name      TEXT PRIMARY KEY,
+  namespace TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -9,6 +9,7 @@ import type { GroupCommit } from './group-commit.ts';
 import { ImageFiller } from './image-filler.ts';
 import { ImageReader } from './image-reader.ts';
 import { SqliteRowStore } from './row-store.ts';
+import { SqliteTableStore } from './table-store.ts';
 import { Session } from './session.ts';
 
 /** While it is filled: entries of indexes go to any of their pages. */
@@ -131,7 +132,7 @@ export class SqliteStoreImage implements StoreImage {
       database,
       markEvery,
       deliveries: new SqliteDeliveryStore(database, session),
-      rows: new SqliteRowStore(database, writes, session),
+      rows: new SqliteRowStore(database, writes, session, new SqliteTableStore(database, writes, session)),
     });
   }
 

@@ -1,5 +1,6 @@
 import { restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { AppendOutcome } from '../../channel/event-log.ts';
+import { bytesOfStatement } from '../../consumer/table-store.ts';
 import type { Unit, UnitOfWork, UnitOutcome } from '../../consumer/unit-of-work.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { SqliteCheckpointStore } from './checkpoint-store.ts';
@@ -10,6 +11,7 @@ import type { EventWriter } from './event-writer.ts';
 import type { GroupCommit, Write } from './group-commit.ts';
 import type { PreparedRow, SqliteRowStore } from './row-store.ts';
 import { prepareRow } from './row-store.ts';
+import type { SqliteTableStore } from './table-store.ts';
 
 export interface UnitParts {
   readonly clock: Clock;
@@ -18,6 +20,7 @@ export interface UnitParts {
   readonly checkpoints: SqliteCheckpointStore;
   readonly rows: SqliteRowStore;
   readonly deliveries: SqliteDeliveryStore;
+  readonly tables: Pick<SqliteTableStore, 'execute'>;
 }
 
 /** Units go through the same flushes as appends; each is written whole or taken back whole. */
@@ -61,6 +64,7 @@ class UnitWrite implements Write {
     this.fail = reject;
     let bytes = UNIT_BYTES + DELIVERY_BYTES * this.#put.length;
     for (const request of unit.appends) bytes += bytesOf(request);
+    for (const statement of unit.statements ?? []) bytes += bytesOfStatement(statement);
     for (const row of this.#rows) bytes += row.key.length + (row.json?.length ?? 0);
     this.bytes = bytes;
   }
@@ -92,6 +96,8 @@ class UnitWrite implements Write {
     if (checkpoint !== undefined) checkpoints.advance(consumer, checkpoint.low, this.#done ?? '[]', clock.now());
     for (const row of this.#rows) rows.write(row);
     deliveries.write(consumer, this.#unit.deliveries.remove, this.#put);
+    // What it refuses is taken back with the whole transaction, whose other writes are made again.
+    this.#parts.tables.execute(this.#unit.statements ?? []);
     return { ok: true, appends: accepted };
   }
 }

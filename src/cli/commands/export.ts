@@ -97,7 +97,7 @@ async function runExport(api: Api, options: ExportOptions, terminal: Terminal): 
     return EXIT_OK;
   }
   const startedMs = terminal.now();
-  const file = new ExportFile(
+  const file = await ExportFile.at(
     path.resolve(terminal.cwd, options.out),
     JSON.stringify([api.where, query, options.after]),
   );

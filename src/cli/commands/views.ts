@@ -14,7 +14,10 @@ interface ViewJson {
   readonly name: string;
   readonly summary?: string;
   readonly events: readonly string[];
+  readonly mode: 'inline' | 'async';
+  readonly version: number;
   readonly indexes: readonly string[];
+  readonly tables: readonly string[];
 }
 
 interface RowJson {
@@ -49,7 +52,12 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
             found.views,
             [
               { title: 'VIEW', text: ({ name }) => printable(name), ink: () => 'bold' },
-              { title: 'FILTER AND SORT BY', text: ({ indexes }) => indexes.join(', ') },
+              { title: 'MODE', text: ({ mode }) => mode },
+              { title: 'VERSION', text: ({ version }) => String(version), right: true },
+              {
+                title: 'FILTER AND SORT BY',
+                text: ({ indexes, tables }) => [...indexes, ...tables.map(asTable)].join(', '),
+              },
               { title: 'FOLLOWS FROM', text: ({ events }) => events.join(', ') },
               { title: 'WHAT', text: ({ summary }) => printable(summary ?? '') },
             ],
@@ -91,6 +99,10 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
       exit(EXIT_OK);
     });
   rebuildCommand(views, terminal, exit);
+}
+
+function asTable(name: string): string {
+  return `SQL: ${name}`;
 }
 
 const OPERATORS: Readonly<Record<string, string>> = {

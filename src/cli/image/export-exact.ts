@@ -30,7 +30,11 @@ export async function exportExact(options: ExactExportOptions, terminal: Termina
     return EXIT_OK;
   }
   const startedMs = terminal.now();
-  const counted = await exportTo(new ExportFile(path.resolve(terminal.cwd, options.out), 'exact'), lines, terminal);
+  const counted = await exportTo(
+    await ExportFile.at(path.resolve(terminal.cwd, options.out), 'exact'),
+    lines,
+    terminal,
+  );
   if (counted === undefined) {
     terminal.note('stopped; nothing was written\n');
     return EXIT_FAILED;

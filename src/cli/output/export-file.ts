@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { UsageError } from '../failure.ts';
+import { placeOfFile } from './whole-file.ts';
 
 /**
  * A file that appears whole: written beside its place and moved there at the end.
@@ -17,8 +19,16 @@ export class ExportFile {
   readonly #identity: string;
   #handle: FileHandle | undefined;
 
-  /** `identity` says what is exported: only a part of the same is taken up. */
-  constructor(file: string, identity: string) {
+  /** `identity` says what is exported: only a part of the same is taken up. Errors: UsageError where it is no file that can be replaced. */
+  static async at(file: string, identity: string): Promise<ExportFile> {
+    const place = await placeOfFile(file);
+    if (place.isReplaceable) return new ExportFile(place.file, identity);
+    throw new UsageError(
+      `--out: expected a file, found a folder, a device or a pipe: ${file}; without --out it is written to standard output`,
+    );
+  }
+
+  private constructor(file: string, identity: string) {
     this.#file = file;
     this.#part = `${file}.part`;
     this.#what = `${file}.part.json`;

@@ -1,6 +1,17 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Terminal } from '../terminal.ts';
+
+/** What a name stands for: the file behind a link; and whether it is one that may be replaced by another, which devices and pipes are not. */
+export async function placeOfFile(file: string): Promise<{ readonly file: string; readonly isReplaceable: boolean }> {
+  try {
+    const real = await realpath(file);
+    return { file: real, isReplaceable: (await stat(real)).isFile() };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { file, isReplaceable: true };
+  }
+}
 
 /** Writes a result to standard output, or to a file, which appears whole or stays as it was. */
 export async function writeResult(text: string, out: string | undefined, terminal: Terminal): Promise<void> {
@@ -8,7 +19,11 @@ export async function writeResult(text: string, out: string | undefined, termina
     await terminal.write(text);
     return;
   }
-  const file = path.resolve(terminal.cwd, out);
+  const { file, isReplaceable } = await placeOfFile(path.resolve(terminal.cwd, out));
+  if (!isReplaceable) {
+    await writeFile(file, text);
+    return;
+  }
   const part = `${file}.part`;
   await mkdir(path.dirname(file), { recursive: true });
   try {

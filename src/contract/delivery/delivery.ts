@@ -32,6 +32,7 @@ import { retryingCases } from './retrying.ts';
 import { selectingCases } from './selecting.ts';
 import { snapshottingCases } from './snapshotting.ts';
 import { upcastingCases } from './upcasting.ts';
+import { tablingCases } from './tabling.ts';
 import { startingCases } from './starting.ts';
 import { steeringCases } from './steering.ts';
 import { stoppingCases } from './stopping.ts';
@@ -74,6 +75,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...rebuildingCases(bench),
   ...projectingCases(bench),
   ...projectingVersionsCases(bench),
+  ...tablingCases(bench),
   ...projectingModelCases(bench),
   ...modellingCases(bench),
 ];

@@ -34,16 +34,20 @@ const listViews = route({
   summary: 'List read models',
   answers: {
     200: {
-      description: 'Every view, with the events that it follows from and the indexes to filter and sort by.',
+      description:
+        'Every view, with the events that it follows from, and the indexes to filter and sort by or the tables of its own in the database.',
       content: { 'application/json': 'ViewList' },
     },
   },
   handle({ system }) {
-    const views = system.views.list().map(({ name, reaction, on, indexes }) => ({
+    const views = system.views.list().map(({ name, reaction, on, indexes, mode, version, tables }) => ({
       name,
       summary: reaction.summary,
+      mode,
+      version,
       events: on.map(({ type }) => type),
       indexes,
+      tables: Object.values(tables),
     }));
     return answer({ views });
   },
