@@ -31,6 +31,7 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   NotFound: new thereupon.NotFound('view', 'x', []),
   SealedDataInvalid: new thereupon.SealedDataInvalid({ what: 'event 1', place: 'email' }),
   SnapshotsNeeded: new thereupon.SnapshotsNeeded('order', ['order-1']),
+  StatementRefused: new thereupon.StatementRefused('DELETE', 'no'),
   StoreDefect: new thereupon.StoreDefect('s', 'no such table'),
   StoreHeld: new thereupon.StoreHeld('s', 'process 1'),
   StoreReadOnly: new thereupon.StoreReadOnly('s'),
@@ -48,7 +49,8 @@ const SAMPLES: Readonly<Record<string, Error>> = {
 };
 
 /** Defects are logged under a reference; callers do not learn what went wrong inside. */
-const ANSWERED = Object.fromEntries(Object.entries(SAMPLES).filter(([name]) => name !== 'StoreDefect'));
+const DEFECTS: ReadonlySet<string> = new Set(['StatementRefused', 'StoreDefect']);
+const ANSWERED = Object.fromEntries(Object.entries(SAMPLES).filter(([name]) => !DEFECTS.has(name)));
 
 const OWN: Readonly<Record<string, ThereuponError>> = {
   AddressUnavailable: new refusals.AddressUnavailable('127.0.0.1:1', new Error('no')),

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { defineProjection } from '../../src/index.ts';
+import { defineProjection, defineTableProjection, sql } from '../../src/index.ts';
+import { sqlite } from '../../src/backends/sqlite/sqlite.ts';
 import { OrderPlaced, billing, ledger, openApp, order, post, problemOf, read, sales } from './shop.ts';
 import type { AppOptions } from '../../src/server/index.ts';
 
@@ -23,18 +27,49 @@ async function shopWithSales(options: AppOptions = {}) {
 const keys = ({ items }: Page) => items.map(({ key }) => key);
 
 describe('views over HTTP', () => {
-  it('are listed with their events and indexes', async () => {
-    const { app } = await openApp();
-    expect(await read(app, '/views')).toEqual({
-      views: [
-        {
-          name: 'sales',
-          summary: 'What each customer bought',
-          events: ['shop.order.placed'],
-          indexes: ['customer', 'total', 'big'],
-        },
-      ],
+  it('are listed with their events and indexes, when their rows change, and the tables that are in place of rows', async () => {
+    const inFile = mkdtempSync(join(tmpdir(), 'thereupon-'));
+    const lines = defineTableProjection({
+      name: 'lines',
+      version: 2,
+      tables: { lines: { columns: 'customer TEXT, total BIGINT' } },
+      on: [[OrderPlaced, ({ data }, t) => sql`INSERT INTO ${t.lines} VALUES (${data.customer}, ${data.total})`]],
     });
+    const { app, system } = await openApp({
+      shop: { store: sqlite(join(inFile, 'store.db')), projections: [sales, lines] },
+    });
+    try {
+      expect(await read(app, '/views')).toEqual({
+        views: [
+          {
+            name: 'sales',
+            summary: 'What each customer bought',
+            mode: 'async',
+            version: 1,
+            events: ['shop.order.placed'],
+            indexes: ['customer', 'total', 'big'],
+            tables: [],
+          },
+          {
+            name: 'lines',
+            mode: 'async',
+            version: 2,
+            events: ['shop.order.placed'],
+            indexes: [],
+            tables: ['view_lines'],
+          },
+        ],
+      });
+      for (const path of ['/views/lines', '/views/lines/key'])
+        expect(await problemOf(app.request(path))).toMatchObject({
+          status: 409,
+          code: 'wrong-state',
+          detail: expect.stringContaining('view_lines') as string,
+        });
+    } finally {
+      await system.close();
+      rmSync(inFile, { recursive: true });
+    }
   });
 
   it('give a row by its key', async () => {
