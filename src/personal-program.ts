@@ -31,7 +31,13 @@ export function assertPersonalSaid(
   deciders: readonly DeciderDefinition[],
 ): void {
   if (types.size === 0) return;
-  for (const { kind, name, consumes, state, inline } of reactions) {
+  for (const { kind, name, consumes, state, tables, inline } of reactions) {
+    const told = consumes?.find((each) => types.has(each));
+    if (tables !== undefined && tables.personal === undefined && told !== undefined)
+      throw new InvalidDefinition(
+        `${kind} ${name}`,
+        `takes ${told}, which has personal fields, into tables, which are not sealed; say that nothing personal is written there (personal: 'none'), or keep rows (defineProjection)`,
+      );
     if (state === undefined || (state.personal !== undefined && inline === undefined)) continue;
     // Whoever takes every event takes these.
     const type = consumes === undefined ? [...types.keys()][0] : consumes.find((each) => types.has(each));

@@ -28,6 +28,8 @@ export interface TablesForm {
   /** That of the rows of the same read model: where these are cleared or renamed, so are its tables. */
   readonly namespace: string;
   readonly tables: readonly TableForm[];
+  /** Nothing of what is written there is personal. Default: nothing is said of it. */
+  readonly personal?: 'none' | undefined;
 }
 
 /** What a statement takes beside its values; the texts are those of the program. */
@@ -48,8 +50,12 @@ export function renamedTable(name: string, namespace: string): string {
 }
 
 /** The same tables, of another namespace. */
-export function renamedTables({ tables }: TablesForm, namespace: string): TablesForm {
-  return { namespace, tables: tables.map((table) => ({ ...table, name: renamedTable(table.name, namespace) })) };
+export function renamedTables({ tables, personal }: TablesForm, namespace: string): TablesForm {
+  return {
+    namespace,
+    personal,
+    tables: tables.map((table) => ({ ...table, name: renamedTable(table.name, namespace) })),
+  };
 }
 
 /** What it takes in memory, roughly. */

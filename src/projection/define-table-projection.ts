@@ -66,6 +66,8 @@ export interface TableProjectionOptions<Definitions extends readonly EventDefini
   readonly version?: number;
   /** What becomes of an event that cannot be handled while tables are built anew: its key is set aside (`'park'`, the default), or the build fails. */
   readonly onBuildFailure?: 'park' | 'fail';
+  /** Of events with personal fields: nothing personal is written to the tables, which are not sealed. */
+  readonly personal?: 'none';
 }
 
 export interface TableProjectionDefinition<Tables = unknown> extends ProjectionDefinition<never> {
@@ -73,7 +75,7 @@ export interface TableProjectionDefinition<Tables = unknown> extends ProjectionD
   readonly tablesShape?: Tables;
 }
 
-const OPTIONS = 'name summary tables on key where retry version onBuildFailure'.split(' ');
+const OPTIONS = 'name summary tables on key where retry version onBuildFailure personal'.split(' ');
 const TABLE_OPTIONS = ['columns', 'indexes'];
 /** So that with what is put before and behind it is no longer than the names of PostgreSQL. */
 const TABLE_NAME = /^[a-z][a-z0-9_]{0,47}$/u;
@@ -95,7 +97,10 @@ export function defineTableProjection<const Definitions extends readonly EventDe
   assertKnown(name, options, OPTIONS);
   const steps = projectionSteps(name, options.on as unknown as Steps<Step>);
   const namespace = namespaceOf('view', options.name);
-  const forms = tableForms(name, namespace, options.tables);
+  const forms: TablesForm = {
+    ...tableForms(name, namespace, options.tables),
+    personal: personalOf(name, options.personal),
+  };
   const names = Object.keys(options.tables);
   const tables = Object.fromEntries(names.map((table) => [table, new SqlTable(table)])) as TablesOf<object>;
   const keyOfEvent = (options.key ?? ((event: RecordedEvent) => event.stream)) as (
@@ -159,6 +164,14 @@ export function defineTableProjection<const Definitions extends readonly EventDe
       return row;
     },
   };
+}
+
+function personalOf(name: string, given: unknown): 'none' | undefined {
+  if (given === undefined || given === 'none') return given;
+  throw new InvalidDefinition(
+    name,
+    `personal must be 'none', since tables are not sealed, found ${describeValue(given)}; personal values are kept in the rows of defineProjection`,
+  );
 }
 
 function tableForms(name: string, namespace: string, tables: unknown): TablesForm {
