@@ -9,6 +9,7 @@ import { versionsBelow } from '../event/upcasters.ts';
 import type { Environment } from '../system/environment.ts';
 import type { KnownSchema } from './compatibility/histories.ts';
 import { jsonSchemaOf } from './json-schema.ts';
+import { assertPersonalPaths } from './personal-paths.ts';
 import type { SchemaRecord, SchemaStore } from './schema-store.ts';
 
 /** What happens to events of a type that nobody defined. */
@@ -30,7 +31,7 @@ export class SchemaRegistry {
   readonly #versions = new Map<string, ReadonlyMap<number, EventDefinition>>();
   readonly #current = new Map<string, EventDefinition>();
 
-  /** Errors: InvalidDefinition when two different definitions claim one (type, version). */
+  /** Errors: InvalidDefinition when two different definitions claim one (type, version), or a path of a personal field leads nowhere. */
   constructor(definitions: readonly EventDefinition[], unknownTypes: UnknownTypePolicy) {
     this.unknownTypes = unknownTypes;
     for (const definition of definitions) this.#add(definition);
@@ -46,6 +47,7 @@ export class SchemaRegistry {
         `version ${definition.version} is defined twice; give the new shape a new version`,
       );
     }
+    assertPersonalPaths(definition);
     versions.set(definition.version, definition);
     this.#versions.set(definition.type, versions);
     const current = this.#current.get(definition.type);

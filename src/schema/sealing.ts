@@ -76,9 +76,34 @@ export function sealDraft(
     });
   assertJson(unsealed.data, 'data', 0);
   const subject = subjectOf(definition, personal, unsealed);
+  // Nobody gets a key for nothing: that somebody has one says that something is sealed with it.
+  if (unsealed.issues === undefined && isWithout(personal, unsealed.data)) return withoutKey(definition, unsealed);
   const known = sealing.current(subject);
   const finish = (key: SubjectKey) => sealedWith(key, definition, personal, unsealed, sealing);
   return known === undefined ? sealing.obtain(subject).then(finish) : finish(known);
+}
+
+function isWithout(personal: PersonalFields, data: unknown): boolean {
+  let found = false;
+  replacePersonal(data, personal, (value) => {
+    found = true;
+    return value;
+  });
+  return !found;
+}
+
+function withoutKey({ type }: EventDefinition, { draft, data, kept }: Unsealed): SealedDraft {
+  const text = JSON.stringify(data);
+  if (timesSealed(text) !== 0 || (kept?.values.size ?? 0) > 0) throw foreignSealed(type);
+  return { draft: { ...draft, data: text }, issues: undefined };
+}
+
+function foreignSealed(type: string): InvalidInput {
+  return new InvalidInput({
+    path: 'data',
+    expected: `no member $sealed but in place of a personal field of ${type}: it is the system’s own`,
+    found: '$sealed',
+  });
 }
 
 function subjectOf(definition: EventDefinition, personal: PersonalFields, { data, issues }: Unsealed): string {
@@ -111,12 +136,7 @@ function sealedWith(
   };
   const sealed = issues === undefined ? replacePersonal(data, personal, sealValue) : sealValue(data, '');
   const text = JSON.stringify(sealed);
-  if (timesSealed(text) !== count || used !== (kept?.values.size ?? 0))
-    throw new InvalidInput({
-      path: 'data',
-      expected: `no member $sealed but in place of a personal field of ${type}: it is the system’s own`,
-      found: '$sealed',
-    });
+  if (timesSealed(text) !== count || used !== (kept?.values.size ?? 0)) throw foreignSealed(type);
   const keys = new Map([...(kept?.keys ?? []), [key.id, key]]);
   const texts = issues === undefined ? [] : textsIn(data);
   return {
