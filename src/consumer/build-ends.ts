@@ -57,17 +57,41 @@ export class BuildEnds {
     );
   }
 
-  /** How the rows of a build differ from those that serve. Undefined: it failed, or is there no longer. */
-  compare(name: string, trial: NonNullable<BuildForm['trial']>, ofBuild: Hold): Promise<BuildStatus | undefined> {
-    return this.#options.serving(name).held(async (ofView) => {
-      const reason = await this.#level(name, trial, ofView, ofBuild);
-      if (await this.#options.failed(name)) return undefined;
-      const record = await this.#present(name);
-      if (record === undefined) return undefined;
-      const stands = await this.#options.statusOf(record);
-      const comparison = await this.#compared(name, reason);
-      return { ...stands, state: 'compared', events: stands.total, percent: 100, secondsLeft: undefined, comparison };
-    });
+  /**
+   * How the rows of a build differ from those that serve; `over`, while nobody handles events of either, sees to it that nobody goes on with it.
+   * Undefined: it failed, or is there no longer.
+   */
+  compare(
+    name: string,
+    trial: NonNullable<BuildForm['trial']>,
+    build: Consumer,
+    over: (status: BuildStatus) => Promise<void>,
+  ): Promise<BuildStatus | undefined> {
+    // What serves is held first, here as in `switch` and by whoever holds all: in another order they would wait for one another.
+    return this.#options.serving(name).held((ofView) =>
+      build.held(async (ofBuild) => {
+        const status = await this.#difference(name, trial, ofView, ofBuild);
+        if (status === undefined) return undefined;
+        await over(status);
+        ofBuild.gone();
+        return status;
+      }),
+    );
+  }
+
+  async #difference(
+    name: string,
+    trial: NonNullable<BuildForm['trial']>,
+    ofView: Hold,
+    ofBuild: Hold,
+  ): Promise<BuildStatus | undefined> {
+    const reason = await this.#level(name, trial, ofView, ofBuild);
+    if (await this.#options.failed(name)) return undefined;
+    const record = await this.#present(name);
+    if (record === undefined) return undefined;
+    const stands = await this.#options.statusOf(record);
+    const comparison = await this.#compared(name, reason);
+    return { ...stands, state: 'compared', events: stands.total, percent: 100, secondsLeft: undefined, comparison };
   }
 
   async #replace(name: string): Promise<BuildStatus | undefined> {

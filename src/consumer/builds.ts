@@ -135,7 +135,7 @@ export class Builds {
         throw new WrongState(
           `another program brought view ${name} into another form, which this one would take back; rebuild it there`,
         );
-      const before = await stores.checkpoints.load(buildNameOf(name));
+      const before = await this.#loadBuild(name);
       if (before?.form.build?.failure !== undefined) return this.#resume(reaction, before);
       if (before !== undefined && this.#isInterrupted(reaction, before)) {
         await this.#run(reaction, before);
@@ -157,8 +157,7 @@ export class Builds {
   cancel(name: string): Promise<BuildStatus> {
     const reaction = this.#require(name);
     return this.#turn(name, async () => {
-      const { checkpoints } = this.#options.stores;
-      const record = await checkpoints.load(buildNameOf(name));
+      const record = await this.#loadBuild(name);
       if (record === undefined) throw new WrongState(`view ${name} is not being built`);
       const stands = await this.#statusOf(record);
       const status = { ...stands, state: 'cancelled', secondsLeft: undefined } as const;
@@ -408,15 +407,13 @@ export class Builds {
       await this.#end(name, status);
       return;
     }
-    const status = await consumer.held(async (ofBuild) => {
-      const compared = await this.#ends.compare(name, trial, ofBuild);
-      if (compared === undefined) return undefined;
-      // The view goes on by now.
-      await this.#discard(name, SYSTEM_EVENTS.buildCompared, compared);
-      ofBuild.gone();
-      return compared;
-    });
-    if (status !== undefined) await this.#end(name, status);
+    const status = await this.#ends.compare(name, trial, consumer, (compared) =>
+      this.#giveUp(name, SYSTEM_EVENTS.buildCompared, compared),
+    );
+    if (status === undefined) return;
+    // The view goes on by now.
+    await this.#sweep(name);
+    await this.#end(name, status);
   }
 
   /** Carries out something while the build stands still, here or, where it does not run here, in the store. */
@@ -430,15 +427,33 @@ export class Builds {
     });
   }
 
-  /** What was built goes, once it is reported how; an end in the middle leaves a record that says so. */
+  /** What was built goes, once it is reported how. */
   async #discard(name: string, type?: SystemEventType, status?: BuildStatus): Promise<void> {
+    await this.#giveUp(name, type, status);
+    await this.#sweep(name);
+  }
+
+  /** Nobody goes on with it, and that is reported; an end before it is swept leaves a record that says so. */
+  async #giveUp(name: string, type?: SystemEventType, status?: BuildStatus): Promise<void> {
+    const nowMs = this.#nowMs();
+    const paused = { sinceMs: nowMs, reason: CANCELLED };
+    await this.#options.stores.checkpoints.change(buildNameOf(name), { paused }, nowMs);
+    if (type !== undefined && status !== undefined) await this.#report(type, status);
+  }
+
+  async #sweep(name: string): Promise<void> {
     const { checkpoints } = this.#options.stores;
     const by = buildNameOf(name);
-    const nowMs = this.#nowMs();
-    const forget = { above: BEFORE_ALL, rows: namespacesOf(by) };
-    await checkpoints.change(by, { forget, paused: { sinceMs: nowMs, reason: CANCELLED } }, nowMs);
-    if (type !== undefined && status !== undefined) await this.#report(type, status);
+    await checkpoints.change(by, { forget: { above: BEFORE_ALL, rows: namespacesOf(by) } }, this.#nowMs());
     await checkpoints.remove(by);
+  }
+
+  /** The build that there is. One that is none, which earlier versions of this package could leave behind, is swept. */
+  async #loadBuild(name: string): Promise<ConsumerRecord | undefined> {
+    const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
+    if (record === undefined || record.form.build !== undefined) return record;
+    await this.#sweep(name);
+    return undefined;
   }
 
   async #end(name: string, status: BuildStatus): Promise<BuildStatus> {
@@ -527,9 +542,9 @@ function onFailureOf({ onFailure }: BuildOptions, reaction: Reaction): Pick<Buil
   return { onFailure: onFailure ?? reaction.onBuildFailure ?? 'park' };
 }
 
-/** An end in the middle has left it. */
-function isCancelled({ paused }: ConsumerRecord): boolean {
-  return paused?.reason === CANCELLED;
+/** An end in the middle has left it; or it is none, as earlier versions of this package could leave behind. */
+function isCancelled({ form, paused }: ConsumerRecord): boolean {
+  return form.build === undefined || paused?.reason === CANCELLED;
 }
 
 /** Whether it is this definition that is being built. */

@@ -233,14 +233,14 @@ export class Consumer {
 
   /**
    * Stops it, and keeps everybody from handling its events until `act` is over. Where nodes share the work, all its lanes are taken for that.
-   * Then it goes on from what the store knows.
+   * Then it goes on from what the store knows. A build that is over stands still as it is: it has no lanes.
    */
   held<Result>(act: (hold: Hold) => Promise<Result>): Promise<Result> {
     return this.exclusive(async () => {
       await this.#stopLoop(this.#over.promise);
-      let isGone = false;
+      let isGone = await this.#isOver();
       try {
-        let groups = await this.#heldGroups();
+        let groups = isGone ? [] : await this.#heldGroups();
         return await act({
           groups: () => groups,
           runTo: async (place) => {
@@ -250,7 +250,7 @@ export class Consumer {
         });
       } finally {
         const released = isGone ? undefined : this.#options.lanes?.release(this.name);
-        if (!isGone) await Promise.resolve(released).finally(() => this.#goOn());
+        if (!isGone && !(await this.#isOver())) await Promise.resolve(released).finally(() => this.#goOn());
       }
     });
   }
@@ -266,6 +266,12 @@ export class Consumer {
   /** Something handles its events here. */
   get #isIn(): boolean {
     return this.#loop !== undefined || this.#inline.place !== undefined;
+  }
+
+  /** A build that was switched, compared or cancelled, maybe by another node. */
+  async #isOver(): Promise<boolean> {
+    const { checkpoints } = this.#options.stores;
+    return this.reaction.isBuild === true && (await checkpoints.load(this.name)) === undefined;
   }
 
   async #heldGroups(): Promise<readonly LaneGroup[]> {

@@ -1,3 +1,4 @@
+import { NotFound } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { formOf, isSameForm } from './adapt.ts';
@@ -8,11 +9,12 @@ import type { Reaction } from './reaction.ts';
 import { wasRemoved } from './removals.ts';
 import { placeOf } from './replay.ts';
 
-/** The consumer as the store has it, and had it made if need be. */
+/** The consumer as the store has it, and had it made if need be. Errors: NotFound of a build, which nothing but its beginning makes. */
 export async function knownRecord(reaction: Reaction, stores: ConsumerStores, nowMs: number): Promise<ConsumerRecord> {
   const { name: consumer } = reaction;
   const known = await stores.checkpoints.load(consumer);
   if (known !== undefined) return known;
+  if (reaction.isBuild === true) throw new NotFound('consumer', consumer);
   const began = await startPlace(reaction, stores);
   const replayed = (await wasRemoved(consumer, stores.log)) ? true : undefined;
   return stores.checkpoints.create({
