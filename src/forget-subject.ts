@@ -41,8 +41,10 @@ export class Forgetting {
       deleted = await keys.forget(subject);
     };
     // What consumers have in hand is of before. They go on from what is stored, and that is of after.
-    await consumers.whileHeld(async () => (store.erasure === undefined ? erase() : store.erasure.emptied(erase)));
-    this.#drop(subject);
+    await this.#parts.deciders.withoutSnapshots(async () => {
+      await consumers.whileHeld(async () => (store.erasure === undefined ? erase() : store.erasure.emptied(erase)));
+      this.#drop(subject);
+    });
     const event = systemEvent(environment, {
       type: SYSTEM_EVENTS.subjectForgotten,
       about: 'subjects',

@@ -329,6 +329,11 @@ export class Deciders {
     this.#states.forgetAll();
   }
 
+  /** Whoever is forgotten in `act`, which ends with `forgetStates`, is in no snapshot afterwards. */
+  withoutSnapshots<Result>(act: () => Promise<Result>): Promise<Result> {
+    return this.#execution.withoutSnapshots(act);
+  }
+
   /** Whether some decider makes states of the stream. */
   decides(stream: string): boolean {
     return this.#byCategory.has(categoryOf(stream));

@@ -48,6 +48,7 @@ export class Execution {
   readonly #parts: ExecutionParts;
   readonly #turns: Turns;
   readonly #snapshots = new Set<Promise<void>>();
+  #erasing = 0;
 
   constructor(parts: ExecutionParts) {
     this.#parts = parts;
@@ -61,6 +62,17 @@ export class Execution {
   /** Resolves when the snapshots under way are written. */
   async settled(): Promise<void> {
     await Promise.all(this.#snapshots);
+  }
+
+  /** Writes no snapshot until `act` is over, and waits for those under way before it: what it erases is not in one that is written later. */
+  async withoutSnapshots<Result>(act: () => Promise<Result>): Promise<Result> {
+    this.#erasing += 1;
+    try {
+      await this.settled();
+      return await act();
+    } finally {
+      this.#erasing -= 1;
+    }
   }
 
   async #onStream(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
@@ -187,6 +199,7 @@ export class Execution {
       if (known !== undefined) return known;
     }
     for (let attempt = 1; ; attempt += 1) {
+      const { forgotten } = states;
       const readings = await Promise.all(parts.map(({ name, part }) => readPart(this.#parts, name, part)));
       const streams = readings.flatMap(({ stream }) => (stream === undefined ? [] : [stream.stream]));
       const state = Object.freeze(Object.fromEntries(readings.map((reading) => [reading.name, reading.state])));
@@ -208,10 +221,14 @@ export class Execution {
         const after = statesAfter(readings, made.events);
         for (const { name, stream, claim } of readings)
           if (stream !== undefined && typeof claim?.version === 'number')
-            states.keep(stream, {
-              version: claim.version + made.events.filter((event) => event.stream === stream.stream).length,
-              state: after[name] ?? null,
-            });
+            states.keep(
+              stream,
+              {
+                version: claim.version + made.events.filter((event) => event.stream === stream.stream).length,
+                state: after[name] ?? null,
+              },
+              forgotten,
+            );
         return outcomeOf(asked, made, outcome, { state: after });
       }
       for (const { stream } of readings) if (stream !== undefined) states.forgetStream(stream);
@@ -259,6 +276,8 @@ export class Execution {
     const { snapshots, environment } = this.#parts;
     const { snapshot: rule, version: deciderVersion } = of.own;
     if (rule === undefined || version <= entry.snapshotVersion) return;
+    // What it was decided on may be of before somebody was forgotten.
+    if (entry.isBroken || this.#erasing > 0) return;
     const atMs = environment.clock.now();
     if (version - entry.snapshotVersion < rule.every && atMs - entry.snapshotMs < rule.afterMs) return;
     entry.snapshotVersion = version;

@@ -82,6 +82,8 @@ export class StreamStates {
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, KeptState>();
   readonly #loading = new Map<string, Promise<KeptState>>();
+  /** Rises whenever all is forgotten: what was read before it is not kept after it. */
+  #forgotten = 0;
   /** Who makes states of the streams of a category. */
   readonly #owners = new Map<string, Set<OwnStreams>>();
   readonly #appends = new OwnAppends();
@@ -143,6 +145,10 @@ export class StreamStates {
       if (entry !== undefined) found.push({ of: { own, stream }, entry });
     }
     return found;
+  }
+
+  get forgotten(): number {
+    return this.#forgotten;
   }
 
   /** What is in memory, whoever else may have written meanwhile. */
@@ -228,6 +234,7 @@ export class StreamStates {
 
   /** What is in memory may not be read any more. What is being decided on it is decided again. */
   forgetAll(): void {
+    this.#forgotten += 1;
     for (const [key, entry] of this.#entries) {
       entry.isBroken = true;
       this.#remove(key, entry);
@@ -240,9 +247,17 @@ export class StreamStates {
     if (entry !== undefined) this.forget(of, entry);
   }
 
-  /** What a stream has come to by a decision that was recorded. */
-  keep(of: StreamOf, { version, state }: { readonly version: number; readonly state: JsonValue }): void {
+  /** What a stream has come to by a decision that was recorded, on what was read as of `forgotten`. */
+  keep(
+    of: StreamOf,
+    { version, state }: { readonly version: number; readonly state: JsonValue },
+    forgotten: number,
+  ): void {
     const before = this.#entries.get(keyOf(of));
+    if (forgotten !== this.#forgotten) {
+      if (before !== undefined && before.version < version) this.forget(of, before);
+      return;
+    }
     // It has gone on with them already, and maybe with others behind them.
     if (before !== undefined && before.version >= version) return;
     if (before !== undefined) this.forget(of, before);
@@ -265,10 +280,20 @@ export class StreamStates {
   }
 
   async #load(of: StreamOf, key: string, isSure: boolean): Promise<KeptState> {
+    for (;;) {
+      const loaded = await this.#loadOnce(of, key, isSure);
+      if (loaded !== undefined) return loaded;
+    }
+  }
+
+  /** Undefined: all was forgotten meanwhile. */
+  async #loadOnce(of: StreamOf, key: string, isSure: boolean): Promise<KeptState | undefined> {
     const watch = this.#appends.watch(of.stream);
+    const forgotten = this.#forgotten;
     try {
       const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
       const { version, state, first } = await this.#fromLog(of, snapshot, { isSure, watch });
+      if (forgotten !== this.#forgotten) return undefined;
       const other = this.#entries.get(key);
       // Another load was quicker, and the state has gone on since.
       if (other !== undefined && other.version >= version) return other;

@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { sqlite } from '../../src/backends/sqlite/sqlite.ts';
+import { defineCommand, defineDecider, defineEvent, fact, open } from '../../src/index.ts';
+
+const Moved = defineEvent({
+  type: 'shop.customer.moved',
+  stream: (data) => data.customer,
+  schema: z.object({ customer: z.string(), street: z.string() }),
+  personal: { subject: (data) => data.customer, fields: ['street'] },
+});
+const Noted = defineEvent({
+  type: 'shop.customer.noted',
+  stream: (data) => data.customer,
+  schema: z.object({ customer: z.string(), n: z.int() }),
+});
+const move = defineCommand({
+  name: 'move',
+  stream: (data) => data.customer,
+  schema: z.object({ customer: z.string(), street: z.string() }),
+});
+const note = defineCommand({
+  name: 'note',
+  stream: (data) => data.customer,
+  schema: z.object({ customer: z.string(), n: z.int() }),
+});
+const customer = defineDecider({
+  name: 'customer',
+  category: 'customer',
+  initial: () => ({ street: '', n: 0 }),
+  evolve: [
+    [Moved, (state, { data }) => ({ ...state, street: data.street })],
+    [Noted, (state, { data }) => ({ ...state, n: data.n })],
+  ],
+  decide: [
+    [move, (_state, { data }) => fact(Moved, data)],
+    [note, (_state, { data }) => fact(Noted, data)],
+  ],
+  snapshot: { every: 1 },
+  personal: { subject: (_state, stream) => stream, fields: ['street'] },
+});
+
+it('what a command under way was decided on is in no snapshot that is written after the person was forgotten', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thereupon-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const opened = () => open({ store: sqlite(join(folder, 'store.db')), events: [Moved, Noted], deciders: [customer] });
+  const people = Array.from({ length: 150 }, (_, person) => `customer-${person}`);
+  const first = await opened();
+  for (const [person, name] of people.entries()) {
+    await first.execute(move, { customer: name, street: `SECRET ${person}` });
+    const forgetting = (async () => {
+      for (let moment = person % 12; moment > 0; moment -= 1) await (moment % 3 === 0 ? nextTurn() : undefined);
+      await first.forget(name);
+    })();
+    for (let n = 0; n < 1 + (person % 4); n += 1) await first.execute(note, { customer: name, n });
+    await forgetting;
+  }
+  const seen = async (system: typeof first) => {
+    const states = await Promise.all(people.map((name) => system.deciders.state(customer, name)));
+    return states.flatMap(({ state }) => (state.street.includes('SECRET') ? [state.street] : []));
+  };
+  expect(await seen(first)).toEqual([]);
+  await first.close();
+  const again = await opened();
+  expect(await seen(again)).toEqual([]);
+  expect(await again.deciders.countSnapshots(customer)).toBeGreaterThan(0);
+  await again.close();
+}, 60_000);
