@@ -178,6 +178,13 @@ export class Builds {
     return record === undefined || isCancelled(record) ? undefined : this.#statusOf(record);
   }
 
+  /** The indexes of the rows that serve, where a newer version of the view is to take their place; undefined: they are those of the definition. */
+  async awaited(name: string): Promise<readonly string[] | undefined> {
+    const consumer = this.#options.serving(name);
+    const record = consumer.record ?? (await this.#options.stores.checkpoints.load(name));
+    return record === undefined || !awaitsBuild(record, consumer.reaction) ? undefined : record.form.indexes;
+  }
+
   /** How the build ends that is under way here; it fails before it is tried again. Undefined: none is. */
   ended(name: string): Promise<BuildStatus> | undefined {
     return this.#running.get(name)?.ended.promise;

@@ -118,6 +118,11 @@ export class Consumer {
     return this.#record?.paused !== undefined;
   }
 
+  /** As the store had it when it was last read; undefined: it does not run here. */
+  get record(): ConsumerRecord | undefined {
+    return this.#record;
+  }
+
   /** What the store holds of it is of an older version. */
   get isWaiting(): boolean {
     return this.#record !== undefined && awaitsBuild(this.#record, this.reaction);

@@ -54,7 +54,8 @@ const READS = ['SELECT', 'WITH', 'VALUES'];
  * Read models, asked from outside.
  *
  * Guarantee A page shows committed rows; rows that change between two pages show up where their new place is.
- * Errors    NotFound (no such view), InvalidInput (an index that is not declared, a limit, a page mark)
+ * Errors    NotFound (no such view), InvalidInput (an index that is not declared, a limit, a page mark), WrongState (an index of a version that
+ *           is being built)
  */
 export class Views {
   readonly #rows: RowStore;
@@ -148,9 +149,14 @@ export class Views {
     const limit = query.limit ?? 100;
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
       throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: query.limit });
-    for (const [place, { index }] of (query.where ?? []).entries())
-      assertIndex(projection, `where[${place}].index`, index);
-    if (query.orderBy !== undefined) assertIndex(projection, 'orderBy', query.orderBy);
+    const asked: (readonly [path: string, index: string])[] = (query.where ?? []).map(({ index }, place) => [
+      `where[${place}].index`,
+      index,
+    ]);
+    if (query.orderBy !== undefined) asked.push(['orderBy', query.orderBy]);
+    for (const [path, index] of asked) assertIndex(projection, path, index);
+    const serving = asked.length === 0 ? undefined : await this.#builds.awaited(projection.name);
+    for (const [, index] of asked) if (serving !== undefined) assertServes(projection, serving, index);
     const rows = await this.#rows.query(projection.namespace, {
       where: query.where ?? [],
       limit: limit + 1,
@@ -233,6 +239,15 @@ function assertOptions({ onFailure, dryRun }: BuildOptions): void {
     throw new InvalidInput({ path: 'onFailure', expected: "'park' or 'fail'", found: onFailure });
   if (dryRun !== undefined && typeof dryRun !== 'boolean')
     throw new InvalidInput({ path: 'dryRun', expected: 'true or false', found: dryRun });
+}
+
+/** While a version is built whose rows have an index, those that serve do not have it. */
+function assertServes({ name, version }: ProjectionDefinition, indexes: readonly string[], index: string): void {
+  if (indexes.includes(index)) return;
+  const until = indexes.length === 0 ? 'none' : indexes.join(', ');
+  throw new WrongState(
+    `index ${index} of view ${name} comes with version ${version}, which is being built; until it serves there is ${until}`,
+  );
 }
 
 function assertIndex(projection: ProjectionDefinition, path: string, index: string): void {

@@ -30,23 +30,50 @@ export async function* liveQuery(
   let seen: Position = await system.events.head();
   const types = [...view.on.map(({ type }) => type), SWITCHED];
   const events = system.events.subscribe({ types, after: seen, signal });
-  await reached(serving, view, seen, signal);
+  const place = await firstPlace(serving, view, seen, signal);
   let rows = await textsOf(ask);
-  yield frame(seen, { items: [...rows].map(([key, text]) => ({ key, row: parsed(text) })) }, 'result');
+  yield frame(place, { items: [...rows].map(([key, text]) => ({ key, row: parsed(text) })) }, 'result');
+  const changes = async () => {
+    await reached(serving, view, seen, signal);
+    if (signal.aborted) return undefined;
+    const before = rows;
+    rows = await textsOf(ask);
+    return difference(before, rows);
+  };
+  if (place < seen) {
+    const change = await changes();
+    if (change !== undefined) yield frame(seen, change, 'change');
+  }
   for await (const event of events) {
     if (event.position <= seen || (event.type === SWITCHED && !isAbout(event, view))) continue;
     seen = await system.events.head();
-    await reached(serving, view, seen, signal);
+    const change = await changes();
     if (signal.aborted) return;
-    const now = await textsOf(ask);
-    const changed = [...now].filter(([key, text]) => rows.get(key) !== text);
-    const removed = [...rows.keys()].filter((key) => !now.has(key));
-    const keys = [...now.keys()];
-    const isMoved = [...rows.keys()].join('\n') !== keys.join('\n');
-    rows = now;
-    if (changed.length + removed.length === 0 && !isMoved) continue;
-    yield frame(seen, { changed: changed.map(([key, text]) => ({ key, row: parsed(text) })), removed, keys }, 'change');
+    if (change !== undefined) yield frame(seen, change, 'change');
   }
+}
+
+/** Undefined: nothing is otherwise. */
+function difference(before: Texts, now: Texts): JsonValue | undefined {
+  const changed = [...now].filter(([key, text]) => before.get(key) !== text);
+  const removed = [...before.keys()].filter((key) => !now.has(key));
+  const keys = [...now.keys()];
+  const isMoved = [...before.keys()].join('\n') !== keys.join('\n');
+  if (changed.length + removed.length === 0 && !isMoved) return undefined;
+  return { changed: changed.map(([key, text]) => ({ key, row: parsed(text) })), removed, keys };
+}
+
+/** Where the rows are that are told first. Of a view that stands still, or that a new version is built of, they are told as they are. */
+async function firstPlace(
+  serving: Serving,
+  view: ProjectionDefinition,
+  head: Position,
+  signal: AbortSignal,
+): Promise<Position> {
+  const { isReached, status } = await serving.system.consumers.reached(view.name, head);
+  if (!isReached && status.state !== 'running') return status.position;
+  await reached(serving, view, head, signal);
+  return head;
 }
 
 function isAbout({ data }: RecordedEvent, { name }: ProjectionDefinition): boolean {
@@ -54,7 +81,9 @@ function isAbout({ data }: RecordedEvent, { name }: ProjectionDefinition): boole
 }
 
 /** By key, each row as text, which tells whether it is otherwise. */
-async function textsOf(ask: Ask): Promise<ReadonlyMap<string, string>> {
+type Texts = ReadonlyMap<string, string>;
+
+async function textsOf(ask: Ask): Promise<Texts> {
   return new Map((await ask()).map(({ key, row }) => [key, JSON.stringify(row)]));
 }
 

@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { sqlite } from '../../src/backends/sqlite/sqlite.ts';
 import { defineProjection } from '../../src/index.ts';
 import { OrderPlaced, act, bodyOf, openApp, order, post, problemOf, read, serveShop } from './shop.ts';
 import { LiveClient } from './socket.ts';
@@ -129,6 +133,64 @@ describe('rebuilding a view over HTTP', () => {
     await post(app, order({ customer: 'rebuild', total: 3 }));
     await system.settled();
     expect(await read(app, '/views/sales/rebuild')).toEqual({ key: 'rebuild', row: { total: 3 } });
+  });
+
+  it('while a new version is built, or its build has failed, the rows that serve are told at once, and have the indexes that they have', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'thereupon-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const store = sqlite(join(folder, 'store.db'));
+    const fails = { is: true };
+    const totalOf = (row: { readonly total: number }) => row.total;
+    const salesOf = (version: number) =>
+      defineProjection({
+        name: 'sales',
+        version,
+        key: (event) => event.data.customer,
+        initial: () => ({ total: 0 }),
+        on: [
+          [
+            OrderPlaced,
+            (row: { readonly total: number }, { data }) => {
+              if (version === 2 && fails.is) throw new TypeError('not yet');
+              return { total: row.total + version * data.total };
+            },
+          ],
+        ],
+        indexes:
+          version === 2
+            ? { total: totalOf, half: (row: { readonly total: number }) => row.total / 2 }
+            : { total: totalOf },
+        retry: { attempts: 1 },
+        onBuildFailure: 'fail',
+      });
+    const first = await openApp({ shop: { store, projections: [salesOf(1)] } });
+    await post(first.app, order({ customer: 'ann', total: 10 }));
+    await first.system.settled();
+    await first.system.close();
+    const { system, url } = await serveShop({ shop: { store, projections: [salesOf(2)] } });
+    const client = await LiveClient.open(`${url}/views/sales?total.gte=1`);
+    await client.until(() => client.seen.length === 1);
+    expect(client.seen[0]?.event).toEqual({ items: [{ key: 'ann', row: { total: 10 } }] });
+    for (const query of ['half.gte=1', 'order_by=half']) {
+      const refused = await fetch(`${url}/views/sales?${query}`);
+      expect([refused.status, await refused.json()]).toEqual([
+        409,
+        expect.objectContaining({
+          code: 'wrong-state',
+          detail: 'index half of view sales comes with version 2, which is being built; until it serves there is total',
+        }),
+      ]);
+    }
+    fails.is = false;
+    const resumed = await system.views.rebuild('sales');
+    expect((await resumed.ended()).state).toBe('switched');
+    await client.until(() => client.seen.length === 2);
+    expect(client.seen[1]?.event).toEqual({
+      changed: [{ key: 'ann', row: { total: 20 } }],
+      removed: [],
+      keys: ['ann'],
+    });
+    expect((await fetch(`${url}/views/sales?half.gte=1`)).status).toBe(200);
   });
 
   it('whoever asks a live query is told of the rows that are otherwise after the switch, and of none before', async () => {
