@@ -75,6 +75,12 @@ export interface KeptState {
  *               order. Each of them claims the fact that it goes on from, too: when that was refused, another writer's may have its version.
  *            3. Entries hold at most `maxBytes`, as estimated; those asked for longest ago go first (G10).
  */
+interface Loading {
+  readonly key: string;
+  readonly isSure: boolean;
+  readonly isBusy: boolean;
+}
+
 export class StreamStates {
   readonly #log: EventLog;
   readonly #snapshots: Snapshots;
@@ -168,15 +174,15 @@ export class StreamStates {
 
   /**
    * From the log, once for all who ask meanwhile. `isSure`: also that a stream without events never had any; otherwise the claim of whoever
-   * decides on it tells.
+   * decides on it tells. `isBusy`: whoever decides on it is to expect others.
    *
    * Errors    HistoryIncomplete, StreamDeleted.
    */
-  load(of: StreamOf, isSure: boolean): Promise<KeptState> {
+  load(of: StreamOf, isSure: boolean, isBusy = isSure): Promise<KeptState> {
     const key = keyOf(of);
     let loading = isSure ? undefined : this.#loading.get(key);
     if (loading === undefined) {
-      loading = this.#load(of, key, isSure).finally(() => this.#loading.delete(key));
+      loading = this.#load(of, { key, isSure, isBusy }).finally(() => this.#loading.delete(key));
       this.#loading.set(key, loading);
     }
     return loading;
@@ -184,11 +190,19 @@ export class StreamStates {
 
   /** The state that the log holds now: nothing that is still on its way. Errors: as of `load`. */
   async present(of: StreamOf): Promise<{ readonly version: number; readonly state: JsonValue }> {
-    const { version, deleted } = await this.#log.streamState(of.stream);
+    const key = keyOf(of);
+    const loading = this.#entries.has(key) ? undefined : this.load(of, true, false);
+    const [{ version, deleted }] = await Promise.all([this.#log.streamState(of.stream), loading]);
     if (deleted) throw new StreamDeleted(of.stream);
-    const entry = this.#entries.get(keyOf(of));
+    let entry = this.#entries.get(key);
+    if (entry !== undefined && entry.version < version && entry.underWay === 0) {
+      // Others wrote to it.
+      this.forget(of, entry);
+      entry = await this.load(of, true, false);
+    }
     // Not the entry itself: it goes on with the next decision.
-    if (entry?.version === version && entry.underWay === 0) return { version, state: entry.state };
+    if (entry !== undefined && entry.version >= version && entry.underWay === 0 && entry.sure === undefined)
+      return { version: entry.version, state: entry.state };
     return this.#fromLog(of, await this.#snapshot(of), { isSure: true });
   }
 
@@ -279,15 +293,15 @@ export class StreamStates {
     if (isKept) this.#makeRoom();
   }
 
-  async #load(of: StreamOf, key: string, isSure: boolean): Promise<KeptState> {
+  async #load(of: StreamOf, how: Loading): Promise<KeptState> {
     for (;;) {
-      const loaded = await this.#loadOnce(of, key, isSure);
+      const loaded = await this.#loadOnce(of, how);
       if (loaded !== undefined) return loaded;
     }
   }
 
   /** Undefined: all was forgotten meanwhile. */
-  async #loadOnce(of: StreamOf, key: string, isSure: boolean): Promise<KeptState | undefined> {
+  async #loadOnce(of: StreamOf, { key, isSure, isBusy }: Loading): Promise<KeptState | undefined> {
     const watch = this.#appends.watch(of.stream);
     const forgotten = this.#forgotten;
     try {
@@ -302,7 +316,7 @@ export class StreamStates {
         { version, state },
         { snapshotVersion: snapshot?.version ?? 0, snapshotMs: snapshot?.atMs ?? first?.recordedMs ?? this.#nowMs() },
       );
-      entry.isBusy = isSure;
+      entry.isBusy = isBusy;
       this.#put(key, entry);
       this.#following.goOnAfterLoad(of, entry, watch.unseen());
       return entry;

@@ -118,7 +118,7 @@ export class LogReader {
   }
 
   async streamState(stream: string): Promise<StreamState> {
-    const [row] = await this.#queries.query<[version: number, deleted: boolean, first: number | null]>(
+    const [row] = await this.#queries.prepared<[version: number, deleted: boolean, first: number | null]>(
       'SELECT s.version, s.deleted, (SELECT min(e.version) FROM events AS e WHERE e.stream = s.stream) FROM streams AS s WHERE s.stream = $1',
       [toText(stream)],
     );
