@@ -406,8 +406,10 @@ export class Consumer {
       const { lanes } = this.#options;
       if (lanes === undefined || this.#closed || !this.#runs || this.#beginsAnew) return;
       this.#awaitsLanes = false;
+      // The store has them.
+      if (this.#inline.place !== undefined) return;
       if (this.#loop?.token === lanes.tokenOf(this.name)) {
-        if (!lanes.isUnbalanced(this.name)) {
+        if (!lanes.isUnbalanced(this.name) && (this.#loop !== undefined || this.reaction.inline === undefined)) {
           this.#loop?.savePassed();
           return;
         }

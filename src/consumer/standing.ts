@@ -65,8 +65,9 @@ export async function standing(
 }
 
 /** At the head of the log, and how much waits there. */
-function liveOf({ loop, inline, handlesAll }: Known): { readonly buffered: number } | undefined {
-  if (inline !== undefined) return { buffered: 0 };
+function liveOf({ loop, inline, handlesAll, groups }: Known): { readonly buffered: number } | undefined {
+  // Where nodes share the work the store knows: others record events too.
+  if (inline !== undefined) return groups === undefined ? { buffered: 0 } : undefined;
   return handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined;
 }
 
@@ -88,7 +89,7 @@ function placeOf(
   reaction: Reaction,
   { loop, inline, record, handlesAll, groups }: Known,
 ): Pick<Parameters<typeof standOf>[2], 'isSettled' | 'low'> {
-  if (inline !== undefined) return { low: inline.low, isSettled: undefined };
+  if (inline !== undefined && groups === undefined) return { low: inline.low, isSettled: undefined };
   if (loop !== undefined && handlesAll) return { low: loop.low, isSettled: undefined };
   const low = commonCheckpoint(groups ?? [])?.low ?? record?.checkpoint.low ?? START;
   if (groups === undefined) return { low, isSettled: undefined };

@@ -7,6 +7,7 @@ import { serversOfNodes } from './migrations/0002-servers-of-nodes.ts';
 import { timeOfDeliveries } from './migrations/0003-time-of-deliveries.ts';
 import { commandsAndTags } from './migrations/0004-commands-and-tags.ts';
 import { hashChain } from './migrations/0005-hash-chain.ts';
+import { inlineRows } from './migrations/0006-inline-rows.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -24,6 +25,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { sql: commandsAndTags, worksFrom: 4 },
   // Where a chain is begun, the server refuses what programs that do not know of it would append.
   { sql: hashChain, worksFrom: 4 },
+  // What programs that do not know of such projections append ends them.
+  { sql: inlineRows, worksFrom: 4 },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -14,6 +14,7 @@ import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { PostgresOutbox } from './outbox.ts';
 import { Partitions } from './partitions.ts';
+import { PostgresInlineRows } from './inline-rows.ts';
 import { Chaining, PostgresLogChain } from './log-chain.ts';
 import { LOCKED, Presence } from './presence.ts';
 import { missingParts, reportOf } from './report.ts';
@@ -118,8 +119,8 @@ class PostgresStore implements Store {
   readonly backend = BACKEND;
   readonly location: string;
   readonly readOnly: boolean;
-  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true, inlineProjections: false };
-  readonly inlineRows = undefined;
+  readonly capabilities = { durable: true, atomicUnits: true, sharedReading: true, inlineProjections: true };
+  readonly inlineRows: PostgresInlineRows;
   readonly log: PostgresEventLog;
   readonly chain: PostgresLogChain;
   readonly schemas: PostgresSchemaStore;
@@ -158,6 +159,14 @@ class PostgresStore implements Store {
     const ownNumber = randomInt(1, MAX_LISTENER);
     const partitions = new Partitions(database, options);
     const chaining = new Chaining();
+    this.inlineRows = new PostgresInlineRows({
+      database,
+      writes: () => this.#writes,
+      session,
+      node: () => this.#presence.node,
+      now: () => clock.now(),
+    });
+    const { inlineRows } = this;
     const newWrites = (begin: string): Writes =>
       options.readOnly
         ? new NoWrites(options.location, session)
@@ -166,6 +175,7 @@ class PostgresStore implements Store {
             begin,
             partitions,
             chaining,
+            inlineRows,
             database,
             clock,
             listener: ownNumber,
@@ -196,6 +206,7 @@ class PostgresStore implements Store {
         this.#reached(head);
         if (!options.readOnly) this.#reserveAhead(partitions, head);
       },
+      changed: () => inlineRows.look(),
       pending: () => {
         for (const listener of this.#outboxListeners) listener();
       },
@@ -221,6 +232,7 @@ class PostgresStore implements Store {
       writes,
       partitions,
       chaining,
+      inlineRows,
       session,
       now: () => clock.now(),
       watch: (listener) => this.#watchOutbox(listener),
@@ -309,6 +321,7 @@ class PostgresStore implements Store {
     await Promise.all([this.#writes.close(), this.#stateWrites.close()]);
     this.#watchers.close();
     await this.#presence.close();
+    await this.inlineRows.close();
     await this.#reserving;
     await this.#database.close();
   }

@@ -8,6 +8,7 @@ import { Flights } from './flights.ts';
 import type { FlightAnswer, Landed } from './flights.ts';
 import type { Appending, Flushed, FlushParts } from './flush.ts';
 import { flush } from './flush.ts';
+import type { PostgresInlineRows } from './inline-rows.ts';
 import type { Chaining } from './log-chain.ts';
 import type { Partitions } from './partitions.ts';
 import { OneStatement } from './record.ts';
@@ -74,7 +75,7 @@ export class WriteQueue {
   readonly #limits: WaitingLimits;
   readonly #answerTimeoutMs: number;
   readonly #begin: string;
-  readonly #parts: FlushParts;
+  readonly #parts: FlushParts & { readonly inlineRows: PostgresInlineRows };
   readonly #lost: () => void;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
@@ -102,6 +103,7 @@ export class WriteQueue {
     begin: string;
     partitions: Partitions;
     chaining: Chaining;
+    inlineRows: PostgresInlineRows;
     /** The number under which this process listens. */
     listener: number;
     /** Of this queue alone. */
@@ -209,7 +211,7 @@ export class WriteQueue {
   #send(): void {
     while (this.#flights.count < MAX_FLIGHTS && this.#waiting.length > 0 && this.#isWorthFlying) {
       const writes = this.#nextTogether();
-      const whole = writes.length === 0 ? undefined : OneStatement.of(writes);
+      const whole = writes.length === 0 ? undefined : this.#oneStatement(writes);
       if (whole === undefined) {
         // It is carried out when nothing else is under way.
         this.#mayFollow = false;
@@ -281,7 +283,7 @@ export class WriteQueue {
   }
 
   async #flush(writes: readonly Appending[]): Promise<Outcome[]> {
-    const whole = OneStatement.of(writes);
+    const whole = this.#oneStatement(writes);
     if (whole === undefined) return this.#flushAfter(writes, UNCLEAR);
     this.#flights.send(whole, this.#clock.now());
     const { answer } = (await this.#flights.landed()) ?? NOTHING;
@@ -311,11 +313,22 @@ export class WriteQueue {
     return outcomes;
   }
 
-  #inDetail(writes: readonly Appending[]): Promise<Flushed> {
-    return this.#transaction(
-      (queries) => flush(queries, writes, this.#clock.now(), this.#parts),
-      this.#answerTimeoutMs,
-    );
+  #oneStatement(writes: readonly Appending[]): OneStatement | undefined {
+    const appends = writes.some(({ requests }) => requests.length > 0);
+    return appends && this.#parts.inlineRows.any ? undefined : OneStatement.of(writes);
+  }
+
+  async #inDetail(writes: readonly Appending[]): Promise<Flushed> {
+    const attempt = () =>
+      this.#transaction((queries) => flush(queries, writes, this.#clock.now(), this.#parts), this.#answerTimeoutMs);
+    const { inlineRows } = this.#parts;
+    const flushed = await attempt().catch((error: unknown) => {
+      // Without the rows that could not be written: a fact is recorded.
+      if (inlineRows.hasRefused) return attempt();
+      throw error;
+    });
+    flushed.committed?.();
+    return flushed;
   }
 
   /** `connections`: so many were tried. */
