@@ -222,7 +222,7 @@ export async function consumerRecords(
   const where = consumer === undefined ? '' : 'WHERE c.consumer = $1';
   const rows = await queries.query<[...ConsumerRow, ...LaneRow, updatedMs: number]>(
     `SELECT c.consumer, c.form, c.paused_since_ms, c.paused_reason, c.created_ms, l.lanes, ${LOW}, l.done, l.holder, l.token, l.updated_ms
-FROM consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consumer, l.first_lane`,
+FROM log_head AS h CROSS JOIN consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consumer, l.first_lane`,
     consumer === undefined ? [] : [consumer],
   );
   return [...Map.groupBy(rows, ([name]) => name).values()].map((ofOne) => {

@@ -17,9 +17,12 @@ const CHANGE_BYTES = 4_096;
 
 export type LaneRow = [lanes: number[], low: number, done: string, holder: number | null, token: number];
 
-/** Of lanes (`l`): how far they are. Those of a projection that is inline are at the head of the log, and nobody has them. */
-export const LOW = 'CASE WHEN l.inline THEN (SELECT h.position FROM log_head AS h) ELSE l.low END';
-const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL OR l.inline, l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM lanes AS l
+/**
+ * Of lanes (`l`), in a statement that names the head of the log (`h`) before them, as whoever locks both does: how far they are. Those of a
+ * projection that the store works off are at the head, and nobody has them.
+ */
+export const LOW = 'CASE WHEN l.inline THEN h.position ELSE l.low END';
+const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL OR l.inline, l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l
 JOIN consumers AS c USING (consumer) ORDER BY l.consumer, l.first_lane`;
 const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
 const MEMBERS = 'SELECT node FROM nodes WHERE until > clock_timestamp()';
@@ -30,7 +33,8 @@ const INSERT = `INSERT INTO lanes (consumer, first_lane, lanes, low, done, holde
 SELECT n.consumer, n.first_lane, n.lanes::smallint[], n.low, n.done, n.holder, n.token, $8
 FROM unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[])
   AS n (consumer, first_lane, lanes, low, done, holder, token)`;
-const INLINE = 'SELECT consumer FROM lanes WHERE inline AND consumer = ANY($1::text[])';
+const INLINE =
+  'SELECT l.consumer FROM log_head AS h CROSS JOIN lanes AS l WHERE l.inline AND l.consumer = ANY($1::text[])';
 const LOCK_HEAD = 'SELECT FROM log_head FOR UPDATE';
 export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
 
@@ -202,7 +206,7 @@ async function runningLanes(
 ): Promise<ReadonlyMap<string, readonly LaneGroup[]>> {
   await lockConsumers(queries, consumers);
   const rows = await queries.query<[consumer: string, ...LaneRow]>(
-    `SELECT l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM lanes AS l JOIN consumers AS c USING (consumer)
+    `SELECT l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l JOIN consumers AS c USING (consumer)
 WHERE l.consumer = ANY($1::text[]) AND c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane FOR UPDATE OF l`,
     [consumers],
   );

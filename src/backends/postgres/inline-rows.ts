@@ -24,9 +24,9 @@ import type { Writes } from './write-queue.ts';
 const BEGIN_BYTES = 4_096;
 const CONSUMER = `SELECT form, paused_since_ms IS NOT NULL OR EXISTS (SELECT FROM deliveries AS d WHERE d.consumer = c.consumer)
 FROM consumers AS c WHERE consumer = $1`;
-const GROUPS = `SELECT l.inline, l.lanes, ${LOW}, l.done, l.holder, l.token FROM lanes AS l WHERE l.consumer = $1 ORDER BY l.first_lane FOR UPDATE OF l`;
+const GROUPS = `SELECT l.inline, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l WHERE l.consumer = $1 ORDER BY l.first_lane FOR UPDATE OF l`;
 const MARK = 'UPDATE lanes SET inline = true WHERE consumer = $1';
-const NEW_EPOCH = `UPDATE log_head SET inline = nextval('inline_epochs') RETURNING inline`;
+const NEW_EPOCH = `UPDATE log_head SET inline = nextval('lane_tokens') RETURNING inline`;
 const IN_FORCE = `SELECT h.inline, l.consumer FROM log_head AS h LEFT JOIN lanes AS l ON l.inline`;
 /** The trigger that looks after the head of the log asks for it. */
 const SAY = `SELECT set_config('thereupon.projected', $1, true)`;

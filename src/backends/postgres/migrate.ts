@@ -38,7 +38,8 @@ const MIGRATIONS_TABLE =
 const MIGRATION_LOCK = 0x5468706e;
 /** So long programs that work may have to wait behind a step that waits for a table; then it gives way, and comes again. */
 const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'";
-const LOCK_NOT_AVAILABLE = '55P03';
+/** lock_not_available, deadlock_detected: it was the one to give way. */
+const BUSY: ReadonlySet<string> = new Set(['55P03', '40P01']);
 const NEWEST = 'SELECT max(number), max(works_from) FROM migrations';
 /** undefined_table, undefined_column: there is no store yet, or a table of another program. */
 const NO_SUCH_TABLE: ReadonlySet<string> = new Set(['42P01', '42703']);
@@ -62,7 +63,7 @@ export async function migrate(
       await database.transaction('BEGIN', (queries) => migrateIn(queries, database.store, schema, migrations));
       return;
     } catch (error) {
-      const isBusy = error instanceof StoreUnavailable && sqlStateOf(error.cause) === LOCK_NOT_AVAILABLE;
+      const isBusy = error instanceof StoreUnavailable && BUSY.has(sqlStateOf(error.cause) ?? '');
       if (!isBusy || tries === TRIES) throw error;
     }
   }

@@ -1,11 +1,10 @@
 /** Projections whose rows are changed where events are recorded. */
 export const inlineRows = `
+-- Names those that there are now: whoever appends says for which of them. NULL: there are none.
+ALTER TABLE log_head ADD COLUMN inline bigint;
 -- Such a consumer has one group of lanes, without a holder, and its checkpoint is the head of the log.
 ALTER TABLE lanes ADD COLUMN inline boolean NOT NULL DEFAULT false;
 CREATE INDEX lanes_inline ON lanes (consumer) WHERE inline;
-CREATE SEQUENCE inline_epochs;
--- Names those that there are now: whoever appends says for which of them. NULL: there are none.
-ALTER TABLE log_head ADD COLUMN inline bigint;
 
 -- Lets go of these: from now on their checkpoints are their own. The head of the log is locked before.
 CREATE FUNCTION end_inline(p_consumers text[]) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -16,7 +15,7 @@ BEGIN
   UPDATE lanes AS l SET inline = false, low = h.position, done = '[]', updated_ms = greatest(l.updated_ms, h.recorded_ms)
   FROM log_head AS h WHERE l.inline AND l.consumer = ANY(p_consumers);
   IF FOUND THEN
-    epoch := CASE WHEN EXISTS (SELECT FROM lanes AS l WHERE l.inline) THEN nextval('inline_epochs') END;
+    epoch := CASE WHEN EXISTS (SELECT FROM lanes AS l WHERE l.inline) THEN nextval('lane_tokens') END;
     UPDATE log_head SET inline = epoch;
     PERFORM pg_notify('thereupon_' || current_schema(), 'nodes');
   END IF;
