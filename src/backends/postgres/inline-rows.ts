@@ -4,7 +4,6 @@ import type { InlineLook, InlineProjection, InlineRows } from '../../consumer/in
 import { settledIn, wholeGroup } from '../../consumer/lanes.ts';
 import type { LaneGroup, NodeId } from '../../consumer/lanes.ts';
 import { StoreDefect, WrongState } from '../../errors.ts';
-import type { RecordedEvent } from '../../event/event.ts';
 import type { JsonValue } from '../../event/json.ts';
 import { position } from '../../event/position.ts';
 import type { Position } from '../../event/position.ts';
@@ -14,6 +13,10 @@ import type { LaneRow } from './cluster.ts';
 import type { Database, Queries } from './database.ts';
 import { storeError } from './database.ts';
 import { LogReader } from './log-reader.ts';
+import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
+import { Foresight } from './foresight.ts';
+import type { Foreseen } from './foresight.ts';
+import { RowMemory } from './row-memory.ts';
 import type { PreparedRow } from './row-store.ts';
 import { prepareRow, rowTexts, writeRows } from './row-store.ts';
 import type { Session } from './session.ts';
@@ -26,7 +29,7 @@ const CONSUMER = `SELECT form, paused_since_ms IS NOT NULL OR EXISTS (SELECT FRO
 FROM consumers AS c WHERE consumer = $1`;
 const GROUPS = `SELECT l.inline, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l WHERE l.consumer = $1 ORDER BY l.first_lane FOR UPDATE OF l`;
 const MARK = 'UPDATE lanes SET inline = true WHERE consumer = $1';
-const NEW_EPOCH = `UPDATE log_head SET inline = nextval('lane_tokens') RETURNING inline`;
+const NEW_EPOCH = `UPDATE log_head SET inline = nextval('lane_tokens')`;
 const IN_FORCE = `SELECT h.inline, l.consumer FROM log_head AS h LEFT JOIN lanes AS l ON l.inline`;
 /** The trigger that looks after the head of the log asks for it. */
 const SAY = `SELECT set_config('thereupon.projected', $1, true)`;
@@ -61,6 +64,9 @@ export class PostgresInlineRows implements InlineRows {
   readonly #projected = new Map<string, InlineProjection>();
   /** Why none is to be projected by the next transaction: rows could not be written. */
   #refused: { readonly reason: unknown } | undefined;
+  /** What named those that there were when this process looked last; undefined: not those that are here, or nothing is known. */
+  #epoch: number | undefined;
+  readonly #foresight = new Foresight(new RowMemory());
   /** Rises when one begins or ends here. */
   #changes = 0;
   #looking: Promise<void> | undefined;
@@ -86,8 +92,10 @@ export class PostgresInlineRows implements InlineRows {
       begun = await this.#parts.writes().alone(BEGIN_BYTES, async (queries) => {
         const found = await this.#begin(queries, projection);
         // Before it is durable, so that what is appended next is for it too. If it never is, the server says so then.
-        if (found !== undefined) this.#projected.set(consumer, projection);
+        if (found === undefined) return undefined;
+        this.#projected.set(consumer, projection);
         this.#changes += 1;
+        this.#found(await inForce(queries));
         return found;
       });
     } catch (error) {
@@ -105,6 +113,7 @@ export class PostgresInlineRows implements InlineRows {
       this.#projected.delete(consumer);
       this.#changes += 1;
       await endInline(queries, [toText(consumer)]);
+      this.#found(await inForce(queries));
     });
   }
 
@@ -121,12 +130,27 @@ export class PostgresInlineRows implements InlineRows {
     await this.#looking;
   }
 
+  /** For a statement that appends these. 'unread': after `readAhead`. Undefined: it takes more than one statement. */
+  foresee(events: readonly EncodedEvent[]): Foreseen | 'unread' | undefined {
+    if (this.#epoch === undefined) return undefined;
+    return this.#foresight.foresee([...this.#projected.values()], this.#epoch, events);
+  }
+
+  async readAhead(): Promise<void> {
+    await this.#foresight.read(this.#parts.database);
+  }
+
+  /** What was foreseen was not carried out. */
+  forget(): void {
+    this.#foresight.forget();
+  }
+
   /** Part of a transaction that holds the head of the log, before these events are written. */
   async project(queries: Queries, events: readonly RecordedEvent[]): Promise<InlineWork | undefined> {
     if (this.#projected.size === 0 || events.length === 0) return undefined;
     const refused = this.#refused;
     this.#refused = undefined;
-    let { epoch, consumers } = await inForce(queries);
+    const { epoch: before, consumers } = await inForce(queries);
     const rows: PreparedRow[] = [];
     const kept: { readonly projection: InlineProjection; readonly handled: number }[] = [];
     const over: { readonly projection: InlineProjection; readonly reason: unknown }[] = [];
@@ -145,12 +169,14 @@ export class PostgresInlineRows implements InlineRows {
     }
     // Those of other programs, too: this one cannot keep them.
     const left = [...consumers].filter((name) => !kept.some(({ projection }) => projection.consumer === name));
-    if (left.length > 0) epoch = await endInline(queries, left.map(toText));
+    const epoch = left.length > 0 ? await endInline(queries, left.map(toText)) : before;
     if (kept.length > 0 && epoch !== undefined) await queries.query(SAY, [String(epoch)]);
     const head = events.at(-1)?.position ?? position(0);
     return {
       rows,
       committed: () => {
+        this.#foresight.forget();
+        this.#epoch = epoch;
         for (const { projection, handled } of kept) projection.kept(head, handled);
         for (const { projection, reason } of over) this.#over(projection, reason);
       },
@@ -167,6 +193,12 @@ export class PostgresInlineRows implements InlineRows {
     }
   }
 
+  #found({ epoch, consumers }: InForce): void {
+    const areHere =
+      consumers.size === this.#projected.size && [...consumers].every((name) => this.#projected.has(name));
+    this.#epoch = areHere ? epoch : undefined;
+  }
+
   #over(projection: InlineProjection, reason: unknown): void {
     if (this.#projected.get(projection.consumer) !== projection) return;
     this.#projected.delete(projection.consumer);
@@ -177,8 +209,10 @@ export class PostgresInlineRows implements InlineRows {
   async #look(): Promise<void> {
     for (;;) {
       const seen = this.#changes;
-      const { consumers } = await inForce(this.#parts.database);
+      const there = await inForce(this.#parts.database);
       if (this.#changes !== seen) continue;
+      const { consumers } = there;
+      this.#found(there);
       for (const projection of this.#projected.values())
         if (!consumers.has(projection.consumer)) this.#over(projection, CHANGED_BESIDE);
       return;
@@ -219,6 +253,11 @@ export class PostgresInlineRows implements InlineRows {
   }
 }
 
+interface InForce {
+  readonly epoch: number | undefined;
+  readonly consumers: ReadonlySet<string>;
+}
+
 interface Begun {
   readonly head: Position;
   readonly handled: number;
@@ -243,9 +282,7 @@ function isOfForm({ form }: InlineProjection, stored: string): boolean {
 }
 
 /** Which projections there are, by the names that programs give them, and what names them all. */
-async function inForce(
-  queries: Pick<Queries, 'query'>,
-): Promise<{ epoch: number | undefined; readonly consumers: ReadonlySet<string> }> {
+async function inForce(queries: Pick<Queries, 'query'>): Promise<InForce> {
   const rows = await queries.query<[epoch: number | null, consumer: string | null]>(IN_FORCE);
   const names = rows.flatMap(([, consumer]) => (consumer === null ? [] : [fromText(consumer)]));
   return { epoch: rows[0]?.[0] ?? undefined, consumers: new Set(names) };

@@ -46,6 +46,10 @@ const MIN_FOLLOWING_BYTES = 8_192;
 /** One that the server is at, and the next. */
 const MAX_FLIGHTS = 2;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
+/** So often a flush is sent whose rows others change at the same time. */
+const OVERTAKEN_TRIES = 3;
+/** Rows that lead to others that have to be read. */
+const MAX_READS = 3;
 const UNCLEAR = { unclear: 'refused' } as const;
 const NOTHING: Landed = { writes: [], answer: { flushed: { outcomes: [], events: [] } } };
 /** A full queue of small writes is gone after so long. */
@@ -212,7 +216,7 @@ export class WriteQueue {
     while (this.#flights.count < MAX_FLIGHTS && this.#waiting.length > 0 && this.#isWorthFlying) {
       const writes = this.#nextTogether();
       const whole = writes.length === 0 ? undefined : this.#oneStatement(writes);
-      if (whole === undefined) {
+      if (whole === undefined || whole === 'unread') {
         // It is carried out when nothing else is under way.
         this.#mayFollow = false;
         return;
@@ -234,16 +238,22 @@ export class WriteQueue {
   async #land(): Promise<() => void> {
     const { writes, answer } = (await this.#flights.landed()) ?? NOTHING;
     this.#lastTogether = writes.length;
-    if ('flushed' in answer) return () => this.#tell([{ writes, result: answer }]);
+    if ('flushed' in answer) {
+      answer.flushed.committed?.();
+      return () => this.#tell([{ writes, result: answer }]);
+    }
     this.#mayFollow = false;
+    this.#parts.inlineRows.forget();
     // What was sent behind it was refused with it.
     const behind: Landed[] = [];
     for (let next = await this.#flights.landed(); next !== undefined; next = await this.#flights.landed())
       behind.push(next);
-    const outcomes = await this.#flushAfter(writes, answer);
+    const outcomes = await this.#flushAgain(writes, answer);
     for (const next of behind) {
-      if ('flushed' in next.answer) outcomes.push({ writes: next.writes, result: next.answer });
-      else if (this.#unreached !== undefined)
+      if ('flushed' in next.answer) {
+        next.answer.flushed.committed?.();
+        outcomes.push({ writes: next.writes, result: next.answer });
+      } else if (this.#unreached !== undefined)
         outcomes.push({ writes: next.writes, result: { failure: this.#unreached } });
       else outcomes.push(...(await this.#flush(next.writes)));
     }
@@ -282,12 +292,27 @@ export class WriteQueue {
     };
   }
 
-  async #flush(writes: readonly Appending[]): Promise<Outcome[]> {
-    const whole = this.#oneStatement(writes);
+  async #flush(writes: readonly Appending[], tries = OVERTAKEN_TRIES): Promise<Outcome[]> {
+    const whole = await this.#readAndMade(writes);
     if (whole === undefined) return this.#flushAfter(writes, UNCLEAR);
     this.#flights.send(whole, this.#clock.now());
     const { answer } = (await this.#flights.landed()) ?? NOTHING;
-    return 'flushed' in answer ? [{ writes, result: answer }] : this.#flushAfter(writes, answer);
+    if ('flushed' in answer) {
+      answer.flushed.committed?.();
+      return [{ writes, result: answer }];
+    }
+    this.#parts.inlineRows.forget();
+    return this.#flushAgain(writes, answer, tries - 1);
+  }
+
+  /** What others were before is done again on what they made; when that has happened often enough, while nobody else may. */
+  async #flushAgain(
+    writes: readonly Appending[],
+    answer: Exclude<FlightAnswer, { flushed: Flushed }>,
+    tries = OVERTAKEN_TRIES - 1,
+  ): Promise<Outcome[]> {
+    const isOvertaken = 'unclear' in answer && answer.unclear === 'overtaken';
+    return isOvertaken && tries > 0 ? this.#flush(writes, tries) : this.#flushAfter(writes, answer);
   }
 
   /** After one statement that did not record them. */
@@ -313,9 +338,28 @@ export class WriteQueue {
     return outcomes;
   }
 
-  #oneStatement(writes: readonly Appending[]): OneStatement | undefined {
-    const appends = writes.some(({ requests }) => requests.length > 0);
-    return appends && this.#parts.inlineRows.any ? undefined : OneStatement.of(writes);
+  /** Undefined: it takes more than that. */
+  #oneStatement(writes: readonly Appending[]): OneStatement | 'unread' | undefined {
+    const whole = OneStatement.of(writes);
+    const { inlineRows } = this.#parts;
+    if (whole === undefined || !inlineRows.any || whole.events.length === 0) return whole;
+    const foreseen = inlineRows.foresee(whole.events);
+    return typeof foreseen === 'object' ? whole.with(foreseen) : foreseen;
+  }
+
+  /** The same, when rows that it follows from were read, if need be. */
+  async #readAndMade(writes: readonly Appending[]): Promise<OneStatement | undefined> {
+    for (let reads = 0; reads < MAX_READS; reads += 1) {
+      const whole = this.#oneStatement(writes);
+      if (whole !== 'unread') return whole;
+      try {
+        await this.#parts.inlineRows.readAhead();
+      } catch {
+        // The transaction says what is the matter.
+        return undefined;
+      }
+    }
+    return undefined;
   }
 
   async #inDetail(writes: readonly Appending[]): Promise<Flushed> {
