@@ -139,6 +139,33 @@ describe('inline projections of several nodes on one PostgreSQL', () => {
       );
   });
 
+  test('both write what they have worked out before, and of two that were at one row one does it again (G5, G6)', async () => {
+    const schema = newSchema();
+    await using one = await node(schema);
+    await using other = await node(schema);
+    await inForce(one, other);
+    await Promise.all(
+      Array.from({ length: 16 }, (_, writer) => publishAndLook(writer % 2 === 0 ? one : other, writer, 5, 40)),
+    );
+    expect(await isInForce(one)).toBe(true);
+    expect(await isInForce(other)).toBe(true);
+    expect(await rowsOf(one)).toEqual(await foldOf(other));
+    // Whatever was done again was done once.
+    const handled = [one, other].map(async (system) => (await system.consumers.status('sums')).figures.handled);
+    expect((await Promise.all(handled)).reduce((sum, each) => sum + each, 0)).toBe(16 * 40);
+  });
+
+  test('a row that is changed beside the projection is not overwritten with what it was', async () => {
+    const schema = newSchema();
+    await using system = await node(schema);
+    await inForce(system);
+    await system.publish(Counted, { thing: 'a', n: 1 });
+    await query(schema, `UPDATE rows SET value = '{"count":7,"sum":70}' WHERE key = 'a'`);
+    await system.publish(Counted, { thing: 'a', n: 2 });
+    expect(await system.views.get('sums', 'a')).toEqual({ count: 8, sum: 72 });
+    expect(await isInForce(system)).toBe(true);
+  });
+
   test('a program without it records its facts, ends it, and it begins again behind them', async () => {
     const schema = newSchema();
     await using system = await node(schema);
