@@ -16,6 +16,8 @@ export interface ClusterView {
   readonly lanes: ReadonlyMap<string, readonly LaneGroup[]>;
   /** Of those that are paused, and of projections that the store works off where events are recorded: nobody is to take them. */
   readonly paused: ReadonlyMap<string, readonly LaneGroup[]>;
+  /** Names of these projections. */
+  readonly inForce: ReadonlySet<string>;
 }
 
 /** What a member is told. */

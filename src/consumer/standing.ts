@@ -18,6 +18,8 @@ export interface Known {
   readonly loop: ConsumerLoop | undefined;
   /** The store does, where they are recorded. */
   readonly inline: { readonly low: Position } | undefined;
+  /** So the store says, of whoever runs it; undefined: it knows of no other nodes. */
+  readonly isInForce: boolean | undefined;
   /** It does, or begins to as soon as the store lets it. */
   readonly isToRun: boolean;
   /** No other node handles any of its events. */
@@ -53,7 +55,7 @@ export async function standing(
     summary: reaction.summary,
     ...stateOf(reaction, known),
     live: inline !== undefined || (loop?.live ?? false),
-    inline: reaction.inline === undefined ? undefined : inline === undefined ? 'catching-up' : 'in-force',
+    inline: inlineOf(reaction, known),
     ...stand,
     inFlight: loop?.inFlight ?? 0,
     buffered: loop?.buffered ?? 0,
@@ -62,6 +64,14 @@ export async function standing(
     time: loop?.timeStatus,
     build: undefined,
   };
+}
+
+function inlineOf(reaction: Reaction, { inline, isInForce, isToRun }: Known): ConsumerStatus['inline'] {
+  if (reaction.inline === undefined) return undefined;
+  const isHere = inline !== undefined;
+  // Where reactions do not run, others have it, or had.
+  const isSo = isToRun ? isHere && isInForce !== false : (isInForce ?? isHere);
+  return isSo ? 'in-force' : 'catching-up';
 }
 
 /** At the head of the log, and how much waits there. */

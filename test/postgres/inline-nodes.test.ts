@@ -197,10 +197,11 @@ describe('inline projections of several nodes on one PostgreSQL', () => {
     expect(marked).toEqual([{ inline: true }]);
     {
       await using publisher = await node(schema, { consume: false });
-      const { position } = await publisher.consumers.status('sums');
-      expect(position).toBe(await publisher.events.head());
+      const { position, inline } = await publisher.consumers.status('sums');
+      expect({ position, inline }).toEqual({ position: await publisher.events.head(), inline: 'in-force' });
       await publisher.publish(Counted, { thing: 'a', n: 2 });
-      expect((await publisher.consumers.status('sums')).position).toBe(position);
+      const after = await publisher.consumers.status('sums');
+      expect(after).toMatchObject({ position, inline: 'catching-up', lag: { events: 1 } });
     }
     await using again = await node(schema);
     await again.settled();

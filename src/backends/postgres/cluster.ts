@@ -22,7 +22,7 @@ export type LaneRow = [lanes: number[], low: number, done: string, holder: numbe
  * projection that the store works off are at the head, and nobody has them.
  */
 export const LOW = 'CASE WHEN l.inline THEN h.position ELSE l.low END';
-const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL OR l.inline, l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l
+const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL OR l.inline, l.inline, l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l
 JOIN consumers AS c USING (consumer) ORDER BY l.consumer, l.first_lane`;
 const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
 const MEMBERS = 'SELECT node FROM nodes WHERE until > clock_timestamp()';
@@ -102,12 +102,13 @@ export class PostgresCluster implements Cluster {
     session.assertOpen();
     // One after the other: an idle node needs one connection for it.
     const nodes = await database.query<[node: number, consumers: string[], receiving: string[]]>(NODES);
-    const rows = await database.query<[isPaused: boolean, consumer: string, ...LaneRow]>(ALL_LANES);
+    const rows = await database.query<[isPaused: boolean, isInline: boolean, consumer: string, ...LaneRow]>(ALL_LANES);
     const of = (paused: boolean) => {
-      const those = rows.filter(([isPaused]) => isPaused === paused).map(([, ...row]) => row);
+      const those = rows.filter(([isPaused]) => isPaused === paused).map(([, , ...row]) => row);
       return new Map([...groupsByConsumer(those)].map(([name, groups]) => [fromText(name), groups] as const));
     };
-    return { nodes: nodes.map(clusterNode), lanes: of(false), paused: of(true) };
+    const inForce = new Set(rows.flatMap(([, isInline, consumer]) => (isInline ? [fromText(consumer)] : [])));
+    return { nodes: nodes.map(clusterNode), lanes: of(false), paused: of(true), inForce };
   }
 
   changeLanes(consumer: string, change: LanesChange): Promise<readonly LaneGroup[]> {
