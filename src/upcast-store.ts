@@ -63,6 +63,8 @@ function upcastRows(inlineRows: InlineRows, one: (event: RecordedEvent) => Recor
     begin: (projection) =>
       inlineRows.begin(
         withMethods<InlineProjection>(projection, {
+          laneOf: (event) => projection.laneOf(one(event)),
+          keysOf: (events) => projection.keysOf(events.map(one)),
           project: (events, look) =>
             projection.project(events.map(one), {
               row: (namespace, key) => look.row(namespace, key),

@@ -12,10 +12,12 @@ export type LanesChange = (groups: readonly LaneGroup[], isMember: (node: NodeId
 /** The nodes there are, and the lanes of consumers by name. */
 export interface ClusterView {
   readonly nodes: readonly ClusterNode[];
-  /** Of consumers that are not paused. */
+  /** Of consumers that have their events handled by whoever holds these. */
   readonly lanes: ReadonlyMap<string, readonly LaneGroup[]>;
-  /** Of those that are. */
+  /** Of those that are paused, and of projections that the store works off where events are recorded: nobody is to take them. */
   readonly paused: ReadonlyMap<string, readonly LaneGroup[]>;
+  /** Names of these projections. */
+  readonly inForce: ReadonlySet<string>;
 }
 
 /** What a member is told. */

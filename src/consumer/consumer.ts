@@ -369,10 +369,10 @@ export class Consumer {
     return this.exclusive(() => (this.#inline.place === undefined ? this.#stopLoop(deadline) : Promise.resolve()));
   }
 
-  /** `elsewhere`: other nodes handle its events too, or alone; `groups`: how far all of them are, where the store knows of lanes. */
+  /** `others`: what other nodes do; `groups`: how far all of them are, where the store knows of lanes. */
   async status(
     counts: { retrying: number; parked: number; waiting: number },
-    elsewhere: boolean,
+    others: Pick<Parameters<typeof standing>[2], 'elsewhere' | 'isInForce'>,
     groups: readonly LaneGroup[] | undefined,
   ): Promise<ConsumerStatus> {
     const loop = this.#loop;
@@ -385,7 +385,7 @@ export class Consumer {
       isToRun: this.#isIn || this.#beginsAnew || this.#inline.isGoingOver,
       handlesAll: this.#handlesAll,
       record,
-      elsewhere,
+      ...others,
       groups,
       counts,
       figures: this.#figures,
@@ -419,8 +419,10 @@ export class Consumer {
       const { lanes } = this.#options;
       if (lanes === undefined || this.#closed || !this.#runs || this.#beginsAnew) return;
       this.#awaitsLanes = false;
+      // The store has them.
+      if (this.#inline.place !== undefined) return;
       if (this.#loop?.token === lanes.tokenOf(this.name)) {
-        if (!lanes.isUnbalanced(this.name)) {
+        if (!lanes.isUnbalanced(this.name) && (this.#loop !== undefined || this.reaction.inline === undefined)) {
           this.#loop?.savePassed();
           return;
         }

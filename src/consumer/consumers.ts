@@ -365,7 +365,8 @@ export class Consumers {
 
   #statusOf(consumer: Consumer, { counts, view }: Look): Promise<ConsumerStatus> {
     const { name } = consumer;
-    return consumer.status(countsOf(counts, name), isHeld(view, name), view?.lanes.get(name) ?? view?.paused.get(name));
+    const others = { elsewhere: isHeld(view, name), isInForce: view?.inForce.has(name) };
+    return consumer.status(countsOf(counts, name), others, view?.lanes.get(name) ?? view?.paused.get(name));
   }
 
   async #statusWithBuild(consumer: Consumer, look: Look): Promise<ConsumerStatus> {

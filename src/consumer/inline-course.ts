@@ -14,7 +14,8 @@ import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerForm } from './checkpoint-store.ts';
 import type { Figures } from './figures.ts';
 import type { InlineLook, InlineProjection } from './inline-rows.ts';
-import { isKey } from './keys.ts';
+import { isKey, keyFor } from './keys.ts';
+import { laneOf } from './lanes.ts';
 import { isLeftOutOf, leftOutRow, notLeftOutRow } from './left-out.ts';
 import type { InlineReaction, KeyedState, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
@@ -25,7 +26,7 @@ export interface InlineCourseOptions {
   readonly inline: InlineReaction;
   readonly state: KeyedState;
   readonly rows: RowStore;
-  readonly form: Pick<ConsumerForm, 'began' | 'missed'>;
+  readonly form: ConsumerForm;
   readonly clock: Clock;
   readonly figures: Figures;
   /** The store goes on with it no longer. */
@@ -37,7 +38,7 @@ export function inlineCourseOf(
   { reaction, environment }: Pick<AttemptSetting, 'environment' | 'reaction'>,
   { rows }: { readonly rows: RowStore },
   of: {
-    readonly form: Pick<ConsumerForm, 'began' | 'missed'>;
+    readonly form: ConsumerForm;
     readonly figures: Figures;
     readonly ended: (reason: unknown) => void;
   },
@@ -79,6 +80,29 @@ export class InlineCourse implements InlineProjection {
     return this.#low;
   }
 
+  get form(): ConsumerForm {
+    return this.#options.form;
+  }
+
+  laneOf(event: RecordedEvent): number {
+    return laneOf(keyFor(this.#options.reaction, event).key);
+  }
+
+  keysOf(events: readonly RecordedEvent[]): readonly string[] {
+    const { inline, reaction } = this.#options;
+    const keys = new Set<string>();
+    for (const event of events) {
+      if (!reaction.selection.matches(event)) continue;
+      try {
+        const key: unknown = inline.keyOf(event);
+        if (isKey(key)) keys.add(key);
+      } catch {
+        // It is said when the event is projected.
+      }
+    }
+    return [...keys];
+  }
+
   project(events: readonly RecordedEvent[], look: InlineLook): readonly RowWrite[] {
     const { selection } = this.#options.reaction;
     const beside: RowWrite[] = [];
@@ -94,13 +118,13 @@ export class InlineCourse implements InlineProjection {
     return [...this.#rowWrites(), ...beside];
   }
 
-  kept(head: Position): void {
-    this.#low = head;
-    if (this.#handled === 0) return;
+  kept(head: Position, handled = this.#handled): void {
+    if (head > this.#low) this.#low = head;
+    if (handled === 0) return;
     for (const [key, value] of this.#changes) this.#states.set(key, value, roughJsonBytes(value));
     this.#states.trim(() => false);
     const { figures, clock } = this.#options;
-    figures.handled += this.#handled;
+    figures.handled += handled;
     figures.commits += 1;
     figures.lastHandledMs = clock.now();
     this.undone();
@@ -109,6 +133,12 @@ export class InlineCourse implements InlineProjection {
   undone(): void {
     this.#changes.clear();
     this.#handled = 0;
+  }
+
+  handOver(): number {
+    const handled = this.#handled;
+    this.undone();
+    return handled;
   }
 
   forget(): void {

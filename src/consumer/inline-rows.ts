@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
+import type { ConsumerForm } from './checkpoint-store.ts';
 import type { RowWrite } from './row-store.ts';
 
 /** What a projection may ask of the store in the middle of a write. */
@@ -20,16 +21,28 @@ export interface InlineProjection {
   readonly consumer: string;
   /** Where its rows are. */
   readonly namespace: string;
+  /** What the consumer is by the program that asks; undefined: whatever the store says. */
+  readonly form?: ConsumerForm | undefined;
+  /** The lane of an event, where nodes share the work. */
+  laneOf(event: RecordedEvent): number;
+  /** The keys of the rows of its namespace that `project` is going to look at, as far as that can be told before. */
+  keysOf(events: readonly RecordedEvent[]): readonly string[];
   /**
    * What comes of events, in their order: the changed rows, each once.
    *
    * Errors    Whatever the program throws: then nothing of it counts.
    */
   project(events: readonly RecordedEvent[], look: InlineLook): readonly RowWrite[];
-  /** Everything up to `head` is durable, with what was projected last. */
-  kept(head: Position): void;
+  /**
+   * Everything up to `head` is durable, with what was projected last.
+   *
+   * `handled`: so many events of it were for the projection, where that was handed over. Heads come in any order then.
+   */
+  kept(head: Position, handled?: number): void;
   /** What was projected last is not written. */
   undone(): void;
+  /** From here on the store itself remembers what was projected last. Answers how many of the events were for the projection. */
+  handOver(): number;
   /** Rows were changed by somebody else: what is remembered of them may be wrong. */
   forget(): void;
   /** The store projects it no longer, since the last `kept`; and why. Of an `end`, only where that failed. */
@@ -46,6 +59,8 @@ export const INLINE_EVENTS = 2_000;
  * Guarantee While it is projected, every write that appends events also writes what comes of them, and the checkpoint of the consumer is at the
  *           head: all of it or none, before listeners and the writer are told. So rows, events and checkpoint are never seen apart.
  *           Rows are read once per flush and key and written once.
+ *           Where several processes write, it is projected as long as all who append do so: one that does not know it ends it, on all nodes,
+ *           by the very append. What names a form is projected only while the consumer has that form.
  *           It is projected only where in that transaction the checkpoint of its consumer is at the head before the write, the consumer is not
  *           paused, and nothing of it is set aside. A write that finds it otherwise, or for which it throws, leaves its rows and its
  *           checkpoint as they were, ends it, and is recorded all the same: a fact is a fact.

@@ -38,7 +38,7 @@ export class InlineTurns {
     this.#options = options;
   }
 
-  /** How far it is while the store has it; undefined: it has not. */
+  /** How far it is while the store has it, at least; undefined: it has not. */
   get place(): { readonly low: Position } | undefined {
     return this.#isInForce ? this.#course : undefined;
   }
@@ -53,7 +53,7 @@ export class InlineTurns {
   }
 
   /** Hands it over to the store. Answers whether that has taken it. */
-  async begin(form: Pick<ConsumerForm, 'began' | 'missed'>): Promise<boolean> {
+  async begin(form: ConsumerForm): Promise<boolean> {
     const { setting, stores, figures } = this.#options;
     const course = inlineCourseOf(setting, stores, { form, figures, ended: (reason) => this.#ended(course, reason) });
     if (course === undefined || stores.inlineRows === undefined) return false;

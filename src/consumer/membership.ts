@@ -17,7 +17,7 @@ export interface MembershipOptions {
   expelled(): void;
 }
 
-const NOTHING: ClusterView = { nodes: [], lanes: new Map(), paused: new Map() };
+const NOTHING: ClusterView = { nodes: [], lanes: new Map(), paused: new Map(), inForce: new Set() };
 
 /**
  * This process among the nodes that share the work: knows what it has of each consumer, and what it is to have.

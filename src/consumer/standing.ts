@@ -18,6 +18,8 @@ export interface Known {
   readonly loop: ConsumerLoop | undefined;
   /** The store does, where they are recorded. */
   readonly inline: { readonly low: Position } | undefined;
+  /** So the store says, of whoever runs it; undefined: it knows of no other nodes. */
+  readonly isInForce: boolean | undefined;
   /** It does, or begins to as soon as the store lets it. */
   readonly isToRun: boolean;
   /** No other node handles any of its events. */
@@ -53,7 +55,7 @@ export async function standing(
     summary: reaction.summary,
     ...stateOf(reaction, known),
     live: inline !== undefined || (loop?.live ?? false),
-    inline: reaction.inline === undefined ? undefined : inline === undefined ? 'catching-up' : 'in-force',
+    inline: inlineOf(reaction, known),
     ...stand,
     inFlight: loop?.inFlight ?? 0,
     buffered: loop?.buffered ?? 0,
@@ -64,9 +66,18 @@ export async function standing(
   };
 }
 
+function inlineOf(reaction: Reaction, { inline, isInForce, isToRun }: Known): ConsumerStatus['inline'] {
+  if (reaction.inline === undefined) return undefined;
+  const isHere = inline !== undefined;
+  // Where reactions do not run, others have it, or had.
+  const isSo = isToRun ? isHere && isInForce !== false : (isInForce ?? isHere);
+  return isSo ? 'in-force' : 'catching-up';
+}
+
 /** At the head of the log, and how much waits there. */
-function liveOf({ loop, inline, handlesAll }: Known): { readonly buffered: number } | undefined {
-  if (inline !== undefined) return { buffered: 0 };
+function liveOf({ loop, inline, handlesAll, groups }: Known): { readonly buffered: number } | undefined {
+  // Where nodes share the work the store knows: others record events too.
+  if (inline !== undefined) return groups === undefined ? { buffered: 0 } : undefined;
   return handlesAll && loop?.live === true ? { buffered: loop.buffered } : undefined;
 }
 
@@ -88,7 +99,7 @@ function placeOf(
   reaction: Reaction,
   { loop, inline, record, handlesAll, groups }: Known,
 ): Pick<Parameters<typeof standOf>[2], 'isSettled' | 'low'> {
-  if (inline !== undefined) return { low: inline.low, isSettled: undefined };
+  if (inline !== undefined && groups === undefined) return { low: inline.low, isSettled: undefined };
   if (loop !== undefined && handlesAll) return { low: loop.low, isSettled: undefined };
   const low = commonCheckpoint(groups ?? [])?.low ?? record?.checkpoint.low ?? START;
   if (groups === undefined) return { low, isSettled: undefined };

@@ -37,6 +37,18 @@ class Listed implements InlineProjection {
     );
   }
 
+  laneOf(): number {
+    return 0;
+  }
+
+  keysOf(events: readonly RecordedEvent[]): readonly string[] {
+    return events.slice(1).map(({ stream }) => stream);
+  }
+
+  handOver(): number {
+    return 0;
+  }
+
   kept(head: Position): void {
     this.head = head;
     this.told.push(`kept ${head}`);

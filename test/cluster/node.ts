@@ -1,19 +1,27 @@
 /**
  * One node of the cluster under test: reacts, and publishes from several callers until it is told to stop. What was acknowledged is written
- * down. `node.ts <store> <acknowledgements> <seed>`; with `verify` in place of a seed it waits until all is done, and checks everything.
+ * down. `node.ts <store> <acknowledgements> <seed> [foreseeable]`; with `verify` in place of a seed it waits until all is done, and checks everything.
  */
 import { openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { NotFound, open, StoreUnavailable, StreamVersionConflict, SystemFull, WrongState } from 'thereupon';
+import {
+  defineProjection,
+  NotFound,
+  open,
+  StoreUnavailable,
+  StreamVersionConflict,
+  SystemFull,
+  WrongState,
+} from 'thereupon';
 import type { Published } from 'thereupon';
 import { Meter } from '../crash/meter.ts';
 import { mulberry32 } from '../crash/mulberry.ts';
-import { Moved, confirmations, definitions, happened } from '../crash/program.ts';
+import { Moved, confirmations, definitions, happened, ledger } from '../crash/program.ts';
 import { command, nextCommand } from '../crash/purses.ts';
 import { verify } from '../crash/verify.ts';
 
-const [store = '', ackFile = '', task = '0'] = process.argv.slice(2);
+const [store = '', ackFile = '', task = '0', form] = process.argv.slice(2);
 const SOURCE = '/cluster';
 const ACCOUNTS = 40;
 const CALLERS = 4;
@@ -25,8 +33,27 @@ const METERS = 2;
 const AGAIN_MS = 50;
 const TELL_MS = 5_000;
 
-// Rows that change with the event are what one process with one file has.
-const projections = definitions.projections.filter(({ mode }) => mode === 'async');
+/** The ledger without what a store can work out only where events are recorded: their versions, and indexes. */
+const foreseeable = defineProjection({
+  name: ledger.name,
+  mode: 'inline',
+  key: (event) => String(event.data.account),
+  initial: () => ({ movements: 0, balance: 0, lastVersion: 0 }),
+  on: [
+    [
+      Moved,
+      ({ movements, balance, lastVersion }, { data }) => ({
+        movements: movements + 1,
+        balance: balance + data.amount,
+        lastVersion: lastVersion + 1,
+      }),
+    ],
+  ],
+});
+const projections = [
+  ...definitions.projections.filter(({ name }) => name !== ledger.name),
+  form === 'foreseeable' ? foreseeable : ledger,
+];
 const system = await untilReached(() =>
   open({ store, source: SOURCE, tamperEvidence: true, ...definitions, projections }),
 );

@@ -183,7 +183,7 @@ export const brokenClusters: readonly BrokenStore[] = [
   })),
   fault('goes on after close', 'after close', (cluster) => ({
     due: async () => [],
-    view: () => Promise.resolve({ nodes: [], lanes: new Map(), paused: new Map() }),
+    view: () => Promise.resolve({ nodes: [], lanes: new Map(), paused: new Map(), inForce: new Set() }),
     join: cluster.join.bind(cluster),
   })),
 ];

@@ -12,7 +12,7 @@ import { namespaceOf } from '../../consumer/reaction.ts';
 import { WrongState } from '../../errors.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { START } from '../../event/position.ts';
-import { laneGroup, lockConsumers, replaceLanes, TELL_NODES } from './cluster.ts';
+import { endInline, laneGroup, lockConsumers, LOW, replaceLanes, TELL_NODES } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
 import type { Database, Queries } from './database.ts';
 import { abandonRows, renameRows } from './row-store.ts';
@@ -80,6 +80,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const checkpoint = structuredClone(record.checkpoint);
     await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await queries.change(PUT, row);
+      await endInline(queries, [row[0]]);
       await putCheckpoint(queries, row[0], checkpoint, record.updatedMs);
     });
   }
@@ -89,6 +90,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const { forget, waitingDueMs, together, ...members } = structuredClone(change);
     const changed = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
+      await endInline(queries, [name]);
       const [record] = await consumerRecords(queries, name);
       if (record === undefined) return undefined;
       const joined = together && (await joinLanes(queries, name, consumer, together));
@@ -114,6 +116,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const [name, other] = [toText(consumer), toText(by)];
     const replaced = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name, other]);
+      await endInline(queries, [name, other]);
       const [record] = await consumerRecords(queries, name);
       if (record === undefined || (await consumerRecords(queries, other)).length === 0) return undefined;
       // Nobody commits on these lanes before the transaction ends.
@@ -139,6 +142,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const name = toText(consumer);
     return this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
+      await endInline(queries, [name]);
       await queries.change('DELETE FROM deliveries WHERE consumer = $1', [name]);
       return removeConsumer(queries, name);
     });
@@ -187,7 +191,8 @@ async function joinLanes(
   throw new WrongState(`consumer ${consumer}: its lanes are at different places`);
 }
 
-async function newToken(queries: Queries): Promise<number> {
+/** Higher than all that there were. */
+export async function newToken(queries: Queries): Promise<number> {
   const [row] = await queries.query<[number]>(`SELECT nextval('lane_tokens')`);
   return (row?.[0] ?? 0) * TOKENS;
 }
@@ -219,8 +224,8 @@ export async function consumerRecords(
 ): Promise<readonly ConsumerRecord[]> {
   const where = consumer === undefined ? '' : 'WHERE c.consumer = $1';
   const rows = await queries.query<[...ConsumerRow, ...LaneRow, updatedMs: number]>(
-    `SELECT c.consumer, c.form, c.paused_since_ms, c.paused_reason, c.created_ms, l.lanes, l.low, l.done, l.holder, l.token, l.updated_ms
-FROM consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consumer, l.first_lane`,
+    `SELECT c.consumer, c.form, c.paused_since_ms, c.paused_reason, c.created_ms, l.lanes, ${LOW}, l.done, l.holder, l.token, l.updated_ms
+FROM log_head AS h CROSS JOIN consumers AS c JOIN lanes AS l USING (consumer) ${where} ORDER BY c.consumer, l.first_lane`,
     consumer === undefined ? [] : [consumer],
   );
   return [...Map.groupBy(rows, ([name]) => name).values()].map((ofOne) => {

@@ -17,7 +17,12 @@ const CHANGE_BYTES = 4_096;
 
 export type LaneRow = [lanes: number[], low: number, done: string, holder: number | null, token: number];
 
-const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL, l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l
+/**
+ * Of lanes (`l`), in a statement that names the head of the log (`h`) before them, as whoever locks both does: how far they are. Those of a
+ * projection that the store works off are at the head, and nobody has them.
+ */
+export const LOW = 'CASE WHEN l.inline THEN h.position ELSE l.low END';
+const ALL_LANES = `SELECT c.paused_since_ms IS NOT NULL OR l.inline, l.inline, l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l
 JOIN consumers AS c USING (consumer) ORDER BY l.consumer, l.first_lane`;
 const NODES = 'SELECT node, consumers, receiving FROM nodes WHERE until > clock_timestamp() ORDER BY node';
 const MEMBERS = 'SELECT node FROM nodes WHERE until > clock_timestamp()';
@@ -28,6 +33,9 @@ const INSERT = `INSERT INTO lanes (consumer, first_lane, lanes, low, done, holde
 SELECT n.consumer, n.first_lane, n.lanes::smallint[], n.low, n.done, n.holder, n.token, $8
 FROM unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::integer[], $7::bigint[])
   AS n (consumer, first_lane, lanes, low, done, holder, token)`;
+const INLINE =
+  'SELECT l.consumer FROM log_head AS h CROSS JOIN lanes AS l WHERE l.inline AND l.consumer = ANY($1::text[])';
+const LOCK_HEAD = 'SELECT FROM log_head FOR UPDATE';
 export const TELL_NODES = `SELECT pg_notify('thereupon_' || current_schema(), 'nodes')`;
 
 interface Asked {
@@ -94,12 +102,13 @@ export class PostgresCluster implements Cluster {
     session.assertOpen();
     // One after the other: an idle node needs one connection for it.
     const nodes = await database.query<[node: number, consumers: string[], receiving: string[]]>(NODES);
-    const rows = await database.query<[isPaused: boolean, consumer: string, ...LaneRow]>(ALL_LANES);
+    const rows = await database.query<[isPaused: boolean, isInline: boolean, consumer: string, ...LaneRow]>(ALL_LANES);
     const of = (paused: boolean) => {
-      const those = rows.filter(([isPaused]) => isPaused === paused).map(([, ...row]) => row);
+      const those = rows.filter(([isPaused]) => isPaused === paused).map(([, , ...row]) => row);
       return new Map([...groupsByConsumer(those)].map(([name, groups]) => [fromText(name), groups] as const));
     };
-    return { nodes: nodes.map(clusterNode), lanes: of(false), paused: of(true) };
+    const inForce = new Set(rows.flatMap(([, isInline, consumer]) => (isInline ? [fromText(consumer)] : [])));
+    return { nodes: nodes.map(clusterNode), lanes: of(false), paused: of(true), inForce };
   }
 
   changeLanes(consumer: string, change: LanesChange): Promise<readonly LaneGroup[]> {
@@ -111,12 +120,15 @@ export class PostgresCluster implements Cluster {
 
   /** What is asked for until its turn comes shares one transaction: a node that comes or goes is a change of every consumer. */
   async #changeAsked(): Promise<void> {
-    let asked: Asked[] = [];
+    const asked: Asked[] = [];
     try {
-      const settle = await this.#parts.writes.alone(CHANGE_BYTES, (queries) => {
-        asked = this.#asked.splice(0);
-        return changeAll(queries, asked, this.#parts.now());
-      });
+      let settle: (() => void) | undefined;
+      do {
+        settle = await this.#parts.writes.alone(CHANGE_BYTES, (queries) => {
+          asked.push(...this.#asked.splice(0));
+          return changeAll(queries, asked, this.#parts.now());
+        });
+      } while (settle === undefined);
       settle();
     } catch (error) {
       // Where its turn never came, all that waited for it.
@@ -146,10 +158,15 @@ function clusterNode([id, consumers, receiving]: readonly [number, string[], str
   return { id, consumers: consumers.map(fromText), receiving: receiving.map(fromText) };
 }
 
-/** Answers what tells those who asked, once it is committed. */
-async function changeAll(queries: Queries, asked: readonly Asked[], nowMs: number): Promise<() => void> {
+/** Answers what tells those who asked, once it is committed; undefined: it has to be done again. */
+async function changeAll(queries: Queries, asked: readonly Asked[], nowMs: number): Promise<(() => void) | undefined> {
   const names = [...new Set(asked.map(({ consumer }) => consumer))];
+  const isAtHead = (await inlineOf(queries, names)).length > 0;
+  if (isAtHead) await queries.query(LOCK_HEAD);
   const before = await runningLanes(queries, names);
+  const inline = await inlineOf(queries, names);
+  // It became so meanwhile. The head comes before what is locked by now.
+  if (inline.length > 0 && !isAtHead) return undefined;
   // After the lanes are locked: whoever holds some was a member before.
   const members = new Set((await queries.query<[number]>(MEMBERS)).map(([node]) => node));
   const isMember = (node: NodeId) => members.has(node);
@@ -175,6 +192,8 @@ async function changeAll(queries: Queries, asked: readonly Asked[], nowMs: numbe
     };
   });
   const changed = changes.filter(({ groups }) => groups.length > 0);
+  const taken = changed.map(({ consumer }) => consumer).filter((consumer) => inline.includes(consumer));
+  if (taken.length > 0) await endInline(queries, taken);
   if (changed.length > 0) await replaceLanes(queries, changed, nowMs);
   return () => {
     for (const tellOne of tell) tellOne();
@@ -188,7 +207,7 @@ async function runningLanes(
 ): Promise<ReadonlyMap<string, readonly LaneGroup[]>> {
   await lockConsumers(queries, consumers);
   const rows = await queries.query<[consumer: string, ...LaneRow]>(
-    `SELECT l.consumer, l.lanes, l.low, l.done, l.holder, l.token FROM lanes AS l JOIN consumers AS c USING (consumer)
+    `SELECT l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l JOIN consumers AS c USING (consumer)
 WHERE l.consumer = ANY($1::text[]) AND c.paused_since_ms IS NULL ORDER BY l.consumer, l.first_lane FOR UPDATE OF l`,
     [consumers],
   );
@@ -211,6 +230,20 @@ function groupsByConsumer(
 export async function lockConsumers(queries: Queries, consumers: readonly string[]): Promise<void> {
   const sql = 'SELECT FROM consumers WHERE consumer = ANY($1::text[]) ORDER BY consumer FOR UPDATE';
   await queries.query(sql, [consumers]);
+}
+
+/** Which of these consumers are projections that the store works off. */
+async function inlineOf(queries: Queries, consumers: readonly string[]): Promise<readonly string[]> {
+  return (await queries.query<[string]>(INLINE, [consumers])).map(([consumer]) => consumer);
+}
+
+/**
+ * Lets go of those of these consumers that the store works off: from now on their checkpoints are their own. In a transaction that holds the head
+ * of the log. Answers what names those that are left.
+ */
+export async function endInline(queries: Queries, consumers: readonly string[]): Promise<number | undefined> {
+  const [row] = await queries.query<[number | null]>('SELECT end_inline($1::text[])', [consumers]);
+  return row?.[0] ?? undefined;
 }
 
 /** In place of all groups of these consumers, whose rows are locked, but those that stay. */

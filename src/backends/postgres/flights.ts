@@ -3,17 +3,17 @@ import type { Database, Line } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
 import type { Chaining } from './log-chain.ts';
-import { NOT_RECORDED } from './record.ts';
+import { NOT_RECORDED, OVERTAKEN } from './record.ts';
 import type { OneStatement, RecordAnswer } from './record.ts';
 
 /**
  * What became of a flush that was sent. Where it was refused as it was asked for, or its answer was lost and it may have been carried out, it has
- * to be looked at in detail.
+ * to be looked at in detail. Where it was overtaken it may be sent again, as things are now.
  */
 export type FlightAnswer =
   | { readonly flushed: Flushed }
   | { readonly failure: ThereuponError }
-  | { readonly unclear: 'refused' | 'lost' };
+  | { readonly unclear: 'refused' | 'overtaken' | 'lost' };
 
 /** A flush with its answer. */
 export interface Landed {
@@ -112,6 +112,8 @@ async function answerTo(
     return 'row' in answer ? { flushed: flush.flushed(answer.row as RecordAnswer) } : { unclear: 'lost' };
   } catch (error) {
     const failure = storeError(store, error);
-    return NOT_RECORDED.has(sqlStateOf(failure.cause) ?? '') ? { unclear: 'refused' } : { failure };
+    const state = sqlStateOf(failure.cause) ?? '';
+    if (state === OVERTAKEN) return { unclear: 'overtaken' };
+    return NOT_RECORDED.has(state) ? { unclear: 'refused' } : { failure };
   }
 }

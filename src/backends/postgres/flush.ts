@@ -8,7 +8,7 @@ import { wholeGroup } from '../../consumer/lanes.ts';
 import { position, START } from '../../event/position.ts';
 import type { Position } from '../../event/position.ts';
 import { releaseLanes } from './checkpoint-store.ts';
-import { lockConsumers, TELL_NODES } from './cluster.ts';
+import { endInline, lockConsumers, TELL_NODES } from './cluster.ts';
 import { AppendPlan, identityOf } from './append-plan.ts';
 import type { Known, LogExcerpt } from './append-plan.ts';
 import { findCommands, insertCommands } from './command-table.ts';
@@ -17,6 +17,7 @@ import type { DeliveryRow } from './delivery-store.ts';
 import { writeDeliveries } from './delivery-store.ts';
 import type { EventRow } from './event-rows.ts';
 import { EVENT_COLUMNS, insertEvents, storedEvent } from './event-rows.ts';
+import type { PostgresInlineRows } from './inline-rows.ts';
 import { addLinks, isChained } from './log-chain.ts';
 import type { Chaining } from './log-chain.ts';
 import { LogReader } from './log-reader.ts';
@@ -67,6 +68,8 @@ export interface Flushed {
   readonly outcomes: readonly UnitOutcome[];
   /** What was appended, in the order of the log. */
   readonly events: readonly RecordedEvent[];
+  /** To be called when it is durable, before anybody is told of it. */
+  committed?(): void;
 }
 
 /** What a log's writers in this process share. */
@@ -75,6 +78,7 @@ export interface FlushParts {
   readonly chaining: Chaining;
   /** How errors name it. */
   readonly store: string;
+  readonly inlineRows: Pick<PostgresInlineRows, 'project' | 'write'>;
 }
 
 /** Carries out writes in order, each with its own outcome, in a transaction that holds the head of the log where any of them appends. */
@@ -82,7 +86,7 @@ export async function flush(
   queries: Queries,
   writes: readonly Appending[],
   nowMs: number,
-  { partitions, chaining, store }: FlushParts,
+  { partitions, chaining, store, inlineRows }: FlushParts,
 ): Promise<Flushed> {
   const requests = writes.flatMap((write) => write.requests);
   const tokens = await tokensOf(queries, writes);
@@ -107,6 +111,9 @@ export async function flush(
   if (first !== undefined)
     await partitions.reserve(queries, first.position, plan.events.at(-1)?.position ?? first.position);
   if (first !== undefined) await link(queries, plan, chaining);
+  const events = plan.recorded();
+  await endTouched(queries, units);
+  const inline = await inlineRows.project(queries, events);
   await insertEvents(queries, plan.events, plan.ends, plan.recordedMs);
   await insertCommands(queries, plan.commands);
   await writeUnits(queries, units, nowMs);
@@ -115,7 +122,19 @@ export async function flush(
     units.flatMap(({ statements }) => statements),
     store,
   );
-  return { outcomes, events: plan.recorded() };
+  if (inline === undefined) return { outcomes, events };
+  await inlineRows.write(queries, inline);
+  return { outcomes, events, committed: () => inline.committed() };
+}
+
+/** What changes a consumer that the store works off ends that. Whoever does so holds the head of the log. */
+async function endTouched(queries: Queries, units: readonly PreparedUnit[]): Promise<void> {
+  const touched = units.filter(({ lease }) => lease === undefined || lease.checkpoints.length === 0);
+  if (touched.length > 0)
+    await endInline(
+      queries,
+      touched.map(({ consumer }) => toText(consumer)),
+    );
 }
 
 /** Attests what is appended, where the log keeps a chain. */

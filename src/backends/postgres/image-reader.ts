@@ -8,7 +8,7 @@ import { position, START } from '../../event/position.ts';
 import { CONTENT_KINDS, IMAGE_FORMAT, linkRecord } from '../../store-image.ts';
 import type { ContentKind, ImageRecord } from '../../store-image.ts';
 import { consumerRecords } from './checkpoint-store.ts';
-import { laneGroup } from './cluster.ts';
+import { laneGroup, LOW } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
 import { recordedCommand } from './command-table.ts';
 import type { Queries } from './database.ts';
@@ -30,7 +30,7 @@ const PAGE_CHARACTERS = 512 * 1_024;
 const EVENTS = `SELECT ${EVENT_COLUMNS} FROM events AS e ORDER BY e.position`;
 const REMOVED = `SELECT position, stream, version, source, id, recorded_ms, digest FROM identities AS i
 WHERE digest IS NOT NULL AND NOT EXISTS (SELECT FROM events AS e WHERE e.position = i.position) ORDER BY position`;
-const GROUPS = 'SELECT consumer, lanes, low, done, holder, token FROM lanes ORDER BY consumer, first_lane';
+const GROUPS = `SELECT l.consumer, l.lanes, ${LOW}, l.done, l.holder, l.token FROM log_head AS h CROSS JOIN lanes AS l ORDER BY l.consumer, l.first_lane`;
 const NAMESPACES = `SELECT n.namespace, n.name, array(SELECT i.name FROM row_indexes AS i WHERE i.namespace = n.namespace ORDER BY i.name)
 FROM namespaces AS n WHERE n.name IS NOT NULL AND EXISTS (SELECT FROM rows AS r WHERE r.namespace = n.namespace) ORDER BY n.name`;
 

@@ -7,7 +7,8 @@ import { serversOfNodes } from './migrations/0002-servers-of-nodes.ts';
 import { timeOfDeliveries } from './migrations/0003-time-of-deliveries.ts';
 import { commandsAndTags } from './migrations/0004-commands-and-tags.ts';
 import { hashChain } from './migrations/0005-hash-chain.ts';
-import { tablesOfViews } from './migrations/0006-tables-of-views.ts';
+import { inlineRows } from './migrations/0006-inline-rows.ts';
+import { tablesOfViews } from './migrations/0007-tables-of-views.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -25,6 +26,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { sql: commandsAndTags, worksFrom: 4 },
   // Where a chain is begun, the server refuses what programs that do not know of it would append.
   { sql: hashChain, worksFrom: 4 },
+  // What programs that do not know of such projections append ends them.
+  { sql: inlineRows, worksFrom: 4 },
   { sql: tablesOfViews, worksFrom: 4 },
 ];
 
@@ -37,7 +40,8 @@ const MIGRATIONS_TABLE =
 const MIGRATION_LOCK = 0x5468706e;
 /** So long programs that work may have to wait behind a step that waits for a table; then it gives way, and comes again. */
 const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'";
-const LOCK_NOT_AVAILABLE = '55P03';
+/** lock_not_available, deadlock_detected: it was the one to give way. */
+const BUSY: ReadonlySet<string> = new Set(['55P03', '40P01']);
 const NEWEST = 'SELECT max(number), max(works_from) FROM migrations';
 /** undefined_table, undefined_column: there is no store yet, or a table of another program. */
 const NO_SUCH_TABLE: ReadonlySet<string> = new Set(['42P01', '42703']);
@@ -61,7 +65,7 @@ export async function migrate(
       await database.transaction('BEGIN', (queries) => migrateIn(queries, database.store, schema, migrations));
       return;
     } catch (error) {
-      const isBusy = error instanceof StoreUnavailable && sqlStateOf(error.cause) === LOCK_NOT_AVAILABLE;
+      const isBusy = error instanceof StoreUnavailable && BUSY.has(sqlStateOf(error.cause) ?? '');
       if (!isBusy || tries === TRIES) throw error;
     }
   }

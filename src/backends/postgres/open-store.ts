@@ -14,6 +14,7 @@ import { LogWatchers } from '../../channel/log-watchers.ts';
 import { migrate, pendingMigrations, SCHEMA_VERSION, versionOf } from './migrate.ts';
 import { PostgresOutbox } from './outbox.ts';
 import { Partitions } from './partitions.ts';
+import { PostgresInlineRows } from './inline-rows.ts';
 import { Chaining, PostgresLogChain } from './log-chain.ts';
 import { LOCKED, Presence } from './presence.ts';
 import { missingParts, reportOf } from './report.ts';
@@ -123,10 +124,10 @@ class PostgresStore implements Store {
     durable: true,
     atomicUnits: true,
     sharedReading: true,
-    inlineProjections: false,
+    inlineProjections: true,
     tables: true,
   };
-  readonly inlineRows = undefined;
+  readonly inlineRows: PostgresInlineRows;
   readonly log: PostgresEventLog;
   readonly chain: PostgresLogChain;
   readonly schemas: PostgresSchemaStore;
@@ -166,6 +167,14 @@ class PostgresStore implements Store {
     const ownNumber = randomInt(1, MAX_LISTENER);
     const partitions = new Partitions(database, options);
     const chaining = new Chaining();
+    this.inlineRows = new PostgresInlineRows({
+      database,
+      writes: () => this.#writes,
+      session,
+      node: () => this.#presence.node,
+      now: () => clock.now(),
+    });
+    const { inlineRows } = this;
     const newWrites = (begin: string): Writes =>
       options.readOnly
         ? new NoWrites(options.location, session)
@@ -174,6 +183,7 @@ class PostgresStore implements Store {
             begin,
             partitions,
             chaining,
+            inlineRows,
             database,
             clock,
             listener: ownNumber,
@@ -204,6 +214,7 @@ class PostgresStore implements Store {
         this.#reached(head);
         if (!options.readOnly) this.#reserveAhead(partitions, head);
       },
+      changed: () => inlineRows.look(),
       pending: () => {
         for (const listener of this.#outboxListeners) listener();
       },
@@ -231,6 +242,7 @@ class PostgresStore implements Store {
       partitions,
       chaining,
       store: options.location,
+      inlineRows,
       session,
       now: () => clock.now(),
       watch: (listener) => this.#watchOutbox(listener),
@@ -319,6 +331,7 @@ class PostgresStore implements Store {
     await Promise.all([this.#writes.close(), this.#stateWrites.close()]);
     this.#watchers.close();
     await this.#presence.close();
+    await this.inlineRows.close();
     await this.#reserving;
     await this.#database.close();
   }

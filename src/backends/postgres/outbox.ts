@@ -5,7 +5,8 @@ import type { Outbox, Refusal, TransactionQueries } from '../../producer/outbox.
 import type { Database, Queries } from './database.ts';
 import { bytesOf } from './event-log.ts';
 import { flush } from './flush.ts';
-import type { Appending } from './flush.ts';
+import type { Appending, Flushed } from './flush.ts';
+import type { PostgresInlineRows } from './inline-rows.ts';
 import type { Chaining } from './log-chain.ts';
 import type { Partitions } from './partitions.ts';
 import type { Session } from './session.ts';
@@ -27,6 +28,7 @@ export class PostgresOutbox implements Outbox {
     readonly writes: Writes;
     readonly partitions: Partitions;
     readonly chaining: Chaining;
+    readonly inlineRows: PostgresInlineRows;
     readonly session: Session;
     /** How errors name it. */
     readonly store: string;
@@ -40,6 +42,7 @@ export class PostgresOutbox implements Outbox {
     readonly writes: Writes;
     readonly partitions: Partitions;
     readonly chaining: Chaining;
+    readonly inlineRows: PostgresInlineRows;
     readonly session: Session;
     /** How errors name it. */
     readonly store: string;
@@ -71,13 +74,13 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
     const [some] = await database.query<[boolean]>('SELECT EXISTS (SELECT FROM pending)');
     if (some?.[0] !== true) return 0;
     try {
-      return await writes.alone(RELAY_BYTES, (queries) => this.#move(queries, ENTRIES_AT_ONCE, refused));
+      return await this.#moved(ENTRIES_AT_ONCE, refused);
     } catch (error) {
       if (!(error instanceof StoreDefect)) throw error;
     }
     // One of them the store cannot hold: it is to be alone in failing.
     try {
-      return await writes.alone(RELAY_BYTES, (queries) => this.#move(queries, 1, refused));
+      return await this.#moved(1, refused);
     } catch (error) {
       if (!(error instanceof StoreDefect)) throw error;
       const { message } = error;
@@ -90,28 +93,39 @@ SELECT count(pg_notify('thereupon_${schema}', 'outbox')) FROM put`;
     }
   }
 
+  async #moved(
+    limit: number,
+    refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent,
+  ): Promise<number> {
+    const { entries, flushes } = await this.#parts.writes.alone(RELAY_BYTES, (queries) =>
+      this.#move(queries, limit, refused),
+    );
+    for (const flushed of flushes) flushed?.committed?.();
+    return entries;
+  }
+
   async #move(
     queries: Queries,
     limit: number,
     refused: (events: readonly EncodedEvent[], refusal: Refusal) => EncodedEvent,
-  ): Promise<number> {
+  ): Promise<{ readonly entries: number; readonly flushes: readonly (Flushed | undefined)[] }> {
     const entries = await takeEntries(queries, limit);
-    const { outcomes } = await flush(
+    const moved = await flush(
       queries,
       entries.map((events) => appending(events, 'verify')),
       this.#parts.now(),
       this.#parts,
     );
     const reports = entries.flatMap((events, index) => {
-      const outcome = outcomes[index];
+      const outcome = moved.outcomes[index];
       return outcome?.ok === false && outcome.refusal !== undefined ? [refused(events, outcome.refusal)] : [];
     });
-    await this.#report(queries, reports);
-    return entries.length;
+    return { entries: entries.length, flushes: [moved, await this.#report(queries, reports)] };
   }
 
-  async #report(queries: Queries, reports: readonly EncodedEvent[]): Promise<void> {
-    if (reports.length > 0) await flush(queries, [appending(reports, 'keep-first')], this.#parts.now(), this.#parts);
+  async #report(queries: Queries, reports: readonly EncodedEvent[]): Promise<Flushed | undefined> {
+    if (reports.length === 0) return undefined;
+    return flush(queries, [appending(reports, 'keep-first')], this.#parts.now(), this.#parts);
   }
 
   watch(listener: () => void): () => void {

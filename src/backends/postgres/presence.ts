@@ -64,6 +64,8 @@ export interface PresenceOptions {
   heard(head: number): void;
   /** The head of the log, as the server says. */
   headIs(head: number): void;
+  /** Nodes, lanes or what the store works off may have changed. */
+  changed(): void;
   /** Somebody's transaction has put events into the outbox. */
   pending(): void;
   /** Has the server look again who listens: on another connection, since it waits for those who append. */
@@ -113,6 +115,11 @@ export class Presence {
     if (this.#running !== undefined || this.#closing.signal.aborted) return;
     this.#running = this.#run(ready);
     this.#beatSoon();
+  }
+
+  /** The node that this process is at present. */
+  get node(): NodeId | undefined {
+    return this.#member?.node;
   }
 
   /** Something may have come that nobody told of. */
@@ -267,7 +274,7 @@ export class Presence {
   }
 
   #notified(payload: string): void {
-    if (payload === 'nodes') this.#member?.watcher.changed();
+    if (payload === 'nodes') this.#changed();
     else if (payload === 'outbox') this.#options.pending();
     else if (/^\d{1,16}$/.test(payload)) this.#options.heard(Number(payload));
   }
@@ -333,7 +340,12 @@ export class Presence {
     if (isCounted === false) this.#count();
     this.#renewals += 1;
     // A notice may have been lost.
-    if (this.#renewals % RENEWALS === 0) member.watcher.changed();
+    if (this.#renewals % RENEWALS === 0) this.#changed();
+  }
+
+  #changed(): void {
+    this.#options.changed();
+    this.#member?.watcher.changed();
   }
 
   async #join(client: Client, member: Member): Promise<NodeId> {

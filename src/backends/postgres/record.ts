@@ -12,6 +12,7 @@ import { identityOf } from './append-plan.ts';
 import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
+import type { Foreseen } from './foresight.ts';
 import type { PreparedRow } from './row-store.ts';
 import { compareText, toText } from './text.ts';
 
@@ -25,11 +26,15 @@ const RECORD_MANY = statement('record_events', 40);
 const RECORD_COMMANDS = statement('record_commands', 46);
 /** See the function in the fifth migration. */
 const RECORD_LINKED = statement('record_linked', 47);
+/** See the function in the sixth migration. */
+const RECORD_PROJECTED = statement('record_projected', 52);
 const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
 const FEW = 4;
 const RECORD_FEW = Array.from({ length: FEW }, (_, index) => fewStatement(index + 1));
+/** Of a call of the function: the rows of projections follow from others by now. */
+export const OVERTAKEN = 'TH002';
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
 export const NOT_RECORDED: ReadonlySet<string> = new Set(['TH001', '23505', '23514']);
 
@@ -69,6 +74,9 @@ export class OneStatement {
   #oneByOne = false;
   readonly #events: { readonly event: EncodedEvent; readonly part: StreamPart; readonly nth: number }[] = [];
 
+  /** What comes of the events, where projections are inline. */
+  #foreseen: Foreseen | undefined;
+
   private constructor(writes: readonly Appending[]) {
     this.writes = writes;
   }
@@ -99,6 +107,16 @@ export class OneStatement {
     return whole;
   }
 
+  get events(): readonly EncodedEvent[] {
+    return this.#events.map(({ event }) => event);
+  }
+
+  /** The rows of projections come with the events. */
+  with(foreseen: Foreseen): this {
+    this.#foreseen = foreseen;
+    return this;
+  }
+
   /** The statement of a few events and nothing else. */
   get #few(): Statement | undefined {
     // Streams about which something is claimed, and no event is for them.
@@ -116,7 +134,7 @@ export class OneStatement {
     readonly isNamed: boolean;
   } {
     const isLinked = chained && this.#events.length > 0;
-    const few = after === undefined && !isLinked ? this.#few : undefined;
+    const few = after === undefined && !isLinked && this.#foreseen === undefined ? this.#few : undefined;
     if (few !== undefined) {
       this.#oneByOne = true;
       const values = this.#events.flatMap(({ event, part, nth }) => [
@@ -131,11 +149,16 @@ export class OneStatement {
       return { statement: RECORD_CHECKPOINTS, values, isNamed: true };
     }
     const values = [...this.#values(nowMs, checkpoints), listener, flush, after ?? null];
-    if (this.#commands.length === 0 && !isLinked) return { statement: RECORD_MANY, values, isNamed: true };
+    if (this.#commands.length === 0 && !isLinked && this.#foreseen === undefined)
+      return { statement: RECORD_MANY, values, isNamed: true };
     const all = [...values, ...this.#commandColumns()];
-    if (!isLinked) return { statement: RECORD_COMMANDS, values: all, isNamed: true };
-    const digests = this.#events.map(({ event }) => eventDigest(event)).join('');
-    return { statement: RECORD_LINKED, values: [...all, Buffer.from(digests, 'latin1')], isNamed: true };
+    if (!isLinked && this.#foreseen === undefined) return { statement: RECORD_COMMANDS, values: all, isNamed: true };
+    const digests = isLinked
+      ? Buffer.from(this.#events.map(({ event }) => eventDigest(event)).join(''), 'latin1')
+      : null;
+    if (this.#foreseen === undefined) return { statement: RECORD_LINKED, values: [...all, digests], isNamed: true };
+    const looked = lookedColumns(this.#foreseen);
+    return { statement: RECORD_PROJECTED, values: [...all, digests, ...looked], isNamed: true };
   }
 
   /** Checkpoints and nothing else. */
@@ -223,12 +246,12 @@ export class OneStatement {
   #rows(): readonly SqlValue[] {
     const namespaces = new Map<string, number>();
     const rows = new Map<string, readonly [place: number, row: PreparedRow]>();
-    for (const { unit } of this.writes)
-      for (const row of unit?.rows ?? []) {
-        const place = namespaces.get(row.namespace) ?? namespaces.size + 1;
-        namespaces.set(row.namespace, place);
-        rows.set(`${place} ${row.key}`, [place, row]);
-      }
+    const units = this.writes.flatMap(({ unit }) => unit?.rows ?? []);
+    for (const row of [...units, ...(this.#foreseen?.rows ?? [])]) {
+      const place = namespaces.get(row.namespace) ?? namespaces.size + 1;
+      namespaces.set(row.namespace, place);
+      rows.set(`${place} ${row.key}`, [place, row]);
+    }
     const written = [...rows.values()];
     return [
       texts([...namespaces.keys()]),
@@ -257,7 +280,10 @@ export class OneStatement {
       ok: true,
       appends: requests.map(({ events }) => ({ ok: true, events: events.map(place) })),
     }));
-    return { outcomes, events: recorded };
+    const foreseen = this.#foreseen;
+    if (foreseen === undefined) return { outcomes, events: recorded };
+    const last = position((head ?? 0) + this.#events.length);
+    return { outcomes, events: recorded, committed: () => foreseen.kept(last) };
   }
 
   #isLast(stream: string, { source, id }: Pick<EncodedEvent, 'source' | 'id'>): boolean {
@@ -342,6 +368,17 @@ function valuesOfOne(
 }
 
 /** One call of the function after the other: the bases are those of each event. */
+function lookedColumns({ epoch, looked }: Foreseen): readonly SqlValue[] {
+  const namespaces = [...new Set(looked.map(({ namespace }) => namespace))];
+  return [
+    epoch,
+    texts(namespaces),
+    integers(looked.map(({ namespace }) => namespaces.indexOf(namespace) + 1)),
+    texts(looked.map(({ key }) => key)),
+    texts(looked.map(({ json }) => json ?? null)),
+  ];
+}
+
 function fewStatement(events: number): Statement {
   if (events === 1) return statement('record_event', ONE_PARAMETERS);
   const calls = Array.from({ length: events }, (_, call) => {

@@ -79,13 +79,8 @@ export class PostgresRowStore implements RowStore {
 
   async getMany(namespace: string, keys: readonly string[]): Promise<readonly (JsonValue | undefined)[]> {
     this.#session.assertOpen();
-    if (keys.length === 0) return [];
-    const rows = await this.#database.query<[number, string]>(GET_MANY, [rowText(namespace), keys.map(rowText)]);
-    const found = new Map(rows);
-    return keys.map((_key, index) => {
-      const json = found.get(index + 1);
-      return json === undefined ? undefined : (JSON.parse(json) as JsonValue);
-    });
+    const texts = await rowTexts(this.#database, namespace, keys);
+    return texts.map((json) => (json === undefined ? undefined : (JSON.parse(json) as JsonValue)));
   }
 
   async query(
@@ -152,6 +147,17 @@ export class PostgresRowStore implements RowStore {
   async sweep(): Promise<void> {
     while (await this.#writes.alone(CLEAR_BYTES, removeSome));
   }
+}
+
+/** Rows as they are stored. */
+export async function rowTexts(
+  queries: Pick<Queries, 'query'>,
+  namespace: string,
+  keys: readonly string[],
+): Promise<readonly (string | undefined)[]> {
+  if (keys.length === 0) return [];
+  const found = new Map(await queries.query<[number, string]>(GET_MANY, [rowText(namespace), keys.map(rowText)]));
+  return keys.map((_key, index) => found.get(index + 1));
 }
 
 /** Part of a transaction: the namespace has no rows from now on, and its tables are empty. What it had is removed by `sweep`. */

@@ -8,6 +8,7 @@ import { Flights } from './flights.ts';
 import type { FlightAnswer, Landed } from './flights.ts';
 import type { Appending, Flushed, FlushParts } from './flush.ts';
 import { flush } from './flush.ts';
+import type { PostgresInlineRows } from './inline-rows.ts';
 import type { Chaining } from './log-chain.ts';
 import type { Partitions } from './partitions.ts';
 import { OneStatement } from './record.ts';
@@ -45,6 +46,10 @@ const MIN_FOLLOWING_BYTES = 8_192;
 /** One that the server is at, and the next. */
 const MAX_FLIGHTS = 2;
 const MAX_FLUSH_BYTES = 2 * 1_024 * 1_024;
+/** So often a flush is sent whose rows others change at the same time. */
+const OVERTAKEN_TRIES = 3;
+/** Rows that lead to others that have to be read. */
+const MAX_READS = 3;
 const UNCLEAR = { unclear: 'refused' } as const;
 const NOTHING: Landed = { writes: [], answer: { flushed: { outcomes: [], events: [] } } };
 /** A full queue of small writes is gone after so long. */
@@ -74,7 +79,7 @@ export class WriteQueue {
   readonly #limits: WaitingLimits;
   readonly #answerTimeoutMs: number;
   readonly #begin: string;
-  readonly #parts: FlushParts;
+  readonly #parts: FlushParts & { readonly inlineRows: PostgresInlineRows };
   readonly #lost: () => void;
   readonly #appended: (events: readonly RecordedEvent[]) => void;
   #waiting: Waiting[] = [];
@@ -102,6 +107,7 @@ export class WriteQueue {
     begin: string;
     partitions: Partitions;
     chaining: Chaining;
+    inlineRows: PostgresInlineRows;
     /** The number under which this process listens. */
     listener: number;
     /** Of this queue alone. */
@@ -209,8 +215,8 @@ export class WriteQueue {
   #send(): void {
     while (this.#flights.count < MAX_FLIGHTS && this.#waiting.length > 0 && this.#isWorthFlying) {
       const writes = this.#nextTogether();
-      const whole = writes.length === 0 ? undefined : OneStatement.of(writes);
-      if (whole === undefined) {
+      const whole = writes.length === 0 ? undefined : this.#oneStatement(writes);
+      if (whole === undefined || whole === 'unread') {
         // It is carried out when nothing else is under way.
         this.#mayFollow = false;
         return;
@@ -232,16 +238,22 @@ export class WriteQueue {
   async #land(): Promise<() => void> {
     const { writes, answer } = (await this.#flights.landed()) ?? NOTHING;
     this.#lastTogether = writes.length;
-    if ('flushed' in answer) return () => this.#tell([{ writes, result: answer }]);
+    if ('flushed' in answer) {
+      answer.flushed.committed?.();
+      return () => this.#tell([{ writes, result: answer }]);
+    }
     this.#mayFollow = false;
+    this.#parts.inlineRows.forget();
     // What was sent behind it was refused with it.
     const behind: Landed[] = [];
     for (let next = await this.#flights.landed(); next !== undefined; next = await this.#flights.landed())
       behind.push(next);
-    const outcomes = await this.#flushAfter(writes, answer);
+    const outcomes = await this.#flushAgain(writes, answer);
     for (const next of behind) {
-      if ('flushed' in next.answer) outcomes.push({ writes: next.writes, result: next.answer });
-      else if (this.#unreached !== undefined)
+      if ('flushed' in next.answer) {
+        next.answer.flushed.committed?.();
+        outcomes.push({ writes: next.writes, result: next.answer });
+      } else if (this.#unreached !== undefined)
         outcomes.push({ writes: next.writes, result: { failure: this.#unreached } });
       else outcomes.push(...(await this.#flush(next.writes)));
     }
@@ -280,12 +292,27 @@ export class WriteQueue {
     };
   }
 
-  async #flush(writes: readonly Appending[]): Promise<Outcome[]> {
-    const whole = OneStatement.of(writes);
+  async #flush(writes: readonly Appending[], tries = OVERTAKEN_TRIES): Promise<Outcome[]> {
+    const whole = await this.#readAndMade(writes);
     if (whole === undefined) return this.#flushAfter(writes, UNCLEAR);
     this.#flights.send(whole, this.#clock.now());
     const { answer } = (await this.#flights.landed()) ?? NOTHING;
-    return 'flushed' in answer ? [{ writes, result: answer }] : this.#flushAfter(writes, answer);
+    if ('flushed' in answer) {
+      answer.flushed.committed?.();
+      return [{ writes, result: answer }];
+    }
+    this.#parts.inlineRows.forget();
+    return this.#flushAgain(writes, answer, tries - 1);
+  }
+
+  /** What others were before is done again on what they made; when that has happened often enough, while nobody else may. */
+  async #flushAgain(
+    writes: readonly Appending[],
+    answer: Exclude<FlightAnswer, { flushed: Flushed }>,
+    tries = OVERTAKEN_TRIES - 1,
+  ): Promise<Outcome[]> {
+    const isOvertaken = 'unclear' in answer && answer.unclear === 'overtaken';
+    return isOvertaken && tries > 0 ? this.#flush(writes, tries) : this.#flushAfter(writes, answer);
   }
 
   /** After one statement that did not record them. */
@@ -311,11 +338,41 @@ export class WriteQueue {
     return outcomes;
   }
 
-  #inDetail(writes: readonly Appending[]): Promise<Flushed> {
-    return this.#transaction(
-      (queries) => flush(queries, writes, this.#clock.now(), this.#parts),
-      this.#answerTimeoutMs,
-    );
+  /** Undefined: it takes more than that. */
+  #oneStatement(writes: readonly Appending[]): OneStatement | 'unread' | undefined {
+    const whole = OneStatement.of(writes);
+    const { inlineRows } = this.#parts;
+    if (whole === undefined || !inlineRows.any || whole.events.length === 0) return whole;
+    const foreseen = inlineRows.foresee(whole.events);
+    return typeof foreseen === 'object' ? whole.with(foreseen) : foreseen;
+  }
+
+  /** The same, when rows that it follows from were read, if need be. */
+  async #readAndMade(writes: readonly Appending[]): Promise<OneStatement | undefined> {
+    for (let reads = 0; reads < MAX_READS; reads += 1) {
+      const whole = this.#oneStatement(writes);
+      if (whole !== 'unread') return whole;
+      try {
+        await this.#parts.inlineRows.readAhead();
+      } catch {
+        // The transaction says what is the matter.
+        return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  async #inDetail(writes: readonly Appending[]): Promise<Flushed> {
+    const attempt = () =>
+      this.#transaction((queries) => flush(queries, writes, this.#clock.now(), this.#parts), this.#answerTimeoutMs);
+    const { inlineRows } = this.#parts;
+    const flushed = await attempt().catch((error: unknown) => {
+      // Without the rows that could not be written: a fact is recorded.
+      if (inlineRows.hasRefused) return attempt();
+      throw error;
+    });
+    flushed.committed?.();
+    return flushed;
   }
 
   /** `connections`: so many were tried. */

@@ -29,11 +29,18 @@ class Drawn {
   #under: Promise<unknown>[] = [];
   #n = 0;
   readonly #repeats: boolean;
+  readonly #lastOf: (version: number) => number;
   /** How often rows were compared right after a publish. */
   compared = 0;
 
-  constructor(test: TestSystem<typeof Counted>, broken: Set<string>, seed: number) {
+  constructor(
+    test: TestSystem<typeof Counted>,
+    broken: Set<string>,
+    seed: number,
+    lastOf: (version: number) => number,
+  ) {
     this.#test = test;
+    this.#lastOf = lastOf;
     this.#broken = broken;
     const random = seededRandom(seed);
     this.#random = () => random.next();
@@ -135,7 +142,7 @@ class Drawn {
         if (this.#given.has(position)) continue;
         const { item, n } = data as { item: string; n: number };
         const row = rows.get(item) ?? { sum: 0, events: 0, last: 0 };
-        rows.set(item, { sum: row.sum + n, events: row.events + 1, last: version });
+        rows.set(item, { sum: row.sum + n, events: row.events + 1, last: this.#lastOf(version) });
       }
       if (page.next === undefined) break;
       after = page.next;
@@ -150,6 +157,9 @@ class Drawn {
 
 async function play(stage: DeliveryStage, seed: number): Promise<number> {
   const broken = new Set<string>();
+  // What looks at no place of an event, and has no index, a store may work out before it is recorded.
+  const isPlain = seed % 3 === 0;
+  const lastOf = (version: number) => (isPlain ? 0 : version);
   const rows = defineProjection({
     name: 'rows',
     mode: 'inline',
@@ -158,17 +168,18 @@ async function play(stage: DeliveryStage, seed: number): Promise<number> {
     on: [
       [
         Counted,
-        (row, { data, version }) => {
+        (row, event) => {
+          const { data } = event;
           if (broken.has(data.item)) throw new Error(`${data.item} is broken`);
-          return { sum: row.sum + data.n, events: row.events + 1, last: version };
+          return { sum: row.sum + data.n, events: row.events + 1, last: isPlain ? 0 : event.version };
         },
       ],
     ],
-    indexes: { sum: (row) => row.sum },
+    ...(isPlain ? {} : { indexes: { sum: (row: Row) => row.sum } }),
     retry: { attempts: 2, minDelay: '1s' },
   });
   const test = await stage.start({ events: [Counted], projections: [rows] }, { seed });
-  const drawn = new Drawn(test, broken, seed);
+  const drawn = new Drawn(test, broken, seed, lastOf);
   for (let step = 0; step < STEPS; step += 1) await drawn.step();
   await drawn.finish();
   return drawn.compared;
