@@ -12,4 +12,16 @@ export interface Opening {
   valuesOf(event: EncodedEvent): readonly JsonValue[];
   /** How it reads when all keys are gone. */
   readonly erased: Opening;
+  /** Of an event whose data was sealed as that of another type. */
+  as(type: string): Opening;
+}
+
+/** A stored row with what opens the events that are kept in it. */
+export function withOpening<Row extends object>(row: Row, opening: Opening): Row {
+  return Object.defineProperty(row, OPENING, { value: opening });
+}
+
+/** What opens the events that are kept in a row; undefined: nothing in them is sealed. */
+export function openingOf(row: JsonValue): Opening | undefined {
+  return (row as { readonly [OPENING]?: Opening } | null)?.[OPENING];
 }
