@@ -170,7 +170,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
       editing: {
         shown: (consumer, event) => (consumer === QUARANTINE ? shownFromQuarantine(event) : event),
         admit: (consumer, event, data) =>
-          consumer === QUARANTINE ? editQuarantined(registry, event, data) : admitEdit(registry, event.type, data),
+          consumer === QUARANTINE
+            ? editQuarantined({ registry, sealing }, event, data)
+            : admitEdit({ registry, sealing }, event, data),
       },
       sourceOf,
     });

@@ -1,5 +1,6 @@
 import type { AppendRequest, EventLog } from './channel/event-log.ts';
 import type { Cluster } from './consumer/cluster.ts';
+import type { Delivery, DeliveryStore } from './consumer/delivery-store.ts';
 import type { RecordedEvent, StoredEvent } from './event/event.ts';
 import { EventOpening } from './event/event-opening.ts';
 import type { OpeningKeys, PersonalTypes } from './event/event-opening.ts';
@@ -20,7 +21,8 @@ import type { Store } from './store.ts';
 export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKeys): Store {
   const events = new OpeningEvents(types, keys);
   const all = (found: readonly RecordedEvent[]) => events.all(found);
-  const { log, cluster } = store;
+  const { log, cluster, deliveries } = store;
+  const edits = new OpeningEdits(types, keys);
   return {
     backend: store.backend,
     location: store.location,
@@ -41,7 +43,16 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     chain: store.chain,
     schemas: store.schemas,
     checkpoints: store.checkpoints,
-    deliveries: store.deliveries,
+    deliveries: withMethods<DeliveryStore>(deliveries, {
+      get: async (consumer, position) => (await edits.all([await deliveries.get(consumer, position)]))[0],
+      list: async (options) => edits.all(await deliveries.list(options)),
+      due: async (consumer, untilMs, limit) => edits.all(await deliveries.due(consumer, untilMs, limit)),
+      async heldKeys(consumer, after, limit) {
+        const held = await deliveries.heldKeys(consumer, after, limit);
+        const firsts = await edits.all(held.map(({ first }) => first));
+        return held.map((one, index) => ({ ...one, first: firsts[index] ?? one.first }));
+      },
+    }),
     rows: store.rows,
     unitOfWork: store.unitOfWork,
     inlineRows: store.inlineRows,
@@ -58,6 +69,28 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     report: (thorough) => store.report(thorough),
     close: () => store.close(),
   };
+}
+
+/** Gives what operators said in place of events what opens it. */
+class OpeningEdits {
+  readonly #types: PersonalTypes;
+  readonly #keys: SubjectKeys;
+
+  constructor(types: PersonalTypes, keys: SubjectKeys) {
+    this.#types = types;
+    this.#keys = keys;
+  }
+
+  async all<Some extends Delivery | undefined>(deliveries: readonly Some[]): Promise<readonly Some[]> {
+    const ids = new Set<string>();
+    for (const delivery of deliveries)
+      if (delivery?.edited !== undefined) keyIdsIn(JSON.stringify(delivery.edited), ids);
+    if (ids.size === 0) return deliveries;
+    const opening = new EventOpening(await this.#keys.fetch(ids), this.#types);
+    return deliveries.map((delivery) =>
+      delivery?.edited === undefined ? delivery : { ...delivery, edited: { ...delivery.edited, [OPENING]: opening } },
+    );
+  }
 }
 
 /** Gives events what opens them. */

@@ -4,7 +4,7 @@ import type { JsonValue } from './json.ts';
 import type { Opening } from './opening.ts';
 import type { PersonalFields } from './personal-fields.ts';
 import { erasedValue, placeIn } from './personal-fields.ts';
-import { isSealed, keyIdOf, mayHoldSealed, openSealed, sealedString } from './sealed-value.ts';
+import { isSealed, keyIdOf, keyIdsIn, mayHoldSealed, openSealed, sealedString } from './sealed-value.ts';
 import type { SubjectKey } from './sealed-value.ts';
 import { SYSTEM_EVENTS } from './system-events.ts';
 
@@ -71,6 +71,12 @@ export class EventOpening implements Opening {
     const values: JsonValue[] = [];
     this.#open(event, (value) => values.push(value));
     return values;
+  }
+
+  isErased({ data }: EncodedEvent): boolean {
+    const ids = new Set<string>();
+    keyIdsIn(data ?? '', ids);
+    return [...ids].some((id) => this.#keys.get(id)?.secret === undefined);
   }
 
   #open(event: EncodedEvent, opened: OpenedValue['opened']): unknown {

@@ -10,6 +10,8 @@ export interface Opening {
   dataOf(event: EncodedEvent): unknown;
   /** The personal values in it that can be read. Errors: as of `dataOf`. */
   valuesOf(event: EncodedEvent): readonly JsonValue[];
+  /** Whether something in it cannot be read any more. */
+  isErased(event: EncodedEvent): boolean;
   /** How it reads when all keys are gone. */
   readonly erased: Opening;
   /** Of an event whose data was sealed as that of another type. */

@@ -195,13 +195,18 @@ export function storedText({ stored }: RecordedEvent): string | null {
   return UpcastStored.is(stored) ? UpcastStored.originalOf(stored).data : stored.data;
 }
 
-/** The event, with other data of a version; default: of the one that it is stored in. */
-export function withDataOf(event: RecordedEvent, data: string, version: number | undefined): RecordedEvent {
+/** The event, with other data of a version; default: of the one that it is stored in. `opening`: reads what is sealed in that. */
+export function withDataOf(
+  event: RecordedEvent,
+  data: string,
+  { version, opening }: { readonly version: number | undefined; readonly opening: Opening | undefined },
+): RecordedEvent {
   const { stored } = event;
-  if (!UpcastStored.is(stored)) return recordedEvent({ ...stored, encoding: 'json', data });
+  const other = { encoding: 'json', data, [OPENING]: opening } as const;
+  if (!UpcastStored.is(stored)) return recordedEvent({ ...stored, ...other });
   const original = UpcastStored.originalOf(stored);
   const schemaVersion = version ?? original.schemaVersion;
   const upcasting = UpcastStored.upcastingOf(stored);
-  const changed: StoredEvent = { ...original, encoding: 'json', data, schemaVersion };
+  const changed: StoredEvent = { ...original, ...other, schemaVersion };
   return recordedEvent(schemaVersion < upcasting.version ? new UpcastStored(changed, upcasting) : changed);
 }
