@@ -41,6 +41,7 @@ import type { Sealing } from './schema/sealing.ts';
 import { assertReactsToCurrent, assertWaysUp } from './schema/ways-up.ts';
 import { upcastStore } from './upcast-store.ts';
 import { Forgetting } from './forget-subject.ts';
+import { assertInlineOpened } from './inline-personal.ts';
 import { openingStore } from './opening-store.ts';
 import { assertPersonalSaid, personalTypes } from './personal-program.ts';
 import { SubjectKeys } from './personal/subject-keys.ts';
@@ -244,6 +245,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     let system: System<Events> | undefined;
     try {
       assertCapable(reactions, store);
+      assertInlineOpened(personal, reactions, store);
       await assertFits(options, registry, store, environment);
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       if (options.tamperEvidence === true && !store.readOnly) await beginChain(stored, environment);

@@ -8,6 +8,7 @@ import { OPENING } from './event/opening.ts';
 import { recordedEvent } from './event/recorded-event.ts';
 import { keyIdsIn, mayHoldSealed } from './event/sealed-value.ts';
 import { SYSTEM_EVENTS } from './event/system-events.ts';
+import { openingInline } from './inline-personal.ts';
 import type { SubjectKeys } from './personal/subject-keys.ts';
 import { withMethods } from './store-methods.ts';
 import type { Store } from './store.ts';
@@ -55,7 +56,7 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     }),
     rows: store.rows,
     unitOfWork: store.unitOfWork,
-    inlineRows: store.inlineRows,
+    inlineRows: store.inlineRows && openingInline(store.inlineRows, (found) => events.known(found)),
     image: store.image,
     cluster:
       cluster &&

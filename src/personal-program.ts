@@ -31,17 +31,11 @@ export function assertPersonalSaid(
   deciders: readonly DeciderDefinition[],
 ): void {
   if (types.size === 0) return;
-  for (const { kind, name, consumes, state, inline } of reactions) {
-    if (state === undefined || (isSaid(state) && inline === undefined)) continue;
+  for (const { kind, name, consumes, state } of reactions) {
+    if (state === undefined || isSaid(state)) continue;
     // Whoever takes every event takes these.
     const type = consumes === undefined ? [...types.keys()][0] : consumes.find((each) => types.has(each));
     if (type === undefined) continue;
-    // In the transaction that records an event there is nobody who could wait for a key.
-    if (inline !== undefined)
-      throw new InvalidDefinition(
-        `${kind} ${name}`,
-        `has mode 'inline' and takes ${type}, which has personal fields, and these cannot be opened and sealed there; give it mode 'async'`,
-      );
     throw unsaid(`${kind} ${name}`, type, kind);
   }
   for (const { name, on, own } of deciders) {

@@ -16,6 +16,8 @@ import { isSealed, keyIdOf, keyIdsIn, mayHoldSealed, seal } from './event/sealed
 import type { SubjectKey } from './event/sealed-value.ts';
 import type { Sealing } from './schema/sealing.ts';
 import type { SubjectKeys } from './personal/subject-keys.ts';
+import { sealingInline } from './inline-personal.ts';
+import type { RowsAtOnce } from './inline-personal.ts';
 import { withMethods } from './store-methods.ts';
 import type { Store } from './store.ts';
 
@@ -55,7 +57,7 @@ export function sealingRows(
 ): Store {
   if (personal.size === 0 || sealing === undefined) return store;
   const rows = new SealedRows(personal, keys, sealing);
-  const { rows: inner, unitOfWork } = store;
+  const { rows: inner, unitOfWork, inlineRows } = store;
   const inTurn = turns();
   const sealed: Partial<Store> = {
     rows: withMethods<RowStore>(inner, {
@@ -79,6 +81,7 @@ export function sealingRows(
           indexesOf: (value) => page.indexesOf(rows.erased(namespace, value)),
         }),
     }),
+    inlineRows: inlineRows && sealingInline(inlineRows, rows),
     unitOfWork: withMethods<UnitOfWork>(unitOfWork, {
       commit: (unit: Unit) =>
         inTurn(
@@ -108,7 +111,7 @@ function turns(): <Prepared, Done>(
   };
 }
 
-class SealedRows {
+class SealedRows implements RowsAtOnce {
   readonly #personal: PersonalRows;
   readonly #keys: SubjectKeys;
   readonly #sealing: Sealing;
@@ -169,6 +172,23 @@ class SealedRows {
     return values.map((value, index) =>
       value === undefined ? value : this.#opened(namespace, of[index] ?? '', value, keys),
     );
+  }
+
+  sealedAtOnce(rows: readonly RowWrite[]): readonly RowWrite[] | undefined {
+    const sealed = this.sealed(rows);
+    if (!(sealed instanceof Promise)) return sealed;
+    // What it waits for is in memory next time; if it fails then, whoever waits is told.
+    sealed.catch(() => undefined);
+    return undefined;
+  }
+
+  openedAtOnce(namespace: string, key: string, row: JsonValue): JsonValue | undefined {
+    if (!this.#personal.has(namespace)) return row;
+    const ids = new Set<string>();
+    collectKeyIds(row, ids);
+    if (ids.size === 0) return row;
+    const keys = this.#keys.known(ids);
+    return keys && this.#opened(namespace, key, row, keys);
   }
 
   erased(namespace: string, value: JsonValue): JsonValue {
