@@ -43,7 +43,7 @@ import { upcastStore } from './upcast-store.ts';
 import { finishForgetting, Forgetting } from './forget-subject.ts';
 import { assertInlineOpened } from './inline-personal.ts';
 import { openingStore } from './opening-store.ts';
-import { assertPersonalSaid, personalTypes } from './personal-program.ts';
+import { assertPersonalSaid, hasPersonalCommands, personalTypes } from './personal-program.ts';
 import { SubjectKeys } from './personal/subject-keys.ts';
 import { sealingOf } from './personal/sealing-of.ts';
 import { personalRows, sealingRows } from './sealing-rows.ts';
@@ -239,11 +239,11 @@ export class System<Events extends EventDefinition = EventDefinition> {
     let system: System<Events> | undefined;
     try {
       const keys = new SubjectKeys(stored.rows, environment.random);
-      const sealing = sealingOf(personal, keys);
-      if (personal.size > 0 && !stored.readOnly) stored.erasure?.begin();
+      const isPersonal = personal.size > 0 || hasPersonalCommands(options.deciders);
+      const sealing = isPersonal ? sealingOf(personal, keys) : undefined;
+      if (isPersonal && !stored.readOnly) stored.erasure?.begin();
       const rows = personalRows(reactions, options.deciders ?? []);
-      const opened =
-        personal.size === 0 ? stored : openingStore(sealingRows(stored, rows, keys, sealing), personal, keys);
+      const opened = isPersonal ? openingStore(sealingRows(stored, rows, keys, sealing), personal, keys) : stored;
       const store = upcastStore(opened, types);
       assertCapable(reactions, store);
       assertInlineOpened(personal, reactions, store);

@@ -1,10 +1,15 @@
+import type { RecordedCommand } from './channel/append-conditions.ts';
 import type { AppendRequest, EventLog } from './channel/event-log.ts';
 import type { Cluster } from './consumer/cluster.ts';
 import type { Delivery, DeliveryStore } from './consumer/delivery-store.ts';
 import type { RecordedEvent, StoredEvent } from './event/event.ts';
-import { EventOpening } from './event/event-opening.ts';
+import { commandOf } from './decider/command-outcome.ts';
+import { SealedDataInvalid } from './errors.ts';
+import { EventOpening, openJson } from './event/event-opening.ts';
 import type { OpeningKeys, PersonalTypes } from './event/event-opening.ts';
+import type { JsonValue } from './event/json.ts';
 import { OPENING } from './event/opening.ts';
+import { erasedValue } from './event/personal-fields.ts';
 import { recordedEvent } from './event/recorded-event.ts';
 import { keyIdsIn, mayHoldSealed } from './event/sealed-value.ts';
 import { SYSTEM_EVENTS } from './event/system-events.ts';
@@ -38,6 +43,10 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
         return event && (await all([event]))[0];
       },
       findById: async (id) => all(await log.findById(id)),
+      async findCommand(id) {
+        const command = await log.findCommand(id);
+        return command && openedCommand(command, keys);
+      },
       // Where a key would have to be read first, whoever listens reads the events themselves.
       watch: (listener) => log.watch((head, appended) => listener(head, appended && events.known(appended))),
     }),
@@ -70,6 +79,20 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     report: (thorough) => store.report(thorough),
     close: () => store.close(),
   };
+}
+
+/** A command with what its refusal says. Errors: SealedDataInvalid. */
+async function openedCommand(command: RecordedCommand, keys: SubjectKeys): Promise<RecordedCommand> {
+  const ids = new Set<string>();
+  keyIdsIn(JSON.stringify(command.outcome ?? null), ids);
+  if (ids.size === 0) return command;
+  const outcome = openJson(command.outcome, {
+    of: commandOf(command.id),
+    keys: await keys.fetch(ids),
+    erased: (place, wasString) => erasedValue(undefined, place, wasString),
+    invalid: (place) => new SealedDataInvalid({ what: `the outcome of command ${command.id}`, place }),
+  });
+  return { ...command, outcome: outcome as JsonValue };
 }
 
 /** Gives what operators said in place of events what opens it. */

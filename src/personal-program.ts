@@ -38,6 +38,15 @@ export function assertPersonalSaid(
     if (type === undefined) continue;
     throw unsaid(`${kind} ${name}`, type, kind);
   }
+  for (const { name, on, publishes, commands } of deciders) {
+    const definition = [...on, ...publishes].find((each) => types.has(each.type));
+    const silent = commands.find(({ saysPersonal }) => !saysPersonal);
+    if (definition === undefined || silent === undefined) continue;
+    throw new InvalidDefinition(
+      `command ${silent.name}`,
+      `is decided by ${name} with ${definition.type}, which has personal fields; say whose its data is, so that the digest by which it is known again and what refusals of it say can be sealed (personal: { subject }), or that it is nobody's (personal: 'none')`,
+    );
+  }
   for (const { name, on, own } of deciders) {
     if (own?.snapshot === undefined || own.personal !== undefined) continue;
     const definition = on.find((each) => types.has(each.type));
@@ -64,4 +73,9 @@ function unsaid(title: string, type: string, kind: string): InvalidDefinition {
     title,
     `keeps what it makes of ${type}, which has personal fields; say what of that is personal (${says}), or that nothing is (${none})`,
   );
+}
+
+/** Whether something of commands has to be sealed. */
+export function hasPersonalCommands(deciders: readonly DeciderDefinition[] = []): boolean {
+  return deciders.some(({ commands }) => commands.some(({ isPersonal }) => isPersonal));
 }

@@ -87,6 +87,7 @@ describe('fields marked personal', () => {
       name: 'change',
       stream: (data) => `customer-${data.customer}`,
       schema: z.object({ customer: z.string(), email: z.string() }),
+      personal: { subject: (data) => `customer-${data.customer}` },
     });
     const seen: string[] = [];
     const customer = defineDecider({
