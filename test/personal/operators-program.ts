@@ -93,7 +93,7 @@ export function operators(isPersonal: boolean, { version = 1 } = {}) {
             name: 'totals',
             on: Summed,
             key: keyOf,
-            time: { disorder: '1h' },
+            time: { disorder: '3d' },
             windows: tumbling('1d'),
             aggregate: {
               initial: () => ({ letters: 0 }),
@@ -101,7 +101,6 @@ export function operators(isPersonal: boolean, { version = 1 } = {}) {
               remove: ({ letters }, { data }) => ({ letters: letters - data.said.join('').length }),
               result: ({ letters }, { key }) => ({ person: key, said: [`${letters} letters`] }),
             },
-            early: { events: 1 },
             publishes: Totalled,
             personal: 'none',
           }),
