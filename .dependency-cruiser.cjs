@@ -28,6 +28,7 @@ const LAYERS = [
       'system-options\\.ts',
       'recorded-check\\.ts',
       'recorded-fields\\.ts',
+      'inline-personal\\.ts',
       'opening-store\\.ts',
       'sealing-rows\\.ts',
       'store-methods\\.ts',

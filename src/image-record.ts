@@ -16,6 +16,7 @@ import { InvalidInput } from './errors.ts';
 import type { InvalidDataPolicy } from './event/define-event.ts';
 import type { AttributeValue, DataEncoding, EncodedEvent, RareAttributes } from './event/event.ts';
 import type { JsonValue } from './event/json.ts';
+import type { OPENING } from './event/opening.ts';
 import { position } from './event/position.ts';
 import type { Position } from './event/position.ts';
 import { CONTENT_KINDS } from './store-image.ts';
@@ -151,7 +152,7 @@ const storedError: Read<StoredError> = sparse<StoredError>(
   ['code', 'stack', 'cause'],
 );
 const taken = sparse<TakenAt>({ watermarkMs: orNull(integer), afterMs: orNull(integer), due: optional(yes) });
-const edited = sparse<Edited>({
+const edited = sparse<Omit<Edited, typeof OPENING>>({
   data: optional(json),
   dataVersion: optional(count),
   without: optional(listOf(text)),

@@ -166,6 +166,7 @@ export type {
   SilenceAlarm,
   SilenceOptions,
 } from './operator/define-monitor.ts';
+export type { PersonalReadings } from './operator/personal-operator.ts';
 export type {
   EventIn,
   MatchOf,

@@ -19,7 +19,7 @@ import { START } from './event/position.ts';
 import { upcastingTypes } from './event/upcast-event.ts';
 import type { Position } from './event/position.ts';
 import { SYSTEM_CATEGORY, assertStreamName, categoryOf } from './event/stream-name.ts';
-import { SYSTEM_EVENTS, systemEvent } from './event/system-events.ts';
+import { SYSTEM_EVENTS, systemEvent, systemStream } from './event/system-events.ts';
 import { Ingest } from './producer/ingest.ts';
 import type { HeaderFields } from './producer/ingest.ts';
 import { Publisher } from './producer/publisher.ts';
@@ -40,14 +40,16 @@ import { SchemaRegistry } from './schema/registry.ts';
 import type { Sealing } from './schema/sealing.ts';
 import { assertReactsToCurrent, assertWaysUp } from './schema/ways-up.ts';
 import { upcastStore } from './upcast-store.ts';
-import { Forgetting } from './forget-subject.ts';
+import { finishForgetting, Forgetting } from './forget-subject.ts';
+import { assertInlineOpened } from './inline-personal.ts';
 import { openingStore } from './opening-store.ts';
-import { assertPersonalSaid, personalTypes } from './personal-program.ts';
+import { assertPersonalSaid, hasPersonalCommands, personalTypes } from './personal-program.ts';
 import { SubjectKeys } from './personal/subject-keys.ts';
 import { sealingOf } from './personal/sealing-of.ts';
 import { personalRows, sealingRows } from './sealing-rows.ts';
 import type { PendingMigrations, Store, StoreFactory, StoreNode, StoreReport } from './store.ts';
 import { durationMs } from './system/duration.ts';
+import { deterministicId } from './system/ids.ts';
 import { keepAlive } from './system/keep-alive.ts';
 import { createEnvironment } from './system/environment.ts';
 import type { Environment } from './system/environment.ts';
@@ -170,7 +172,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
       editing: {
         shown: (consumer, event) => (consumer === QUARANTINE ? shownFromQuarantine(event) : event),
         admit: (consumer, event, data) =>
-          consumer === QUARANTINE ? editQuarantined(registry, event, data) : admitEdit(registry, event.type, data),
+          consumer === QUARANTINE
+            ? editQuarantined({ registry, sealing }, event, data)
+            : admitEdit({ registry, sealing }, event, data),
       },
       sourceOf,
     });
@@ -235,19 +239,21 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const sqlite = outboxes.length === 0 ? undefined : await import('./backends/sqlite/outbox.ts');
     sqlite?.assertOutboxes(outboxes, factory);
     const stored = await factory.open(environment);
-    const keys = new SubjectKeys(stored.rows, environment.random);
-    const sealing = sealingOf(personal, keys);
-    if (personal.size > 0 && !stored.readOnly) stored.erasure?.begin();
-    const rows = personalRows(reactions, options.deciders ?? []);
-    const opened =
-      personal.size === 0 ? stored : openingStore(sealingRows(stored, rows, keys, sealing), personal, keys);
-    const store = upcastStore(opened, types);
     let system: System<Events> | undefined;
     try {
+      const keys = new SubjectKeys(stored.rows, environment.random);
+      const isPersonal = personal.size > 0 || hasPersonalCommands(options.deciders);
+      const sealing = isPersonal ? sealingOf(personal, keys) : undefined;
+      if (isPersonal && !stored.readOnly) stored.erasure?.begin();
+      const rows = personalRows(reactions, options.deciders ?? []);
+      const opened = isPersonal ? openingStore(sealingRows(stored, rows, keys, sealing), personal, keys) : stored;
+      const store = upcastStore(opened, types);
       assertCapable(reactions, store);
+      assertInlineOpened(personal, reactions, store);
       await assertFits(options, registry, store, environment);
       if (!store.readOnly) await registry.persist(store.schemas, environment);
       if (options.tamperEvidence === true && !store.readOnly) await beginChain(stored, environment);
+      if (!store.readOnly) await finishForgetting(stored);
       const feed = await Feed.open(store.log, environment);
       system = new System<Events>({
         options,
@@ -267,7 +273,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       return system;
     } catch (error) {
       if (system !== undefined) await system.#outboxes.close(0);
-      await store.close();
+      await stored.close();
       throw error;
     }
   }
@@ -526,14 +532,17 @@ export class System<Events extends EventDefinition = EventDefinition> {
 
 /** From now on what is appended is attested, and what is there as it is found: how much that was is reported (G11, G14). */
 async function beginChain({ chain, log, location }: Store, environment: Environment): Promise<void> {
-  if (!(await chain.begin())) return;
+  const begins = await chain.begin();
   const [first] = await chain.links({ after: 0, limit: 1, maxBytes: 1 });
   const found = first?.place ?? START;
+  // A process that began it may have ended before it could say so.
+  if (!begins && (await log.readStream(systemStream('chain'), { fromVersion: 1, limit: 1 })).length > 0) return;
   const event = systemEvent(environment, {
     type: SYSTEM_EVENTS.chainBegan,
     about: 'chain',
     data: { position: found },
     cause: undefined,
+    id: deterministicId(['chain', Buffer.from(first?.hash ?? []).toString('base64url')]),
   });
   await log.append({ events: [event], onDuplicate: 'keep-first' });
   if (found > START)

@@ -1,12 +1,19 @@
+import type { RecordedCommand } from './channel/append-conditions.ts';
 import type { AppendRequest, EventLog } from './channel/event-log.ts';
 import type { Cluster } from './consumer/cluster.ts';
+import type { Delivery, DeliveryStore } from './consumer/delivery-store.ts';
 import type { RecordedEvent, StoredEvent } from './event/event.ts';
-import { EventOpening } from './event/event-opening.ts';
+import { commandOf } from './decider/command-outcome.ts';
+import { SealedDataInvalid } from './errors.ts';
+import { EventOpening, openJson } from './event/event-opening.ts';
 import type { OpeningKeys, PersonalTypes } from './event/event-opening.ts';
+import type { JsonValue } from './event/json.ts';
 import { OPENING } from './event/opening.ts';
+import { erasedValue } from './event/personal-fields.ts';
 import { recordedEvent } from './event/recorded-event.ts';
 import { keyIdsIn, mayHoldSealed } from './event/sealed-value.ts';
 import { SYSTEM_EVENTS } from './event/system-events.ts';
+import { openingInline } from './inline-personal.ts';
 import type { SubjectKeys } from './personal/subject-keys.ts';
 import { withMethods } from './store-methods.ts';
 import type { Store } from './store.ts';
@@ -20,7 +27,8 @@ import type { Store } from './store.ts';
 export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKeys): Store {
   const events = new OpeningEvents(types, keys);
   const all = (found: readonly RecordedEvent[]) => events.all(found);
-  const { log, cluster } = store;
+  const { log, cluster, deliveries } = store;
+  const edits = new OpeningEdits(types, keys);
   return {
     backend: store.backend,
     location: store.location,
@@ -35,16 +43,29 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
         return event && (await all([event]))[0];
       },
       findById: async (id) => all(await log.findById(id)),
+      async findCommand(id) {
+        const command = await log.findCommand(id);
+        return command && openedCommand(command, keys);
+      },
       // Where a key would have to be read first, whoever listens reads the events themselves.
       watch: (listener) => log.watch((head, appended) => listener(head, appended && events.known(appended))),
     }),
     chain: store.chain,
     schemas: store.schemas,
     checkpoints: store.checkpoints,
-    deliveries: store.deliveries,
+    deliveries: withMethods<DeliveryStore>(deliveries, {
+      get: async (consumer, position) => (await edits.all([await deliveries.get(consumer, position)]))[0],
+      list: async (options) => edits.all(await deliveries.list(options)),
+      due: async (consumer, untilMs, limit) => edits.all(await deliveries.due(consumer, untilMs, limit)),
+      async heldKeys(consumer, after, limit) {
+        const held = await deliveries.heldKeys(consumer, after, limit);
+        const firsts = await edits.all(held.map(({ first }) => first));
+        return held.map((one, index) => ({ ...one, first: firsts[index] ?? one.first }));
+      },
+    }),
     rows: store.rows,
     unitOfWork: store.unitOfWork,
-    inlineRows: store.inlineRows,
+    inlineRows: store.inlineRows && openingInline(store.inlineRows, (found) => events.known(found)),
     tables: store.tables,
     image: store.image,
     cluster:
@@ -59,6 +80,42 @@ export function openingStore(store: Store, types: PersonalTypes, keys: SubjectKe
     report: (thorough) => store.report(thorough),
     close: () => store.close(),
   };
+}
+
+/** A command with what its refusal says. Errors: SealedDataInvalid. */
+async function openedCommand(command: RecordedCommand, keys: SubjectKeys): Promise<RecordedCommand> {
+  const ids = new Set<string>();
+  keyIdsIn(JSON.stringify(command.outcome ?? null), ids);
+  if (ids.size === 0) return command;
+  const outcome = openJson(command.outcome, {
+    of: commandOf(command.id),
+    keys: await keys.fetch(ids),
+    erased: (place, wasString) => erasedValue(undefined, place, wasString),
+    invalid: (place) => new SealedDataInvalid({ what: `the outcome of command ${command.id}`, place }),
+  });
+  return { ...command, outcome: outcome as JsonValue };
+}
+
+/** Gives what operators said in place of events what opens it. */
+class OpeningEdits {
+  readonly #types: PersonalTypes;
+  readonly #keys: SubjectKeys;
+
+  constructor(types: PersonalTypes, keys: SubjectKeys) {
+    this.#types = types;
+    this.#keys = keys;
+  }
+
+  async all<Some extends Delivery | undefined>(deliveries: readonly Some[]): Promise<readonly Some[]> {
+    const ids = new Set<string>();
+    for (const delivery of deliveries)
+      if (delivery?.edited !== undefined) keyIdsIn(JSON.stringify(delivery.edited), ids);
+    if (ids.size === 0) return deliveries;
+    const opening = new EventOpening(await this.#keys.fetch(ids), this.#types);
+    return deliveries.map((delivery) =>
+      delivery?.edited === undefined ? delivery : { ...delivery, edited: { ...delivery.edited, [OPENING]: opening } },
+    );
+  }
 }
 
 /** Gives events what opens them. */

@@ -3,7 +3,7 @@ import type { EventDefinition } from './event/define-event.ts';
 import { lateOf, retractionOf } from './event/derived-definitions.ts';
 import type { PersonalTypes } from './event/event-opening.ts';
 import type { PersonalFields } from './event/personal-fields.ts';
-import type { Reaction } from './consumer/reaction.ts';
+import type { KeyedState, Reaction } from './consumer/reaction.ts';
 import type { DeciderDefinition } from './decider/define-decider.ts';
 
 /** The personal fields of the events of a program, by type: of the current version, where several are defined. */
@@ -31,37 +31,57 @@ export function assertPersonalSaid(
   deciders: readonly DeciderDefinition[],
 ): void {
   if (types.size === 0) return;
-  for (const { kind, name, consumes, state, tables, inline } of reactions) {
+  for (const { kind, name, consumes, state, tables } of reactions) {
     const told = consumes?.find((each) => types.has(each));
     if (tables !== undefined && tables.personal === undefined && told !== undefined)
       throw new InvalidDefinition(
         `${kind} ${name}`,
         `takes ${told}, which has personal fields, into tables, which are not sealed; say that nothing personal is written there (personal: 'none'), or keep rows (defineProjection)`,
       );
-    if (state === undefined || (state.personal !== undefined && inline === undefined)) continue;
+    if (state === undefined || isSaid(state)) continue;
     // Whoever takes every event takes these.
     const type = consumes === undefined ? [...types.keys()][0] : consumes.find((each) => types.has(each));
     if (type === undefined) continue;
-    // In the transaction that records an event there is nobody who could wait for a key.
-    if (inline !== undefined)
-      throw new InvalidDefinition(
-        `${kind} ${name}`,
-        `has mode 'inline' and takes ${type}, which has personal fields, and these cannot be opened and sealed there; give it mode 'async'`,
-      );
-    throw unsaid(`${kind} ${name}`, type, kind === 'projection' || kind === 'consumer');
+    throw unsaid(`${kind} ${name}`, type, kind);
+  }
+  for (const { name, on, publishes, commands } of deciders) {
+    const definition = [...on, ...publishes].find((each) => types.has(each.type));
+    const silent = commands.find(({ saysPersonal }) => !saysPersonal);
+    if (definition === undefined || silent === undefined) continue;
+    throw new InvalidDefinition(
+      `command ${silent.name}`,
+      `is decided by ${name} with ${definition.type}, which has personal fields; say whose its data is, so that the digest by which it is known again and what refusals of it say can be sealed (personal: { subject }), or that it is nobody's (personal: 'none')`,
+    );
   }
   for (const { name, on, own } of deciders) {
     if (own?.snapshot === undefined || own.personal !== undefined) continue;
     const definition = on.find((each) => types.has(each.type));
-    if (definition !== undefined) throw unsaid(`decider ${name}`, definition.type, true);
+    if (definition !== undefined) throw unsaid(`decider ${name}`, definition.type, 'decider');
   }
 }
 
-function unsaid(title: string, type: string, isAskable: boolean): InvalidDefinition {
+function isSaid({ personal }: KeyedState): boolean {
+  if (typeof personal !== 'object') return personal !== undefined;
+  return !('isSaid' in personal) || personal.isSaid;
+}
+
+/** How each says it. */
+const SAYS: Readonly<Record<string, string>> = {
+  consumer: 'state.personal: { subject, fields }',
+  automation: 'state.personal: { subject, fields }',
+  monitor: 'personal: { subject }',
+};
+
+function unsaid(title: string, type: string, kind: string): InvalidDefinition {
+  const [says = 'personal: { subject, fields }'] = [SAYS[kind]];
+  const none = `${says.slice(0, says.indexOf(':'))}: 'none'`;
   return new InvalidDefinition(
     title,
-    isAskable
-      ? `keeps what it makes of ${type}, which has personal fields; say what of that is personal (personal: { subject, fields }), or that nothing is (personal: 'none')`
-      : `keeps events or sums of ${type}, which has personal fields, and cannot seal them yet; let it take an event without personal fields, which a consumer publishes`,
+    `keeps what it makes of ${type}, which has personal fields; say what of that is personal (${says}), or that nothing is (${none})`,
   );
+}
+
+/** Whether something of commands has to be sealed. */
+export function hasPersonalCommands(deciders: readonly DeciderDefinition[] = []): boolean {
+  return deciders.some(({ commands }) => commands.some(({ isPersonal }) => isPersonal));
 }

@@ -6,41 +6,42 @@ import type { Unit, UnitOfWork } from './consumer/unit-of-work.ts';
 import type { DeciderDefinition } from './decider/define-decider.ts';
 import { snapshotsNamespace } from './decider/snapshots.ts';
 import { SealedDataInvalid } from './errors.ts';
-import { openJson } from './event/event-opening.ts';
+import { EventOpening, openJson } from './event/event-opening.ts';
 import type { OpeningKeys } from './event/event-opening.ts';
 import type { JsonValue } from './event/json.ts';
-import { replacePersonal } from './event/personal-fields.ts';
-import type { PersonalFields } from './event/personal-fields.ts';
-import { isSealed, keyIdOf, seal } from './event/sealed-value.ts';
+import { withOpening } from './event/opening.ts';
+import { erasedValue, replacePersonal, valueAt } from './event/personal-fields.ts';
+import type { PersonalFields, PersonalPart, PersonalParts } from './event/personal-fields.ts';
+import { isSealed, keyIdOf, keyIdsIn, mayHoldSealed, seal } from './event/sealed-value.ts';
 import type { SubjectKey } from './event/sealed-value.ts';
 import type { Sealing } from './schema/sealing.ts';
 import type { SubjectKeys } from './personal/subject-keys.ts';
+import { sealingInline } from './inline-personal.ts';
+import type { RowsAtOnce } from './inline-personal.ts';
 import { withMethods } from './store-methods.ts';
 import type { Store } from './store.ts';
 
-/** Personal fields of rows, by their namespaces. */
-export type PersonalRows = ReadonlyMap<string, PersonalFields>;
+/** What of rows is personal, by their namespaces. */
+export type PersonalRows = ReadonlyMap<string, PersonalParts['partsOf']>;
 
 /** What of the rows, states and snapshots of a program is personal. */
 export function personalRows(reactions: readonly Reaction[], deciders: readonly DeciderDefinition[]): PersonalRows {
-  const found = new Map<string, PersonalFields>();
+  const found = new Map<string, PersonalParts['partsOf']>();
   for (const { name, kind, state } of reactions) {
     if (state === undefined || typeof state.personal !== 'object') continue;
-    found.set(state.namespace, state.personal);
-    if (kind === 'projection') found.set(namespaceOf('view', buildNameOf(name)), state.personal);
+    const { personal } = state;
+    const partsOf = 'partsOf' in personal ? personal.partsOf.bind(personal) : all(personal);
+    found.set(state.namespace, partsOf);
+    if (kind === 'projection') found.set(namespaceOf('view', buildNameOf(name)), partsOf);
   }
   for (const { name, own } of deciders)
-    if (typeof own?.personal === 'object') found.set(snapshotsNamespace(name), ofSnapshots(own.personal));
+    if (typeof own?.personal === 'object') found.set(snapshotsNamespace(name), all(own.personal, ['state']));
   return found;
 }
 
-/** In a snapshot the state is a member. */
-function ofSnapshots(personal: PersonalFields): PersonalFields {
-  return {
-    paths: personal.paths.map((path) => ['state', ...path]),
-    erased: new Map([...personal.erased].map(([field, value]) => [`state.${field}`, value])),
-    subjectOf: (row, key) => personal.subjectOf((row as { readonly state: unknown }).state, key),
-  };
+function all(fields: PersonalFields, path: PersonalPart['path'] = []): PersonalParts['partsOf'] {
+  const parts = [{ path, fields }];
+  return () => parts;
 }
 
 /**
@@ -56,7 +57,7 @@ export function sealingRows(
 ): Store {
   if (personal.size === 0 || sealing === undefined) return store;
   const rows = new SealedRows(personal, keys, sealing);
-  const { rows: inner, unitOfWork } = store;
+  const { rows: inner, unitOfWork, inlineRows } = store;
   const inTurn = turns();
   const sealed: Partial<Store> = {
     rows: withMethods<RowStore>(inner, {
@@ -80,6 +81,7 @@ export function sealingRows(
           indexesOf: (value) => page.indexesOf(rows.erased(namespace, value)),
         }),
     }),
+    inlineRows: inlineRows && sealingInline(inlineRows, rows),
     unitOfWork: withMethods<UnitOfWork>(unitOfWork, {
       commit: (unit: Unit) =>
         inTurn(
@@ -109,7 +111,7 @@ function turns(): <Prepared, Done>(
   };
 }
 
-class SealedRows {
+class SealedRows implements RowsAtOnce {
   readonly #personal: PersonalRows;
   readonly #keys: SubjectKeys;
   readonly #sealing: Sealing;
@@ -129,17 +131,31 @@ class SealedRows {
   }
 
   #sealed(row: RowWrite): RowWrite | Promise<RowWrite> {
-    const fields = this.#personal.get(row.namespace);
-    if (fields === undefined || row.value === undefined) return row;
-    const subject = fields.subjectOf(row.value, row.key);
-    const known = this.#sealing.current(subject);
-    const finish = (key: SubjectKey): RowWrite => ({
+    const { namespace, key, value } = row;
+    if (value === undefined) return row;
+    const parts = (this.#personal.get(namespace)?.(value) ?? []).filter(({ path }) => isThere(value, path));
+    const keys = parts.map(({ path, fields }) => this.#keyOf(fields.subjectOf(valueAt(value, path), key)));
+    const known = keys.filter((each): each is SubjectKey => !(each instanceof Promise));
+    const finish = (found: readonly SubjectKey[]): RowWrite => ({
       ...row,
-      value: replacePersonal(row.value, fields, (value, place) =>
-        seal(value as JsonValue, key, { of: rowOf(row.key), place }, this.#sealing.nonce()),
-      ) as JsonValue,
+      value: parts.reduce((left, part, index) => {
+        const by = found[index];
+        return by === undefined ? left : this.#sealedPart(left, part, by, key);
+      }, value),
     });
-    return known === undefined ? this.#sealing.obtain(subject).then(finish) : finish(known);
+    return known.length === keys.length ? finish(known) : Promise.all(keys.map(async (each) => each)).then(finish);
+  }
+
+  #keyOf(subject: string): SubjectKey | Promise<SubjectKey> {
+    return this.#sealing.current(subject) ?? this.#sealing.obtain(subject);
+  }
+
+  #sealedPart(row: JsonValue, { path, fields }: PersonalPart, by: SubjectKey, key: string): JsonValue {
+    return changedAt(row, path, (part) =>
+      replacePersonal(part, fields, (value, place) =>
+        seal(value as JsonValue, by, { of: rowOf(key), place: placeWithin(path, place) }, this.#sealing.nonce()),
+      ),
+    ) as JsonValue;
   }
 
   /** As they were written, in the order of their keys. Errors: SealedDataInvalid names the row and the place. */
@@ -153,7 +169,26 @@ class SealedRows {
     for (const value of values) collectKeyIds(value, ids);
     if (ids.size === 0) return values;
     const keys = await this.#keys.fetch(ids);
-    return values.map((value, index) => value && this.#opened(namespace, of[index] ?? '', value, keys));
+    return values.map((value, index) =>
+      value === undefined ? value : this.#opened(namespace, of[index] ?? '', value, keys),
+    );
+  }
+
+  sealedAtOnce(rows: readonly RowWrite[]): readonly RowWrite[] | undefined {
+    const sealed = this.sealed(rows);
+    if (!(sealed instanceof Promise)) return sealed;
+    // What it waits for is in memory next time; if it fails then, whoever waits is told.
+    sealed.catch(() => undefined);
+    return undefined;
+  }
+
+  openedAtOnce(namespace: string, key: string, row: JsonValue): JsonValue | undefined {
+    if (!this.#personal.has(namespace)) return row;
+    const ids = new Set<string>();
+    collectKeyIds(row, ids);
+    if (ids.size === 0) return row;
+    const keys = this.#keys.known(ids);
+    return keys && this.#opened(namespace, key, row, keys);
   }
 
   erased(namespace: string, value: JsonValue): JsonValue {
@@ -161,12 +196,21 @@ class SealedRows {
   }
 
   #opened(namespace: string, key: string, value: JsonValue, keys: OpeningKeys): JsonValue {
-    return openJson(value, {
+    const parts = (this.#personal.get(namespace)?.(value) ?? []).map(({ path, fields }) => ({
+      within: path.length === 0 ? '' : `${path.join('.')}.`,
+      fields,
+    }));
+    const opened = openJson(value, {
       of: rowOf(key),
       keys,
-      fields: this.#personal.get(namespace),
+      erased(place, wasString) {
+        const part = parts.find(({ within }) => `${place}.`.startsWith(within));
+        return erasedValue(part?.fields, place.slice(part?.within.length), wasString);
+      },
       invalid: (place) => new SealedDataInvalid({ what: `row ${key} of ${namespace}`, place }),
     }) as JsonValue;
+    if (typeof opened !== 'object' || opened === null) return opened;
+    return withOpening(opened, new EventOpening(keys, this.#sealing.types));
   }
 }
 
@@ -175,7 +219,29 @@ function rowOf(key: string): string {
   return `row ${key}`;
 }
 
+function isThere(value: JsonValue, path: PersonalPart['path']): boolean {
+  const part = valueAt(value, path);
+  return part !== undefined && part !== null;
+}
+
+/** A value with what stands at the end of a path changed. */
+function changedAt(value: unknown, path: PersonalPart['path'], change: (part: unknown) => unknown): unknown {
+  const [member, ...rest] = path;
+  if (member === undefined) return change(value);
+  const within = (value as Readonly<Record<string | number, unknown>>)[member];
+  const changed = changedAt(within, rest, change);
+  return Array.isArray(value)
+    ? value.with(Number(member), changed)
+    : { ...(value as Readonly<Record<string, unknown>>), [member]: changed };
+}
+
+function placeWithin(path: PersonalPart['path'], place: string): string {
+  return place === '' ? path.join('.') : [...path, place].join('.');
+}
+
+/** Also of events that are kept in it, whose data is text. */
 function collectKeyIds(value: unknown, into: Set<string>): void {
+  if (typeof value === 'string' && mayHoldSealed(value)) keyIdsIn(value, into);
   if (typeof value !== 'object' || value === null) return;
   if (isSealed(value)) into.add(keyIdOf(value));
   else for (const child of Object.values(value)) collectKeyIds(child, into);

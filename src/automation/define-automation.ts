@@ -8,6 +8,8 @@ import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { personalState } from '../event/personal-fields.ts';
+import type { PersonalState } from '../event/personal-fields.ts';
 import { assertFunction, assertObject } from '../operator/assert-options.ts';
 import type { PatternDefinition } from '../operator/define-pattern.ts';
 import type { PatternsDefinition } from '../operator/define-patterns.ts';
@@ -51,7 +53,11 @@ export interface AutomationOptions<
   /** Runs within one conversation (correlation id), at most, in a span of recorded time (G12). Default 1,000 in `'1m'`. Not with a pattern. */
   readonly maxRate?: { readonly runs: number; readonly per: Duration };
   /** State per key, kept exactly once in effect. `initial` says what a key begins with. Not with a pattern. */
-  readonly state?: { readonly initial: () => State };
+  readonly state?: {
+    readonly initial: () => State;
+    /** What of a state is personal, where it is made of events with personal fields: it is stored sealed, as theirs is. */
+    readonly personal?: PersonalState<NoInfer<State>>;
+  };
   /**
    * Its events are handed over in the order of the numbers that their producers gave them: as said here, or as declared (`defineSequence`), where
    * what is noticed is recorded then. Not with a pattern, nor with `onCorrection`.
@@ -186,6 +192,7 @@ function onEvents(name: string, options: AnyOptions & { readonly on: On }, maxDe
             namespace: namespaceOf('state', options.name),
             kept: { waitsFor: 'nothing', own: true },
             initial,
+            personal: personalState(name, options.state?.personal),
             indexNames: [],
             indexes: () => ({}),
           },

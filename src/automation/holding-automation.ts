@@ -3,6 +3,7 @@ import type { HandlerContext, KeyState } from '../consumer/context.ts';
 import { definitionsOf } from '../consumer/define-consumer.ts';
 import type { On } from '../consumer/define-consumer.ts';
 import { orderingKey } from '../consumer/keys.ts';
+import { assertSealable } from '../consumer/personal-state.ts';
 import type { LoopLimits } from '../consumer/loop-guard.ts';
 import type { Handling, Reaction, ReactionTime } from '../consumer/reaction.ts';
 import { InvalidDefinition } from '../errors.ts';
@@ -10,9 +11,11 @@ import { causeOf } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { personalState } from '../event/personal-fields.ts';
+import type { PersonalPart, PersonalState } from '../event/personal-fields.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { sealJson } from '../event/sealed-json.ts';
-import { revivedBy } from '../event/upcast-event.ts';
+import { keptInState, revivedBy } from '../event/upcast-event.ts';
 import type { EventTimeOptions } from '../operator/event-time-options.ts';
 import { asked } from '../operator/asking.ts';
 import { holdRules, inOrder } from '../operator/in-order.ts';
@@ -23,6 +26,7 @@ import { inSequence, sequenceRules } from '../operator/in-sequence.ts';
 import type { InSequence, SequenceOptions, Sequences } from '../operator/in-sequence.ts';
 import { LateEvents } from '../operator/late-events.ts';
 import type { LateWay } from '../operator/late-events.ts';
+import { personalEvents, personalOwn } from '../operator/personal-operator.ts';
 import { timedReaction } from '../operator/timed-reaction.ts';
 import type { Operator, TimedOptions } from '../operator/timed-reaction.ts';
 import type { Duration } from '../system/duration.ts';
@@ -38,7 +42,7 @@ export interface HoldingOptions {
   readonly where?: unknown;
   readonly key?: (event: never) => string;
   readonly publishes?: readonly EventDefinition[];
-  readonly state?: { readonly initial: () => JsonValue };
+  readonly state?: { readonly initial: () => JsonValue; readonly personal?: PersonalState<JsonValue> | undefined };
   readonly run: (context: AnyContext) => void | Promise<void>;
 }
 
@@ -75,6 +79,7 @@ export function sequencedReaction(
     waitsFor: 'numbers',
     ask,
     ...(wants === undefined ? {} : { wants: (event) => wants.matches(event) }),
+    ownPath: ['own'],
     ownOf: ({ own }) => own,
     withOwn: (state, own) => ({ ...state, own }),
   });
@@ -105,6 +110,12 @@ export function inTimeReaction(
     dueMs: () => Number.POSITIVE_INFINITY,
     // What happened before the last event that was handed over is late, as long as it lives.
     isOver: () => false,
+    json: {
+      of: (state) => state as unknown as JsonValue,
+      from: (json) => json as unknown as Own,
+      ofValue: (value) => keptInState(value) as unknown as JsonValue,
+      fromValue: (json, opening) => revived(json as unknown as StoredEvent, opening),
+    },
   };
   const rules = holdRules(title, inTime.hold);
   return holdingReaction<InOrder<Own, StoredEvent>>(
@@ -115,6 +126,7 @@ export function inTimeReaction(
       time: inTime,
       waitsFor: 'time',
       ask: undefined,
+      ownPath: ['of', 'own', 0],
       ownOf: ({ of }) => of.own?.[0],
       withOwn: (state, own) => ({ ...state, of: { own: own === undefined ? null : [own] } }),
     },
@@ -135,6 +147,8 @@ interface HoldingParts<State> {
   readonly ask: SequenceOptions['ask'];
   /** Of the events whose turn it is; default: all. */
   readonly wants?: (event: RecordedEvent) => boolean;
+  /** Where that state of the program is in one that is stored. */
+  readonly ownPath: PersonalPart['path'];
   readonly ownOf: (state: State) => JsonValue | undefined;
   readonly withOwn: (state: State, own: JsonValue | undefined) => State;
 }
@@ -142,23 +156,30 @@ interface HoldingParts<State> {
 /** An automation whose events wait for others before `run` is given them, one after another. */
 function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<State>): Reaction {
   const { run, publishes = [], state, key = orderingKey } = options;
-  const { operator, loops, clock, time, waitsFor, ask, wants, ownOf, withOwn } = parts;
+  const { operator, loops, clock, time, waitsFor, ask, wants, ownPath, ownOf, withOwn } = parts;
+  const title = titleOf('automation', options);
+  const personal = personalState(title, state?.personal);
+  const own = { personal, indexNames: [], indexes: () => ({}) };
   const timed = { ...options, key, ...(time === undefined ? {} : { time }) };
   return timedReaction<State, On>('automation', timed as unknown as TimedOptions<On>, {
     operator,
     publishes,
     loops,
     kept: { waitsFor, own: state !== undefined },
+    personal: personalOwn(personalEvents(definitionsOf(options.on)), ownPath, { has: state !== undefined, personal }),
     ...(clock === undefined ? {} : { clock }),
     timeOptions: ['hold', 'late'],
     ofAllTypes: options.on === undefined,
     async act(handling, found, keep, kept) {
       const before = ownOf(kept);
-      let own = before;
+      let present = before;
       const ownState: KeyState<JsonValue> = {
-        get: () => (own === undefined ? (state?.initial() ?? null) : own),
-        set: (value) => void (own = sealJson(value, 'state')),
-        delete: () => void (own = undefined),
+        get: () => (present === undefined ? (state?.initial() ?? null) : present),
+        set(value) {
+          present = sealJson(value, 'state');
+          assertSealable(title, own, handling.key, present);
+        },
+        delete: () => void (present = undefined),
       };
       for (const { what } of found) {
         const one = what as InSequence;
@@ -179,7 +200,7 @@ function holdingReaction<State>(options: HoldingOptions, parts: HoldingParts<Sta
           );
         }
       }
-      if (own !== before) keep(withOwn(kept, own));
+      if (present !== before) keep(withOwn(kept, present));
     },
   });
 }

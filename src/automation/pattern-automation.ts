@@ -14,6 +14,7 @@ import { LateEvents } from '../operator/late-events.ts';
 import { timedReaction } from '../operator/timed-reaction.ts';
 import type { Found, Operator, TimedOptions } from '../operator/timed-reaction.ts';
 import type { MatchedSoFar } from '../operator/pattern.ts';
+import { personalEvents } from '../operator/personal-operator.ts';
 import { isoTime } from '../system/clock.ts';
 import { deterministicId } from '../system/ids.ts';
 import { titleOf } from '../system/known-options.ts';
@@ -84,6 +85,7 @@ export function patternReaction(
     loops,
     // A match under way ends with the pattern; events that wait for earlier ones do not.
     kept: { waitsFor: 'match', own: false },
+    personal: personalEvents(given.on),
     async act(handling, found) {
       for (const one of found) {
         const context = contextOf(handling, one);

@@ -2,6 +2,8 @@ import type { EventLog } from '../channel/event-log.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { encodeJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
+import { OPENING } from '../event/opening.ts';
+import type { Opening } from '../event/opening.ts';
 import { justBefore } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { withDataOf } from '../event/upcast-event.ts';
@@ -34,14 +36,18 @@ export async function eventAt(log: EventLog, position: Position): Promise<Record
 }
 
 /** The event, with other data, of a schema version; default: that in which the event is stored. */
-export function withData(event: RecordedEvent, data: JsonValue, schemaVersion: number | undefined): RecordedEvent {
-  return withDataOf(event, encodeJson(data, 'data'), schemaVersion);
+export function withData(
+  event: RecordedEvent,
+  data: JsonValue,
+  of: { readonly version: number | undefined; readonly opening: Opening | undefined },
+): RecordedEvent {
+  return withDataOf(event, encodeJson(data, 'data'), of);
 }
 
 /** The event that a delivery points to, with the operator's data where it was edited. Undefined when it is no longer in the log. */
 export async function eventOf(log: EventLog, delivery: Delivery): Promise<RecordedEvent | undefined> {
   const event = await eventAt(log, delivery.position);
   if (event === undefined) return undefined;
-  const { data, dataVersion } = delivery.edited ?? {};
-  return data === undefined ? event : withData(event, data, dataVersion);
+  const { data, dataVersion: version, [OPENING]: opening } = delivery.edited ?? {};
+  return data === undefined ? event : withData(event, data, { version, opening });
 }

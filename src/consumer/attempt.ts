@@ -8,6 +8,7 @@ import type { EventLog } from '../channel/event-log.ts';
 import { asChecked, timedAs } from '../event/derived-definitions.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { OPENING } from '../event/opening.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
@@ -343,11 +344,13 @@ export class Attempt implements Handling {
     if (this.#failure !== undefined) throw this.#failure.error;
     let edited: RecordedEvent | undefined;
     if (this.#edited !== undefined) {
-      const { without = [], instead = {}, insteadVersions = {} } = this.#edited;
+      const { without = [], instead = {}, insteadVersions = {}, [OPENING]: opening } = this.#edited;
       const { id, event } = describe();
       if (without.includes(id)) return undefined;
       const data = instead[id];
-      if (event !== undefined && data !== undefined) edited = withData(event, data, insteadVersions[id]);
+      if (event !== undefined && data !== undefined) {
+        edited = withData(event, data, { version: insteadVersions[id], opening });
+      }
     }
     const whole = this.#part;
     this.#part = describe;

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
+import { currentSubject } from '../event/causality.ts';
 import { BEFORE_ALL, START } from '../event/position.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
@@ -12,6 +13,7 @@ import { Turns } from '../system/turns.ts';
 import { waitFor } from '../system/clock.ts';
 import type { CancelTimer } from '../system/clock.ts';
 import type { ReceiveOptions, Claim } from './claims.ts';
+import { Attempt } from './attempt.ts';
 import { isBuildName } from './build.ts';
 import { Builds } from './builds.ts';
 import { Consumer } from './consumer.ts';
@@ -267,11 +269,20 @@ export class Consumers {
     if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }
 
-  /** Keeps all who have states that may be personal from handling events, on all nodes, until `act` is over; then they go on from what is stored. */
+  /**
+   * Keeps all who have states that may be personal from handling events, on all nodes, until `act` is over; then they go on from what is stored.
+   *
+   * Errors    WrongState where one of their handlers asks for it: it would wait for itself.
+   */
   async whileHeld(act: () => Promise<void>): Promise<void> {
     const keeping = [...this.#consumers.values()].filter(
       ({ reaction }) => typeof reaction.state?.personal === 'object',
     );
+    const attempt = currentSubject();
+    if (attempt instanceof Attempt && !attempt.closed && keeping.some(({ name }) => name === attempt.consumer))
+      throw new WrongState(
+        `consumer ${attempt.consumer} keeps what may be personal, and has to be held while somebody is forgotten: its handler would wait for itself; let a consumer without state do it`,
+      );
     await keeping.reduceRight<() => Promise<void>>((inner, consumer) => () => consumer.held(inner), act)();
   }
 

@@ -5,6 +5,8 @@ import { causeOf } from '../event/create-event.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
+import { OPENING } from '../event/opening.ts';
+import type { Opening } from '../event/opening.ts';
 import { position as asPosition } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
@@ -62,10 +64,12 @@ export interface Editing {
   admit(consumer: string, event: RecordedEvent, data: JsonValue): Promise<Admitted>;
 }
 
-/** Data in place of an event's, and the schema version that it is of; undefined: that of the event. */
+/** Data in place of an event's, as it is stored, and the schema version that it is of; undefined: that of the event. */
 export interface Admitted {
   readonly data: JsonValue;
   readonly version: number | undefined;
+  /** Reads what is sealed in it. */
+  readonly opening?: Opening | undefined;
 }
 
 export interface DeadLettersOptions {
@@ -142,7 +146,8 @@ export class DeadLetters {
    * Tries one again with other data in place of the event's. The event itself stays as it is.
    *
    * Errors    EventDataInvalid when the data does not fit the schema of the event's type either. WrongState for what cannot be edited: what is
-   *           no event, and what may be taken back, because the data is taken out then that it was recorded with.
+   *           no event, and what may be taken back, because the data is taken out then that it was recorded with; of data with personal fields also
+   *           when it is about another person than the event, and when that one was forgotten.
    */
   async retryEdited(id: string, data: JsonValue): Promise<void> {
     assertJson(data, 'data', 0);
@@ -152,8 +157,9 @@ export class DeadLetters {
       const reason = this.#whyNotEdited(delivery, event);
       if (reason !== undefined) throw new WrongState(`${reason}: it can be retried or discarded, but not edited`);
       if (event === undefined) throw new WrongState(`the event of dead letter ${id} is no longer in the log`);
-      const { data: admitted, version } = await this.#options.editing.admit(delivery.consumer, event, data);
-      if (part !== undefined && !this.#options.waitsAlike(delivery.consumer, event, withData(event, admitted, version)))
+      const { data: admitted, version, opening } = await this.#options.editing.admit(delivery.consumer, event, data);
+      const other = withData(event, admitted, { version, opening });
+      if (part !== undefined && !this.#options.waitsAlike(delivery.consumer, event, other))
         throw new WrongState(
           `with that data the event of dead letter ${id} would be of another key, or have happened at another time, than those among which it waited; discard it, and publish another event`,
         );
@@ -352,9 +358,10 @@ export class DeadLetters {
     const { part } = delivery.error ?? {};
     if (part?.position === undefined) return eventOf(this.#options.log, delivery);
     const event = await eventAt(this.#options.log, part.position);
-    const { instead, insteadVersions } = delivery.edited ?? {};
+    const { instead, insteadVersions, [OPENING]: opening } = delivery.edited ?? {};
     const data = instead?.[part.id];
-    return event === undefined || data === undefined ? event : withData(event, data, insteadVersions?.[part.id]);
+    if (event === undefined || data === undefined) return event;
+    return withData(event, data, { version: insteadVersions?.[part.id], opening });
   }
 
   async #describe(delivery: Delivery, event: RecordedEvent | undefined): Promise<DeadLetter> {

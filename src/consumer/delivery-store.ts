@@ -1,4 +1,5 @@
 import type { JsonValue } from '../event/json.ts';
+import type { OPENING, Opening } from '../event/opening.ts';
 import type { Position } from '../event/position.ts';
 
 /**
@@ -41,6 +42,8 @@ export interface Edited {
   readonly instead?: Readonly<Record<string, JsonValue>>;
   /** The schema versions of those data, by the same ids. */
   readonly insteadVersions?: Readonly<Record<string, number>>;
+  /** Reads what is sealed in these data. No part of what is stored. */
+  readonly [OPENING]?: Opening | undefined;
 }
 
 /** An event that a consumer has set aside: a pointer, never a copy. Unless an operator edited its data. */

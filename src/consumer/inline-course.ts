@@ -7,7 +7,7 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { timestampMs } from '../event/timestamp.ts';
-import { whyUnreadable } from '../event/upcast-event.ts';
+import { asForgotten, whyUnreadable } from '../event/upcast-event.ts';
 
 import type { Clock } from '../system/clock.ts';
 import type { AttemptSetting } from './attempt.ts';
@@ -16,6 +16,7 @@ import type { Figures } from './figures.ts';
 import type { InlineLook, InlineProjection } from './inline-rows.ts';
 import { isKey, keyFor } from './keys.ts';
 import { laneOf } from './lanes.ts';
+import { assertSealable } from './personal-state.ts';
 import { isLeftOutOf, leftOutRow, notLeftOutRow } from './left-out.ts';
 import type { InlineReaction, KeyedState, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
@@ -113,6 +114,9 @@ export class InlineCourse implements InlineProjection {
       const key: unknown = this.#options.inline.keyOf(event);
       if (key === undefined) continue;
       if (!isKey(key)) throw new InvalidInput({ path: 'key', expected: 'a key', found: key });
+      // What is personal in an event may be in no key.
+      const { error } = asForgotten(event) === undefined ? {} : keyFor(this.#options.reaction, event);
+      if (error !== undefined) throw error;
       this.#take(event, key, look, beside);
     }
     return [...this.#rowWrites(), ...beside];
@@ -161,7 +165,9 @@ export class InlineCourse implements InlineProjection {
     const before = this.#stateOf(key, look);
     const after = inline.evolve(before, event);
     if (after === undefined && before === undefined) return;
-    this.#changes.set(key, after === undefined ? undefined : sealJson(after, 'state'));
+    const kept = after === undefined ? undefined : sealJson(after, 'state');
+    if (kept !== undefined) assertSealable(`${reaction.kind} ${reaction.name}`, this.#options.state, key, kept);
+    this.#changes.set(key, kept);
   }
 
   /** What else may become of an event than that it is handled is the engine's. */

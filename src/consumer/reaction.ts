@@ -3,7 +3,7 @@ import type { Cause } from '../event/create-event.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
-import type { PersonalFields } from '../event/personal-fields.ts';
+import type { PersonalFields, PersonalParts } from '../event/personal-fields.ts';
 import type { Position } from '../event/position.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import type { SystemEventType } from '../event/system-events.ts';
@@ -216,7 +216,7 @@ export interface KeyedState {
     readonly restored: (row: JsonValue) => JsonValue | undefined;
   };
   /** What of a state is personal; undefined: nothing is said of it, or it is `'none'`, and nothing is. */
-  readonly personal?: PersonalFields | 'none' | undefined;
+  readonly personal?: PersonalFields | PersonalParts | 'none' | undefined;
   initial(): JsonValue | undefined;
   readonly indexNames: readonly string[];
   indexes(value: JsonValue): Readonly<Record<string, IndexValue>>;

@@ -1,4 +1,5 @@
 import { personalTexts } from '../event/redaction.ts';
+import { personalTextsOf } from './personal-state.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { roughJsonBytes } from '../event/json.ts';
@@ -98,7 +99,10 @@ export class Settlement {
     const nowMs = environment.clock.now();
     const firstFailedMs = work.delivery?.firstFailedMs ?? nowMs;
     const error = {
-      ...storedError(thrown, personalTexts(work.event)),
+      ...storedError(thrown, [
+        ...personalTexts(work.event),
+        ...personalTextsOf(reaction.state, this.#parts.states?.get(work.key)),
+      ]),
       ...(part === undefined ? {} : { part }),
     };
     const waitMs = delayMs ?? backoffMs(reaction.retry, attempts, environment.random);

@@ -48,6 +48,11 @@ export interface CommandRefused extends CommonOutcome {
 /** What came of a command. */
 export type CommandOutcome<State = unknown> = CommandAccepted<State> | CommandRefused;
 
+/** Where what is sealed of a command was sealed. */
+export function commandOf(id: string): string {
+  return `command ${id}`;
+}
+
 /** What is kept of an outcome beside its events. */
 export interface KeptOutcome {
   /** Of a command that a reaction executed: the id of the event it reacted to. */
@@ -59,6 +64,7 @@ export interface KeptOutcome {
   readonly caller?: Readonly<Pick<Caller, keyof Caller>>;
   readonly stream?: string;
   readonly version?: number;
+  /** Message and details may be sealed. */
   readonly refused?: { readonly reason: string; readonly message: string; readonly details?: JsonValue };
 }
 
@@ -86,15 +92,20 @@ export function repeatedOutcome(command: RecordedCommand, events: readonly Decid
 
 /** What is remembered of a command. */
 export function entryOf(
-  { command, digest, cause, circumstances }: Asked,
+  { command, digest, cause, circumstances, seal }: Asked,
   { refusal }: Made,
   place: KeptOutcome,
 ): CommandEntry {
   const refused = refusal && {
     refused: {
       reason: refusal.reason,
-      message: refusal.message,
-      ...(refusal.details === undefined ? {} : { details: refusal.details }),
+      message:
+        seal === undefined || refusal.message === refusal.reason
+          ? refusal.message
+          : seal(refusal.message, 'refused.message'),
+      ...(refusal.details === undefined
+        ? {}
+        : { details: seal === undefined ? refusal.details : seal(refusal.details, 'refused.details') }),
     },
   };
   const { actor } = command;

@@ -18,17 +18,22 @@ import { currentCause } from '../event/causality.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
+import { ERASED } from '../event/personal-fields.ts';
+import { seal } from '../event/sealed-value.ts';
+import type { SealedPlace, SubjectKey } from '../event/sealed-value.ts';
 import { assertExpectedVersion } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
 import type { UpcastingTypes } from '../event/upcast-event.ts';
 import { issuesOf } from '../event/schema-issues.ts';
+import type { Sealing } from '../schema/sealing.ts';
 import { jsonSchemaOf } from '../schema/json-schema.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';
 import { spanOf } from '../time/as-of.ts';
 import type { AsOf } from '../time/as-of.ts';
-import { commandDigest, NO_DIGEST } from './command-digest.ts';
+import { commandDigest, NO_DIGEST, sealedDigest } from './command-digest.ts';
+import { commandOf } from './command-outcome.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 import type { CommandDefinition, CommandInputOf } from './define-command.ts';
 import type { DeciderDefinition } from './define-decider.ts';
@@ -98,6 +103,7 @@ export class Deciders {
   readonly #byName = new Map<string, DeciderDefinition>();
   readonly #byCategory = new Map<string, DeciderDefinition>();
   readonly #environment: Environment;
+  readonly #sealing: Sealing | undefined;
   readonly #log: EventLog;
   readonly #snapshots: Snapshots;
   readonly #shortened: ShortenedHistory;
@@ -112,6 +118,7 @@ export class Deciders {
   /** Errors: InvalidDefinition when two claim one name, one command or one category. */
   constructor({ log, rows, publisher, environment, deciders, types, waitingCommands }: DecidersParts) {
     this.#environment = environment;
+    this.#sealing = publisher.sealing;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
     this.#shortened = new ShortenedHistory(rows);
@@ -129,6 +136,7 @@ export class Deciders {
       environment,
       states: this.#states,
       snapshots: this.#snapshots,
+      sealing: this.#sealing,
     });
     for (const decider of deciders) this.#add(decider);
   }
@@ -178,12 +186,15 @@ export class Deciders {
       });
     const said: unknown = data ?? null;
     assertJson(said, 'data', 0);
-    const digest = options.id === undefined ? NO_DIGEST : commandDigest(given.name, said as JsonValue);
-    if (options.id === undefined) return this.#decide(decider, given, { data, digest, options });
+    if (options.id === undefined) return this.#decide(decider, given, { data, said: undefined, options });
     const { id } = options;
     // Of two at once the second waits: decided beside the first, it would come to nothing and send back whoever went on from it.
     const other = this.#underWay.get(id);
-    const executing = this.#executeKnown(other, decider, given, { data, digest, options: { ...options, id } });
+    const executing = this.#executeKnown(other, decider, given, {
+      data,
+      said: said as JsonValue,
+      options: { ...options, id },
+    });
     this.#underWay.set(id, executing);
     try {
       return await executing;
@@ -199,21 +210,21 @@ export class Deciders {
     given: CommandDefinition,
     asked: {
       readonly data: unknown;
-      readonly digest: string;
+      readonly said: JsonValue;
       readonly options: ExecuteOptions & { readonly id: string };
     },
   ): Promise<CommandOutcome> {
-    const { digest, options } = asked;
+    const { said, options } = asked;
     if (other !== undefined) await this.#room.for(() => other.catch(() => undefined));
     if (other !== undefined || this.#recent.has(options.id)) {
-      const known = await this.#execution.repeated(options.id, given.name, digest);
+      const known = await this.#execution.repeated(options.id, given.name, said);
       if (known !== undefined) return known;
     }
     try {
       return await this.#decide(decider, given, asked);
     } catch (error) {
       // What came of it stands, whatever has become of its stream, its schema and its decider since.
-      const known = await this.#execution.repeated(options.id, given.name, digest).catch((failure: unknown) => {
+      const known = await this.#execution.repeated(options.id, given.name, said).catch((failure: unknown) => {
         throw failure instanceof CommandContentConflict ? failure : error;
       });
       if (known === undefined) throw error;
@@ -226,7 +237,11 @@ export class Deciders {
   async #decide(
     decider: DeciderDefinition,
     given: CommandDefinition,
-    { data, digest, options }: { readonly data: unknown; readonly digest: string; readonly options: ExecuteOptions },
+    {
+      data,
+      said,
+      options,
+    }: { readonly data: unknown; readonly said: JsonValue | undefined; readonly options: ExecuteOptions },
   ): Promise<CommandOutcome> {
     // A schema may hand out what it was given, which stays the caller's.
     const validation = given.schema['~standard'].validate(data);
@@ -235,6 +250,8 @@ export class Deciders {
     const value = result.value === data && typeof data === 'object' ? structuredClone(data) : result.value;
     const id = options.id ?? this.#environment.ids.next();
     const cause = currentCause();
+    const subject = this.#sealing && given.subjectOf(value);
+    const key = subject && (this.#sealing?.current(subject) ?? (await this.#sealing?.obtain(subject)));
     return this.#execution.run({
       decider,
       command: Object.freeze({
@@ -244,13 +261,22 @@ export class Deciders {
         time: isoTime(this.#environment.clock.now()),
         actor: options.actor && Object.freeze({ ...options.actor }),
       }),
-      digest,
+      digest:
+        said === undefined ? NO_DIGEST : key ? sealedDigest(given.name, said, key) : commandDigest(given.name, said),
+      said,
+      seal: key ? (part, place) => this.#sealed(part, key, { of: commandOf(id), place }) : undefined,
       stream: given.streamOf(value),
       correlationid: options.correlationid ?? cause?.correlationid ?? id,
       cause: cause?.id,
       circumstances: { reason: options.reason, caller: options.caller && { ...options.caller } },
       expectedVersion: options.expectedVersion ?? 'any',
     });
+  }
+
+  #sealed(value: JsonValue, key: SubjectKey, where: SealedPlace): JsonValue {
+    // Somebody was forgotten while it was decided.
+    if (this.#sealing === undefined || key.secret === undefined) return typeof value === 'string' ? ERASED : null;
+    return seal(value, key, where, this.#sealing.nonce()) as unknown as JsonValue;
   }
 
   /** Who asks again does so soon, mostly: then the outcome is looked up, and nothing is decided in vain. */

@@ -5,11 +5,12 @@ import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { appendedOf } from '../producer/publisher.ts';
 import type { Publisher } from '../producer/publisher.ts';
+import type { Sealing } from '../schema/sealing.ts';
 import { backoffMs } from '../system/backoff.ts';
 import { waitFor } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Asked } from './asked.ts';
-import { NO_DIGEST } from './command-digest.ts';
+import { commandDigest, keyOfDigest, NO_DIGEST, sealedDigest } from './command-digest.ts';
 import { entryOf, eventsOf, outcomeOf, repeatedOutcome } from './command-outcome.ts';
 import type { CommandOutcome } from './command-outcome.ts';
 import { evolved, unrecorded } from './fold.ts';
@@ -30,6 +31,8 @@ export interface ExecutionParts {
   readonly shortened: ShortenedHistory;
   readonly environment: Environment;
   readonly room: WaitingRoom;
+  /** What seals what is said of commands. */
+  readonly sealing: Sealing | undefined;
 }
 
 /** So many tries follow each other at once, since what they are decided on is read anew; then others, maybe on other machines, are given way. */
@@ -94,7 +97,7 @@ export class Execution {
         if (!isLookedUp && (entry.isBusy || entry.underWay > 0)) {
           // What is known comes to nothing, and whoever went on from it would be sent back.
           isLookedUp = true;
-          const known = await this.repeated(asked.command.id, asked.command.name, asked.digest);
+          const known = await this.repeated(asked.command.id, asked.command.name, asked.said);
           if (known !== undefined) return known;
           attempt -= 1;
           continue;
@@ -168,7 +171,7 @@ export class Execution {
   async #unlessKnown(asked: Asked, of: StreamPart, entry: KeptState): Promise<CommandOutcome | undefined> {
     const { log, states } = this.#parts;
     const known = await log.findCommand(asked.command.id);
-    if (known !== undefined) return this.#repeated({ ...asked.command, digest: asked.digest }, known);
+    if (known !== undefined) return this.#repeated({ ...asked.command, said: asked.said }, known);
     const { version } = await log.streamState(of.stream);
     if (version === entry.version || !holds(asked.expectedVersion, version))
       throw new StreamVersionConflict(of.stream, asked.expectedVersion, version);
@@ -195,7 +198,7 @@ export class Execution {
     const { decider, command, digest } = asked;
     if (digest !== NO_DIGEST) {
       // Before anything of it is read: most of it may be long.
-      const known = await this.repeated(command.id, command.name, digest);
+      const known = await this.repeated(command.id, command.name, asked.said);
       if (known !== undefined) return known;
     }
     for (let attempt = 1; ; attempt += 1) {
@@ -244,25 +247,35 @@ export class Execution {
     asked: Asked,
     outcome: AppendOutcome & { readonly ok: false },
   ): Promise<CommandOutcome | undefined> {
-    if (outcome.reason === 'command-known')
-      return this.#repeated({ ...asked.command, digest: asked.digest }, outcome.command);
+    // Looked up, so that what is sealed of it can be read.
+    if (outcome.reason === 'command-known') return this.repeated(asked.command.id, asked.command.name, asked.said);
     if (outcome.reason !== 'version-conflict' && outcome.reason !== 'query-conflict') appendedOf(outcome);
     return undefined;
   }
 
   /** What came of a command the first time; undefined: it was never executed. Errors: CommandContentConflict. */
-  async repeated(id: string, name: string, digest: string): Promise<CommandOutcome | undefined> {
+  async repeated(id: string, name: string, said: JsonValue | undefined): Promise<CommandOutcome | undefined> {
     const known = await this.#parts.log.findCommand(id);
-    return known && this.#repeated({ id, name, digest }, known);
+    return known && this.#repeated({ id, name, said }, known);
   }
 
   async #repeated(
-    { id, name, digest }: { readonly id: string; readonly name: string; readonly digest: string },
+    { id, name, said }: { readonly id: string; readonly name: string; readonly said: JsonValue | undefined },
     known: RecordedCommand,
   ): Promise<CommandOutcome> {
-    const isSame = known.name === name && (known.digest === digest || known.digest === NO_DIGEST);
-    if (!isSame) throw new CommandContentConflict(id, name, known.name);
+    if (known.name !== name || !(await this.#isSame(name, said, known.digest)))
+      throw new CommandContentConflict(id, name, known.name);
     return repeatedOutcome(known, await eventsOf(this.#parts.log, known));
+  }
+
+  /** Of a command about somebody who was forgotten nobody can tell what it asked for: its id and its name say that it is the same. */
+  async #isSame(name: string, said: JsonValue | undefined, digest: string): Promise<boolean> {
+    if (digest === NO_DIGEST) return true;
+    if (said === undefined) return false;
+    const id = keyOfDigest(digest);
+    if (id === undefined) return digest === commandDigest(name, said);
+    const key = (await this.#parts.sealing?.fetch(new Set([id])))?.get(id);
+    return key?.secret === undefined || digest === sealedDigest(name, said, key);
   }
 
   /** At once at first, then later and later, not all at the same time. */

@@ -8,7 +8,7 @@ import type { RecordedEvent } from './event.ts';
  * What is being reacted to right now, in this chain of calls. It lets correlation and causation be set on every path,
  * also where a handler publishes through the system and not through its context.
  */
-const current = new AsyncLocalStorage<RecordedEvent>();
+const current = new AsyncLocalStorage<{ readonly event: RecordedEvent; readonly subject: unknown }>();
 
 /** Outside of everything: what a reaction finds in contexts of others does not depend on whose call brought it its event. */
 const outside = AsyncLocalStorage.snapshot();
@@ -51,13 +51,18 @@ export function reactingTo<Subject, Result>(
 
 /** Half the cost of `current.run`, which makes a context for the way back, too: `outside` goes back to the one that was there. */
 function entered<Subject, Result>(event: RecordedEvent, act: (subject: Subject) => Result, subject: Subject): Result {
-  current.enterWith(event);
+  current.enterWith({ event, subject });
   return act(subject);
 }
 
 export function currentCause(): Cause | undefined {
-  const event = atHand ?? current.getStore();
+  const event = atHand ?? current.getStore()?.event;
   return event === undefined ? undefined : causeOf(event);
+}
+
+/** What the reaction was given in whose chain of calls this is. Undefined: it is in none. */
+export function currentSubject(): unknown {
+  return current.getStore()?.subject;
 }
 
 /**

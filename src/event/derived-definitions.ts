@@ -3,6 +3,7 @@ import { InvalidInput } from '../errors.ts';
 import { deterministicId } from '../system/ids.ts';
 import type { EventDefinition } from './define-event.ts';
 import type { RecordedEvent } from './event.ts';
+import { OPENING } from './opening.ts';
 import { recordedEvent } from './recorded-event.ts';
 
 /** Data that was checked when it was first recorded, as what its schema gave out. */
@@ -42,12 +43,14 @@ export function retractedType(type: string): string | undefined {
 /** What a fact of `retractionOf` takes back, as it was, but for its place. */
 export function retractedEvent(event: RecordedEvent): RecordedEvent {
   const { stored } = event;
+  const opening = stored[OPENING];
   const { retracts, replacedby: _by, unsaid: _why, ...attributes } = stored.attributes ?? {};
   return recordedEvent({
     ...stored,
     type: stored.type.slice(0, -RETRACTED.length),
     id: typeof retracts === 'string' ? retracts : stored.id,
     attributes,
+    ...(opening === undefined ? {} : { [OPENING]: opening.as(stored.type) }),
   });
 }
 

@@ -4,7 +4,7 @@ import type { JsonValue } from './json.ts';
 import type { Opening } from './opening.ts';
 import type { PersonalFields } from './personal-fields.ts';
 import { erasedValue, placeIn } from './personal-fields.ts';
-import { isSealed, keyIdOf, mayHoldSealed, openSealed, sealedString } from './sealed-value.ts';
+import { isSealed, keyIdOf, keyIdsIn, mayHoldSealed, openSealed, sealedString } from './sealed-value.ts';
 import type { SubjectKey } from './sealed-value.ts';
 import { SYSTEM_EVENTS } from './system-events.ts';
 
@@ -18,7 +18,8 @@ export type OpeningKeys = ReadonlyMap<string, SubjectKey>;
 export interface OpenedValue {
   readonly of: string;
   readonly keys: OpeningKeys;
-  readonly fields: PersonalFields | undefined;
+  /** What stands at a place that is erased. */
+  readonly erased: (place: string, wasString: boolean) => JsonValue;
   /** Told each value that was opened. */
   readonly opened?: ((value: JsonValue) => void) | undefined;
   /** Errors when a value is not what was sealed there. */
@@ -30,7 +31,7 @@ export function openJson(value: unknown, how: OpenedValue, place = ''): unknown 
   if (typeof value !== 'object' || value === null) return value;
   if (isSealed(value)) {
     const secret = how.keys.get(keyIdOf(value))?.secret;
-    if (secret === undefined) return erasedValue(how.fields, place, sealedString(value));
+    if (secret === undefined) return how.erased(place, sealedString(value));
     const opened = openSealed(value, secret, { of: how.of, place });
     if (opened === undefined) throw how.invalid(place);
     how.opened?.(opened);
@@ -45,14 +46,21 @@ export function openJson(value: unknown, how: OpenedValue, place = ''): unknown 
 export class EventOpening implements Opening {
   readonly #keys: OpeningKeys;
   readonly #types: PersonalTypes;
+  readonly #type: string | undefined;
 
-  constructor(keys: OpeningKeys, types: PersonalTypes) {
+  /** `type`: as whose its data was sealed; default: that of the event. */
+  constructor(keys: OpeningKeys, types: PersonalTypes, type?: string) {
     this.#keys = keys;
     this.#types = types;
+    this.#type = type;
   }
 
   get erased(): Opening {
-    return new EventOpening(new Map(), this.#types);
+    return new EventOpening(new Map(), this.#types, this.#type);
+  }
+
+  as(type: string): Opening {
+    return new EventOpening(this.#keys, this.#types, type);
   }
 
   dataOf(event: EncodedEvent): unknown {
@@ -65,10 +73,17 @@ export class EventOpening implements Opening {
     return values;
   }
 
+  isErased({ data }: EncodedEvent): boolean {
+    const ids = new Set<string>();
+    keyIdsIn(data ?? '', ids);
+    return [...ids].some((id) => this.#keys.get(id)?.secret === undefined);
+  }
+
   #open(event: EncodedEvent, opened: OpenedValue['opened']): unknown {
     if (event.data === null) return undefined;
     const data: unknown = JSON.parse(event.data);
-    if (event.type !== SYSTEM_EVENTS.eventQuarantined) return this.#opened(data, event, event.type, opened);
+    if (event.type !== SYSTEM_EVENTS.eventQuarantined)
+      return this.#opened(data, event, this.#type ?? event.type, opened);
     // A report holds an event whose data is text.
     const report = data as { readonly event: { readonly type: string; readonly data: string | null } };
     const { event: held } = report;
@@ -81,7 +96,7 @@ export class EventOpening implements Opening {
     return openJson(data, {
       of,
       keys: this.#keys,
-      fields: this.#types.get(of),
+      erased: (place, wasString) => erasedValue(this.#types.get(of), place, wasString),
       opened,
       invalid: (place) => new SealedDataInvalid({ what: `event ${source} ${id} of ${of}`, place }),
     });

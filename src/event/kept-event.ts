@@ -1,6 +1,7 @@
 import type { DataEncoding, RareAttributes, StoredEvent } from './event.ts';
 import type { JsonValue } from './json.ts';
 import { position } from './position.ts';
+import { keptInState } from './upcast-event.ts';
 
 /** A stored event as a list, without what is as usual: states keep many of them. */
 export type KeptEvent = readonly [
@@ -23,7 +24,9 @@ export type KeptEvent = readonly [
   attributes: JsonValue,
 ];
 
-export function keptEvent(event: StoredEvent): KeptEvent {
+/** What is sealed in its data stays so. */
+export function keptEvent(given: StoredEvent): KeptEvent {
+  const event = keptInState(given);
   const { id, encoding, correlationid } = event;
   return [
     id,

@@ -10,6 +10,20 @@ export interface Opening {
   dataOf(event: EncodedEvent): unknown;
   /** The personal values in it that can be read. Errors: as of `dataOf`. */
   valuesOf(event: EncodedEvent): readonly JsonValue[];
+  /** Whether something in it cannot be read any more. */
+  isErased(event: EncodedEvent): boolean;
   /** How it reads when all keys are gone. */
   readonly erased: Opening;
+  /** Of an event whose data was sealed as that of another type. */
+  as(type: string): Opening;
+}
+
+/** A stored row with what opens the events that are kept in it. */
+export function withOpening<Row extends object>(row: Row, opening: Opening): Row {
+  return Object.defineProperty(row, OPENING, { value: opening });
+}
+
+/** What opens the events that are kept in a row; undefined: nothing in them is sealed. */
+export function openingOf(row: JsonValue): Opening | undefined {
+  return (row as { readonly [OPENING]?: Opening } | null)?.[OPENING];
 }

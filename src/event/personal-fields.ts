@@ -26,13 +26,27 @@ export interface PersonalFields {
   subjectOf(data: unknown, key?: string): string;
 }
 
+/** Of something that is kept several things, each with what of it is personal. */
+export interface PersonalParts {
+  /** Whether the program has said it of what its own functions make. */
+  readonly isSaid: boolean;
+  /** The things in it as it is stored. It shows where they are, whether what is in them is sealed or not. */
+  partsOf(stored: JsonValue): readonly PersonalPart[];
+}
+
+export interface PersonalPart {
+  /** Members and items that lead to it. */
+  readonly path: readonly (string | number)[];
+  readonly fields: PersonalFields;
+}
+
 /** What a string reads as whose key is gone. */
 export const ERASED = '[erased]';
 /** Names of subjects are keys of an index. */
 const MAX_SUBJECT_BYTES = 512;
 
 /** Errors: InvalidDefinition names what is no path, or lies within another one. */
-export function personalFields(title: string, given: unknown): PersonalFields | undefined {
+export function personalFields(title: string, given: unknown, { mayBeList = false } = {}): PersonalFields | undefined {
   if (given === undefined) return undefined;
   if (typeof given !== 'object' || given === null)
     throw new InvalidDefinition(title, `personal must be { subject, fields }, found ${describeValue(given)}`);
@@ -47,7 +61,7 @@ export function personalFields(title: string, given: unknown): PersonalFields | 
   if (typeof subject !== 'function') throw new InvalidDefinition(title, 'personal.subject must be a function');
   if (!Array.isArray(fields) || fields.length === 0)
     throw new InvalidDefinition(title, "personal.fields must be a list of paths, such as ['email', 'address.street']");
-  const paths = fields.map((field) => pathOf(title, field));
+  const paths = fields.map((field) => pathOf(title, field, mayBeList));
   for (const [index, path] of paths.entries())
     for (const [other, longer] of paths.entries())
       if (index !== other && path.every((segment, at) => longer[at] === segment))
@@ -71,7 +85,12 @@ export function personalFields(title: string, given: unknown): PersonalFields | 
 
 /** As `personalFields`, of what is kept by a key. */
 export function personalState(title: string, given: unknown): PersonalFields | 'none' | undefined {
-  return given === 'none' ? given : personalFields(title, given);
+  return given === 'none' ? given : personalFields(title, given, { mayBeList: true });
+}
+
+/** All of something that is kept. */
+export function personalWhole(subjectOf: PersonalFields['subjectOf']): PersonalFields {
+  return { paths: [[]], erased: new Map(), subjectOf };
 }
 
 /** Errors: InvalidInput. */
@@ -89,10 +108,12 @@ export function assertSubject(subject: unknown, path: string): asserts subject i
     });
 }
 
-function pathOf(title: string, field: unknown): readonly string[] {
+function pathOf(title: string, field: unknown, mayBeList: boolean): readonly string[] {
   const path = typeof field === 'string' ? field.split('.') : [];
   const isPath =
-    path.length > 0 && path[0] !== '*' && path.every((segment) => segment !== '' && segment !== '__proto__');
+    path.length > 0 &&
+    (mayBeList || path[0] !== '*') &&
+    path.every((segment) => segment !== '' && segment !== '__proto__');
   if (isPath) return path;
   throw new InvalidDefinition(
     title,
@@ -139,6 +160,15 @@ export function placeIn(place: string, member: string | number): string {
   return place === '' ? String(member) : `${place}.${member}`;
 }
 
+/** What stands at the end of a path; undefined: nothing does. */
+export function valueAt(value: unknown, path: PersonalPart['path']): unknown {
+  return path.reduce<unknown>(
+    (at, member) =>
+      typeof at === 'object' && at !== null ? (at as Readonly<Record<string | number, unknown>>)[member] : undefined,
+    value,
+  );
+}
+
 /** Data as it reads when all of its personal fields are erased, as far as its shape shows. */
 export function erasedData(data: unknown, fields: PersonalFields): unknown {
   return replacePersonal(data, fields, (value, place) => erasedValue(fields, place, typeof value === 'string'));
@@ -150,8 +180,9 @@ export function erasedValue(fields: PersonalFields | undefined, place: string, w
   return declared === undefined ? (wasString ? ERASED : null) : declared;
 }
 
-/** The field as it is declared that a place belongs to. */
+/** The field as it is declared that a place belongs to. What is no list is the one item of it. */
 function fieldOf(place: string): string {
+  if (place === '') return '*';
   return place
     .split('.')
     .map((segment) => (/^\d+$/.test(segment) ? '*' : segment))

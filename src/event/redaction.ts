@@ -7,11 +7,11 @@ const REDACTED = '[personal]';
 /** Shorter texts are in every text, and tell nothing of anybody. */
 const SHORTEST = 2;
 
-/** The texts and numbers in a JSON value, as they would stand in a message; the longest first. */
+/** The texts and numbers in a JSON value, as they would stand in a message. */
 export function textsIn(value: unknown): readonly string[] {
   const found = new Set<string>();
   collect(value, found);
-  return [...found].sort((left, right) => right.length - left.length);
+  return [...found];
 }
 
 function collect(value: unknown, into: Set<string>): void {
@@ -29,7 +29,8 @@ function collect(value: unknown, into: Set<string>): void {
 
 /** A text without these texts. */
 export function redacted(text: string, texts: readonly string[]): string {
-  return texts.reduce((left, each) => left.replaceAll(each, REDACTED), text);
+  const longestFirst = texts.toSorted((left, right) => right.length - left.length);
+  return longestFirst.reduce((left, each) => left.replaceAll(each, REDACTED), text);
 }
 
 /** The personal values of an event, as they would stand in a message. None where they cannot be read. */

@@ -4,8 +4,10 @@ import { lateOf, retractionOf } from './derived-definitions.ts';
 import type { DataEncoding, RareAttributes, RecordedEvent, StoredEvent } from './event.ts';
 import { encodeJson } from './json.ts';
 import { OPENING } from './opening.ts';
+import type { Opening } from './opening.ts';
 import type { Position } from './position.ts';
 import { recordedEvent } from './recorded-event.ts';
+import { mayHoldSealed } from './sealed-value.ts';
 import { EventHead } from './event-head.ts';
 import type { Upcasting } from './upcasters.ts';
 
@@ -108,10 +110,28 @@ export function upcastStored(stored: StoredEvent, types: UpcastingTypes): Stored
   return new UpcastStored(stored, upcasting);
 }
 
+/** Makes an event that was kept in a state what it was: `opening` reads what is sealed in it. */
+export type Revive = (stored: StoredEvent, opening?: Opening) => StoredEvent;
+
 /** Brings events that were kept in states to the versions of these definitions: a program with newer ones may go on with the states of an older one. */
-export function revivedBy(definitions: readonly EventDefinition[]): (stored: StoredEvent) => StoredEvent {
+export function revivedBy(definitions: readonly EventDefinition[]): Revive {
   const types = upcastingTypes(definitions);
-  return types.size === 0 ? (stored) => stored : (stored) => upcastStored(stored, types);
+  return (stored, opening) => {
+    const isSealed = opening !== undefined && stored.data !== null && mayHoldSealed(stored.data);
+    const opened = isSealed ? { ...stored, [OPENING]: opening } : stored;
+    return types.size === 0 ? opened : upcastStored(opened, types);
+  };
+}
+
+/** A stored event as a state keeps it: what is sealed in it stays so, in the version of then. */
+export function keptInState(stored: StoredEvent): StoredEvent {
+  if (UpcastStored.is(stored)) {
+    const original = UpcastStored.originalOf(stored);
+    return original[OPENING] === undefined ? stored : keptInState(original);
+  }
+  if (stored[OPENING] === undefined) return stored;
+  const { [OPENING]: _opening, ...sealed } = stored;
+  return sealed;
 }
 
 /** As `upcastStored`, for an event as it is read. */
@@ -175,13 +195,18 @@ export function storedText({ stored }: RecordedEvent): string | null {
   return UpcastStored.is(stored) ? UpcastStored.originalOf(stored).data : stored.data;
 }
 
-/** The event, with other data of a version; default: of the one that it is stored in. */
-export function withDataOf(event: RecordedEvent, data: string, version: number | undefined): RecordedEvent {
+/** The event, with other data of a version; default: of the one that it is stored in. `opening`: reads what is sealed in that. */
+export function withDataOf(
+  event: RecordedEvent,
+  data: string,
+  { version, opening }: { readonly version: number | undefined; readonly opening: Opening | undefined },
+): RecordedEvent {
   const { stored } = event;
-  if (!UpcastStored.is(stored)) return recordedEvent({ ...stored, encoding: 'json', data });
+  const other = { encoding: 'json', data, [OPENING]: opening } as const;
+  if (!UpcastStored.is(stored)) return recordedEvent({ ...stored, ...other });
   const original = UpcastStored.originalOf(stored);
   const schemaVersion = version ?? original.schemaVersion;
   const upcasting = UpcastStored.upcastingOf(stored);
-  const changed: StoredEvent = { ...original, encoding: 'json', data, schemaVersion };
+  const changed: StoredEvent = { ...original, ...other, schemaVersion };
   return recordedEvent(schemaVersion < upcasting.version ? new UpcastStored(changed, upcasting) : changed);
 }

@@ -103,7 +103,7 @@ describe('upcasters', () => {
   it('are not asked about data of the current version that stands in place of older data', () => {
     const types = upcastingTypes([define(2, { 1: () => ({ n: 5 }) })]);
     const read = upcastEvent(recordedEvent(stored({ n: 1 })), types);
-    expect(withDataOf(read, '{"n":3}', 2).data).toEqual({ n: 3 });
-    expect(withDataOf(read, '{"n":3}', undefined).data).toEqual({ n: 5, unit: 'C' });
+    expect(withDataOf(read, '{"n":3}', { version: 2, opening: undefined }).data).toEqual({ n: 3 });
+    expect(withDataOf(read, '{"n":3}', { version: undefined, opening: undefined }).data).toEqual({ n: 5, unit: 'C' });
   });
 });

@@ -6,6 +6,7 @@ import type { HandledPart, Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import type { PersonalParts } from '../event/personal-fields.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
 import { deterministicId } from '../system/ids.ts';
@@ -20,6 +21,8 @@ import { LateEvents } from './late-events.ts';
 import type { LateWay } from './late-events.ts';
 import { assertDefinition, wholeMs } from './assert-options.ts';
 import { waitsForOthers } from './event-time-options.ts';
+import { personalReadings } from './personal-operator.ts';
+import type { PersonalReadings } from './personal-operator.ts';
 import { timedReaction } from './timed-reaction.ts';
 import type { Saying, TimedOptions } from './timed-reaction.ts';
 
@@ -70,6 +73,8 @@ export interface MonitorOptions<
   readonly times?: number;
   readonly publishes: Result;
   readonly alarm: (alarm: MonitorAlarm) => InputOf<Result>;
+  /** Whether the readings are about a person, where the events have personal fields, and about whom: they are kept sealed then. */
+  readonly personal?: PersonalReadings;
 }
 
 /** That nothing came of a key. */
@@ -115,7 +120,7 @@ export function defineMonitor<
   Result extends EventDefinition,
 >(options: MonitorOptions<Given, Result>): MonitorDefinition {
   const name = titleOf('monitor', options);
-  assertKnown(name, options, [...MONITOR_OPTIONS, ...'value measure fires rearms for times'.split(' ')]);
+  assertKnown(name, options, [...MONITOR_OPTIONS, ...'value measure fires rearms for times personal'.split(' ')]);
   for (const part of ['value', 'alarm'] as const)
     if (typeof options[part] !== 'function')
       throw new InvalidDefinition(name, `${part} must be a function, found ${describeValue(options[part])}`);
@@ -180,7 +185,7 @@ export function defineMonitor<
     // What came before the last reading is late, as long as it lives.
     isOver: () => false,
   };
-  return monitorOf(name, options as never, machine, []);
+  return monitorOf(name, options as never, machine, { personal: personalReadings(name, options.personal) });
 }
 
 /**
@@ -234,7 +239,8 @@ export function defineSilence<
     dueMs: (state) => dueOfAbsence(forMs, state),
     isOver: (state) => state.isOver === true,
   };
-  return monitorOf(name, options as never, machine, [...awaited]);
+  // Of its events it keeps when they were.
+  return monitorOf(name, options as never, machine, { expected: [...awaited], personal: 'none' });
 }
 
 interface HeardState extends AbsenceState {
@@ -247,7 +253,7 @@ function monitorOf<State, Value>(
   name: string,
   options: MonitorCommon<readonly EventDefinition[]> & { readonly publishes: EventDefinition },
   machine: Machine<State, Value>,
-  expected: readonly string[],
+  more: { readonly expected?: readonly string[]; readonly personal: PersonalParts | 'none' | undefined },
 ): MonitorDefinition {
   assertDefinition(name, 'publishes', options.publishes);
   const on = definitionsOf(options.on);
@@ -255,7 +261,7 @@ function monitorOf<State, Value>(
   const rules = holdRules(name, options.hold);
   const operator = inOrder(machine, { rules, waits: waitsForOthers(name, options.time), late });
   const publishes = [options.publishes, ...late.publishes];
-  const reaction = timedReaction('monitor', options as unknown as TimedOptions<On>, { operator, publishes, expected });
+  const reaction = timedReaction('monitor', options as unknown as TimedOptions<On>, { operator, publishes, ...more });
   return { kind: 'monitor', name: options.name, on, publishes, reaction };
 }
 

@@ -7,6 +7,7 @@ import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { eventKept, keptEvent } from '../event/kept-event.ts';
 import type { KeptEvent } from '../event/kept-event.ts';
+import type { Opening } from '../event/opening.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { revivedBy } from '../event/upcast-event.ts';
@@ -295,9 +296,9 @@ export function matcherForm(on: readonly EventDefinition[]): OnePatternMachine['
   const revived = revivedBy(on);
   return {
     of: matcherJson,
-    from: (json: JsonValue) => matcherFrom(json, revived),
+    from: (json: JsonValue, opening?: Opening) => matcherFrom(json, (stored) => revived(stored, opening)),
     ofValue: (value: StoredEvent) => keptEvent(value),
-    fromValue: (json: JsonValue) => revived(eventKept(json as unknown as KeptEvent)),
+    fromValue: (json: JsonValue, opening?: Opening) => revived(eventKept(json as unknown as KeptEvent), opening),
   };
 }
 

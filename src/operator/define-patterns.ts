@@ -295,12 +295,12 @@ export function patternsMachine(
     json: {
       ...form,
       of: (states) => states.map(({ place, of, passedMs }): JsonValue => [idOf(place), passedMs, matcherJson(of)]),
-      from: (json) =>
+      from: (json, opening) =>
         (json as readonly (readonly [string, number | null, JsonValue])[])
           .flatMap(([id, passedMs, of]): RuleStates => {
             const place = places.get(id);
             // What a pattern had under way that is another one now, or gone, is forgotten, also if it comes back.
-            return place === undefined ? [] : [ruleState(place, form.from(of), passedMs)];
+            return place === undefined ? [] : [ruleState(place, form.from(of, opening), passedMs)];
           })
           .sort((left, right) => left.place - right.place),
     },

@@ -55,6 +55,8 @@ export function defineSequence<const Given extends On = undefined>(
     operator: inSequence(rules, { asks: ask !== undefined, does: 'watch', on: [] }),
     publishes: [],
     ofAllTypes: options.on === undefined,
+    // It keeps numbers alone.
+    personal: 'none',
     clock: recordedClock(rules),
     async act(handling, found) {
       for (const { what } of found) {

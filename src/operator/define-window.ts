@@ -5,6 +5,8 @@ import { InvalidDefinition, describeValue } from '../errors.ts';
 import { retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { personalState } from '../event/personal-fields.ts';
+import type { PersonalState } from '../event/personal-fields.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import type { Duration } from '../system/duration.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
@@ -63,6 +65,11 @@ export interface WindowOptions<
   readonly early?: { readonly every: Duration } | { readonly events: number };
   /** Default `'drop'`. */
   readonly late?: LatePolicy;
+  /**
+   * What of an accumulator is personal, where events with personal fields make it: it is stored sealed, as theirs is. `*`: of a list its items, of
+   * anything else all. What of a result is, its own definition says.
+   */
+  readonly personal?: PersonalState<NoInfer<Accumulator>>;
 }
 
 /** Results over stretches of event time. */
@@ -87,7 +94,10 @@ export function defineWindow<
   Accumulator,
 >(options: WindowOptions<Given, Result, Accumulator>): WindowDefinition {
   const name = titleOf('window', options);
-  assertKnown(name, options, [...REACTION_OPTIONS, ...'key time windows aggregate publishes early late'.split(' ')]);
+  assertKnown(name, options, [
+    ...REACTION_OPTIONS,
+    ...'key time windows aggregate publishes early late personal'.split(' '),
+  ]);
   assertKnown(name, options.aggregate, ['initial', 'add', 'merge', 'remove', 'result'], 'aggregate.');
   assertKnown(name, options.early, ['every', 'events'], 'early.');
   if (typeof options.late === 'object') assertKnown(name, options.late, ['correct', 'beyond', 'every'], 'late.');
@@ -126,6 +136,7 @@ export function defineWindow<
     );
   const lateEvents = new LateEvents(name, options.name, late.beyond, on, 'late.beyond');
   const publishes = [published, retractionOf(published), ...lateEvents.publishes];
+  const personal = personalState(name, options.personal);
   const operator = new WindowOperator(options.name, {
     rules: {
       windowing: windows,
@@ -138,12 +149,14 @@ export function defineWindow<
     result: aggregate.result as unknown as (accumulator: JsonValue, window: WindowOf) => JsonValue,
     published,
     late: lateEvents,
+    personal,
     retracted: new Set(retractions.map(({ type }) => type)),
   });
   const reaction = timedReaction<Windows, On>('window', options as unknown as TimedOptions<On>, {
     operator,
     publishes,
     also: retractions,
+    personal: operator.personal,
     // What is full by count is told at once, whatever time it is.
     results: windows.kind === 'count' ? [] : [published, retractionOf(published)],
   });

@@ -2,6 +2,7 @@ import type { HandledPart, HeldEvents } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import type { Opening } from '../event/opening.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { isoTime } from '../system/clock.ts';
 import { assertKnown } from '../system/known-options.ts';
@@ -60,9 +61,9 @@ export interface Machine<State, Value> {
   /** States as JSON, and back, where they are worked with in another form; and what it needs of events. */
   readonly json?: {
     of(state: State): JsonValue;
-    from(json: JsonValue): State;
+    from(json: JsonValue, opening: Opening | undefined): State;
     ofValue(value: Value): JsonValue;
-    fromValue(json: JsonValue): Value;
+    fromValue(json: JsonValue, opening: Opening | undefined): Value;
   };
 }
 
@@ -216,10 +217,11 @@ export function inOrder<State, Value>(
   }
 
   /** What waits in a state as it is stored. */
-  function heldFrom(kept: JsonValue): readonly Held<Value>[] {
+  function heldFrom(kept: JsonValue, opening: Opening | undefined): readonly Held<Value>[] {
     const { held } = kept as unknown as Kept;
     const { json } = machine;
-    return json === undefined ? held : held.map((one) => ({ ...one, event: json.fromValue(one.event as JsonValue) }));
+    if (json === undefined) return held;
+    return held.map((one) => ({ ...one, event: json.fromValue(one.event as JsonValue, opening) }));
   }
 
   const lookMs = machine.lookMs?.bind(machine) ?? machine.dueMs.bind(machine);
@@ -279,14 +281,16 @@ export function inOrder<State, Value>(
       const held = state.held.map((one) => ({ ...one, event: json.ofValue(one.event) }));
       return { ...state, held, of: json.of(state.of) } as unknown as JsonValue;
     },
-    restored(kept) {
+    restored(kept, opening) {
       const state = kept as unknown as Kept;
+      // It was about somebody who is forgotten.
+      if ((state.of as JsonValue) === null) return { ...state, of: machine.initial(state.toldMs ?? NO_TIME) };
       if (machine.json === undefined) return state;
-      return { ...state, held: heldFrom(kept), of: machine.json.from(state.of as JsonValue) };
+      return { ...state, held: heldFrom(kept, opening), of: machine.json.from(state.of as JsonValue, opening) };
     },
-    adopted(shape, kept) {
+    adopted(shape, kept, opening) {
       if (!machine.needsAsMuch(shape)) return undefined;
-      const held = heldFrom(kept).filter(({ event }) => machine.wants?.(event) ?? true);
+      const held = heldFrom(kept, opening).filter(({ event }) => machine.wants?.(event) ?? true);
       return heldAnew(kept as unknown as Kept, held);
     },
   };

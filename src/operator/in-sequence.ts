@@ -5,7 +5,8 @@ import type { JsonValue } from '../event/json.ts';
 import { recordedEvent } from '../event/recorded-event.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
-import { revivedBy } from '../event/upcast-event.ts';
+import { mayHoldSealed, withoutSealed } from '../event/sealed-value.ts';
+import { keptInState, revivedBy, storedText } from '../event/upcast-event.ts';
 import { assertFunction, assertObject, wholeMs } from './assert-options.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Duration } from '../system/duration.ts';
@@ -194,7 +195,7 @@ export function inSequence(
       const step = takeNumbered(rules, known, {
         number: numberOf(sequence),
         // A producer that counts anew may say the same as before, at another time.
-        digest: digestOf(`${event.time} ${event.stored.data ?? ''}`),
+        digest: digestOf(`${event.time} ${comparedText(event)}`),
         atMs: event.recordedMs,
         value: watches ? NOTHING_OF_IT : event.stored,
       });
@@ -226,8 +227,11 @@ export function inSequence(
       const events = waiting.reduce((sum, [, { held }]) => sum + held.length, 0);
       return events === 0 ? undefined : { events, waitsFor: texts.join('; ') };
     },
-    stored: (state) => state as unknown as JsonValue,
-    restored: (json) => json as unknown as Sequences,
+    stored: (state) => withHeld(state, keptInState) as unknown as JsonValue,
+    restored(json, opening) {
+      const state = json as unknown as Sequences;
+      return opening === undefined ? state : withHeld(state, (stored) => revived(stored, opening));
+    },
   };
 }
 
@@ -236,6 +240,21 @@ function numberOf(sequence: string): number {
   const number = /^\d{1,15}$/.test(sequence) ? Number(sequence) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new InvalidInput({ path: 'sequence', expected: 'a whole number of at most 15 digits', found: sequence });
+}
+
+function withHeld(state: Sequences, change: (stored: StoredEvent) => StoredEvent): Sequences {
+  if (Object.values(state.bySubject).every(({ held }) => held.length === 0)) return state;
+  const bySubject = Object.entries(state.bySubject).map(([of, sequence]): [string, SequenceState<StoredEvent>] => {
+    const { held } = sequence;
+    return [of, { ...sequence, held: held.map((one) => ({ ...one, value: one.value && change(one.value) })) }];
+  });
+  return { ...state, bySubject: Object.fromEntries(bySubject) };
+}
+
+/** What is compared of an event with the one before under its number: all but what is sealed in it, which is never sealed alike. */
+function comparedText(event: RecordedEvent): string {
+  const data = storedText(event) ?? '';
+  return mayHoldSealed(data) ? JSON.stringify(withoutSealed(JSON.parse(data))) : data;
 }
 
 const FNV_OFFSET = 0x81_1c_9d_c5;

@@ -26,7 +26,7 @@ export function matcherJson({ runs, over }: MatcherState<StoredEvent>): JsonValu
   return [over, ...runs.map(keptRun)] as unknown as JsonValue;
 }
 
-/** `revived`: brings the events in it to the versions in which they are read now. */
+/** `revived`: makes the events in it what they were, in the versions in which they are read now. */
 export function matcherFrom(json: JsonValue, revived: Revived): MatcherState<StoredEvent> {
   const [over, ...runs] = json as unknown as readonly [boolean, ...KeptRun[]];
   return { over, runs: runs.map((run) => runKept(run, revived)) };

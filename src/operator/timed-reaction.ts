@@ -28,10 +28,14 @@ import type { EventDefinition } from '../event/define-event.ts';
 import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import { openingOf } from '../event/opening.ts';
+import type { Opening } from '../event/opening.ts';
+import type { PersonalParts } from '../event/personal-fields.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS, systemStream } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
+import { asForgotten } from '../event/upcast-event.ts';
 import type { PublishOptions } from '../schema/encode.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import { timeReader, watermarkRule } from './event-time-options.ts';
@@ -133,11 +137,11 @@ export interface Operator<State> {
   heldIn?(state: State): HeldEvents | undefined;
   /** As JSON, and back. */
   stored(state: State): JsonValue;
-  restored(json: JsonValue): State;
+  restored(json: JsonValue, opening: Opening | undefined): State;
   /** A state without what it has of some that it looks for anew, since time was at `passedMs`. Undefined: nothing is left. */
   without?(state: State, ids: ReadonlySet<string>, passedMs: number): State | undefined;
   /** Of a state of another shape: what waits in it, with all else anew. Undefined: nothing that it could go on with. */
-  adopted?(shape: string, json: JsonValue): State | undefined;
+  adopted?(shape: string, json: JsonValue, opening: Opening | undefined): State | undefined;
 }
 
 /** The state of a key as it is stored. */
@@ -177,6 +181,8 @@ export function timedReaction<State, Given extends On>(
     readonly selection?: CompiledSelection;
     readonly loops?: LoopLimits;
     readonly kept?: KeyedState['kept'];
+    /** What of the states is personal, of the operator's own; undefined: nothing is said. */
+    readonly personal?: PersonalParts | 'none' | undefined;
     /** Members of `time` that are not about time. */
     readonly timeOptions?: readonly string[];
     /** Default: event time, as the options say. */
@@ -195,7 +201,7 @@ export function timedReaction<State, Given extends On>(
     throw new InvalidDefinition(name, `key must be a function, found ${describeValue(options.key)}`);
   if (definitionsOf(options.on).length === 0 && parts.ofAllTypes !== true)
     throw new InvalidDefinition(name, 'on is empty; it follows from events');
-  const { operator, publishes, also = [], expected = [] } = parts;
+  const { operator, publishes, also = [], expected = [], personal } = parts;
   const on = [...definitionsOf(options.on), ...also];
   const onAny = on.length === 0 ? undefined : on;
   const common = reactionOf<readonly EventDefinition[]>({ ...options, on: onAny, where: options.where } as never, kind);
@@ -205,7 +211,10 @@ export function timedReaction<State, Given extends On>(
   // What takes an event back belongs where that one did.
   const asItWas = (event: RecordedEvent) => (taken.has(event.type) ? retractedEvent(event) : event);
   const readTime = parts.clock?.timeOf.bind(parts.clock) ?? timeReader(time);
-  const timeOf = (event: RecordedEvent) => readTime(asItWas(event));
+  const timeOf =
+    time.at === undefined
+      ? (event: RecordedEvent) => readTime(asItWas(event))
+      : (event: RecordedEvent) => keptTime(name, readTime, asItWas(event));
   const keyOf = options.key as (event: RecordedEvent) => string;
   const passages = compileSelection({
     types: [SYSTEM_EVENTS.timePassed],
@@ -233,16 +242,18 @@ export function timedReaction<State, Given extends On>(
         },
         restored(row) {
           const [shape, of, atMs, last, since] = row as unknown as StoredKept;
+          const opening = openingOf(row);
           const state =
             of === null
               ? null
               : shape === operator.shape
-                ? operator.restored(of)
-                : (operator.adopted?.(shape, of) ?? null);
+                ? operator.restored(of, opening)
+                : (operator.adopted?.(shape, of, opening) ?? null);
           if (state === null && shape !== operator.shape) return undefined;
           return { of: state, atMs, last, ...(since === undefined ? {} : { since }) } as unknown as JsonValue;
         },
       },
+      personal: personal && inRow(operator.shape, personal),
       indexNames: operator.heldIn === undefined ? [] : [HELD_INDEX],
       indexes(kept): Readonly<Record<string, IndexValue>> {
         if (operator.heldIn === undefined) return {};
@@ -381,6 +392,37 @@ function presentOf<State>(
 /** Whether nothing but time is to pass: its event was handled before, and what time brought on then failed. */
 function isPassage({ event, time }: Handling, last: number): boolean {
   return time?.expectedSinceMs === undefined && (time?.due !== undefined || event.position === last);
+}
+
+/** Of rows as they are stored: the operator's state is a member of them. One of another shape is not known. */
+function inRow(shape: string, personal: PersonalParts | 'none'): PersonalParts | 'none' {
+  if (personal === 'none') return personal;
+  return {
+    isSaid: personal.isSaid,
+    partsOf(row) {
+      const [of, state] = row as unknown as StoredKept;
+      if (of !== shape || state === null) return [];
+      return personal.partsOf(state).map(({ path, fields }) => ({ path: [1, ...path], fields }));
+    },
+  };
+}
+
+/** Times are stored as they are, and an event has to have the same one when its person is forgotten. */
+function keptTime(title: string, read: (event: RecordedEvent) => number, event: RecordedEvent): number {
+  const ms = read(event);
+  const forgotten = asForgotten(event);
+  if (forgotten === undefined) return ms;
+  let left: number | undefined;
+  try {
+    left = read(forgotten);
+  } catch {
+    left = undefined;
+  }
+  if (left === ms) return ms;
+  throw new InvalidDefinition(
+    title,
+    'time.at reads a personal field, and times stay readable; let it read something else',
+  );
 }
 
 function finite(ms: number): number | null {

@@ -1,8 +1,10 @@
+import { assertSealable } from '../consumer/personal-state.ts';
 import type { HandledPart, Recalled } from '../consumer/reaction.ts';
 import { retractedEvent, retractionId, retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
+import type { PersonalFields, PersonalPart, PersonalParts } from '../event/personal-fields.ts';
 import { sealJson } from '../event/sealed-json.ts';
 import { isoTime } from '../system/clock.ts';
 import { deterministicId } from '../system/ids.ts';
@@ -32,6 +34,8 @@ export interface WindowParts {
   readonly result: (accumulator: JsonValue, window: WindowOf) => JsonValue;
   readonly published: EventDefinition;
   readonly late: LateEvents;
+  /** What of accumulators is personal. */
+  readonly personal: PersonalFields | 'none' | undefined;
   /** Types of the events that take one back. */
   readonly retracted: ReadonlySet<string>;
 }
@@ -58,6 +62,11 @@ type StoredWindow = readonly [
   ])[],
 ];
 
+/** Places in a `StoredWindow`, and in what stands of it. */
+const ACCUMULATOR = 2;
+const STANDING = 10;
+const RESULT = 3;
+
 /** Says what windows say, and takes it back where it holds no longer. */
 export class WindowOperator implements Operator<Windows> {
   readonly shape: string;
@@ -70,6 +79,7 @@ export class WindowOperator implements Operator<Windows> {
   #gaveUp = false;
   readonly recalls = true;
   #retold: Retold | undefined;
+  readonly #sealable = new WeakSet<object>();
 
   constructor(name: string, parts: WindowParts) {
     this.#name = name;
@@ -80,9 +90,12 @@ export class WindowOperator implements Operator<Windows> {
     const ofKey = (accumulator: JsonValue, telling: Telling) => {
       const saying = this.#saying;
       if (saying === undefined) throw new Error('a result of no key');
-      const said = saying.part(partOf(telling), () =>
-        sealJson(result(accumulator, new KeyWindow(saying.key, telling)), 'result'),
-      );
+      const said = saying.part(partOf(telling), () => {
+        const made = sealJson(result(accumulator, new KeyWindow(saying.key, telling)), 'result');
+        // It is kept sealed as what is published of it.
+        parts.published.personal?.subjectOf(made);
+        return made;
+      });
       this.#gaveUp ||= said === undefined;
       return said === undefined ? GIVEN_UP : said;
     };
@@ -131,8 +144,40 @@ export class WindowOperator implements Operator<Windows> {
     this.#retold = undefined;
   }
 
+  /** What of its states is personal: of accumulators as the program says, of results as their definition does. Undefined: the program says nothing. */
+  get personal(): PersonalParts | 'none' | undefined {
+    const { personal, published } = this.#parts;
+    const ofResults = published.personal;
+    if (ofResults === undefined && typeof personal !== 'object') return personal;
+    return {
+      isSaid: personal !== undefined,
+      partsOf: (stored) =>
+        (stored as unknown as readonly StoredWindow[]).flatMap((window, index): readonly PersonalPart[] => [
+          ...(typeof personal === 'object' ? [{ path: [index, ACCUMULATOR], fields: personal }] : []),
+          ...(ofResults === undefined
+            ? []
+            : window[STANDING].map((_, at) => ({ path: [index, STANDING, at, RESULT], fields: ofResults }))),
+        ]),
+    };
+  }
+
+  /** Errors: InvalidDefinition where whose an accumulator is would not be known when it is erased. */
+  #assertSealable(windows: Windows): void {
+    const { personal } = this.#parts;
+    const key = this.#saying?.key ?? '';
+    if (typeof personal !== 'object') return;
+    const ofAccumulators = { personal, indexNames: [], indexes: () => ({}) };
+    for (const { accumulator } of windows) {
+      const isKnown = typeof accumulator === 'object' && accumulator !== null && this.#sealable.has(accumulator);
+      if (isKnown || accumulator === null) continue;
+      assertSealable(`window ${this.#name}`, ofAccumulators, key, accumulator);
+      if (typeof accumulator === 'object') this.#sealable.add(accumulator);
+    }
+  }
+
   /** What was given up was not said, and what was said before has the number that it had. */
   #standing(windows: Windows): Windows {
+    this.#assertSealable(windows);
     const numbered = this.#retold?.numbered(windows) ?? windows;
     const known = this.#saying?.recalls === true ? passed(numbered, this.#saying.last.id) : numbered;
     if (!this.#gaveUp) return known;

@@ -3,9 +3,8 @@ import { NONCE_BYTES } from '../event/sealed-value.ts';
 import type { Sealing } from '../schema/sealing.ts';
 import type { SubjectKeys } from './subject-keys.ts';
 
-/** What seals the personal fields of a program; undefined: it has none. */
-export function sealingOf(types: PersonalTypes, keys: SubjectKeys): Sealing | undefined {
-  if (types.size === 0) return undefined;
+/** What seals the personal fields of a program. */
+export function sealingOf(types: PersonalTypes, keys: SubjectKeys): Sealing {
   return {
     types,
     current: (subject) => keys.current(subject),

@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto';
-import type { Row, RowStore } from '../consumer/row-store.ts';
+import type { Row, RowStore, RowWrite } from '../consumer/row-store.ts';
 import { InvalidInput } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
 import { KEY_BYTES, KEY_ID_BYTES } from '../event/sealed-value.ts';
@@ -29,6 +29,7 @@ interface KeyRow {
  * 1. A key is durable before anything is sealed with it, and is never overwritten: its id is random.
  * 2. What was read before a key was deleted is not remembered after it.
  * 3. A key that is deleted loses its secret at once, for all that was handed on with it.
+ * 4. From the moment at which somebody is to be forgotten nobody is given an old key of theirs to seal with.
  */
 export class SubjectKeys {
   readonly #rows: RowStore;
@@ -37,6 +38,8 @@ export class SubjectKeys {
   readonly #bySubject = new Map<string, SubjectKey>();
   readonly #obtaining = new Map<string, Promise<SubjectKey>>();
   readonly #subjects = new WeakMap<SubjectKey, string>();
+  /** People whose keys are being deleted. */
+  readonly #forgetting = new Map<string, Promise<unknown>>();
   /** Rises whenever somebody is forgotten. */
   #forgotten = 0;
 
@@ -100,8 +103,22 @@ export class SubjectKeys {
     return this.#random.bytes(bytes);
   }
 
-  /** Deletes every key of a person, all or none. Answers how many, when that is durable. */
-  async forget(subject: string): Promise<number> {
+  /** Deletes every key of a person, all or none, and writes in the same transaction what is to be remembered of that. Answers how many, when it is durable. */
+  async forget(subject: string, remembered: (keys: number) => RowWrite): Promise<number> {
+    const before = this.#forgetting.get(subject);
+    const forgetting = (async () => {
+      await before?.catch(() => undefined);
+      return this.#forget(subject, remembered);
+    })();
+    this.#forgetting.set(subject, forgetting);
+    try {
+      return await forgetting;
+    } finally {
+      if (this.#forgetting.get(subject) === forgetting) this.#forgetting.delete(subject);
+    }
+  }
+
+  async #forget(subject: string, remembered: (keys: number) => RowWrite): Promise<number> {
     this.drop(subject);
     const rows = await this.#ofSubject(subject);
     if (rows.length === MAX_PER_SUBJECT)
@@ -111,14 +128,15 @@ export class SubjectKeys {
         found: subject,
       });
     if (rows.length > 0)
-      await this.#rows.put(
-        rows.map(({ key }) => ({
+      await this.#rows.put([
+        ...rows.map(({ key }) => ({
           namespace: KEYS_NAMESPACE,
           key,
           value: undefined,
           indexes: { [SUBJECT_INDEX]: null },
         })),
-      );
+        remembered(rows.length),
+      ]);
     this.drop(subject);
     for (const { key } of rows) {
       const known = this.#byId.get(key);
@@ -140,6 +158,7 @@ export class SubjectKeys {
 
   async #obtain(subject: string): Promise<SubjectKey> {
     for (;;) {
+      await this.#forgetting.get(subject)?.catch(() => undefined);
       const before = this.#forgotten;
       const [first] = await this.#ofSubject(subject);
       if (first === undefined) await this.#make(subject);

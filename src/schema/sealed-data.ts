@@ -2,7 +2,7 @@ import { SealedDataInvalid } from '../errors.ts';
 import type { SchemaIssue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { openJson } from '../event/event-opening.ts';
-import { placeIn } from '../event/personal-fields.ts';
+import { erasedValue, placeIn } from '../event/personal-fields.ts';
 import { isSealed, keyIdOf } from '../event/sealed-value.ts';
 import type { SealedValue } from '../event/sealed-value.ts';
 import { validate } from './registry.ts';
@@ -47,7 +47,7 @@ export async function openedData(
   const opened = openJson(data, {
     of: type,
     keys,
-    fields: personal,
+    erased: (place, wasString) => erasedValue(personal, place, wasString),
     invalid: (place) => new SealedDataInvalid({ what: `an event of ${type} that comes in`, place }),
   });
   return { data: opened, kept: { values, keys }, erased };

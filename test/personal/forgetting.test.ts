@@ -87,6 +87,7 @@ describe('fields marked personal', () => {
       name: 'change',
       stream: (data) => `customer-${data.customer}`,
       schema: z.object({ customer: z.string(), email: z.string() }),
+      personal: { subject: (data) => `customer-${data.customer}` },
     });
     const seen: string[] = [];
     const customer = defineDecider({
@@ -132,23 +133,6 @@ describe('what is kept of personal fields', () => {
       'projection silent: keeps what it makes of shop.customer.registered',
     );
   });
-
-  it.each([{ fields: ['email'], subject: (_row: unknown, key: string) => key }, 'none' as const, undefined])(
-    'is refused in the transaction that records the event, whatever is said of it: %j',
-    async (said) => {
-      const inline = defineProjection({
-        name: 'inline',
-        mode: 'inline',
-        key: (event) => event.data.customer,
-        initial: () => ({ email: '' }),
-        on: [[Registered, (_row, event) => ({ email: event.data.email })]],
-        ...(said === undefined ? {} : { personal: said }),
-      });
-      await expect(open({ store: 'memory:', projections: [inline] })).rejects.toThrow(
-        /projection inline: has mode 'inline' and takes shop\.customer\.registered, .*give it mode 'async'/v,
-      );
-    },
-  );
 
   it('reads as erased in rows, and goes on from that', async () => {
     await using test = await testSystem({ projections: [customers] });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { BenchMedium } from '../../src/contract/bench.ts';
 import { serverOfThisFile } from '../postgres/medium.ts';
 import { Registered } from './program.ts';
+import { operatorsOn } from './operators-properties.ts';
 import { forgettingOn } from './properties.ts';
 
 const ada = {
@@ -54,6 +55,8 @@ forgettingOn('postgres', 8, newSchema, (medium) => async () => {
   }
 });
 
+operatorsOn('postgres', { runs: 4, version: 2 }, newSchema);
+
 describe('forgetting somebody at one of several nodes', () => {
   it('lets the others drop what they can still read, and what they keep of it', async () => {
     const medium = newSchema();
@@ -77,5 +80,21 @@ describe('forgetting somebody at one of several nodes', () => {
       await there.close();
       await medium.dispose?.();
     }
+  });
+
+  it('is not for inline projections, of which each node would have to have the keys of all', async () => {
+    const medium = newSchema();
+    const inline = defineProjection({
+      name: 'inline',
+      mode: 'inline',
+      key: (event) => event.data.customer,
+      initial: () => ({ email: '' }),
+      on: [[Registered, (_row, event) => ({ email: event.data.email })]],
+      personal: { subject: (_row, key) => key, fields: ['email'] },
+    });
+    await expect(open({ store: medium.factory, projections: [inline] })).rejects.toMatchObject({
+      code: 'capability-missing',
+    });
+    await medium.dispose?.();
   });
 });

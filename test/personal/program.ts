@@ -8,6 +8,7 @@ import {
   fact,
   open,
   readImage,
+  refuse,
 } from 'thereupon';
 import type { AnySystem } from 'thereupon';
 import { createApp } from 'thereupon/server';
@@ -43,6 +44,7 @@ const Move = defineCommand({
   name: 'move',
   stream: subject,
   schema: z.object({ customer: z.string(), street: z.string() }),
+  personal: { subject },
 });
 
 const Moved = defineEvent({
@@ -59,7 +61,15 @@ const mover = defineDecider({
   evolve: [
     [Moved, ({ streets, moves }, { data }) => ({ streets: [...streets, data.street].slice(-2), moves: moves + 1 })],
   ],
-  decide: [[Move, (_state, { data }) => fact(Moved, data)]],
+  decide: [
+    [
+      Move,
+      (_state, { data }) =>
+        data.street.startsWith('no ')
+          ? refuse('no-such-street', `there is no ${data.street}`, { details: { street: data.street } })
+          : fact(Moved, data),
+    ],
+  ],
   snapshot: { every: 1 },
   personal: { subject: (_state, stream) => stream, fields: ['streets'], erased: { streets: [] } },
 });
@@ -104,7 +114,7 @@ const failing = defineConsumer({
 });
 
 export type Step =
-  | { readonly does: 'register' | 'misfit' | 'move' | 'forget'; readonly who: number }
+  | { readonly does: 'register' | 'misfit' | 'move' | 'refused' | 'forget'; readonly who: number }
   | { readonly does: 'restart' };
 
 /** Bytes of all that a store keeps, and where they came from. */
@@ -149,6 +159,10 @@ export async function runForgetting(medium: BenchMedium, dump: Dump, steps: read
         continue;
       }
       alive.set(step.who, [...(alive.get(step.who) ?? []), secret]);
+      if (step.does === 'refused') {
+        await expectRefused(system, { customer, street: `no ${secret}st` }, `command${index}`);
+        continue;
+      }
       published += 1;
       if (step.does === 'move') await system.execute(Move, { customer, street: `${secret}st` });
       else {
@@ -185,6 +199,19 @@ export async function runForgetting(medium: BenchMedium, dump: Dump, steps: read
     }
   } finally {
     await system.close();
+  }
+}
+
+async function expectRefused(
+  system: AnySystem,
+  data: { readonly customer: string; readonly street: string },
+  id: string,
+): Promise<void> {
+  for (const duplicate of [false, true]) {
+    const { accepted, ...outcome } = await system.execute(Move, data, { id });
+    const { message, details } = outcome as { readonly message?: string; readonly details?: unknown };
+    const expected = [false, duplicate, `there is no ${data.street}`, { street: data.street }];
+    assert.deepEqual([accepted, outcome.duplicate, message, details], expected);
   }
 }
 

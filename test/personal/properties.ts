@@ -9,6 +9,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ does: fc.constant('register' as const), who }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant('move' as const), who }) },
   { weight: 1, arbitrary: fc.record({ does: fc.constant('misfit' as const), who }) },
+  { weight: 1, arbitrary: fc.record({ does: fc.constant('refused' as const), who }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant('forget' as const), who }) },
   { weight: 1, arbitrary: fc.constant({ does: 'restart' as const }) },
 );
