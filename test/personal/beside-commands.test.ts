@@ -22,11 +22,13 @@ const move = defineCommand({
   name: 'move',
   stream: (data) => data.customer,
   schema: z.object({ customer: z.string(), street: z.string() }),
+  personal: { subject: (data) => data.customer },
 });
 const note = defineCommand({
   name: 'note',
   stream: (data) => data.customer,
   schema: z.object({ customer: z.string(), n: z.int() }),
+  personal: { subject: (data) => data.customer },
 });
 const customer = defineDecider({
   name: 'customer',
