@@ -9,6 +9,7 @@ import { commandsAndTags } from './migrations/0004-commands-and-tags.ts';
 import { hashChain } from './migrations/0005-hash-chain.ts';
 import { inlineRows } from './migrations/0006-inline-rows.ts';
 import { tablesOfViews } from './migrations/0007-tables-of-views.ts';
+import { linksOfSingleEvents } from './migrations/0008-links-of-single-events.ts';
 
 /** One step to the present form. */
 export interface Migration {
@@ -29,6 +30,7 @@ export const MIGRATIONS: readonly Migration[] = [
   // What programs that do not know of such projections append ends them.
   { sql: inlineRows, worksFrom: 4 },
   { sql: tablesOfViews, worksFrom: 4 },
+  { sql: linksOfSingleEvents, worksFrom: 4 },
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

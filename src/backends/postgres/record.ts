@@ -32,7 +32,11 @@ const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
 const FEW = 4;
-const RECORD_FEW = Array.from({ length: FEW }, (_, index) => fewStatement(index + 1));
+const RECORD_FEW = Array.from({ length: FEW }, (_, index) => fewStatement('record_event', ONE_PARAMETERS, index + 1));
+/** See the function in the eighth migration. */
+const RECORD_FEW_LINKED = Array.from({ length: FEW }, (_, index) =>
+  fewStatement('record_event_linked', ONE_PARAMETERS + 1, index + 1),
+);
 /** Of a call of the function: the rows of projections follow from others by now. */
 export const OVERTAKEN = 'TH002';
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
@@ -118,13 +122,14 @@ export class OneStatement {
   }
 
   /** The statement of a few events and nothing else. */
-  get #few(): Statement | undefined {
+  #few(isLinked: boolean): Statement | undefined {
     // Streams about which something is claimed, and no event is for them.
     const isThatAlone =
       this.#places === this.#streams.size &&
       this.#commands.length === 0 &&
       this.writes.every(({ unit }) => unit === undefined);
-    return isThatAlone ? RECORD_FEW[this.#events.length - 1] : undefined;
+    if (!isThatAlone) return undefined;
+    return (isLinked ? RECORD_FEW_LINKED : RECORD_FEW)[this.#events.length - 1];
   }
 
   /** What the server is asked, and with which values; and whether the next flush may name this one as the last before it. */
@@ -134,12 +139,13 @@ export class OneStatement {
     readonly isNamed: boolean;
   } {
     const isLinked = chained && this.#events.length > 0;
-    const few = after === undefined && !isLinked && this.#foreseen === undefined ? this.#few : undefined;
+    const few = after === undefined && this.#foreseen === undefined ? this.#few(isLinked) : undefined;
     if (few !== undefined) {
       this.#oneByOne = true;
       const values = this.#events.flatMap(({ event, part, nth }) => [
         ...valuesOfOne(event, nth === 1 ? part : UNCLAIMED, nowMs),
         listener,
+        ...(isLinked ? [Buffer.from(eventDigest(event), 'latin1')] : []),
       ]);
       return { statement: few, values, isNamed: false };
     }
@@ -379,14 +385,14 @@ function lookedColumns({ epoch, looked }: Foreseen): readonly SqlValue[] {
   ];
 }
 
-function fewStatement(events: number): Statement {
-  if (events === 1) return statement('record_event', ONE_PARAMETERS);
+function fewStatement(name: string, parameters: number, events: number): Statement {
+  if (events === 1) return statement(name, parameters);
   const calls = Array.from({ length: events }, (_, call) => {
-    const places = Array.from({ length: ONE_PARAMETERS }, (__, index) => `$${call * ONE_PARAMETERS + index + 1}`);
-    return `SELECT head, at_ms, bases[1] AS base FROM record_event(${places.join(', ')})`;
+    const places = Array.from({ length: parameters }, (__, index) => `$${call * parameters + index + 1}`);
+    return `SELECT head, at_ms, bases[1] AS base FROM ${name}(${places.join(', ')})`;
   });
   const text = `SELECT min(head), max(at_ms), array_agg(base ORDER BY head) FROM (${calls.join(' UNION ALL ')}) AS recorded`;
-  return { name: `record_event_${events}`, text };
+  return { name: `${name}_${events}`, text };
 }
 
 function statement(name: string, parameters: number): Statement {
