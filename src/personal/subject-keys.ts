@@ -103,8 +103,8 @@ export class SubjectKeys {
     return this.#random.bytes(bytes);
   }
 
-  /** Deletes every key of a person, all or none, and writes in the same transaction what is to be remembered of that. Answers how many, when it is durable. */
-  async forget(subject: string, remembered: (keys: number) => RowWrite): Promise<number> {
+  /** Deletes every key of a person, all or none, and writes in the same transaction what is to be remembered of that. Answers their ids, when it is durable. */
+  async forget(subject: string, remembered: (keys: number) => RowWrite): Promise<readonly string[]> {
     const before = this.#forgetting.get(subject);
     const forgetting = (async () => {
       await before?.catch(() => undefined);
@@ -118,7 +118,7 @@ export class SubjectKeys {
     }
   }
 
-  async #forget(subject: string, remembered: (keys: number) => RowWrite): Promise<number> {
+  async #forget(subject: string, remembered: (keys: number) => RowWrite): Promise<readonly string[]> {
     this.drop(subject);
     const rows = await this.#ofSubject(subject);
     if (rows.length === MAX_PER_SUBJECT)
@@ -142,7 +142,7 @@ export class SubjectKeys {
       const known = this.#byId.get(key);
       if (known !== undefined) known.secret = undefined;
     }
-    return rows.length;
+    return rows.map(({ key }) => key);
   }
 
   /** They were forgotten, here or elsewhere: nothing that is in memory can be read with their keys any more. */
