@@ -52,13 +52,15 @@ export class Forgetting {
     const { store, keys, consumers, environment } = this.#parts;
     let event = reportOf(environment, subject, 0);
     const erase = async () => {
-      const ids = await keys.forget(subject, (count) => intentOf((event = reportOf(environment, subject, count))));
+      const ids = await keys.forget(subject, {
+        remembered: (count) => intentOf((event = reportOf(environment, subject, count))),
+        gone: () => this.#drop(subject),
+      });
       if (store.cluster !== undefined && ids.length > 0)
         this.#remember(ids, { subject, after: await store.log.head() });
     };
     // What consumers have in hand is of before. They go on from what is stored, and that is of after.
     await consumers.whileHeld(async () => (store.erasure === undefined ? erase() : store.erasure.emptied(erase)));
-    this.#drop(subject);
     await report(store, event);
     return { keys: (JSON.parse(event.data ?? '') as { readonly keys: number }).keys };
   }

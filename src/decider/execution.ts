@@ -90,6 +90,7 @@ export class Execution {
           attempt -= 1;
           continue;
         }
+        const { generation } = states;
         const before = entry.version;
         if (!holds(asked.expectedVersion, before)) {
           const outcome = await this.#unlessKnown(asked, of, entry);
@@ -119,7 +120,7 @@ export class Execution {
           onDuplicate: 'verify',
         });
         if (outcome.ok) {
-          this.#maySnapshot(of, entry, { version, state });
+          if (generation === states.generation) this.#maySnapshot(of, entry, { version, state });
           return outcomeOf(asked, made, outcome, { stream: of.stream, version, state });
         }
         const known = await this.#knownOrThrow(asked, outcome);

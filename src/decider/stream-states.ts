@@ -88,6 +88,8 @@ export class StreamStates {
   readonly #following: Following;
   #bytes = 0;
   #uses = 0;
+  /** Rises whenever what is in memory may not be read any more. */
+  #generation = 0;
 
   constructor(
     log: EventLog,
@@ -226,8 +228,14 @@ export class StreamStates {
     if (this.#entries.get(keyOf(of)) === entry) this.#remove(keyOf(of), entry);
   }
 
+  /** Another one: what was read before may not be kept. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** What is in memory may not be read any more. What is being decided on it is decided again. */
   forgetAll(): void {
+    this.#generation += 1;
     for (const [key, entry] of this.#entries) {
       entry.isBroken = true;
       this.#remove(key, entry);
@@ -266,9 +274,11 @@ export class StreamStates {
 
   async #load(of: StreamOf, key: string, isSure: boolean): Promise<KeptState> {
     const watch = this.#appends.watch(of.stream);
+    const generation = this.#generation;
     try {
       const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
       const { version, state, first } = await this.#fromLog(of, snapshot, { isSure, watch });
+      if (generation !== this.#generation) return await this.#load(of, key, isSure);
       const other = this.#entries.get(key);
       // Another load was quicker, and the state has gone on since.
       if (other !== undefined && other.version >= version) return other;
