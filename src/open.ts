@@ -204,7 +204,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       consumers,
       deciders,
       environment,
-      opens: sealing !== undefined,
+      types: sealing?.types,
     });
   }
 

@@ -5,7 +5,7 @@ import type { Row, RowStore, RowWrite } from './consumer/row-store.ts';
 import type { Unit, UnitOfWork } from './consumer/unit-of-work.ts';
 import type { DeciderDefinition } from './decider/define-decider.ts';
 import { snapshotsNamespace } from './decider/snapshots.ts';
-import { SealedDataInvalid } from './errors.ts';
+import { SealedDataInvalid, WrongState } from './errors.ts';
 import { EventOpening, openJson } from './event/event-opening.ts';
 import type { OpeningKeys } from './event/event-opening.ts';
 import type { JsonValue } from './event/json.ts';
@@ -146,8 +146,17 @@ class SealedRows implements RowsAtOnce {
     return known.length === keys.length ? finish(known) : Promise.all(keys.map(async (each) => each)).then(finish);
   }
 
+  /** Errors: WrongState while they are being forgotten: what was read before that may not be written with a new key. */
   #keyOf(subject: string): SubjectKey | Promise<SubjectKey> {
-    return this.#sealing.current(subject) ?? this.#sealing.obtain(subject);
+    const of = () => new WrongState(`${subject} is being forgotten: what was made of what was read before is not kept`);
+    if (this.#sealing.isForgetting(subject)) return Promise.reject(of());
+    const known = this.#sealing.current(subject);
+    if (known !== undefined) return known;
+    const before = this.#sealing.forgettings;
+    return this.#sealing.obtain(subject).then((key) => {
+      if (before !== this.#sealing.forgettings) throw of();
+      return key;
+    });
   }
 
   #sealedPart(row: JsonValue, { path, fields }: PersonalPart, by: SubjectKey, key: string): JsonValue {

@@ -16,11 +16,11 @@ import type { Figures } from './figures.ts';
 import type { InlineLook, InlineProjection } from './inline-rows.ts';
 import { isKey, keyFor } from './keys.ts';
 import { laneOf } from './lanes.ts';
-import { assertSealable } from './personal-state.ts';
 import { isLeftOutOf, leftOutRow, notLeftOutRow } from './left-out.ts';
 import type { InlineReaction, KeyedState, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
 import { StateCache } from './state-cache.ts';
+import { assertSealable } from './personal-state.ts';
 
 export interface InlineCourseOptions {
   readonly reaction: Reaction;

@@ -102,6 +102,7 @@ export class Execution {
           attempt -= 1;
           continue;
         }
+        const { generation } = states;
         const before = entry.version;
         if (!holds(asked.expectedVersion, before)) {
           const outcome = await this.#unlessKnown(asked, of, entry);
@@ -131,7 +132,7 @@ export class Execution {
           onDuplicate: 'verify',
         });
         if (outcome.ok) {
-          this.#maySnapshot(of, entry, { version, state });
+          if (generation === states.generation) this.#maySnapshot(of, entry, { version, state });
           return outcomeOf(asked, made, outcome, { stream: of.stream, version, state });
         }
         const known = await this.#knownOrThrow(asked, outcome);
@@ -202,7 +203,7 @@ export class Execution {
       if (known !== undefined) return known;
     }
     for (let attempt = 1; ; attempt += 1) {
-      const { forgotten } = states;
+      const { generation } = states;
       const readings = await Promise.all(parts.map(({ name, part }) => readPart(this.#parts, name, part)));
       const streams = readings.flatMap(({ stream }) => (stream === undefined ? [] : [stream.stream]));
       const state = Object.freeze(Object.fromEntries(readings.map((reading) => [reading.name, reading.state])));
@@ -230,7 +231,7 @@ export class Execution {
                 version: claim.version + made.events.filter((event) => event.stream === stream.stream).length,
                 state: after[name] ?? null,
               },
-              forgotten,
+              generation,
             );
         return outcomeOf(asked, made, outcome, { state: after });
       }

@@ -88,14 +88,14 @@ export class StreamStates {
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, KeptState>();
   readonly #loading = new Map<string, Promise<KeptState>>();
-  /** Rises whenever all is forgotten: what was read before it is not kept after it. */
-  #forgotten = 0;
   /** Who makes states of the streams of a category. */
   readonly #owners = new Map<string, Set<OwnStreams>>();
   readonly #appends = new OwnAppends();
   readonly #following: Following;
   #bytes = 0;
   #uses = 0;
+  /** Rises whenever what is in memory may not be read any more. */
+  #generation = 0;
 
   constructor(
     log: EventLog,
@@ -151,10 +151,6 @@ export class StreamStates {
       if (entry !== undefined) found.push({ of: { own, stream }, entry });
     }
     return found;
-  }
-
-  get forgotten(): number {
-    return this.#forgotten;
   }
 
   /** What is in memory, whoever else may have written meanwhile. */
@@ -246,9 +242,14 @@ export class StreamStates {
     if (this.#entries.get(keyOf(of)) === entry) this.#remove(keyOf(of), entry);
   }
 
+  /** Another one: what was read before may not be kept. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** What is in memory may not be read any more. What is being decided on it is decided again. */
   forgetAll(): void {
-    this.#forgotten += 1;
+    this.#generation += 1;
     for (const [key, entry] of this.#entries) {
       entry.isBroken = true;
       this.#remove(key, entry);
@@ -261,14 +262,14 @@ export class StreamStates {
     if (entry !== undefined) this.forget(of, entry);
   }
 
-  /** What a stream has come to by a decision that was recorded, on what was read as of `forgotten`. */
+  /** What a stream has come to by a decision that was recorded, on what was read as of that generation. */
   keep(
     of: StreamOf,
     { version, state }: { readonly version: number; readonly state: JsonValue },
-    forgotten: number,
+    generation: number,
   ): void {
     const before = this.#entries.get(keyOf(of));
-    if (forgotten !== this.#forgotten) {
+    if (generation !== this.#generation) {
       if (before !== undefined && before.version < version) this.forget(of, before);
       return;
     }
@@ -303,11 +304,11 @@ export class StreamStates {
   /** Undefined: all was forgotten meanwhile. */
   async #loadOnce(of: StreamOf, { key, isSure, isBusy }: Loading): Promise<KeptState | undefined> {
     const watch = this.#appends.watch(of.stream);
-    const forgotten = this.#forgotten;
+    const generation = this.#generation;
     try {
       const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
       const { version, state, first } = await this.#fromLog(of, snapshot, { isSure, watch });
-      if (forgotten !== this.#forgotten) return undefined;
+      if (generation !== this.#generation) return undefined;
       const other = this.#entries.get(key);
       // Another load was quicker, and the state has gone on since.
       if (other !== undefined && other.version >= version) return other;

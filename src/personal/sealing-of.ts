@@ -9,6 +9,10 @@ export function sealingOf(types: PersonalTypes, keys: SubjectKeys): Sealing {
     types,
     current: (subject) => keys.current(subject),
     obtain: (subject) => keys.obtain(subject),
+    isForgetting: (subject) => keys.isForgetting(subject),
+    get forgettings() {
+      return keys.forgettings;
+    },
     fetch: (ids) => keys.fetch(ids),
     nonce: () => keys.nonce(NONCE_BYTES),
   };

@@ -53,6 +53,15 @@ export class SubjectKeys {
     return used(this.#bySubject, subject);
   }
 
+  /** Rises whenever somebody is forgotten, here or, when that is heard, elsewhere. */
+  get forgettings(): number {
+    return this.#forgotten;
+  }
+
+  isForgetting(subject: string): boolean {
+    return this.#forgetting.has(subject);
+  }
+
   /** A key of a person; one is made where there is none. */
   obtain(subject: string): Promise<SubjectKey> {
     const known = this.current(subject);
@@ -103,12 +112,17 @@ export class SubjectKeys {
     return this.#random.bytes(bytes);
   }
 
-  /** Deletes every key of a person, all or none, and writes in the same transaction what is to be remembered of that. Answers how many, when it is durable. */
-  async forget(subject: string, remembered: (keys: number) => RowWrite): Promise<number> {
+  /** Deletes every key of a person, all or none, and writes in the same transaction what is to be remembered of that. Answers their ids, when it is durable; `gone`: then, and before anybody gets a new one. */
+  async forget(
+    subject: string,
+    what: { readonly remembered: (keys: number) => RowWrite; readonly gone: () => void },
+  ): Promise<readonly string[]> {
     const before = this.#forgetting.get(subject);
     const forgetting = (async () => {
       await before?.catch(() => undefined);
-      return this.#forget(subject, remembered);
+      const ids = await this.#forget(subject, what.remembered);
+      what.gone();
+      return ids;
     })();
     this.#forgetting.set(subject, forgetting);
     try {
@@ -118,7 +132,7 @@ export class SubjectKeys {
     }
   }
 
-  async #forget(subject: string, remembered: (keys: number) => RowWrite): Promise<number> {
+  async #forget(subject: string, remembered: (keys: number) => RowWrite): Promise<readonly string[]> {
     this.drop(subject);
     const rows = await this.#ofSubject(subject);
     if (rows.length === MAX_PER_SUBJECT)
@@ -142,7 +156,7 @@ export class SubjectKeys {
       const known = this.#byId.get(key);
       if (known !== undefined) known.secret = undefined;
     }
-    return rows.length;
+    return rows.map(({ key }) => key);
   }
 
   /** They were forgotten, here or elsewhere: nothing that is in memory can be read with their keys any more. */

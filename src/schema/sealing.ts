@@ -21,6 +21,10 @@ export interface Sealing {
   current(subject: string): SubjectKey | undefined;
   /** A key of theirs: durable, and made where there is none. */
   obtain(subject: string): Promise<SubjectKey>;
+  /** Whether their keys are being deleted: what was made of what was read of them may not be kept. */
+  isForgetting(subject: string): boolean;
+  /** Rises whenever somebody is forgotten. */
+  readonly forgettings: number;
   /** Keys by their ids, also of those that are gone. */
   fetch(ids: ReadonlySet<string>): Promise<OpeningKeys>;
   /** For one sealing. */

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { defineConsumer, open, readImage } from 'thereupon';
+import { defineCommand, defineConsumer, defineDecider, fact, open, readImage } from 'thereupon';
 import type { AnySystem, StoreFactory } from 'thereupon';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { memory } from '../../src/backends/memory/memory.ts';
 import { interceptedFactory } from '../../src/testing/intercepted-store.ts';
 import { newFile } from '../image/moving-medium.ts';
@@ -164,6 +165,48 @@ describe('forgetting somebody', () => {
     const { events } = await system.events.readStream('customer-1');
     expect(events.map(({ data }) => (data as { email: string }).email)).toEqual(['[erased]', 'customer-1@x.org']);
     await system.close();
+  });
+
+  it('keeps no snapshot with a new key of what was read with an old one', async () => {
+    const Change = defineCommand({
+      name: 'change',
+      stream: ({ customer }) => customer,
+      schema: z.object({ customer: z.string(), email: z.string() }),
+      personal: { subject: ({ customer }) => customer },
+    });
+    const decider = defineDecider({
+      name: 'customer',
+      initial: () => ({ emails: [''] }),
+      evolve: [[Registered, ({ emails }, { data }) => ({ emails: [...emails, data.email] })]],
+      decide: [[Change, (_state, { data }) => fact(Registered, data)]],
+      snapshot: { every: 1 },
+      personal: { subject: (_state, stream) => stream, fields: ['emails'], erased: { emails: [] } },
+    });
+    for (let round = 0; round < 30; round += 1) {
+      const medium = round % 2 === 0 ? newFile() : { factory: memory(), dispose: undefined };
+      let system = await open({ store: medium.factory, deciders: [decider], events: [Registered] });
+      const pending: Promise<unknown>[] = [];
+      const forgetAt = 5 + (round % 7);
+      for (let turn = 0; turn < 20; turn += 1) {
+        if (turn === forgetAt) pending.push(system.forget('customer-1'));
+        pending.push(system.execute(Change, { customer: 'customer-1', email: `e${turn}` }));
+        if (turn % 3 === round % 3) await new Promise(setImmediate);
+      }
+      await Promise.all(pending);
+      await system.close();
+      system = await open({ store: medium.factory, deciders: [decider], events: [Registered] });
+      const { events } = await system.events.readStream('customer-1', { limit: 100 });
+      const readable = events
+        .map(({ data }) => (data as { email: string }).email)
+        .filter((email) => email !== '[erased]');
+      const { state } = (await system.deciders.state(decider, 'customer-1')) as {
+        readonly state: { readonly emails: string[] };
+      };
+      const known = state.emails.filter((email) => /^e\d/v.test(email));
+      expect(readable).toEqual(expect.arrayContaining(known));
+      await system.close();
+      await medium.dispose?.();
+    }
   });
 
   it('leaves the store free where what is removed cannot be kept from lingering', async () => {

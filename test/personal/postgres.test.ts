@@ -2,6 +2,9 @@ import { Client } from 'pg';
 import { defineProjection, open } from 'thereupon';
 import { describe, expect, it } from 'vitest';
 import type { BenchMedium } from '../../src/contract/bench.ts';
+import { silentLogger } from '../../src/system/logger.ts';
+import type { Logger } from '../../src/system/logger.ts';
+import { interceptedFactory } from '../../src/testing/intercepted-store.ts';
 import { serverOfThisFile } from '../postgres/medium.ts';
 import { Registered } from './program.ts';
 import { operatorsOn } from './operators-properties.ts';
@@ -75,6 +78,47 @@ describe('forgetting somebody at one of several nodes', () => {
       await there.publish(Registered, { ...ada, email: 'new@x.org' });
       await Promise.all([here.settled(), there.settled()]);
       expect((await here.events.readStream('customer-1')).events.at(-1)?.data).toMatchObject({ email: 'new@x.org' });
+    } finally {
+      await here.close();
+      await there.close();
+      await medium.dispose?.();
+    }
+  });
+
+  it('says of what another one still seals with a deleted key that nobody can read it', async () => {
+    const medium = newSchema();
+    const warned: unknown[] = [];
+    const heard = Promise.withResolvers<void>();
+    const logger: Logger = {
+      ...silentLogger,
+      warn(fields: unknown) {
+        warned.push(fields);
+        heard.resolve();
+      },
+    };
+    const reached = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    let isHeld = false;
+    // As if it stood still between the two.
+    const store = interceptedFactory(medium.factory, async (call) => {
+      if (isHeld && call.port === 'log' && call.method === 'append') {
+        reached.resolve();
+        await release.promise;
+      }
+      return call.proceed();
+    });
+    const here = await open({ store: medium.factory, events: [Registered], environment: { logger } });
+    const there = await open({ store, events: [Registered] });
+    try {
+      await there.publish(Registered, ada);
+      isHeld = true;
+      const late = there.publish(Registered, ada);
+      await reached.promise;
+      await here.forget('customer-1');
+      release.resolve();
+      const { position } = await late;
+      await heard.promise;
+      expect(warned).toMatchObject([{ subject: 'customer-1', type: Registered.type, position }]);
     } finally {
       await here.close();
       await there.close();
