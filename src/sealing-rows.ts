@@ -10,7 +10,7 @@ import { EventOpening, openJson } from './event/event-opening.ts';
 import type { OpeningKeys } from './event/event-opening.ts';
 import type { JsonValue } from './event/json.ts';
 import { withOpening } from './event/opening.ts';
-import { erasedValue, replacePersonal, valueAt } from './event/personal-fields.ts';
+import { erasedValue, isPersonalPlace, replacePersonal, valueAt } from './event/personal-fields.ts';
 import type { PersonalFields, PersonalPart, PersonalParts } from './event/personal-fields.ts';
 import { isSealed, keyIdOf, keyIdsIn, mayHoldSealed, seal } from './event/sealed-value.ts';
 import type { SubjectKey } from './event/sealed-value.ts';
@@ -212,6 +212,11 @@ class SealedRows implements RowsAtOnce {
     const opened = openJson(value, {
       of: rowOf(key),
       keys,
+      // What looks like a sealed value elsewhere is data of the program's own.
+      isSealedAt: (place) =>
+        parts.some(
+          ({ within, fields }) => `${place}.`.startsWith(within) && isPersonalPlace(fields, place.slice(within.length)),
+        ),
       erased(place, wasString) {
         const part = parts.find(({ within }) => `${place}.`.startsWith(within));
         return erasedValue(part?.fields, place.slice(part?.within.length), wasString);

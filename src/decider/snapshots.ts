@@ -1,5 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { RowQuery, RowStore } from '../consumer/row-store.ts';
+import { SealedDataInvalid } from '../errors.ts';
 import { deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 
@@ -34,7 +35,11 @@ export class Snapshots {
   }
 
   async find(decider: string, deciderVersion: number, stream: string): Promise<Snapshot | undefined> {
-    const row = (await this.#rows.get(snapshotsNamespace(decider), stream)) as SnapshotRow | undefined;
+    const row = (await this.#rows.get(snapshotsNamespace(decider), stream).catch((error: unknown) => {
+      // Altered in the store: as one that is not there, since the events tell the state as well.
+      if (error instanceof SealedDataInvalid) return undefined;
+      throw error;
+    })) as SnapshotRow | undefined;
     return row?.of === deciderVersion ? deepFreeze(row) : undefined;
   }
 

@@ -18,6 +18,8 @@ export type OpeningKeys = ReadonlyMap<string, SubjectKey>;
 export interface OpenedValue {
   readonly of: string;
   readonly keys: OpeningKeys;
+  /** Whether what looks like a sealed value at a place is one. Default: wherever it stands. */
+  readonly isSealedAt?: ((place: string) => boolean) | undefined;
   /** What stands at a place that is erased. */
   readonly erased: (place: string, wasString: boolean) => JsonValue;
   /** Told each value that was opened. */
@@ -30,6 +32,7 @@ export interface OpenedValue {
 export function openJson(value: unknown, how: OpenedValue, place = ''): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (isSealed(value)) {
+    if (how.isSealedAt?.(place) === false) return value;
     const secret = how.keys.get(keyIdOf(value))?.secret;
     if (secret === undefined) return how.erased(place, sealedString(value));
     const opened = openSealed(value, secret, { of: how.of, place });

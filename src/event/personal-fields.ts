@@ -169,6 +169,16 @@ export function valueAt(value: unknown, path: PersonalPart['path']): unknown {
   );
 }
 
+/** Whether a value at this place may be one that is sealed: a personal field, or what stands where a path to one goes on. */
+export function isPersonalPlace({ paths }: Pick<PersonalFields, 'paths'>, place: string): boolean {
+  const segments = place === '' ? [] : place.split('.');
+  return paths.some(
+    (path) =>
+      segments.length <= path.length &&
+      segments.every((segment, at) => segment === path[at] || (path[at] === '*' && /^\d+$/u.test(segment))),
+  );
+}
+
 /** Data as it reads when all of its personal fields are erased, as far as its shape shows. */
 export function erasedData(data: unknown, fields: PersonalFields): unknown {
   return replacePersonal(data, fields, (value, place) => erasedValue(fields, place, typeof value === 'string'));
