@@ -41,7 +41,7 @@ const LAYERS = [
 ];
 
 const PORTS =
-  '^src/(channel/(append-conditions|command-row|event-log|log-chain|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|inline-rows|lanes|row-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
+  '^src/(channel/(append-conditions|command-row|event-log|log-chain|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|inline-rows|lanes|row-store|table-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 

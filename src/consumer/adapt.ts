@@ -5,7 +5,7 @@ import { position } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import type { Environment } from '../system/environment.ts';
 import type { Begun, ConsumerForm, ConsumerRecord, KeptStates, RecordChange, Stretch } from './checkpoint-store.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import { furthestOf } from './lanes.ts';
 import { assertNothingLost, leftStates } from './left-states.ts';
 import { missedAt } from './missed-events.ts';

@@ -6,7 +6,7 @@ import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import { compareRows } from './compare-rows.ts';
 import { compareTables } from './compare-tables.ts';
 import type { RowsCompared } from './compare-rows.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { Consumer } from './consumer.ts';
 import type { Hold } from './hold.ts';
 import { commonCheckpoint, coversLanes, furthestOf } from './lanes.ts';

@@ -13,7 +13,7 @@ import type { BuildOptions, BuildStatus } from './build.ts';
 import { BuildEnds } from './build-ends.ts';
 import { lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { ConsumerOptions } from './consumer-options.ts';
 import type { Consumer } from './consumer.ts';
 import type { DeadLetters } from './dead-letters.ts';
@@ -181,7 +181,8 @@ export class Builds {
   /** The indexes of the rows that serve, where a newer version of the view is to take their place; undefined: they are those of the definition. */
   async awaited(name: string): Promise<readonly string[] | undefined> {
     const consumer = this.#options.serving(name);
-    const record = consumer.record ?? (await this.#options.stores.checkpoints.load(name));
+    if (this.#runs && !consumer.isWaiting) return undefined;
+    const record = await this.#options.stores.checkpoints.load(name);
     return record === undefined || !awaitsBuild(record, consumer.reaction) ? undefined : record.form.indexes;
   }
 

@@ -1,5 +1,5 @@
-import type { EventLog } from '../channel/event-log.ts';
 import type { Feed } from '../channel/feed.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { roughBytes } from '../event/event-size.ts';
 import type { Position } from '../event/position.ts';
@@ -10,16 +10,14 @@ import { OrderedAside } from './aside-ordered.ts';
 import { QueueAside } from './aside-queue.ts';
 import type { Attempt, AttemptSetting } from './attempt.ts';
 import { Attempts } from './attempts.ts';
-import type { CheckpointStore, ConsumerForm } from './checkpoint-store.ts';
-import type { Cluster } from './cluster.ts';
+import type { ConsumerForm } from './checkpoint-store.ts';
 import { Claims } from './claims.ts';
 import { CommitPlace, markOf } from './commit-place.ts';
 import { Committer } from './committer.ts';
 import type { Refusal } from './committer.ts';
-import type { Delivery, DeliveryStore, FailedPart } from './delivery-store.ts';
+import type { Delivery, FailedPart } from './delivery-store.ts';
 import type { Figures } from './figures.ts';
 import { Intake } from './intake.ts';
-import type { InlineRows } from './inline-rows.ts';
 import { isDue, KeyQueues } from './key-queues.ts';
 import type { Work, WorkTime } from './key-queues.ts';
 import { keyFor } from './keys.ts';
@@ -28,29 +26,13 @@ import type { LaneGroup } from './lanes.ts';
 import { mayBeTakenBack } from './left-out.ts';
 import { Progress } from './progress.ts';
 import type { ReactionTime } from './reaction.ts';
-import type { RowStore } from './row-store.ts';
 import { isPatient, Room } from './room.ts';
 import { Settlement } from './settlement.ts';
 import { StateCache } from './state-cache.ts';
 import type { TimeStatus } from './status.ts';
-import type { TableStore } from './table-store.ts';
 import { TimeCourse } from './time-course.ts';
 import type { TimeWishes } from './time-wishes.ts';
-import type { Unit, UnitOfWork } from './unit-of-work.ts';
-
-/** The stores that a consumer works with. */
-export interface ConsumerStores {
-  readonly log: EventLog;
-  readonly checkpoints: CheckpointStore;
-  readonly deliveries: DeliveryStore;
-  readonly rows: RowStore;
-  readonly unitOfWork: UnitOfWork;
-  /** Undefined: rows follow events afterwards only. */
-  readonly inlineRows: InlineRows | undefined;
-  readonly tables: TableStore | undefined;
-  /** Where several nodes share the work; undefined: this process alone runs the consumers of the store. */
-  readonly cluster: Cluster | undefined;
-}
+import type { Unit } from './unit-of-work.ts';
 
 export interface ConsumerLoopOptions {
   readonly setting: AttemptSetting;

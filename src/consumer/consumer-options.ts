@@ -2,7 +2,7 @@ import type { Feed } from '../channel/feed.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Turns } from '../system/turns.ts';
 import type { AttemptSetting } from './attempt.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { Delivery } from './delivery-store.ts';
 import type { Membership } from './membership.ts';
 import type { TimeWishes } from './time-wishes.ts';

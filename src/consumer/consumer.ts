@@ -18,8 +18,9 @@ import type { LaneGroup, LeaseCommit } from './lanes.ts';
 import { LoopChanges } from './loop-changes.ts';
 import { Outages } from './outages.ts';
 import type { Reaction } from './reaction.ts';
-import { isCurrent, knownRecord } from './known-record.ts';
+import { isCurrent, isOverBuild, knownRecord } from './known-record.ts';
 import { refusalError } from './refusal-error.ts';
+import { receiveWhenRun } from './receive-when-run.ts';
 import { assertReached, placeOf } from './replay.ts';
 import { replayChange } from './replay-change.ts';
 import { standing } from './standing.ts';
@@ -98,29 +99,20 @@ export class Consumer {
    *
    * Errors    WrongState when it does not run; Closed.
    */
-  async receive(options: ReceiveOptions = {}): Promise<readonly Claim[]> {
-    for (;;) {
-      const { claims } = this;
-      if (this.#closed) throw new Closed(`queue ${this.name}`);
-      if (claims === undefined && !this.#hasYetToRun) throw new WrongState(`queue ${this.name} is not running`);
-      if (options.signal?.aborted === true) return [];
-      try {
-        if (claims !== undefined) return await claims.receive(options);
-      } catch (error) {
-        // Lanes changed hands, and another loop will handle those that are here then.
-        if (!(error instanceof Closed) || !this.#hasYetToRun) throw error;
-      }
-      if (this.claims === claims) await this.#changes.next(options.signal);
-    }
+  receive(options: ReceiveOptions = {}): Promise<readonly Claim[]> {
+    return receiveWhenRun(this, options);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  changed(signal: AbortSignal | undefined): Promise<void> {
+    return this.#changes.next(signal);
   }
 
   get isPaused(): boolean {
     return this.#record?.paused !== undefined;
-  }
-
-  /** As the store had it when it was last read; undefined: it does not run here. */
-  get record(): ConsumerRecord | undefined {
-    return this.#record;
   }
 
   /** What the store holds of it is of an older version. */
@@ -134,7 +126,7 @@ export class Consumer {
   }
 
   /** Nobody stopped or paused it: it waits for lanes, or for the store. */
-  get #hasYetToRun(): boolean {
+  get hasYetToRun(): boolean {
     const waits = this.#options.lanes !== undefined || this.#beginsAnew;
     return this.#runs && !this.#closed && this.#record?.paused === undefined && waits;
   }
@@ -243,7 +235,8 @@ export class Consumer {
   held<Result>(act: (hold: Hold) => Promise<Result>): Promise<Result> {
     return this.exclusive(async () => {
       await this.#stopLoop(this.#over.promise);
-      let isGone = await this.#isOver();
+      const { checkpoints } = this.#options.stores;
+      let isGone = await isOverBuild(this.reaction, checkpoints);
       try {
         let groups = isGone ? [] : await this.#heldGroups();
         return await act({
@@ -255,7 +248,8 @@ export class Consumer {
         });
       } finally {
         const released = isGone ? undefined : this.#options.lanes?.release(this.name);
-        if (!isGone && !(await this.#isOver())) await Promise.resolve(released).finally(() => this.#goOn());
+        if (!isGone && !(await isOverBuild(this.reaction, checkpoints)))
+          await Promise.resolve(released).finally(() => this.#goOn());
       }
     });
   }
@@ -271,12 +265,6 @@ export class Consumer {
   /** Something handles its events here. */
   get #isIn(): boolean {
     return this.#loop !== undefined || this.#inline.place !== undefined;
-  }
-
-  /** A build that was switched, compared or cancelled, maybe by another node. */
-  async #isOver(): Promise<boolean> {
-    const { checkpoints } = this.#options.stores;
-    return this.reaction.isBuild === true && (await checkpoints.load(this.name)) === undefined;
   }
 
   async #heldGroups(): Promise<readonly LaneGroup[]> {

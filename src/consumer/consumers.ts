@@ -22,7 +22,7 @@ import type { ConsumerStatus, HeldKey } from './status.ts';
 import { reportRemoval } from './removals.ts';
 import { rememberedStatus } from './status.ts';
 import type { ReplayFrom } from './replay.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import { DeadLetters, letterId } from './dead-letters.ts';
 import type { Editing } from './dead-letters.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';

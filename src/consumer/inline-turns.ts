@@ -1,7 +1,8 @@
 import type { Position } from '../event/position.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerForm } from './checkpoint-store.ts';
-import type { ConsumerLoop, ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerLoop } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { Figures } from './figures.ts';
 import { inlineCourseOf } from './inline-course.ts';
 import type { InlineCourse } from './inline-course.ts';

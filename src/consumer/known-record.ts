@@ -3,7 +3,7 @@ import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { formOf, isSameForm } from './adapt.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { ConsumerOptions } from './consumer-options.ts';
 import type { Reaction } from './reaction.ts';
 import { wasRemoved } from './removals.ts';
@@ -25,6 +25,14 @@ export async function knownRecord(reaction: Reaction, stores: ConsumerStores, no
     createdMs: nowMs,
     updatedMs: nowMs,
   });
+}
+
+/** Whether it is a build that was switched, compared or cancelled, maybe by another node. */
+export async function isOverBuild(
+  { isBuild, name }: Pick<Reaction, 'isBuild' | 'name'>,
+  checkpoints: ConsumerStores['checkpoints'],
+): Promise<boolean> {
+  return isBuild === true && (await checkpoints.load(name)) === undefined;
 }
 
 async function startPlace({ start }: Reaction, { log }: ConsumerStores): Promise<Position> {

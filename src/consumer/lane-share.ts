@@ -1,6 +1,6 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { DueDeliveries } from './cluster.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import { laneKeyOf } from './keys.ts';
 import { laneOf, LANES } from './lanes.ts';
 import type { LaneGroup } from './lanes.ts';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { namespaceOf } from './reaction.ts';
 
 /** What a statement may be given. */
 export type SqlParameter = string | number | bigint | boolean | null | Uint8Array;
@@ -56,6 +57,11 @@ export function renamedTables({ tables, personal }: TablesForm, namespace: strin
     personal,
     tables: tables.map((table) => ({ ...table, name: renamedTable(table.name, namespace) })),
   };
+}
+
+/** The namespace of a consumer's tables. */
+export function namespaceOfTables(consumer: string): string {
+  return namespaceOf('view', consumer);
 }
 
 /** What it takes in memory, roughly. */

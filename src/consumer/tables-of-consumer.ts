@@ -1,7 +1,7 @@
 import { BEFORE_ALL, START } from '../event/position.ts';
 import type { AttemptSetting } from './attempt.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import { missedAfterReplay } from './missed-events.ts';
 
 /**

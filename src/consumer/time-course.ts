@@ -6,7 +6,7 @@ import type { ClockTrust } from '../schema/clock-trust.ts';
 import type { Environment } from '../system/environment.ts';
 import { NO_TIME } from '../time/watermark.ts';
 import type { ConsumerForm } from './checkpoint-store.ts';
-import type { ConsumerStores } from './consumer-loop.ts';
+import type { ConsumerStores } from './consumer-stores.ts';
 import type { Delivery } from './delivery-store.ts';
 import { DueKeys } from './due-keys.ts';
 import type { DueKeysOptions } from './due-keys.ts';

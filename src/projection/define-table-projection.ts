@@ -203,7 +203,7 @@ function tableForm(name: string, namespace: string, table: string, options: Tabl
   const indexes = (options.indexes ?? []).map((index, at) => {
     const place = `${path}.indexes[${at}]`;
     const { columns, unique } = typeof index === 'string' ? { columns: index, unique: false } : index;
-    return { columns: columnsOf(columns, place), unique: unique === true };
+    return { columns: columnsOf(columns, place), unique };
   });
   return { name: tableName(namespace, table), columns: columnsOf(options.columns, `${path}.columns`), indexes };
 }

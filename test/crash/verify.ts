@@ -259,7 +259,7 @@ async function verifyTables(system: AnySystem, fold: ReadonlyMap<string, Account
     assert.deepEqual(
       { movements, balance, lastVersion: last },
       fold.get(String(account)),
-      `G6: what the table has of account ${account} is not the fold of the log`,
+      `G6: what the table has of account ${String(account)} is not the fold of the log`,
     );
 }
 

@@ -39,20 +39,20 @@ it.each(['compared', 'cancelled', 'switched'] as const)(
     for (let n = 0; n < 200; n += 1)
       await system.publish(Registered, { customer: `customer-${n % PEOPLE}`, email: `a${n}@b` });
     for (let round = 0; round < 12; round += 1) {
-      let isOver = false;
-      const building = (async () => {
+      const building = { isOver: false };
+      const built = (async () => {
         const rebuild = await system.views.rebuild(customers, { dryRun: how === 'compared' });
         if (how === 'cancelled') return (await rebuild.cancel().catch(() => rebuild.ended())).state;
         return (await rebuild.ended()).state;
-      })().finally(() => (isOver = true));
+      })().finally(() => (building.isOver = true));
       const forgetting = (async () => {
         // Now at once, now later: at every moment of the build.
-        for (let n = 0; !isOver; n += 1) {
+        for (let n = 0; !building.isOver; n += 1) {
           await system.forget(`customer-${n % PEOPLE}`);
           await delay((round + n) % 5);
         }
       })();
-      const [state] = await Promise.all([building, forgetting]);
+      const [state] = await Promise.all([built, forgetting]);
       expect([how, 'switched']).toContain(state);
       expect((await system.views.rebuildStatus(customers))?.state).toBe(state);
     }

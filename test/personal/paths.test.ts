@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { memory } from '../../src/backends/memory/memory.ts';
 import { defineEvent, jsonSchema, open } from '../../src/index.ts';
-import type { EventDefinition } from '../../src/index.ts';
 
 const subject = () => 'p-1';
 
@@ -15,7 +14,7 @@ async function opened(
     stream: () => 'person-1',
     schema,
     personal: { subject, fields },
-  } as never) as EventDefinition;
+  });
   await (await open({ store: memory(), events: [event] })).close();
 }
 

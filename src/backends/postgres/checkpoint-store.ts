@@ -8,7 +8,7 @@ import type {
   Stretch,
 } from '../../consumer/checkpoint-store.ts';
 import { commonCheckpoint, coversLanes, sameCheckpoint, wholeGroup } from '../../consumer/lanes.ts';
-import { namespaceOf } from '../../consumer/reaction.ts';
+import { namespaceOfTables } from '../../consumer/table-store.ts';
 import { WrongState } from '../../errors.ts';
 import type { LaneGroup } from '../../consumer/lanes.ts';
 import { START } from '../../event/position.ts';
@@ -152,7 +152,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 /** Its row is locked, and it has no deliveries any more. Answers whether it was known. */
 async function removeConsumer(queries: Queries, name: string): Promise<boolean> {
   await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
-  await removeTables(queries, namespaceOf('view', fromText(name)));
+  await removeTables(queries, namespaceOfTables(fromText(name)));
   await queries.query(TELL_NODES);
   return (await queries.change('DELETE FROM consumers WHERE consumer = $1', [name])) !== 0;
 }

@@ -1,6 +1,6 @@
 import { checkpointOf, covers, formOfText, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
 import type { CheckpointStore, ConsumerRecord, RecordChange, Replacement } from '../../consumer/checkpoint-store.ts';
-import { namespaceOf } from '../../consumer/reaction.ts';
+import { namespaceOfTables } from '../../consumer/table-store.ts';
 import { WrongState } from '../../errors.ts';
 import type { Position } from '../../event/position.ts';
 import type { Database } from './database.ts';
@@ -121,7 +121,7 @@ export class SqliteCheckpointStore implements CheckpointStore {
   #remove(consumer: string): boolean {
     this.#database.change('DELETE FROM deliveries WHERE consumer = ?').run(consumer);
     this.#names().delete(consumer);
-    this.#tables.remove(namespaceOf('view', consumer));
+    this.#tables.remove(namespaceOfTables(consumer));
     return this.#database.change('DELETE FROM consumers WHERE consumer = ?').run(consumer).changes !== 0;
   }
 
