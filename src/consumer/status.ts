@@ -9,8 +9,18 @@ import type { Figures } from './figures.ts';
 import { newFigures } from './figures.ts';
 import type { Reaction } from './reaction.ts';
 
-/** `building`: what the store holds of it is of an older version, and stays as it is until that of the program is built. */
-export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
+/**
+ * `building`: what the store holds of it is of an older version, and stays as it is until that of the program is built. `build-failed` and
+ * `build-cancelled`: so it is, and stays so until somebody asks for the build again.
+ */
+export type ConsumerState =
+  | 'running'
+  | 'paused'
+  | 'stalled'
+  | 'stopped'
+  | 'building'
+  | 'build-failed'
+  | 'build-cancelled';
 
 /** A consumer as it stands. */
 export interface ConsumerStatus {

@@ -278,6 +278,8 @@ named(
       'stopped',
       'stalled',
       'building',
+      'build-failed',
+      'build-cancelled',
       'not-reached',
     ]),
     reasons: z.array(z.string()),
@@ -361,9 +363,9 @@ const consumer = named(
     mode: z.string(),
     summary: z.string().optional(),
     state: z
-      .enum(['running', 'paused', 'stalled', 'stopped', 'building'])
+      .enum(['running', 'paused', 'stalled', 'stopped', 'building', 'build-failed', 'build-cancelled'])
       .describe(
-        '`building`: its rows are of an older version, and stay as they are until those of the present one are built.',
+        '`building`: its rows are of an older version, and stay as they are until those of the present one are built. `build-failed`, `build-cancelled`: they stay so until the build is asked for again.',
       ),
     reason: z.string().optional(),
     live: z.boolean().describe('At the head of the log.'),

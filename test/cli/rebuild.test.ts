@@ -160,4 +160,39 @@ describe('thereupon views rebuild', () => {
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 100 } });
     await stopProgram(child);
   }, 90_000);
+
+  it('a view that stands still because its build failed, or was cancelled, is found by the doctor, who says what to do', async () => {
+    await cli('views', 'rebuild', 'totals');
+    write({
+      row: '(() => { if (event.data.orderId === "7") throw new TypeError("no such order"); return row; })()',
+      more: `version: 2, onBuildFailure: 'fail'`,
+    });
+    const child = await startProgram();
+    const listed = async () => (await cli('consumers', 'list')).stdout;
+    await expect.poll(listed, { timeout: 20_000 }).toMatch(/totals +projection +build failed/);
+    const failed = await cli('doctor');
+    expect(failed).toMatchObject({ code: 1 });
+    expect(failed.stdout).toMatch(
+      /✗ consumers +the build of totals failed, and the view stands still, and serves older rows: event o7 at position 8 cannot be handled: TypeError: no such order/,
+    );
+    expect(failed.stdout).toContain('mend the program, then: thereupon views rebuild totals');
+    const order = JSON.stringify({ orderId: '7', total: 1 });
+    const { position } = JSON.parse((await cli('publish', '--type', 'shop.order.placed', '--data', order, '--json')).stdout) as {
+      position: number;
+    };
+    const waited = await cli('views', 'show', 'totals', '7', '--after-position', String(position));
+    expect(waited.stderr).toContain('found it build-failed at position');
+    await cli('views', 'rebuild', 'totals', '--cancel');
+    expect(await listed()).toMatch(
+      /build cancelled .*version 2 is to take the place of version 1, and its build was cancelled/,
+    );
+    const cancelled = await cli('doctor');
+    expect(cancelled).toMatchObject({ code: 1 });
+    expect(cancelled.stdout).toMatch(/✗ consumers +totals stands still, and serves older rows: .* was cancelled/);
+    expect(cancelled.stdout).toContain('to build it: thereupon views rebuild totals');
+    await stopProgram(child);
+    write({ row: SUM, more: `version: 2` });
+    expect(await cli('views', 'rebuild', 'totals')).toMatchObject({ code: 0 });
+    expect((await cli('doctor')).stdout).toMatch(/✓ consumers/);
+  }, 90_000);
 });

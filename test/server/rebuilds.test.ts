@@ -95,9 +95,12 @@ describe('rebuilding a view over HTTP', () => {
     };
     expect(await read(app, '/rebuilds/sales')).toMatchObject(failed);
     expect(await read(app, '/consumers/sales')).toMatchObject({ state: 'running', parked: 0, build: failed });
+    const figures = async () => (await app.request('/metrics')).text();
+    expect(await figures()).toMatch(/thereupon_consumer_build_failed\{consumer="sales"\} 1/);
     rate.fails = false;
     expect((await act(app, '/rebuilds/sales')).status).toBe(202);
     await expect.poll(async () => (await read(app, '/rebuilds/sales'))['state']).toBe('switched');
+    expect(await figures()).toMatch(/thereupon_consumer_build_failed\{consumer="sales"\} 0/);
     rate.fails = true;
     await act(app, '/rebuilds/sales', { onFailure: 'fail' });
     await system.settled();
