@@ -42,10 +42,13 @@ export function make(
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
 }
 
-function assertDecided({ name, on, publishes }: DeciderDefinition, { event, options }: Publication): void {
+function assertDecided({ name, publishes }: DeciderDefinition, { event, options }: Publication): void {
   const title = `decider ${name}`;
-  if (!on.includes(event) && !publishes.includes(event))
-    throw new InvalidDefinition(title, `decided a fact ${event.type}, which it does not name; add it to publishes`);
+  if (!publishes.includes(event))
+    throw new InvalidDefinition(
+      title,
+      `decided a fact ${event.type}, which it does not name; add it to publishes, which names all that it decides: ${[...publishes, event].map((each) => each.type).join(', ')}`,
+    );
   // What makes a repetition harmless is the id of the command. A fact that was known would leave a gap where others count on it.
   for (const own of ['id', 'causationid'] as const)
     if (options?.[own] !== undefined)

@@ -177,7 +177,9 @@ describe('thereupon views rebuild', () => {
     );
     expect(failed.stdout).toContain('mend the program, then: thereupon views rebuild totals');
     const order = JSON.stringify({ orderId: '7', total: 1 });
-    const { position } = JSON.parse((await cli('publish', '--type', 'shop.order.placed', '--data', order, '--json')).stdout) as {
+    const { position } = JSON.parse(
+      (await cli('publish', '--type', 'shop.order.placed', '--data', order, '--json')).stdout,
+    ) as {
       position: number;
     };
     const waited = await cli('views', 'show', 'totals', '7', '--after-position', String(position));

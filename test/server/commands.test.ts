@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineCommand, defineDecider, fact, refuse } from '../../src/index.ts';
+import { defineCommand, defineDecider, fact, ofStream, refuse } from '../../src/index.ts';
 import type { App } from '../../src/server/index.ts';
-import { openApp, OrderPlaced } from './shop.ts';
+import { openApp, OrderPlaced, StockCounted } from './shop.ts';
 
 const PlaceOrder = defineCommand({
   name: 'shop.place-order',
@@ -201,6 +201,33 @@ describe('POST /commands/{name}', () => {
         },
       ],
     });
+  });
+});
+
+describe('the catalog', () => {
+  it('says of a decider that it publishes what it says, else what its evolve speaks of, and consumes what its state is made of', async () => {
+    const watching = defineDecider({
+      name: 'watching',
+      across: { order: ofStream(order, ({ orderId }: { orderId: string }) => `order-${orderId}`) },
+      publishes: [StockCounted],
+      decide: [
+        [
+          defineCommand({ name: 'shop.count', schema: z.object({ orderId: z.string() }) }),
+          () => fact(OrderPlaced, data()),
+        ],
+      ],
+    });
+    const { app } = await openApp({ shop: { deciders: [order, watching], consumers: [], projections: [] } });
+    const catalog = (await (await app.request('/catalog')).json()) as {
+      events: readonly { type: string; publishedBy: readonly string[]; consumedBy: readonly string[] }[];
+    };
+    const of = (type: string) => catalog.events.find((event) => event.type === type);
+    expect(of('shop.order.placed')).toMatchObject({ publishedBy: ['order'], consumedBy: ['order', 'watching'] });
+    expect(of('shop.stock.counted')).toMatchObject({ publishedBy: ['watching'], consumedBy: [] });
+    // What it says is all: a fact beside it is a defect.
+    expect((await execute(app, { orderId: '1' }, {}, 'shop.count')).body['detail']).toMatch(
+      /decided a fact shop\.order\.placed, which it does not name; add it to publishes/,
+    );
   });
 });
 
