@@ -73,6 +73,7 @@ export {
   CommandContentConflict,
   CommandContested,
   CommandDataInvalid,
+  DecisionInvalid,
   ConditionFailed,
   EventContentConflict,
   EventDataInvalid,

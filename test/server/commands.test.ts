@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineCommand, defineDecider, fact, ofStream, refuse } from '../../src/index.ts';
+import type { Logger } from '../../src/index.ts';
 import type { App } from '../../src/server/index.ts';
+import { silentLogger } from '../../src/system/logger.ts';
 import { openApp, OrderPlaced, StockCounted } from './shop.ts';
 
 const PlaceOrder = defineCommand({
@@ -201,6 +203,42 @@ describe('POST /commands/{name}', () => {
         },
       ],
     });
+  });
+});
+
+describe('what a decider does wrong', () => {
+  const Do = defineCommand({ name: 'shop.do', stream: () => 'order-1', schema: z.object({ what: z.string() }) });
+  const decisions: Readonly<Record<string, () => unknown>> = {
+    misfit: () => fact(OrderPlaced, { orderId: '1', customer: 'ada', total: 'much' as never }),
+    later: () => Promise.resolve(fact(OrderPlaced, data())),
+    junk: () => 'yes',
+    elsewhere: () => fact(OrderPlaced, { ...data(), orderId: '2' }),
+    unnamed: () => fact(StockCounted, { sku: 'a', pieces: 1 }),
+  };
+  const wrong = defineDecider({
+    name: 'order',
+    initial: () => 0,
+    evolve: [[OrderPlaced, (count) => count + 1]],
+    decide: [[Do, (_state, command) => decisions[command.data.what]?.() as undefined]],
+  });
+
+  it.each([
+    ['misfit', /data\.total: .*expected number/],
+    ['later', /decide must answer at once, found a promise/],
+    ['junk', /decide must give facts/],
+    ['elsewhere', /for stream order-2, which it was not decided on/],
+    ['unnamed', /which it does not name; add it to publishes/],
+  ])('is its own fault, and not that of the caller: %s; the log has it, too', async (what, said) => {
+    const logged: Record<string, unknown>[] = [];
+    const logger: Logger = { ...silentLogger, error: (fields) => void logged.push(fields) };
+    const { app, system } = await openApp({ shop: { deciders: [wrong], environment: { logger } } });
+    const { status, body } = await execute(app, { what }, {}, Do.name);
+    expect([status, body['code']]).toEqual([500, 'decision-invalid']);
+    expect(body['detail']).toMatch(/^decider order, command shop\.do: /);
+    expect(body['detail']).toMatch(said);
+    expect(body).toMatchObject({ decider: 'order', command: 'shop.do' });
+    expect(logged).toMatchObject([{ code: 'decision-invalid', err: { command: 'shop.do' } }]);
+    expect((await system.events.read()).events).toEqual([]);
   });
 });
 
