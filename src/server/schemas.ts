@@ -263,7 +263,7 @@ named(
     isWhole: z.boolean().describe('False: only the first events of its conversation were looked at.'),
   }),
 );
-named(
+const whyNot = named(
   'WhyNot',
   z.strictObject({
     consumer: z.string(),
@@ -288,6 +288,7 @@ named(
     published: z.array(event),
   }),
 );
+named('Run', z.strictObject({ ...whyNot.shape, ...causes.shape }));
 
 interface ErrorReport {
   readonly name: string;
