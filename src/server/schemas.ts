@@ -125,6 +125,7 @@ const stateAt = {
   decider: z.string(),
   stream: z.string(),
   version: count.describe('Of the last event that the state is made of; 0: of none.'),
+  events: count.describe('How many it is made of: fewer than `version` where some happened later than was asked for.'),
   state: z.unknown(),
   position: position.optional(),
   time: timestamp.optional(),

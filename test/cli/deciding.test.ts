@@ -14,7 +14,7 @@ export default defineConfig({
   store: './bank.db',
   server: { port: 0 },
   automations: [defineAutomation({ name: 'flag-deposits', on: Deposited, publishes: [Flagged], run: ({ event, publish }) => void publish(Flagged, event.data) })],
-  projections: [defineProjection({ name: 'balances', key: ({ data }) => data.account, initial: () => ({ balance: 0 }), on: [[Deposited, (row, { data }) => ({ balance: row.balance + data.amount })]] })],
+  projections: [defineProjection({ name: 'balances', key: ({ data }) => data.account, initial: () => ({ balance: 0 }), on: [[Deposited, (row, { data }) => ({ balance: row.balance + data.amount })]], indexes: { balance: (row) => row.balance } })],
   deciders: [
     defineDecider({
       name: 'account',
@@ -49,6 +49,18 @@ describe('thereupon command', () => {
       /^error: the program failed: TypeError: Cannot read properties of undefined \(reading 'name'\)\n--verbose shows where\n$/,
     );
     expect((await command('bank.break', '--verbose')).stderr).toMatch(/thereupon\.config\.ts:\d+/);
+  });
+});
+
+describe('thereupon command, used wrongly', () => {
+  it('says which option is wrong', async () => {
+    const refused = await command('bank.deposit', '--expected-version', 'x');
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        '--expected-version: expected a whole number from 0, none, exists or any, found "x"',
+      ) as string,
+    });
   });
 });
 
@@ -92,4 +104,50 @@ describe('thereupon why', () => {
     program.kill('SIGTERM');
     await once(program, 'close');
   }, 30_000);
+});
+
+describe('the past, on the command line', () => {
+  const told = (account: string, amount: number, time: string) =>
+    cli('publish', '-t', 'bank.deposited', '--time', time, '-d', JSON.stringify({ account, amount }));
+
+  it('shows a row as of an instant, of what had happened or was recorded by then, or of a position', async () => {
+    await told('b', 2, '2021-01-01T00:00:00Z');
+    await told('b', 1, '2020-01-01T00:00:00Z');
+    const balance = async (...args: readonly string[]) =>
+      JSON.parse((await cli('views', 'show', 'balances', 'b', '--json', ...args)).stdout || 'null') as unknown;
+    expect(await balance('--at', '2020-06-01')).toEqual({ key: 'b', row: { balance: 1 } });
+    expect(await balance('--at', '2021-06-01')).toEqual({ key: 'b', row: { balance: 3 } });
+    expect(await balance('--at', '2021-06-01', '--recorded')).toBeNull();
+    const { events } = JSON.parse((await cli('streams', 'show', 'account-b', '--json')).stdout) as {
+      events: readonly { position: number }[];
+    };
+    expect(await balance('--at', `p${events[0]?.position}`)).toEqual({ key: 'b', row: { balance: 2 } });
+    for (const [args, said] of [
+      [['b', '--at', 'v1'], 'a row has no versions'],
+      [['b', '--recorded'], '--recorded: expected --at beside it'],
+      [['--at', '2020-01-01'], '--at: expected the key of a row before it'],
+      [['--filter', 'name=1'], '--filter: expected an index of view balances (balance), found "name"'],
+    ] as const)
+      expect(await cli('views', 'show', 'balances', ...args)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(said) as string,
+      });
+  }, 30_000);
+
+  it('shows of a history when each event happened, with its date, and when it was recorded where that is another time', async () => {
+    const { stdout } = await cli('streams', 'show', 'account-b');
+    expect(stdout).toMatch(/^2021-01-01 00:00:00 {2}recorded \d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}bank\.deposited /);
+    expect(stdout).toMatch(/\n2020-01-01 00:00:00 {2}recorded /);
+    await cli('publish', '-t', 'bank.deposited', '-d', '{"account":"c","amount":1}');
+    expect((await cli('streams', 'show', 'account-c')).stdout).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}bank\.deposited /,
+    );
+  });
+
+  it('says of a state at an instant what it is made of, where that is not all up to its version', async () => {
+    expect((await cli('streams', 'show', 'account-b', '--at', '2020-06-01')).stdout).toMatch(
+      /^account-b, made of 1 event, the last is version 2, as of 2020-01-01T00:00:00Z \(account\)\n/,
+    );
+    expect((await cli('streams', 'show', 'account-b', '--at', 'v2')).stdout).toMatch(/^account-b, version 2, as of /);
+  });
 });

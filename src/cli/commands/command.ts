@@ -72,8 +72,16 @@ async function list(options: AccessOptions, terminal: Terminal): Promise<void> {
   });
 }
 
+function assertVersion(text: string | undefined): void {
+  if (text === undefined || /^(?:\d{1,15}|none|exists|any)$/.test(text)) return;
+  throw new UsageError(
+    `--expected-version: expected a whole number from 0, none, exists or any, found ${JSON.stringify(text)}`,
+  );
+}
+
 /** Answers the exit code. */
 async function execute(name: string, data: unknown, options: CommandOptions, terminal: Terminal): Promise<number> {
+  assertVersion(options.expectedVersion);
   const headers = {
     ...(options.id === undefined ? {} : { 'thereupon-command-id': options.id }),
     ...(options.expectedVersion === undefined ? {} : { 'thereupon-expected-version': options.expectedVersion }),
