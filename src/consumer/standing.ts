@@ -54,6 +54,7 @@ export async function standing(
     ...stateOf(reaction, known),
     live: inline !== undefined || (loop?.live ?? false),
     inline: reaction.inline === undefined ? undefined : inline === undefined ? 'catching-up' : 'in-force',
+    began: known.record?.form.began,
     ...stand,
     inFlight: loop?.inFlight ?? 0,
     buffered: loop?.buffered ?? 0,

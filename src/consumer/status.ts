@@ -38,6 +38,8 @@ export interface ConsumerStatus {
    * it is set aside. Undefined: it is none.
    */
   readonly inline: 'in-force' | 'catching-up' | undefined;
+  /** It was given no event up to here: it began later, or its rows were built from there. Undefined: it has them all. */
+  readonly began: Position | undefined;
   /** Everything up to here is settled. */
   readonly position: Position;
   readonly lag: { readonly events: number; readonly seconds: number };
@@ -131,6 +133,7 @@ export async function rememberedStatus(
     ...rememberedState(paused?.reason, now.isHeld),
     live: false,
     inline: undefined,
+    began: form.began,
     ...(await standOf({ selection }, log, { ...now, low: checkpoint.low, isSettled: undefined, live: undefined })),
     inFlight: 0,
     buffered: 0,

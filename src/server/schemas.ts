@@ -375,6 +375,9 @@ const consumer = named(
       .enum(['in-force', 'catching-up'])
       .optional()
       .describe('Of an inline projection: whether its rows are changed where events are recorded at the moment.'),
+    began: position
+      .optional()
+      .describe('It was given no event up to here: it began later, or its rows were built from there.'),
     position,
     lag: z.strictObject({ events: count, seconds: z.number().min(0) }),
     inFlight: count,

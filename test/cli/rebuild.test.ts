@@ -86,6 +86,32 @@ describe('thereupon views rebuild', () => {
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 50 } });
   });
 
+  it('that begins later than the events drops what came before only when it is told to, says so, and it is known afterwards', async () => {
+    await cli('views', 'rebuild', 'totals');
+    const dry = await cli('views', 'rebuild', 'totals', '--from', '4951', '--dry-run');
+    expect(dry.stdout).toMatch(/differences\s+0 added, 51 removed, 49 changed/);
+    const cut = await cli('views', 'rebuild', 'totals', '--from', '4951', '--yes');
+    expect(cut).toMatchObject({ code: 0 });
+    expect(cut.stdout).toMatch(/from\s+after position 4,951; what came of events up to there is in no row any more/);
+    expect((await cli('consumers', 'show', 'totals')).stdout).toMatch(/began\s+after position 4,951/);
+    // From a date on, which is before all of them.
+    expect(await cli('views', 'rebuild', 'totals', '--from', '2020-01-01', '--yes')).toMatchObject({ code: 0 });
+    expect((await cli('consumers', 'show', 'totals')).stdout).not.toContain('began');
+    expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 50 } });
+    const past = await cli('views', 'rebuild', 'totals', '--to', '2020-01-01', '--dry-run', '--json');
+    expect(JSON.parse(past.stdout)).toMatchObject({ state: 'compared', total: 0 });
+    const today = await cli(
+      'views',
+      'rebuild',
+      'totals',
+      '--to',
+      new Date().toISOString().slice(0, 10),
+      '--dry-run',
+      '--json',
+    );
+    expect((JSON.parse(today.stdout) as { total: number }).total).toBeGreaterThanOrEqual(ORDERS);
+  });
+
   it('a build that fails names the event, ends with 1, and goes on when the program is mended', async () => {
     const failing = '(() => { if (event.data.orderId === "7") throw new TypeError("no such order"); return row; })()';
     write({ row: failing });
@@ -102,8 +128,12 @@ describe('thereupon views rebuild', () => {
       [['--to', '5'], '--to needs --dry-run'],
       [['--status', '--cancel'], 'give one of them'],
       [['--status', '--from', '5'], 'begins no build'],
-      [['--from', 'soon'], '--from: expected a position or an RFC 3339 time, found "soon"'],
+      [['--from', 'soon'], '--from: expected a position, an RFC 3339 time or a date, found "soon"'],
       [['--on-failure', 'skip'], 'park, fail'],
+      [
+        ['--from', '100'],
+        'what came of events before --from 100 will be in no row of view totals; nobody can be asked here',
+      ],
     ] as const) {
       const refused = await cli('views', 'rebuild', 'totals', ...args);
       expect(refused.code).toBe(2);

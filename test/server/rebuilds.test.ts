@@ -118,7 +118,9 @@ describe('rebuilding a view over HTTP', () => {
     [{ from: { position: 99 } }, 'expected a position up to the head'],
     [{ from: 'end' }, 'body'],
     [{ onFailure: 'skip' }, 'body'],
-    [{ force: true }, 'body'],
+    [{ force: true }, 'body: expected no members but those of: nothing, or {"from"'],
+    [{ force: true }, 'found "force"'],
+    [{ from: { time: 'soon' } }, 'expected what it is in: nothing, or {"from"'],
   ])('refuses %j with what was expected', async (body, said) => {
     const { app } = await openWithOrders();
     const problem = await problemOf(act(app, '/rebuilds/sales', body));

@@ -145,7 +145,7 @@ describe('an inline view', () => {
     await system.settled();
     const { items } = await system.deadLetters.list({ consumer: 'late' });
     expect(items[0]?.error?.message).toMatch(
-      /^projection late: its function for shop\.order\.placed gave a promise; a row follows from its events at once/,
+      /^projection "late": its function for shop\.order\.placed gave a promise; a row follows from its events at once/,
     );
   });
 

@@ -19,6 +19,7 @@ export interface ConsumerJson {
   readonly reason?: string;
   readonly live: boolean;
   readonly inline?: 'in-force' | 'catching-up';
+  readonly began?: number;
   readonly position: number;
   readonly lag: { readonly events: number; readonly seconds: number };
   readonly inFlight: number;
@@ -276,6 +277,12 @@ async function show(
         ['rows', INLINE_WORDS[consumer.inline ?? 'no']],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['build', consumer.build && buildOf(consumer.name, consumer.build)],
+        [
+          'began',
+          consumer.began === undefined
+            ? undefined
+            : `after position ${count(consumer.began)}; events up to there are not in it`,
+        ],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer)],
         [
