@@ -23,7 +23,7 @@ export { defineWindow } from './operator/define-window.ts';
 export { checkRecorded } from './recorded-check.ts';
 export type { RecordedCheck, RecordedFinding } from './recorded-check.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
-export { asSealed, asStored } from './event/upcast-event.ts';
+export { asSealed, asStored, asVersion } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
 export { verifyStore } from './verify-store.ts';
