@@ -81,7 +81,7 @@ describe('a version that is asked for by its number', () => {
       [PlacedV3, { totalCents: 500, currency: 'CHF' }],
     ] as const) {
       const system = await open({ store, source: '/shop', events: [definition] });
-      await system.publish(definition, { orderId: '1', ...data } as never);
+      await system.publish(definition, { orderId: '1', ...data });
       await system.close();
     }
     const server = await startServer(await open({ store, source: '/shop', events: [PlacedV3] }), {
