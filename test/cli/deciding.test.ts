@@ -52,6 +52,26 @@ describe('thereupon command', () => {
   });
 });
 
+describe('a refusal on the command line', () => {
+  it('has its id, by which why tells of it, the facts that it recorded, and says that it is the first outcome again', async () => {
+    const refused = await command('bank.withdraw');
+    expect(refused.code).toBe(1);
+    const [, id = ''] =
+      /^(\S+) refused: not-covered \(there is less\)\n  bank\.overdrawn account-a@\d+, position \d+\n$/.exec(
+        refused.stdout,
+      ) ?? [];
+    expect((await cli('why', id)).stdout).toMatch(/^command bank\.withdraw.*, refused: not-covered/);
+    const again = await command('bank.withdraw', '--id', id);
+    expect(again.stdout).toMatch(/ was executed before and refused: not-covered \(there is less\)\n  bank\.overdrawn /);
+    expect(JSON.parse((await command('bank.withdraw', '--id', id, '--json')).stdout)).toMatchObject({
+      accepted: false,
+      id,
+      reason: 'not-covered',
+      events: [{ type: 'bank.overdrawn' }],
+    });
+  });
+});
+
 describe('thereupon command, used wrongly', () => {
   it('says which option is wrong', async () => {
     const refused = await command('bank.deposit', '--expected-version', 'x');
