@@ -288,7 +288,7 @@ export class Deciders {
       const { version } = await this.#log.streamState(stream);
       if (version === 0) throw new NotFound('stream', stream);
       if (asOf.version !== undefined && version < asOf.version)
-        throw new NotFound('version', `${asOf.version} of stream ${stream}`, [`0 to ${version}`]);
+        throw new NotFound(`version ${asOf.version} of stream`, stream, [`versions 0 to ${version}`]);
     }
     return {
       decider: of.decider,

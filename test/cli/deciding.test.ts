@@ -4,7 +4,7 @@ import { programFolder, runCli, startCli, untilOutput } from './spawn-cli.ts';
 import type { ScratchFolder } from './spawn-cli.ts';
 
 const PROGRAM = `
-import { defineAutomation, defineCommand, defineConfig, defineDecider, defineEvent, defineProjection, fact, refuse } from 'thereupon';
+import { defineAutomation, defineCommand, defineConfig, defineConsumer, defineDecider, defineEvent, defineProjection, fact, refuse } from 'thereupon';
 import { z } from 'zod';
 const data = { stream: ({ account }) => 'account-' + account, schema: z.object({ account: z.string(), amount: z.int() }) };
 const Deposited = defineEvent({ type: 'bank.deposited', ...data });
@@ -13,6 +13,7 @@ const Flagged = defineEvent({ type: 'bank.flagged', ...data });
 export default defineConfig({
   store: './bank.db',
   server: { port: 0 },
+  consumers: [defineConsumer({ name: 'wordy', on: Flagged, retry: { attempts: 1 }, handle() { throw new Error('no '.repeat(100)); } })],
   automations: [defineAutomation({ name: 'flag-deposits', on: Deposited, publishes: [Flagged], run: ({ event, publish }) => void publish(Flagged, event.data) })],
   projections: [defineProjection({ name: 'balances', key: ({ data }) => data.account, initial: () => ({ balance: 0 }), on: [[Deposited, (row, { data }) => ({ balance: row.balance + data.amount })]], indexes: { balance: (row) => row.balance } })],
   deciders: [
@@ -121,6 +122,10 @@ describe('thereupon why', () => {
       [['nope', 'x'], 1, '"nope" does not exist'],
     ] as const)
       expect(await cli('why', ...args)).toMatchObject({ code, stderr: expect.stringContaining(said) as string });
+    const letters = async () => (await cli('dead-letters')).stdout;
+    // An error has a line, and is whole in what is said of one letter.
+    await expect.poll(letters, { timeout: 10_000 }).toMatch(/wordy~\d+ .* Error: (?:no )+(?:n|no)?…\n/);
+    for (const line of (await letters()).split('\n')) expect(line.length).toBeLessThan(220);
     program.kill('SIGTERM');
     await once(program, 'close');
   }, 30_000);
