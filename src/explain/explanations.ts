@@ -178,7 +178,7 @@ export class Explanations {
     const parts = {
       ...store,
       status: (name: string) => consumers.status(name),
-      publishedBecause: (name: string, of: RecordedEvent) => this.#publishedBecause(name, of),
+      publishedBecause: (name: string, event: RecordedEvent) => this.#publishedBecause(name, event),
     };
     return whyNot(parts, reaction, await this.#given(of));
   }
