@@ -17,9 +17,9 @@ export interface CatalogEvent {
   readonly upcastsFrom: readonly number[] | undefined;
   /** Whether the running program defines it, or only the store remembers it. */
   readonly defined: boolean;
-  /** Reactions that publish it, and deciders that decide it; outside publishers are not known. */
+  /** Reactions that publish it, and deciders that may decide it; outside publishers are not known. */
   readonly publishedBy: readonly string[];
-  /** Reactions that get it. */
+  /** Reactions that get it, and deciders whose states are made of it. */
   readonly consumedBy: readonly string[];
 }
 
@@ -59,9 +59,12 @@ export function catalogOf(
         defined: definition !== undefined,
         publishedBy: [
           ...visible.filter(({ publishes }) => publishes.some(({ type }) => type === record.type)),
-          ...deciders.filter(({ on, publishes }) => [...on, ...publishes].some(({ type }) => type === record.type)),
+          ...deciders.filter(({ publishes }) => publishes.some(({ type }) => type === record.type)),
         ].map(({ name }) => name),
-        consumedBy: visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true).map(({ name }) => name),
+        consumedBy: [
+          ...visible.filter(({ consumes }) => consumes?.includes(record.type) ?? true),
+          ...deciders.filter(({ on }) => on.some(({ type }) => type === record.type)),
+        ].map(({ name }) => name),
       };
     }),
     reactions: visible.map(({ name, kind, summary, consumes, publishes }) => ({

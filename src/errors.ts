@@ -67,6 +67,22 @@ export class InvalidDefinition extends ThereuponError {
   }
 }
 
+/** What a decider made of a command cannot be recorded: the decider is at fault, and not whoever gave the command. */
+export class DecisionInvalid extends ThereuponError {
+  readonly decider: string;
+  readonly command: string;
+
+  constructor(decider: string, command: string, cause: Error) {
+    const title = `decider ${decider}`;
+    const reason = cause.message.startsWith(`${title}: `) ? cause.message.slice(title.length + 2) : cause.message;
+    super({ code: 'decision-invalid', retry: 'never', fault: 'defect' }, `${title}, command ${command}: ${reason}`, {
+      cause,
+    });
+    this.decider = decider;
+    this.command = command;
+  }
+}
+
 /** An event is not a CloudEvent, or an attribute of it is not as CloudEvents 1.0 demands. */
 export class InvalidEvent extends ThereuponError {
   readonly attribute: string;

@@ -23,7 +23,7 @@ export { defineWindow } from './operator/define-window.ts';
 export { checkRecorded } from './recorded-check.ts';
 export type { RecordedCheck, RecordedFinding } from './recorded-check.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
-export { asSealed, asStored } from './event/upcast-event.ts';
+export { asSealed, asStored, asVersion } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
 export { fillStore, readImage } from './move.ts';
 export { verifyStore } from './verify-store.ts';
@@ -73,6 +73,7 @@ export {
   CommandContentConflict,
   CommandContested,
   CommandDataInvalid,
+  DecisionInvalid,
   ConditionFailed,
   EventContentConflict,
   EventDataInvalid,
@@ -192,7 +193,7 @@ export type { HoldOptions } from './operator/in-order.ts';
 export type { LateWay } from './operator/late-events.ts';
 export type { LatePolicy, WindowAggregate, WindowDefinition, WindowOptions } from './operator/define-window.ts';
 export type { WindowOf } from './operator/window-operator.ts';
-export type { Causes, CommandCauses, Effects, RowCauses } from './explain/explanations.ts';
+export type { Causes, CommandCauses, Effects, RowCauses, Run } from './explain/explanations.ts';
 export type { CauseLink, CommandLink, EffectLink, EventLink, UnknownLink } from './explain/links.ts';
 export type { Verdict, WhyNot } from './explain/why-not.ts';
 export type { AsOf } from './time/as-of.ts';

@@ -288,7 +288,11 @@ export class System<Events extends EventDefinition = EventDefinition> {
     return this.#publisher.publish(definition, data, options);
   }
 
-  /** Records several facts, all or none (G3); with `unless`, only if no event of these queries was recorded meanwhile. */
+  /**
+   * Records several facts, all or none (G3); with `unless`, only if no event of these queries was recorded meanwhile.
+   *
+   * Shape     publications: `{ event: OrderPlaced, data: {...}, options?: {...} }` each, in their order; options as of `publish`.
+   */
   publishAll(
     publications: readonly { [Type in Events['type']]: Publication<Extract<Events, { type: Type }>> }[Events['type']][],
     options?: { readonly unless?: readonly Condition[] },

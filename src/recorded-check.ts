@@ -1,5 +1,5 @@
 import { EventDataInvalid, UpcastFailed } from './errors.ts';
-import type { SealedDataInvalid } from './errors.ts';
+import type { SchemaIssue, SealedDataInvalid } from './errors.ts';
 import type { EventDefinition } from './event/define-event.ts';
 import { EventOpening } from './event/event-opening.ts';
 import { OPENING } from './event/opening.ts';
@@ -9,6 +9,8 @@ import { upcastEvent, upcastingTypes, whyUnreadable } from './event/upcast-event
 import { personalTypes } from './personal-program.ts';
 import { checkFields, identityOf } from './recorded-fields.ts';
 import { directionsOf } from './schema/compatibility/compare.ts';
+import { jsonSchema } from './schema/from-json-schema.ts';
+import { outputSchemaOf } from './schema/json-schema.ts';
 import { SchemaRegistry, validate } from './schema/registry.ts';
 import { definitionsOf } from './system-definitions.ts';
 import type { SystemOptions } from './system-options.ts';
@@ -20,7 +22,8 @@ export interface RecordedFinding {
   /**
    * - `cannot-be-brought-up`: an upcaster throws, or gives what does not fit;
    * - `does-not-fit`: data of an older version, without upcasters, is not valid under the current schema; a warning where `compatibility` does
-   *   not demand `backward`;
+   *   not demand `backward`. Or data of the current version is not, whose schema was changed since: always an error, for its version says that it
+   *   fits, and no upcaster leads up from it;
    * - `field-not-found`: a filter, a key or a projection asks for something that no event has;
    * - `threw`: a key or a projection throws.
    */
@@ -96,16 +99,44 @@ async function whatIsWrong(
 ): Promise<readonly RecordedFinding[]> {
   const failure = whyUnreadable(read);
   if (failure !== undefined) return unfit(stored, 'cannot-be-brought-up', failure, 'error');
-  const isOlder = stored.schemaVersion > 0 && stored.schemaVersion < definition.version;
-  // What was brought up went through the schema, and what is of the current version did when it was recorded.
-  if (read.stored !== stored || !isOlder || definition.onInvalid === 'warn') return [];
+  const { type, version } = definition;
+  const isOf = stored.schemaVersion > 0 && stored.schemaVersion <= version;
+  // What was brought up went through the schema.
+  if (read.stored !== stored || !isOf || definition.onInvalid === 'warn') return [];
   const validation = await validate(definition, read.data);
   if (validation.ok) return [];
+  const isOlder = stored.schemaVersion < version;
+  const issues = isOlder ? validation.issues : await issuesOfOwnVersion(definition, read, validation.issues);
+  if (issues.length === 0) return [];
   return unfit(
     stored,
     'does-not-fit',
-    new EventDataInvalid(definition.type, definition.version, validation.issues),
-    severity,
+    new EventDataInvalid(type, version, issues),
+    isOlder ? severity : 'error',
+    isOlder ? '' : ` (the schema of version ${version} was changed since; give the new shape a version of its own)`,
+  );
+}
+
+/**
+ * What is stored is what the schema gives out, which need not be what it takes: a schema that changes data is asked for that, and where it cannot
+ * say it nothing is known. What a personal field reads as when it is erased need not fit.
+ */
+async function issuesOfOwnVersion(
+  definition: EventDefinition,
+  read: RecordedEvent,
+  issues: readonly SchemaIssue[],
+): Promise<readonly SchemaIssue[]> {
+  const given = outputSchemaOf(definition);
+  if (given === undefined || (await jsonSchema(given)['~standard'].validate(read.data)).issues === undefined) return [];
+  const personal = definition.personal?.paths ?? [];
+  return issues.filter(({ path }) => !personal.some((field) => isWithin(path, field)));
+}
+
+/** Whether a place in data, `data.contacts.0.phone`, belongs to a field, `contacts.*.phone`. */
+function isWithin(place: string, field: readonly string[]): boolean {
+  const [, ...segments] = place.split('.');
+  return field.every(
+    (segment, at) => segment === segments[at] || (segment === '*' && /^\d+$/.test(segments[at] ?? '')),
   );
 }
 
@@ -114,6 +145,7 @@ function unfit(
   rule: 'cannot-be-brought-up' | 'does-not-fit',
   error: UpcastFailed | EventDataInvalid | SealedDataInvalid,
   severity: RecordedFinding['severity'],
+  hint = '',
 ): readonly RecordedFinding[] {
   const cause: unknown = error instanceof UpcastFailed ? error.cause : error;
   const issues =
@@ -128,6 +160,6 @@ function unfit(
     version: stored.schemaVersion,
     event: identityOf(stored),
     place: path,
-    reason: message,
+    reason: `${message}${hint}`,
   }));
 }

@@ -16,6 +16,7 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
     { path: 'data.total', message: 'expected number' },
   ]),
   ConditionFailed: new face.ConditionFailed({ claim: 0, position: 17 }),
+  DecisionInvalid: new face.DecisionInvalid('order', 'shop.place-order', new Error('no fact')),
   EventContentConflict: new face.EventContentConflict({ source: '/shop', id: '17', position: 3, differs: ['data'] }),
   EventDataInvalid: new face.EventDataInvalid('shop.order.placed', 1, [
     { path: 'data.total', message: 'expected number' },

@@ -37,6 +37,22 @@ it('shows in the guide of simulation exactly the test of the shop', async () => 
   expect(guide).toContain(`\`\`\`ts\n${test}\`\`\``);
 });
 
+it('shows in the guide of testing exactly the tests that run here', async () => {
+  const guide = await readFile(path.join(root, 'docs/guides/testing.md'), 'utf8');
+  const test = await readFile(path.join(root, 'examples/testing/account.test.ts'), 'utf8');
+  expect(guide).toContain(`\`\`\`ts\n${test}\`\`\``);
+});
+
+it('the words of the glossary have three columns each', async () => {
+  const rows = (await readFile(path.join(root, 'GLOSSARY.md'), 'utf8'))
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  expect(rows.length).toBeGreaterThan(40);
+  for (const row of rows) expect(row.split('|'), row).toHaveLength(5);
+  const words = rows.map((row) => row.split('|')[1]?.trim());
+  expect(words.filter((word, index) => words.indexOf(word) !== index)).toEqual([]);
+});
+
 it('shows in the README of people exactly one of its tests', async () => {
   const readme = await readFile(path.join(root, 'examples/people/README.md'), 'utf8');
   const shown = /```ts\n(.+?)\n```/s.exec(readme)?.[1] ?? '';

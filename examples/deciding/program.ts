@@ -13,6 +13,11 @@ const StudentEnrolled = defineEvent({
   tags: (data) => [`student:${data.student}`], // found by the student, too
   schema: seat,
 });
+const StudentTurnedAway = defineEvent({
+  type: 'school.student.turned-away',
+  stream: (data) => `course-${data.course}`,
+  schema: seat,
+});
 
 const OfferCourse = defineCommand({
   name: 'school.offer-course',
@@ -49,13 +54,15 @@ const enrolment = defineDecider({
       tags: (data: { student: string }) => [`student:${data.student}`],
     }),
   },
+  publishes: [StudentEnrolled, StudentTurnedAway], // all that decide gives
   decide: [
     [
       EnrolStudent,
       (state, command) => {
         const { seats, students } = state.course;
         if (students.includes(command.data.student)) return undefined; // nothing to record
-        if (students.length >= seats) return refuse('full', `all ${seats} seats are taken`);
+        if (students.length >= seats)
+          return refuse('full', `all ${seats} seats are taken`, { record: fact(StudentTurnedAway, command.data) });
         if (state.courses >= 3) return refuse('too-many', 'three courses are enough');
         return fact(StudentEnrolled, command.data);
       },

@@ -51,6 +51,7 @@ export const employee = defineDecider({
         person.status === 'employed' ? { status: 'left', name: person.name, since: dayOf(event) } : person,
     ],
   ],
+  publishes: [Promoted],
   decide: [
     [
       Promote,

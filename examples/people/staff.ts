@@ -17,6 +17,7 @@ export const placement = defineDecider({
     person: theEmployee,
     place: ofStream(department, ({ departmentId }: { departmentId: string }) => `department-${departmentId}`),
   },
+  publishes: [Hired, Moved],
   decide: [
     [
       Hire,
@@ -46,6 +47,7 @@ export const reporting = defineDecider({
     person: theEmployee,
     manager: ofStream(employee, ({ managerId }: { managerId: string }) => `employee-${managerId}`),
   },
+  publishes: [ManagerAssigned],
   decide: [
     [
       AssignManager,
@@ -82,6 +84,7 @@ export const departure = defineDecider({
       tags: ({ employeeId }: OfEmployee) => tagsOf(employeeId),
     }),
   },
+  publishes: [Left],
   decide: [
     [
       Leave,

@@ -15,6 +15,8 @@ export default defineConfig({
   deciders: [department, employee, placement, reporting, departure],
   automations: [grantAccess, revokeAccess],
   projections: [orgChart, salaryBands, accessRights],
+  // Who has left may see nothing any more: whose access it is says it all.
+  design: { types: { 'people.access.revoked': { context: 'off' } } },
 
   /** The personnel department: `rate` commands a second. Those that are refused are outcomes like others. */
   async feed({ system, rate, signal }) {

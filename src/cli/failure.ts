@@ -16,6 +16,18 @@ export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
 }
 
+/** What the program of the user, or this one, threw while the command was carried out in this process. */
+export class FailedInside extends Error {
+  override readonly name = 'FailedInside';
+
+  constructor(cause: unknown) {
+    super(`the program failed: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`, {
+      cause,
+    });
+    if (cause instanceof Error && cause.stack !== undefined) this.stack = cause.stack;
+  }
+}
+
 /** What a server answered in place of a result: an RFC 9457 problem document. */
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem';
@@ -52,8 +64,10 @@ export function describeFailure(error: unknown, verbose: boolean): string {
   const advice = adviceFor(error);
   if (advice !== undefined) lines.push(advice);
   if (verbose && error.stack !== undefined) lines.push(error.stack);
-  if (verbose && error.cause instanceof Error) lines.push(`caused by ${error.cause.stack ?? error.cause.message}`);
-  if (!verbose && !isExpected(error)) lines.push('this was not expected; --verbose shows where it happened');
+  if (verbose && !(error instanceof FailedInside) && error.cause instanceof Error)
+    lines.push(`caused by ${error.cause.stack ?? error.cause.message}`);
+  if (!verbose && error instanceof FailedInside) lines.push('--verbose shows where');
+  else if (!verbose && !isExpected(error)) lines.push('this was not expected; --verbose shows where it happened');
   return lines.join('\n');
 }
 

@@ -11,6 +11,7 @@ import { assertFrom, assertReached, placeOf } from './replay.ts';
 import type { ReplayFrom } from './replay.ts';
 import { renamedTables } from './table-store.ts';
 
+const DAY_MS = 86_400_000;
 /** No definition may have such a name. */
 const BUILD_SUFFIX = '@build';
 
@@ -45,9 +46,9 @@ export function renamedRows(consumer: string): readonly { readonly from: string;
 }
 
 export interface BuildOptions {
-  /** The rows begin with the events after it. Default: the beginning. */
+  /** The rows begin with the events after it: `{ position: 42 }`, or `{ time: '2026-01-01' }`, a date from its beginning on. Default: the beginning. */
   readonly from?: ReplayFrom;
-  /** Of a dry run: no event behind it is taken. Default: it ends where the view is. */
+  /** Of a dry run: no event behind it is taken, of a date none after its end. Default: it ends where the view is. */
   readonly to?: Exclude<ReplayFrom, 'beginning'>;
   /** Builds, compares with the rows that are there, says what would be otherwise, and throws the build away. */
   readonly dryRun?: boolean;
@@ -71,14 +72,20 @@ export async function spanOfBuild(
   const begin = await placeOf(from, log);
   assertReached(begin, head);
   if (to === undefined) return { from: begin, to: undefined };
-  const expected = '{ position } or { time }';
+  const expected = "{ position } or { time: '2026-12-01' }";
   if ((to as ReplayFrom) === 'beginning') throw new InvalidInput({ path: 'to', expected, found: to });
   assertFrom(to, expected, 'to');
-  const end = await placeOf(to, log);
+  const end = await placeOf(throughDay(to), log);
   assertReached(end, head, 'to.position');
   if (end < begin)
     throw new InvalidInput({ path: 'to', expected: `a place from position ${begin}, where it begins`, found: end });
   return { from: begin, to: end };
+}
+
+/** A date is the whole day, in UTC. */
+function throughDay(to: Exclude<ReplayFrom, 'beginning'>): ReplayFrom {
+  if (!('time' in to) || typeof to.time !== 'string' || !/^\d{4}-\d\d-\d\d$/.test(to.time)) return to;
+  return { time: new Date(Date.parse(to.time) + DAY_MS) };
 }
 
 export type BuildState = 'building' | 'failed' | 'switched' | 'compared' | 'cancelled';

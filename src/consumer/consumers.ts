@@ -16,6 +16,7 @@ import type { ReceiveOptions, Claim } from './claims.ts';
 import { Attempt } from './attempt.ts';
 import { isBuildName } from './build.ts';
 import { Builds } from './builds.ts';
+import { withBuild } from './build-standing.ts';
 import { Consumer } from './consumer.ts';
 import type { ConsumerOptions } from './consumer-options.ts';
 import type { ConsumerStatus, HeldKey } from './status.ts';
@@ -382,7 +383,10 @@ export class Consumers {
 
   async #statusWithBuild(consumer: Consumer, look: Look): Promise<ConsumerStatus> {
     const status = await this.#statusOf(consumer, look);
-    return status.kind === 'projection' ? { ...status, build: await this.builds.present(consumer.name) } : status;
+    if (status.kind !== 'projection') return status;
+    const build = await this.builds.present(consumer.name);
+    const isAwaited = build === undefined && status.state === 'building';
+    return withBuild(status, build, isAwaited ? await this.builds.status(consumer.name) : undefined);
   }
 
   #remembered(record: ConsumerRecord, { counts, view }: Look): Promise<ConsumerStatus> {

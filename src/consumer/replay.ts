@@ -21,7 +21,7 @@ export async function placeOf(from: ReplayFrom, log: Pick<EventLog, 'positionBef
 /** Errors: InvalidInput says what of it is no place in the log. */
 export function assertFrom(
   from: unknown,
-  expected = "'beginning', { position } or { time }",
+  expected = "'beginning', { position: 42 } or { time: '2026-01-01' }",
   path = 'from',
 ): asserts from is ReplayFrom {
   if (from === 'beginning') return;

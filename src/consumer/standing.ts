@@ -56,6 +56,7 @@ export async function standing(
     ...stateOf(reaction, known),
     live: inline !== undefined || (loop?.live ?? false),
     inline: inlineOf(reaction, known),
+    began: known.record?.form.began,
     ...stand,
     inFlight: loop?.inFlight ?? 0,
     buffered: loop?.buffered ?? 0,

@@ -9,8 +9,18 @@ import type { Figures } from './figures.ts';
 import { newFigures } from './figures.ts';
 import type { Reaction } from './reaction.ts';
 
-/** `building`: what the store holds of it is of an older version, and stays as it is until that of the program is built. */
-export type ConsumerState = 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
+/**
+ * `building`: what the store holds of it is of an older version, and stays as it is until that of the program is built. `build-failed` and
+ * `build-cancelled`: so it is, and stays so until somebody asks for the build again.
+ */
+export type ConsumerState =
+  | 'running'
+  | 'paused'
+  | 'stalled'
+  | 'stopped'
+  | 'building'
+  | 'build-failed'
+  | 'build-cancelled';
 
 /** A consumer as it stands. */
 export interface ConsumerStatus {
@@ -28,6 +38,8 @@ export interface ConsumerStatus {
    * it is set aside. Undefined: it is none.
    */
   readonly inline: 'in-force' | 'catching-up' | undefined;
+  /** It was given no event up to here: it began later, or its rows were built from there. Undefined: it has them all. */
+  readonly began: Position | undefined;
   /** Everything up to here is settled. */
   readonly position: Position;
   readonly lag: { readonly events: number; readonly seconds: number };
@@ -121,6 +133,7 @@ export async function rememberedStatus(
     ...rememberedState(paused?.reason, now.isHeld),
     live: false,
     inline: undefined,
+    began: form.began,
     ...(await standOf({ selection }, log, { ...now, low: checkpoint.low, isSettled: undefined, live: undefined })),
     inFlight: 0,
     buffered: 0,

@@ -52,7 +52,10 @@ export interface StateAt<State = unknown> {
   readonly stream: string;
   /** Of that event; 0: of none. */
   readonly version: number;
+  /** How many it is made of: at an instant of event time earlier ones may be left out, since they happened later. */
+  readonly events: number;
   readonly state: State;
+  /** Of that event, too; left out where the present state is asked for, which need not be made of events that are read. */
   readonly position?: number;
   readonly time?: string;
   readonly recordedtime?: string;
@@ -303,20 +306,21 @@ export class Deciders {
     if (span === undefined) {
       const { version, state } = await this.#states.present(of);
       if (version === 0) throw new NotFound('stream', stream);
-      return { decider: of.decider, stream, version, state: state as State };
+      return { decider: of.decider, stream, version, events: version, state: state as State };
     }
-    const { last, state } = await this.#states.within(of, span);
+    const { last, state, events } = await this.#states.within(of, span);
     const isShort = asOf.version !== undefined && (last?.version ?? 0) < asOf.version;
     if (last === undefined || isShort) {
       const { version } = await this.#log.streamState(stream);
       if (version === 0) throw new NotFound('stream', stream);
       if (asOf.version !== undefined && version < asOf.version)
-        throw new NotFound('version', `${asOf.version} of stream ${stream}`, [`0 to ${version}`]);
+        throw new NotFound(`version ${asOf.version} of stream`, stream, [`versions 0 to ${version}`]);
     }
     return {
       decider: of.decider,
       stream,
       version: last?.version ?? 0,
+      events,
       state: state as State,
       ...(last === undefined ? {} : { position: last.position, time: last.time, recordedtime: last.recordedtime }),
     };

@@ -38,7 +38,7 @@ interface CommonOptions<Commands extends readonly CommandDefinition[], State> {
   readonly name: string;
   readonly summary?: string;
   readonly decide: NoInfer<Deciding<Commands, State>> & Decided<Commands>;
-  /** Facts that `decide` gives and `evolve` does not speak of. */
+  /** All facts that `decide` gives, those of its refusals too. Default: those that `evolve` speaks of, here and in its parts. */
   readonly publishes?: readonly EventDefinition[];
   /** How often a command is decided, on fresh state, when others were first. Default 10. */
   readonly attempts?: number;
@@ -79,7 +79,9 @@ export interface DeciderDefinition<State = unknown> {
   readonly kind: 'decider';
   readonly name: string;
   readonly summary: string | undefined;
+  /** What its states are made of. */
   readonly on: readonly EventDefinition[];
+  /** What it may record. */
   readonly publishes: readonly EventDefinition[];
   readonly commands: readonly CommandDefinition[];
   readonly attempts: number;
@@ -148,12 +150,13 @@ export function defineDecider(given: object): DeciderDefinition {
           : `command ${definition.name} names no stream; give it stream: (data) => '${options.category ?? options.name}-…'`,
       );
   const parts = options.across === undefined ? [] : partsOf(title, options.across);
+  const on = own === undefined ? parts.flatMap((part) => part.on) : definitionsIn(options.evolve);
   return {
     kind: 'decider',
     name: options.name,
     summary: options.summary,
-    on: own === undefined ? parts.flatMap(({ on }) => on) : definitionsIn(options.evolve),
-    publishes: publishesOf(title, options.publishes),
+    on,
+    publishes: publishesOf(title, options.publishes ?? [...new Set(on)]),
     commands: [...decide.values()].map(({ definition }) => definition),
     attempts,
     own,
@@ -223,7 +226,7 @@ function definitionsIn(evolve: unknown): readonly EventDefinition[] {
   return (evolve as readonly (readonly [EventDefinition, unknown])[]).map(([definition]) => definition);
 }
 
-function publishesOf(title: string, given: readonly EventDefinition[] = []): readonly EventDefinition[] {
+function publishesOf(title: string, given: readonly EventDefinition[]): readonly EventDefinition[] {
   if (!Array.isArray(given)) throw new InvalidDefinition(title, 'publishes must be a list of event definitions');
   const index = (given as readonly (Partial<EventDefinition> | undefined)[]).findIndex(
     (each) => each?.kind !== 'event',

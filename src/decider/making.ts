@@ -1,4 +1,4 @@
-import { InvalidDefinition } from '../errors.ts';
+import { DecisionInvalid, InvalidDefinition, LimitExceeded, ThereuponError } from '../errors.ts';
 import type { EncodedEvent } from '../event/event.ts';
 import type { Publication, Publisher } from '../producer/publisher.ts';
 import type { Asked } from './asked.ts';
@@ -16,9 +16,29 @@ export interface Made {
  * Asks the decider. At once where schemas answer at once.
  *
  * Shape     `streams`: the only ones that its facts may belong to; undefined: any.
- * Errors    What `decide` throws; those of its facts; LimitExceeded.
+ * Errors    What `decide` throws; DecisionInvalid for facts that cannot be recorded; LimitExceeded.
  */
 export function make(
+  publisher: Publisher,
+  asked: Asked,
+  state: unknown,
+  streams: readonly string[] | undefined,
+): Made | Promise<Made> {
+  try {
+    const made = makeAtOnce(publisher, asked, state, streams);
+    return made instanceof Promise ? made.catch((error: unknown) => Promise.reject(blamed(asked, error))) : made;
+  } catch (error) {
+    throw blamed(asked, error);
+  }
+}
+
+/** What would be the fault of a caller who publishes is that of the decider here; what is too large for the log may be the command. */
+function blamed({ decider, command }: Asked, error: unknown): unknown {
+  const isOfCaller = error instanceof ThereuponError && error.fault === 'caller' && !(error instanceof LimitExceeded);
+  return isOfCaller ? new DecisionInvalid(decider.name, command.name, error) : error;
+}
+
+function makeAtOnce(
   publisher: Publisher,
   { decider, command, correlationid, circumstances }: Asked,
   state: unknown,
@@ -42,10 +62,13 @@ export function make(
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
 }
 
-function assertDecided({ name, on, publishes }: DeciderDefinition, { event, options }: Publication): void {
+function assertDecided({ name, publishes }: DeciderDefinition, { event, options }: Publication): void {
   const title = `decider ${name}`;
-  if (!on.includes(event) && !publishes.includes(event))
-    throw new InvalidDefinition(title, `decided a fact ${event.type}, which it does not name; add it to publishes`);
+  if (!publishes.includes(event))
+    throw new InvalidDefinition(
+      title,
+      `decided a fact ${event.type}, which it does not name; add it to publishes, which names all that it decides: ${[...publishes, event].map((each) => each.type).join(', ')}`,
+    );
   // What makes a repetition harmless is the id of the command. A fact that was known would leave a gap where others count on it.
   for (const own of ['id', 'causationid'] as const)
     if (options?.[own] !== undefined)

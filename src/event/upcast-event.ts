@@ -1,4 +1,4 @@
-import { SealedDataInvalid, UpcastFailed } from '../errors.ts';
+import { InvalidInput, SealedDataInvalid, UpcastFailed } from '../errors.ts';
 import type { EventDefinition } from './define-event.ts';
 import { lateOf, retractionOf } from './derived-definitions.ts';
 import type { DataEncoding, RareAttributes, RecordedEvent, StoredEvent } from './event.ts';
@@ -9,6 +9,7 @@ import type { Position } from './position.ts';
 import { recordedEvent } from './recorded-event.ts';
 import { mayHoldSealed } from './sealed-value.ts';
 import { EventHead } from './event-head.ts';
+import { upcastingUpTo } from './upcasters.ts';
 import type { Upcasting } from './upcasters.ts';
 
 /** Which types are read in another version than they may be stored in. */
@@ -144,6 +145,29 @@ export function upcastEvent(event: RecordedEvent, types: UpcastingTypes): Record
 export function asStored(event: RecordedEvent): RecordedEvent {
   const { stored } = event;
   return UpcastStored.is(stored) ? recordedEvent(UpcastStored.originalOf(stored)) : event;
+}
+
+/**
+ * The event in a version of its type from that in which it is stored to that which the program reads.
+ *
+ * Errors    InvalidInput (`schema-version`) for another one: there are ways up, and none down.
+ */
+export function asVersion(event: RecordedEvent, version: number): RecordedEvent {
+  const original = asStored(event);
+  const { stored } = original;
+  const upcasting = UpcastStored.is(event.stored) ? UpcastStored.upcastingOf(event.stored) : undefined;
+  const current = upcasting?.version ?? stored.schemaVersion;
+  if (version === stored.schemaVersion) return original;
+  if (version === current) return event;
+  if (upcasting !== undefined && version > stored.schemaVersion && version < current)
+    return recordedEvent(new UpcastStored(stored, upcastingUpTo(`event ${event.type}`, upcasting, version)));
+  const known =
+    current === stored.schemaVersion ? `version ${current}` : `a version from ${stored.schemaVersion} to ${current}`;
+  throw new InvalidInput({
+    path: 'schema-version',
+    expected: `${known} of ${event.type}, in which event ${event.id} at position ${event.position} is stored and read: upcasters lead up, and never down`,
+    found: version,
+  });
 }
 
 /** The event as it is stored: what is sealed in its data stays so, in the schema version of then. One without such values is what it was. */

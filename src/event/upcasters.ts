@@ -44,15 +44,7 @@ export function upcastingOf(
     version,
     steps,
     upcast(data, from) {
-      let present = data;
-      for (let step = from; step < version; step += 1) {
-        const upcaster = steps[step] as ((data: unknown) => unknown) | undefined;
-        if (upcaster === undefined)
-          throw new InvalidDefinition(name, `upcast has no step from version ${step} to ${step + 1}`);
-        present = upcaster(present);
-        if (isThenable(present))
-          throw new InvalidInput({ path: `upcast ${step}`, expected: 'data, at once', found: 'a promise' });
-      }
+      const present = climb(name, steps, data, { from, to: version });
       return isLenient ? present : throughSchema(present);
     },
   };
@@ -68,6 +60,29 @@ export function upcastingOf(
     if (result.issues !== undefined) throw new EventDataInvalid(type, version, issuesOf(result.issues));
     return result.value;
   }
+}
+
+function climb(
+  name: string,
+  steps: Upcasters,
+  data: unknown,
+  { from, to }: { readonly from: number; readonly to: number },
+): unknown {
+  let present = data;
+  for (let step = from; step < to; step += 1) {
+    const upcaster = steps[step] as ((data: unknown) => unknown) | undefined;
+    if (upcaster === undefined)
+      throw new InvalidDefinition(name, `upcast has no step from version ${step} to ${step + 1}`);
+    present = upcaster(present);
+    if (isThenable(present))
+      throw new InvalidInput({ path: `upcast ${step}`, expected: 'data, at once', found: 'a promise' });
+  }
+  return present;
+}
+
+/** As far as a version on the way. What the steps give there goes through no schema: the program reads a later one. */
+export function upcastingUpTo(name: string, { steps }: Upcasting, version: number): Upcasting {
+  return { version, steps, upcast: (data, from) => climb(name, steps, data, { from, to: version }) };
 }
 
 function stepsOf(name: string, given: unknown, version: number): Upcasters {

@@ -41,6 +41,9 @@ export interface Effects {
   readonly isWhole: boolean;
 }
 
+/** A run: the handling of one event by one reaction, with its retries. */
+export interface Run extends WhyNot, Causes {}
+
 /** What a row of a read model is made of. */
 export interface RowCauses {
   readonly view: string;
@@ -97,8 +100,9 @@ export class Explanations {
     return only;
   }
 
-  /** What led to an event: the chain of events, reactions and commands. */
-  async causes(event: RecordedEvent): Promise<Causes> {
+  /** What led to an event, which may be named by its id: the chain of events, reactions and commands. Errors: as of `event`. */
+  async causes(of: RecordedEvent | string): Promise<Causes> {
+    const event = await this.#given(of);
     return {
       event,
       publishedBy: this.#publisherOf(event),
@@ -117,8 +121,9 @@ export class Explanations {
     };
   }
 
-  /** What an event led to, as a tree. */
-  async effects(event: RecordedEvent): Promise<Effects> {
+  /** What an event led to, as a tree. Errors: as of `event`. */
+  async effects(of: RecordedEvent | string): Promise<Effects> {
+    const event = await this.#given(of);
     return { event, ...(await effectsOf(this.#log, event, this.#publisherOf)) };
   }
 
@@ -161,7 +166,7 @@ export class Explanations {
   }
 
   /** What kept a consumer from acting on an event, or that it did. Errors: NotFound. */
-  async whyNot(consumer: string, event: RecordedEvent): Promise<WhyNot> {
+  async whyNot(consumer: string, of: RecordedEvent | string): Promise<WhyNot> {
     const { consumers, store } = this.#parts;
     const reaction = consumers.reactions.find(({ name }) => name === consumer);
     if (reaction === undefined)
@@ -173,9 +178,19 @@ export class Explanations {
     const parts = {
       ...store,
       status: (name: string) => consumers.status(name),
-      publishedBecause: (name: string, of: RecordedEvent) => this.#publishedBecause(name, of),
+      publishedBecause: (name: string, event: RecordedEvent) => this.#publishedBecause(name, event),
     };
-    return whyNot(parts, reaction, event);
+    return whyNot(parts, reaction, await this.#given(of));
+  }
+
+  /** What came of the run of a reaction on an event, and what led to that. Errors: NotFound. */
+  async run(consumer: string, of: RecordedEvent | string): Promise<Run> {
+    const event = await this.#given(of);
+    return { ...(await this.whyNot(consumer, event)), ...(await this.causes(event)) };
+  }
+
+  async #given(of: RecordedEvent | string): Promise<RecordedEvent> {
+    return typeof of === 'string' ? this.event(of) : of;
   }
 
   async #publishedBecause(

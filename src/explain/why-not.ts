@@ -21,6 +21,8 @@ export type Verdict =
   | 'stopped'
   | 'stalled'
   | 'building'
+  | 'build-failed'
+  | 'build-cancelled'
   | 'not-reached';
 
 export interface WhyNot {

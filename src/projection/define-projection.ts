@@ -13,7 +13,7 @@ import type { Handling, Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
-import { onBuildFailureOf, projectionSteps, versionOf } from './steps.ts';
+import { assertAtOnce, onBuildFailureOf, projectionSteps, versionOf } from './steps.ts';
 import type { Steps } from './steps.ts';
 
 /**
@@ -108,7 +108,10 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   const personal = personalState(name, options.personal);
   const evolve = (row: unknown, event: RecordedEvent): unknown => {
     const step = steps.of.get(event.type);
-    return step === undefined ? row : step(row === undefined ? initial() : row, steps.subject(event));
+    if (step === undefined) return row;
+    const next: unknown = step(row === undefined ? initial() : row, steps.subject(event));
+    assertAtOnce(name, event.type, next);
+    return next;
   };
   const nextRow = (row: JsonValue | undefined, event: RecordedEvent): JsonValue | undefined => {
     const next = evolve(row, event) as JsonValue | undefined;

@@ -38,6 +38,17 @@ export function projectionSteps<Step>(name: string, on: Steps<Step>): Projection
   };
 }
 
+/** Errors: InvalidDefinition for a promise, whose failure is nobody's then. */
+export function assertAtOnce(name: string, type: string, row: unknown): void {
+  const { then } = (row ?? {}) as { readonly then?: unknown };
+  if (typeof then !== 'function') return;
+  void Promise.resolve(row).catch(() => undefined);
+  throw new InvalidDefinition(
+    name,
+    `its function for ${type} gave a promise; a row follows from its events at once (no async function), and what takes time is for an automation`,
+  );
+}
+
 /** A version as a definition declares it. Errors: InvalidDefinition. */
 export function versionOf(name: string, version: unknown = 1): number {
   if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 1) return version;

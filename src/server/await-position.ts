@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InvalidInput } from '../index.ts';
-import type { Position } from '../index.ts';
+import type { ConsumerState, Position } from '../index.ts';
 import { ViewBehind } from './refusals.ts';
 import type { ServedSystem } from './served-system.ts';
 
@@ -8,11 +8,13 @@ import type { ServedSystem } from './served-system.ts';
 const QUICK_LOOKS = 10;
 const FIRST_WAIT_MS = 1;
 const LONGEST_WAIT_MS = 50;
+/** Such a view goes on when somebody asks for it, and not by itself. */
+const HOPELESS: ReadonlySet<ConsumerState> = new Set(['paused', 'stopped', 'build-failed', 'build-cancelled']);
 
 /**
  * Resolves when the view shows everything up to a position.
  *
- * Errors    ViewBehind when it does not in time, or cannot because it is paused or stopped; InvalidInput for a position that the log has
+ * Errors    ViewBehind when it does not in time, or cannot because it is paused or stopped, or its build failed or was cancelled; InvalidInput for a position that the log has
  *           not reached.
  */
 export async function awaitPosition(
@@ -35,9 +37,12 @@ export async function awaitPosition(
   for (let looks = 1; ; looks += 1) {
     const { isReached, status } = await system.consumers.reached(view, wanted as Position);
     if (isReached) return;
-    const { position, state } = status;
-    const hopeless = state === 'paused' || state === 'stopped' || closing.aborted || elapsedMs() >= deadlineMs;
-    if (hopeless) throw new ViewBehind(view, { wanted, position, state });
+    const { position } = status;
+    const isOver = closing.aborted || elapsedMs() >= deadlineMs;
+    // What became of a build is looked up once in a while, since it is asked of the store.
+    const isLookedUp = status.state === 'building' && (isOver || looks === QUICK_LOOKS);
+    const { state } = isLookedUp ? await system.consumers.status(view) : status;
+    if (isOver || HOPELESS.has(state)) throw new ViewBehind(view, { wanted, position, state });
     if (looks < QUICK_LOOKS) await nextTurn();
     else
       await new Promise<void>((resolve) =>

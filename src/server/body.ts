@@ -96,9 +96,12 @@ export function parseBody<Body>(schema: z.ZodType<Body>, bytes: Uint8Array, cont
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const path = ['body', ...(issue?.path ?? []).map(String)].join('.');
+  const expected = schema.description ?? issue?.message ?? 'another value';
+  if (issue?.code === 'unrecognized_keys')
+    throw new InvalidInput({ path, expected: `no members but those of: ${expected}`, found: issue.keys[0] });
   throw new InvalidInput({
     path,
-    expected: schema.description ?? issue?.message ?? 'another value',
+    expected: issue?.path.length === 0 || schema.description === undefined ? expected : `what it is in: ${expected}`,
     found: valueAt(bytes, issue?.path ?? []),
   });
 }

@@ -13,6 +13,7 @@ import { LiveStreams } from './live-streams.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { replyOf } from './problem.ts';
+import type { Failing } from './problem.ts';
 import { readQuery } from './query.ts';
 import { MethodNotAllowed } from './refusals.ts';
 import type { Reply } from './reply.ts';
@@ -29,6 +30,8 @@ export interface AppOptions extends ServerOptions {
   readonly maxWaitMs?: number;
   /** Ends the live streams when it is aborted, so that a server can shut down. */
   readonly signal?: AbortSignal;
+  /** Gets what goes wrong inside, which the answer does not show; the log has it in any case. */
+  readonly failed?: (error: unknown) => void;
 }
 
 /** Of the interface; raised when a client has to know. */
@@ -49,10 +52,11 @@ export type App = Hono<Env>;
 export function createApp(system: ServedSystem, options: AppOptions = {}): App {
   const serving = servingOf(system, options);
   const access = accessOf(options.apiKeys ?? []);
+  const failing: Failing = { environment: system.environment, failed: options.failed };
   const app: App = new Hono<Env>();
   for (const each of ROUTES) {
     app.on(each.method, each.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) =>
-      send(await serve(each, context, serving, access), context),
+      send(await serve(each, context, { serving, access, failing }), context),
     );
   }
   const methods = [...new Set(ROUTES.map(({ method }) => method))];
@@ -63,10 +67,10 @@ export function createApp(system: ServedSystem, options: AppOptions = {}): App {
       const allowed = methods.filter((each) => app.router.match(each, path)[0].length > 0);
       throw allowed.length === 0 ? new NotFound('route', path) : new MethodNotAllowed(method, path, allowed);
     } catch (error) {
-      return send(replyOf(error, system.environment), context);
+      return send(replyOf(error, failing), context);
     }
   });
-  app.onError((error, context) => send(replyOf(error, system.environment), context));
+  app.onError((error, context) => send(replyOf(error, failing), context));
   return app;
 }
 
@@ -99,7 +103,11 @@ function servingOf(system: ServedSystem, options: AppOptions): Serving {
   };
 }
 
-async function serve(route: Route, context: Context<Env>, serving: Serving, access: Access): Promise<Reply> {
+async function serve(
+  route: Route,
+  context: Context<Env>,
+  { serving, access, failing }: { readonly serving: Serving; readonly access: Access; readonly failing: Failing },
+): Promise<Reply> {
   const { environment } = serving.system;
   const startedMs = environment.clock.now();
   let reply: Reply;
@@ -108,7 +116,7 @@ async function serve(route: Route, context: Context<Env>, serving: Serving, acce
     const actor = route.open === true ? undefined : access(askerOf(context));
     reply = await route.handle(await requestOf({ route, context, serving, share, actor }));
   } catch (error) {
-    reply = replyOf(error, environment);
+    reply = replyOf(error, failing);
   } finally {
     share.release();
   }

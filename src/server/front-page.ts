@@ -4,8 +4,10 @@ const LINKS: readonly (readonly [path: string, says: string])[] = [
   ['/consumers', 'what reacts, and how far it has come'],
   ['/dead-letters', 'what could not be handled'],
   ['/views', 'read models'],
+  ['/commands', 'what can be asked for, and who decides it'],
   ['/catalog', 'which facts there are, who publishes and who consumes them'],
   ['/openapi.json', 'this interface, for programs'],
+  ['/asyncapi.json', 'the facts as AsyncAPI, for tools'],
   ['/healthz', 'whether the process answers'],
   ['/readyz', 'whether it can work'],
   ['/metrics', 'figures for Prometheus'],
@@ -27,6 +29,7 @@ export const PAGE = `<!doctype html>
 <ul>
 ${LINKS.map(([path, says]) => `  <li><a href="${path}">${path}</a>: ${says}</li>`).join('\n')}
 </ul>
+<p>Where the log keeps a hash chain, <code>GET /chain</code> gives its head.</p>
 <p>Publish a fact and follow what comes of it:</p>
 <pre>thereupon publish --type TYPE --data '{ ... }'
 thereupon tail</pre>

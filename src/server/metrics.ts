@@ -29,12 +29,23 @@ const STANDINGS: readonly (readonly [name: string, help: string, value: Standing
   ['watermark_seconds', 'Event time up to which everything is expected to be there', ({ time }) => watermark(time)],
   ['timers', 'Keys for which something is due at some time', ({ time }) => time?.timers],
   ['held_events', 'Events that wait for earlier ones of their key', ({ time }) => time?.held],
+  ['build_percent', 'How far the build is that is to take the place of its rows', ({ build }) => build?.percent],
+  [
+    'build_failed',
+    '1 when a build of its rows failed or was cancelled, and it goes on only when asked to',
+    buildFailed,
+  ],
   ['up', '1 when running', ({ state }) => (state === 'running' ? 1 : 0)],
 ];
 
 /** In seconds since 1970, as the alarms of Prometheus compare them with `time()`. */
 function watermark(time: ConsumerStatus['time']): number | undefined {
   return time?.watermarkMs === undefined ? undefined : time.watermarkMs / 1_000;
+}
+
+function buildFailed({ kind, state, build }: ConsumerStatus): number | undefined {
+  if (kind !== 'projection') return undefined;
+  return build?.state === 'failed' || state === 'build-failed' || state === 'build-cancelled' ? 1 : 0;
 }
 
 /** What happened on the interface, counted as it happens; and how the system stands, looked up when somebody asks. */

@@ -1,8 +1,18 @@
-import { BatchRefused, InvalidPattern, ThereuponError } from '../index.ts';
+import { BatchRefused, DecisionInvalid, InvalidPattern, ThereuponError } from '../index.ts';
 import type { Environment } from '../index.ts';
 import { MethodNotAllowed, Unauthorized } from './refusals.ts';
 import { answer } from './reply.ts';
 import type { Reply } from './reply.ts';
+
+/** The status of what neither the request nor the machine is at fault for. */
+const PROGRAM_FAILED = 500;
+
+/** Where failures are told of. */
+export interface Failing {
+  readonly environment: Environment;
+  /** Gets what the answer does not show. */
+  readonly failed?: ((error: unknown) => void) | undefined;
+}
 
 /** How a failure is answered. */
 interface Answer {
@@ -40,6 +50,7 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
   'event-data-invalid': { status: 422, title: 'The data does not fit the schema of its type' },
   'unknown-event-type': { status: 422, title: 'The event type is not defined' },
   'batch-refused': { status: 422, title: 'Some events cannot be recorded, so none was' },
+  'decision-invalid': { status: 500, title: 'A decider did not decide as it must' },
   'sealed-data-invalid': { status: 500, title: 'A sealed value is not what was sealed there' },
   'upcast-failed': { status: 500, title: 'An upcaster failed' },
   terminal: { status: 500, title: 'A handler gave up' },
@@ -73,9 +84,19 @@ export interface Problem {
   readonly [field: string]: unknown;
 }
 
-/** The failure as a problem document, with the headers that belong to it. What is nobody's typed error is logged and not shown. */
-export function replyOf(error: unknown, environment: Environment): Reply {
-  return problemReply(problemOf(error) ?? defectOf(error, environment), headersOf(error));
+/**
+ * The failure as a problem document, with the headers that belong to it. What is nobody's typed error is not shown. That, and whatever the
+ * program itself is at fault for, is logged.
+ */
+export function replyOf(error: unknown, { environment, failed }: Failing): Reply {
+  const known = problemOf(error);
+  if (known?.status === PROGRAM_FAILED) {
+    const { code } = known;
+    environment.logger.error({ err: error, code }, 'a request failed for what the program does');
+  }
+  const reply = problemReply(known ?? defectOf(error, environment), headersOf(error));
+  if (known === undefined) failed?.(error);
+  return reply;
 }
 
 /** Undefined: not an error that was made for callers. */
@@ -84,7 +105,8 @@ export function problemOf(error: unknown): Problem | undefined {
     const { path, expected, found } = error;
     return problem('invalid-pattern', error.message, { path, expected, found });
   }
-  if (!(error instanceof ThereuponError) || error.fault === 'defect') return undefined;
+  const isNamed = error instanceof DecisionInvalid;
+  if (!(error instanceof ThereuponError) || (error.fault === 'defect' && !isNamed)) return undefined;
   if (error instanceof BatchRefused) {
     const problems = error.problems.map(({ index, error: each }) => ({
       index,

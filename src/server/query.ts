@@ -19,7 +19,7 @@ export type QueryOf<Shape extends QueryShape> = {
   readonly [Name in keyof Shape]: (Shape[Name] extends QueryParameter<infer Value> ? Value : never) | undefined;
 };
 
-interface Kind<Value> {
+export interface Kind<Value> {
   readonly schema: JsonSchema;
   /** In words, for the refusal. */
   readonly expected: string;

@@ -125,6 +125,7 @@ const stateAt = {
   decider: z.string(),
   stream: z.string(),
   version: count.describe('Of the last event that the state is made of; 0: of none.'),
+  events: count.describe('How many it is made of: fewer than `version` where some happened later than was asked for.'),
   state: z.unknown(),
   position: position.optional(),
   time: timestamp.optional(),
@@ -263,7 +264,7 @@ named(
     isWhole: z.boolean().describe('False: only the first events of its conversation were looked at.'),
   }),
 );
-named(
+const whyNot = named(
   'WhyNot',
   z.strictObject({
     consumer: z.string(),
@@ -278,6 +279,8 @@ named(
       'stopped',
       'stalled',
       'building',
+      'build-failed',
+      'build-cancelled',
       'not-reached',
     ]),
     reasons: z.array(z.string()),
@@ -286,6 +289,7 @@ named(
     published: z.array(event),
   }),
 );
+named('Run', z.strictObject({ ...whyNot.shape, ...causes.shape }));
 
 interface ErrorReport {
   readonly name: string;
@@ -361,9 +365,9 @@ const consumer = named(
     mode: z.string(),
     summary: z.string().optional(),
     state: z
-      .enum(['running', 'paused', 'stalled', 'stopped', 'building'])
+      .enum(['running', 'paused', 'stalled', 'stopped', 'building', 'build-failed', 'build-cancelled'])
       .describe(
-        '`building`: its rows are of an older version, and stay as they are until those of the present one are built.',
+        '`building`: its rows are of an older version, and stay as they are until those of the present one are built. `build-failed`, `build-cancelled`: they stay so until the build is asked for again.',
       ),
     reason: z.string().optional(),
     live: z.boolean().describe('At the head of the log.'),
@@ -371,6 +375,9 @@ const consumer = named(
       .enum(['in-force', 'catching-up'])
       .optional()
       .describe('Of an inline projection: whether its rows are changed where events are recorded at the moment.'),
+    began: position
+      .optional()
+      .describe('It was given no event up to here: it began later, or its rows were built from there.'),
     position,
     lag: z.strictObject({ events: count, seconds: z.number().min(0) }),
     inFlight: count,

@@ -174,7 +174,7 @@ function portOf(port: number | undefined): number {
 
 /** HTTP that no URL can be made of. */
 function unreadable(error: unknown, system: ServedSystem): Reply {
-  if (!(error instanceof Error) || error.name !== 'RequestError') return replyOf(error, system.environment);
+  if (!(error instanceof Error) || error.name !== 'RequestError') return replyOf(error, system);
   return problemReply(
     problem('invalid-input', `request: expected a valid target and Host, found: ${error.message}`, { path: 'request' }),
   );

@@ -105,6 +105,35 @@ describe('recorded events and a newer program', () => {
     expect((await check('none', program({ upcast: '' }), '--mode', 'none')).code).toBe(0);
   });
 
+  it('show what does not fit a schema that was changed in place, in every mode, and nothing where it only gives less or more', async () => {
+    const inPlace = (schema: string) => program({ version: 1, schema, upcast: '' });
+    const more = V1.replace('total: z.number()', 'total: z.number(), currency: z.string()');
+    for (const mode of ['backward', 'forward', 'none']) {
+      const { code, answer } = await check('in-place', inPlace(more), '--mode', mode, '--sample', '2');
+      expect(code).toBe(5);
+      expect(answer.recorded?.findings).toMatchObject(
+        ['order 0', 'order 299'].map((id) => ({
+          severity: 'error',
+          rule: 'does-not-fit',
+          version: 1,
+          place: 'data.currency',
+          event: { id },
+          reason: expect.stringContaining('the schema of version 1 was changed since; give the new shape') as string,
+        })),
+      );
+    }
+    for (const schema of [
+      V1,
+      V1.replace('total: z.number()', `total: z.number(), currency: z.string().default('EUR')`),
+      // Gives out numbers, and takes text: what is stored is what it gives out.
+      V1.replace('total: z.number()', 'total: z.string().transform(Number).pipe(z.number())'),
+      V1.replace('total: z.number()', 'total: z.string().transform(Number)'),
+    ]) {
+      const { answer } = await check('in-place', inPlace(schema), '--mode', 'none');
+      expect(answer.recorded).toMatchObject({ ok: true, findings: [] });
+    }
+  });
+
   it.each([
     ['a filter', consuming("{ data: { total: [{ numeric: ['>', 5] }] } }"), 'consumer dear', 'data.total', 'error'],
     [

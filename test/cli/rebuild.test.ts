@@ -86,6 +86,32 @@ describe('thereupon views rebuild', () => {
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 50 } });
   });
 
+  it('that begins later than the events drops what came before only when it is told to, says so, and it is known afterwards', async () => {
+    await cli('views', 'rebuild', 'totals');
+    const dry = await cli('views', 'rebuild', 'totals', '--from', '4951', '--dry-run');
+    expect(dry.stdout).toMatch(/differences\s+0 added, 51 removed, 49 changed/);
+    const cut = await cli('views', 'rebuild', 'totals', '--from', '4951', '--yes');
+    expect(cut).toMatchObject({ code: 0 });
+    expect(cut.stdout).toMatch(/from\s+after position 4,951; what came of events up to there is in no row any more/);
+    expect((await cli('consumers', 'show', 'totals')).stdout).toMatch(/began\s+after position 4,951/);
+    // From a date on, which is before all of them.
+    expect(await cli('views', 'rebuild', 'totals', '--from', '2020-01-01', '--yes')).toMatchObject({ code: 0 });
+    expect((await cli('consumers', 'show', 'totals')).stdout).not.toContain('began');
+    expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 50 } });
+    const past = await cli('views', 'rebuild', 'totals', '--to', '2020-01-01', '--dry-run', '--json');
+    expect(JSON.parse(past.stdout)).toMatchObject({ state: 'compared', total: 0 });
+    const today = await cli(
+      'views',
+      'rebuild',
+      'totals',
+      '--to',
+      new Date().toISOString().slice(0, 10),
+      '--dry-run',
+      '--json',
+    );
+    expect((JSON.parse(today.stdout) as { total: number }).total).toBeGreaterThanOrEqual(ORDERS);
+  });
+
   it('a build that fails names the event, ends with 1, and goes on when the program is mended', async () => {
     const failing = '(() => { if (event.data.orderId === "7") throw new TypeError("no such order"); return row; })()';
     write({ row: failing });
@@ -102,8 +128,12 @@ describe('thereupon views rebuild', () => {
       [['--to', '5'], '--to needs --dry-run'],
       [['--status', '--cancel'], 'give one of them'],
       [['--status', '--from', '5'], 'begins no build'],
-      [['--from', 'soon'], '--from: expected a position or an RFC 3339 time, found "soon"'],
+      [['--from', 'soon'], '--from: expected a position, an RFC 3339 time or a date, found "soon"'],
       [['--on-failure', 'skip'], 'park, fail'],
+      [
+        ['--from', '100'],
+        'what came of events before --from 100 will be in no row of view totals; nobody can be asked here',
+      ],
     ] as const) {
       const refused = await cli('views', 'rebuild', 'totals', ...args);
       expect(refused.code).toBe(2);
@@ -159,5 +189,42 @@ describe('thereupon views rebuild', () => {
     expect(await cli('views', 'rebuild', 'totals')).toMatchObject({ code: 0 });
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 100 } });
     await stopProgram(child);
+  }, 90_000);
+
+  it('a view that stands still because its build failed, or was cancelled, is found by the doctor, who says what to do', async () => {
+    await cli('views', 'rebuild', 'totals');
+    write({
+      row: '(() => { if (event.data.orderId === "7") throw new TypeError("no such order"); return row; })()',
+      more: `version: 2, onBuildFailure: 'fail'`,
+    });
+    const child = await startProgram();
+    const listed = async () => (await cli('consumers', 'list')).stdout;
+    await expect.poll(listed, { timeout: 20_000 }).toMatch(/totals +projection +build failed/);
+    const failed = await cli('doctor');
+    expect(failed).toMatchObject({ code: 1 });
+    expect(failed.stdout).toMatch(
+      /✗ consumers +the build of totals failed, and the view stands still, and serves older rows: event o7 at position 8 cannot be handled: TypeError: no such order/,
+    );
+    expect(failed.stdout).toContain('mend the program, then: thereupon views rebuild totals');
+    const order = JSON.stringify({ orderId: '7', total: 1 });
+    const { position } = JSON.parse(
+      (await cli('publish', '--type', 'shop.order.placed', '--data', order, '--json')).stdout,
+    ) as {
+      position: number;
+    };
+    const waited = await cli('views', 'show', 'totals', '7', '--after-position', String(position));
+    expect(waited.stderr).toContain('found it build-failed at position');
+    await cli('views', 'rebuild', 'totals', '--cancel');
+    expect(await listed()).toMatch(
+      /build cancelled .*version 2 is to take the place of version 1, and its build was cancelled/,
+    );
+    const cancelled = await cli('doctor');
+    expect(cancelled).toMatchObject({ code: 1 });
+    expect(cancelled.stdout).toMatch(/✗ consumers +totals stands still, and serves older rows: .* was cancelled/);
+    expect(cancelled.stdout).toContain('to build it: thereupon views rebuild totals');
+    await stopProgram(child);
+    write({ row: SUM, more: `version: 2` });
+    expect(await cli('views', 'rebuild', 'totals')).toMatchObject({ code: 0 });
+    expect((await cli('doctor')).stdout).toMatch(/✓ consumers/);
   }, 90_000);
 });

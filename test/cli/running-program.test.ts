@@ -59,6 +59,8 @@ describe('a running program', () => {
       body,
     });
     expect(response.status).toBe(201);
+    // A name that is made of the thing and its id says the thing once.
+    expect(await response.json()).toMatchObject({ stream: 'order-1' });
   });
 
   it('is reached by every command through its store', async () => {

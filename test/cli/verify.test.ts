@@ -39,9 +39,20 @@ describe('thereupon verify', () => {
       const signed = await cli('verify', '--sign', 'head.key', '--out', 'head.json', '--url', url, '--json');
       expect(JSON.parse(signed.stdout)).toMatchObject({ ok: true, events: 4, signedHead: { position: 4 } });
       expect(JSON.parse(readFileSync(folder.file('head.json'), 'utf8'))).toMatchObject({ format: 1, position: 4 });
-      expect((await cli('verify', '--signed-head', 'head.json', '--public-key', 'head.pub', '--url', url)).code).toBe(
-        0,
+      writeFileSync(
+        folder.file('other.pub'),
+        generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }),
       );
+      for (const where of [[], ['--url', url]]) {
+        const compared = await cli('verify', '--signed-head', 'head.json', '--public-key', 'head.pub', ...where);
+        expect(compared.code).toBe(0);
+        expect(compared.stdout).toMatch(/the signed head agrees: link \d+, at position 4, signed \d{4}-/v);
+        const other = await cli('verify', '--signed-head', 'head.json', '--public-key', 'other.pub', ...where);
+        expect(other.code).toBe(1);
+        expect(other.stderr).toMatch(
+          /^error: this head was signed by another key: head\.json names the one that signed it, and other\.pub is not its public half$/mv,
+        );
+      }
     } finally {
       running.kill('SIGTERM');
       await once(running, 'close');

@@ -51,7 +51,7 @@ const account = defineDecider({
     [Withdrawn, (state, { data }) => ({ ...state, balance: state.balance - data.amount })],
     [Closed, (state) => ({ ...state, isClosed: true })],
   ],
-  publishes: [Overdrawn],
+  publishes: [Withdrawn, Closed, Overdrawn],
   decide: [
     [
       Withdraw,

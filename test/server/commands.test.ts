@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineCommand, defineDecider, fact, refuse } from '../../src/index.ts';
+import { defineCommand, defineDecider, fact, ofStream, refuse } from '../../src/index.ts';
+import type { Logger } from '../../src/index.ts';
 import type { App } from '../../src/server/index.ts';
-import { openApp, OrderPlaced } from './shop.ts';
+import { silentLogger } from '../../src/system/logger.ts';
+import { openApp, OrderPlaced, StockCounted } from './shop.ts';
 
 const PlaceOrder = defineCommand({
   name: 'shop.place-order',
@@ -204,6 +206,69 @@ describe('POST /commands/{name}', () => {
   });
 });
 
+describe('what a decider does wrong', () => {
+  const Do = defineCommand({ name: 'shop.do', stream: () => 'order-1', schema: z.object({ what: z.string() }) });
+  const decisions: Readonly<Record<string, () => unknown>> = {
+    misfit: () => fact(OrderPlaced, { orderId: '1', customer: 'ada', total: 'much' as never }),
+    later: () => Promise.resolve(fact(OrderPlaced, data())),
+    junk: () => 'yes',
+    elsewhere: () => fact(OrderPlaced, { ...data(), orderId: '2' }),
+    unnamed: () => fact(StockCounted, { sku: 'a', pieces: 1 }),
+  };
+  const wrong = defineDecider({
+    name: 'order',
+    initial: () => 0,
+    evolve: [[OrderPlaced, (count) => count + 1]],
+    decide: [[Do, (_state, command) => decisions[command.data.what]?.() as undefined]],
+  });
+
+  it.each([
+    ['misfit', /data\.total: .*expected number/],
+    ['later', /decide must answer at once, found a promise/],
+    ['junk', /decide must give facts/],
+    ['elsewhere', /for stream order-2, which it was not decided on/],
+    ['unnamed', /which it does not name; add it to publishes/],
+  ])('is its own fault, and not that of the caller: %s; the log has it, too', async (what, said) => {
+    const logged: Record<string, unknown>[] = [];
+    const logger: Logger = { ...silentLogger, error: (fields) => void logged.push(fields) };
+    const { app, system } = await openApp({ shop: { deciders: [wrong], environment: { logger } } });
+    const { status, body } = await execute(app, { what }, {}, Do.name);
+    expect([status, body['code']]).toEqual([500, 'decision-invalid']);
+    expect(body['detail']).toMatch(/^decider order, command shop\.do: /);
+    expect(body['detail']).toMatch(said);
+    expect(body).toMatchObject({ decider: 'order', command: 'shop.do' });
+    expect(logged).toMatchObject([{ code: 'decision-invalid', err: { command: 'shop.do' } }]);
+    expect((await system.events.read()).events).toEqual([]);
+  });
+});
+
+describe('the catalog', () => {
+  it('says of a decider that it publishes what it says, else what its evolve speaks of, and consumes what its state is made of', async () => {
+    const watching = defineDecider({
+      name: 'watching',
+      across: { order: ofStream(order, ({ orderId }: { orderId: string }) => `order-${orderId}`) },
+      publishes: [StockCounted],
+      decide: [
+        [
+          defineCommand({ name: 'shop.count', schema: z.object({ orderId: z.string() }) }),
+          () => fact(OrderPlaced, data()),
+        ],
+      ],
+    });
+    const { app } = await openApp({ shop: { deciders: [order, watching], consumers: [], projections: [] } });
+    const catalog = (await (await app.request('/catalog')).json()) as {
+      events: readonly { type: string; publishedBy: readonly string[]; consumedBy: readonly string[] }[];
+    };
+    const of = (type: string) => catalog.events.find((event) => event.type === type);
+    expect(of('shop.order.placed')).toMatchObject({ publishedBy: ['order'], consumedBy: ['order', 'watching'] });
+    expect(of('shop.stock.counted')).toMatchObject({ publishedBy: ['watching'], consumedBy: [] });
+    // What it says is all: a fact beside it is a defect.
+    expect((await execute(app, { orderId: '1' }, {}, 'shop.count')).body['detail']).toMatch(
+      /decided a fact shop\.order\.placed, which it does not name; add it to publishes/,
+    );
+  });
+});
+
 describe('GET /streams/{stream}, as of a point', () => {
   async function history() {
     const { app, system } = await opened();
@@ -258,7 +323,8 @@ describe('GET /streams/{stream}, as of a point', () => {
     ['at=2026-02-30', 400, 'at'],
     ['at=2026-01-01&version=1', 400, 'as of'],
     ['version=x', 400, 'version'],
-    ['version=1&diff=x', 400, 'version'],
+    ['version=1&diff=x', 400, 'diff'],
+    ['version=1&diff=v5', 400, 'diff'],
     ['diff=2026-01-01', 400, 'diff'],
     ['by=recorded', 400, 'by'],
     ['at=2026-01-01&by=guess', 400, 'by'],

@@ -150,6 +150,7 @@ describe('the front page', () => {
     const page = await response.text();
     for (const [, path = ''] of page.matchAll(/href="([^"]+)"/g))
       expect((await app.request(path)).status, path).toBe(200);
+    for (const named of ['/commands', '/chain', '/asyncapi.json']) expect(page).toContain(named);
     expect(page).not.toContain('<script');
   });
 });

@@ -35,6 +35,26 @@ function shown(client: LiveClient): Readonly<Record<string, number>> {
   return Object.fromEntries(order.map((key) => [key, totals.get(key) ?? Number.NaN]));
 }
 
+describe('a live row', () => {
+  it('is none at first, then what it becomes, and is told of no other row', async () => {
+    const { system, url } = await serveShop();
+    const client = await LiveClient.open(`${url}/views/sales/ada`);
+    await client.until(() => client.seen.length === 1);
+    expect(messages(client)).toEqual([{ items: [] }]);
+    await place(system, 'bob', 5);
+    await place(system, 'ada', 60);
+    await client.until(() => client.seen.length === 2);
+    await place(system, 'ada', 1);
+    await client.until(() => client.seen.length === 3);
+    expect(messages(client).slice(1)).toMatchObject([
+      { changed: [{ key: 'ada', row: { total: 60 } }], removed: [], keys: ['ada'] },
+      { changed: [{ key: 'ada', row: { total: 61 } }], removed: [], keys: ['ada'] },
+    ]);
+    const past = await fetch(`${url}/views/sales/ada?at=2026-01-01`, { headers: { accept: 'text/event-stream' } });
+    expect(await past.json()).toMatchObject({ code: 'invalid-input', path: 'at' });
+  });
+});
+
 describe('a live query', () => {
   it('gives the result, and then its changes: new rows, other rows, rows that go', async () => {
     const { system, url } = await serveShop();

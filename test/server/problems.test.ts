@@ -22,6 +22,7 @@ const SAMPLES: Readonly<Record<string, Error>> = {
   EventDataInvalid: new thereupon.EventDataInvalid('t', 1, [{ path: 'data', message: 'no' }]),
   HistoryIncomplete: new thereupon.HistoryIncomplete('order-1', 3),
   HistoryShortened: new thereupon.HistoryShortened('orders', ['order']),
+  DecisionInvalid: new thereupon.DecisionInvalid('d', 'c', new Error('no fact')),
   InvalidDefinition: new thereupon.InvalidDefinition('d', 'r'),
   InvalidEvent: new thereupon.InvalidEvent({ attribute: 'id', expected: 'text', found: 1 }),
   InvalidInput: new thereupon.InvalidInput({ path: 'limit', expected: '1', found: 2 }),
@@ -128,8 +129,11 @@ describe('answers that are problems', () => {
 
   it('tell a producer when a full system has room again (G10)', async () => {
     const { environment } = await openShop();
-    expect(replyOf(SAMPLES['SystemFull'], environment)).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
-    expect(replyOf(SAMPLES['StoreUnavailable'], environment)).toMatchObject({
+    expect(replyOf(SAMPLES['SystemFull'], { environment })).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '2' },
+    });
+    expect(replyOf(SAMPLES['StoreUnavailable'], { environment })).toMatchObject({
       status: 503,
       headers: { 'retry-after': '5' },
     });

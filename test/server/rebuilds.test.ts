@@ -99,9 +99,12 @@ describe('rebuilding a view over HTTP', () => {
     };
     expect(await read(app, '/rebuilds/sales')).toMatchObject(failed);
     expect(await read(app, '/consumers/sales')).toMatchObject({ state: 'running', parked: 0, build: failed });
+    const figures = async () => (await app.request('/metrics')).text();
+    expect(await figures()).toMatch(/thereupon_consumer_build_failed\{consumer="sales"\} 1/);
     rate.fails = false;
     expect((await act(app, '/rebuilds/sales')).status).toBe(202);
     await expect.poll(async () => (await read(app, '/rebuilds/sales'))['state']).toBe('switched');
+    expect(await figures()).toMatch(/thereupon_consumer_build_failed\{consumer="sales"\} 0/);
     rate.fails = true;
     await act(app, '/rebuilds/sales', { onFailure: 'fail' });
     await system.settled();
@@ -119,7 +122,9 @@ describe('rebuilding a view over HTTP', () => {
     [{ from: { position: 99 } }, 'expected a position up to the head'],
     [{ from: 'end' }, 'body'],
     [{ onFailure: 'skip' }, 'body'],
-    [{ force: true }, 'body'],
+    [{ force: true }, 'body: expected no members but those of: nothing, or {"from"'],
+    [{ force: true }, 'found "force"'],
+    [{ from: { time: 'soon' } }, 'expected what it is in: nothing, or {"from"'],
   ])('refuses %j with what was expected', async (body, said) => {
     const { app } = await openWithOrders();
     const problem = await problemOf(act(app, '/rebuilds/sales', body));

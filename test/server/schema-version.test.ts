@@ -45,7 +45,7 @@ describe('the schema version of what is read', () => {
       expect(await read('')).toMatchObject({ events: [CURRENT] });
       expect(await read('schema-version=current')).toMatchObject({ events: [CURRENT] });
       expect(await read('schema-version=stored')).toMatchObject({ events: [STORED] });
-      expect(await read('schema-version=1')).toMatchObject({ code: 'invalid-input' });
+      expect(await read('schema-version=0')).toMatchObject({ code: 'invalid-input' });
     },
   );
 
@@ -62,6 +62,74 @@ describe('the schema version of what is read', () => {
     await current.until(() => current.seen.length > 0);
     await stored.until(() => stored.seen.length > 0);
     expect([current.seen, stored.seen]).toMatchObject([[{ event: CURRENT }], [{ event: STORED }]]);
+  });
+});
+
+describe('a version that is asked for by its number', () => {
+  const PlacedV3 = defineEvent({
+    ...common,
+    version: 3,
+    schema: z.object({ orderId: z.string(), totalCents: z.int(), currency: z.string() }),
+    upcast: { ...Placed.upcasting?.steps, 2: (data: object) => ({ ...data, currency: 'EUR' }) },
+  });
+
+  async function serveThree(): Promise<string> {
+    const store = memory();
+    for (const [definition, data] of [
+      [PlacedV1, { total: 3 }],
+      [Placed, { totalCents: 400 }],
+      [PlacedV3, { totalCents: 500, currency: 'CHF' }],
+    ] as const) {
+      const system = await open({ store, source: '/shop', events: [definition] });
+      await system.publish(definition, { orderId: '1', ...data });
+      await system.close();
+    }
+    const server = await startServer(await open({ store, source: '/shop', events: [PlacedV3] }), {
+      port: 0,
+      closeGrace: 200,
+    });
+    onTestFinished(() => server.close());
+    return `${server.url}/events?type=${PlacedV3.type}`;
+  }
+
+  it('is given of pages, of what is stored in it or in a version below, and refused of what is stored above', async () => {
+    const url = await serveThree();
+    const read = async (query: string) => (await fetch(`${url}&${query}`)).json();
+    expect(await read('schema-version=1&limit=1')).toMatchObject({ events: [STORED] });
+    const dataschema = 'urn:thereupon:schema:shop.order.placed:2';
+    expect(await read('schema-version=2&limit=2')).toMatchObject({
+      events: [
+        { data: { orderId: '1', totalCents: 300 }, dataschema },
+        { data: { orderId: '1', totalCents: 400 }, dataschema },
+      ],
+    });
+    expect(await read('schema-version=3')).toMatchObject({
+      events: [{ data: { currency: 'EUR' } }, { data: { currency: 'EUR' } }, { data: { currency: 'CHF' } }],
+    });
+    const above = { code: 'invalid-input', path: 'schema-version' };
+    expect(await read('schema-version=1')).toMatchObject({
+      ...above,
+      detail: expect.stringMatching(
+        /expected a version from 2 to 3 of shop\.order\.placed, in which event .* is stored and read: upcasters lead up, and never down, found 1/,
+      ) as string,
+    });
+    expect(await read('schema-version=4')).toMatchObject(above);
+    expect(await (await fetch(url.replace(/type=.*/, 'schema-version=2'))).json()).toMatchObject({ path: 'type' });
+  });
+
+  it('is given of a live stream, which ends with a problem at what is stored above', async () => {
+    const url = `${await serveThree()}&after=0`;
+    const client = await LiveClient.open(`${url}&schema-version=3`);
+    await client.until(() => client.seen.length === 3);
+    expect(client.seen.map(({ event }) => event)).toMatchObject([
+      { data: { totalCents: 300, currency: 'EUR' } },
+      { data: { totalCents: 400, currency: 'EUR' } },
+      { data: { totalCents: 500, currency: 'CHF' } },
+    ]);
+    const response = await fetch(`${url}&schema-version=2`, { headers: { accept: 'text/event-stream' } });
+    const text = await response.text();
+    expect(text.match(/"totalCents":\d+/g)).toEqual(['"totalCents":300', '"totalCents":400']);
+    expect(text).toMatch(/event: problem\ndata: \{.*"code":"invalid-input".*never down/);
   });
 });
 

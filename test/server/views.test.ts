@@ -131,6 +131,24 @@ describe('views over HTTP', () => {
 });
 
 describe('an inline view', () => {
+  it.each(['inline', 'async'] as const)('whose function gives a promise is told so, by its name: %s', async (mode) => {
+    const late = defineProjection({
+      name: 'late',
+      mode,
+      key: (event) => event.data.customer,
+      initial: () => ({ total: 0 }),
+      on: [[OrderPlaced, (async () => ({ total: 1 })) as never]],
+      retry: { attempts: 1 },
+    });
+    const { app, system } = await openApp({ shop: { projections: [late] } });
+    await post(app, order());
+    await system.settled();
+    const { items } = await system.deadLetters.list({ consumer: 'late' });
+    expect(items[0]?.error?.message).toMatch(
+      /^projection "late": its function for shop\.order\.placed gave a promise; a row follows from its events at once/,
+    );
+  });
+
   it('is asked right after an event is acknowledged, and its status says that it is in force', async () => {
     const { app } = await openApp({ shop: { projections: [ledger] } });
     for (let orders = 1; orders <= 20; orders += 1) {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { open, runningNodes, StoreHeld, StoreUnavailable } from '../../index.ts';
 import type { Config, NamedKey, StoreFactory, StoreNode, System } from '../../index.ts';
-import { ApiProblem, CommandFailed, UsageError } from '../failure.ts';
+import { ApiProblem, CommandFailed, FailedInside, UsageError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { Api, networkTransport } from './api.ts';
 import { openProgram } from './open-program.ts';
@@ -256,9 +256,15 @@ async function local(program: Program, storeFile: string | undefined): Promise<C
   const { createApp } = await import('../../server/index.ts');
   const system = await openProgram(program, { consume: false });
   const closing = new AbortController();
-  const app = createApp(system, { signal: closing.signal });
+  let failure: { readonly error: unknown } | undefined;
+  const app = createApp(system, { signal: closing.signal, failed: (error) => (failure ??= { error }) });
   return {
-    api: new Api(system.location, async (target, init) => endedBy(init.signal, await app.request(target, init))),
+    api: new Api(system.location, async (target, init) => {
+      const response = endedBy(init.signal, await app.request(target, init));
+      // There is no server here in whose log it could be looked up.
+      if (failure !== undefined) throw new FailedInside(failure.error);
+      return response;
+    }),
     storeFile,
     system,
     isProgram: program.file !== undefined,

@@ -25,9 +25,11 @@ export async function showRecorded({ ok, looked, findings }: RecordedCheck, term
     );
   }
   const errors = findings.filter(({ severity }) => severity === 'error').length;
+  const warnings = findings.length - errors;
+  const noted = warnings === 0 ? '' : ` for certain; ${plural(warnings, 'warning')}`;
   await terminal.write(
     ok
-      ? `${paint('green', '✓')} nothing that is recorded would break\n`
+      ? `${paint('green', '✓')} nothing that is recorded would break${noted}\n`
       : `${paint('red', '✗')} ${plural(errors, 'finding')} in what is recorded: this program would break there\n`,
   );
 }

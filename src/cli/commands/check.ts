@@ -93,7 +93,7 @@ async function design(options: CheckOptions, terminal: Terminal): Promise<boolea
   // A server that was named is asked about the events that it knows.
   const program =
     options.url !== undefined && options.config === undefined ? undefined : await programOf(options, terminal);
-  const { events } = program
+  const { events, reactions } = program
     ? await catalogOf(program)
     : await withSystem(options, terminal, 'read', ({ api }) => api.get<Catalog>('/catalog'));
   const current = events.filter(
@@ -104,7 +104,8 @@ async function design(options: CheckOptions, terminal: Terminal): Promise<boolea
     version,
     summary,
     jsonSchema,
-    consumers: consumedBy,
+    // A decider is of the business that its events speak of, and may be called as they are.
+    consumers: consumedBy.filter((name) => reactions.some((reaction) => reaction.name === name)),
     publishers: publishedBy,
   }));
   const rules = program?.config.design ?? {};

@@ -72,8 +72,16 @@ async function list(options: AccessOptions, terminal: Terminal): Promise<void> {
   });
 }
 
+function assertVersion(text: string | undefined): void {
+  if (text === undefined || /^(?:\d{1,15}|none|exists|any)$/.test(text)) return;
+  throw new UsageError(
+    `--expected-version: expected a whole number from 0, none, exists or any, found ${JSON.stringify(text)}`,
+  );
+}
+
 /** Answers the exit code. */
 async function execute(name: string, data: unknown, options: CommandOptions, terminal: Terminal): Promise<number> {
+  assertVersion(options.expectedVersion);
   const headers = {
     ...(options.id === undefined ? {} : { 'thereupon-command-id': options.id }),
     ...(options.expectedVersion === undefined ? {} : { 'thereupon-expected-version': options.expectedVersion }),
@@ -88,12 +96,8 @@ async function execute(name: string, data: unknown, options: CommandOptions, ter
       return EXIT_OK;
     } catch (error) {
       if (!(error instanceof ApiProblem) || error.code !== 'command-refused') throw error;
-      const { reason, duplicate } = error.problem;
-      if (options.json === true) await writeJson(terminal, error.problem);
-      else
-        await terminal.write(
-          `refused${duplicate === true ? ', as the first time' : ''}: ${printable(String(reason))}${error.message === reason ? '' : ` (${printable(error.message)})`}\n`,
-        );
+      if (options.json === true) await writeJson(terminal, { accepted: false, ...error.problem });
+      else await terminal.write(refusalInWords(error));
       return EXIT_FAILED;
     }
   });
@@ -111,8 +115,20 @@ function actorHeaders(actor: string | undefined): Record<string, string> {
 function inWords({ id, events, stream, version, duplicate }: CommandOutcome): string {
   const where = stream === undefined ? '' : `, ${printable(stream)} is at version ${version}`;
   const first = duplicate ? `${printable(id)} was executed before and accepted` : `${printable(id)} accepted`;
+  return `${first}: ${events.length === 0 ? 'nothing to record' : plural(events.length, 'fact')}${where}\n${factsInWords(events)}`;
+}
+
+function factsInWords(events: CommandOutcome['events']): string {
   const lines = events.map(
     (event) => `  ${printable(event.type)} ${printable(event.stream)}@${event.version}, position ${event.position}\n`,
   );
-  return `${first}: ${events.length === 0 ? 'nothing to record' : plural(events.length, 'fact')}${where}\n${lines.join('')}`;
+  return lines.join('');
+}
+
+function refusalInWords({ problem, message }: ApiProblem): string {
+  const { id, reason, duplicate, events } = problem as Partial<CommandOutcome & { readonly reason: string }>;
+  const name = printable(id ?? '');
+  const first = duplicate === true ? `${name} was executed before and refused` : `${name} refused`;
+  const more = message === reason ? '' : ` (${printable(message)})`;
+  return `${first}: ${printable(reason ?? '')}${more}\n${factsInWords(events ?? [])}`;
 }

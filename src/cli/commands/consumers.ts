@@ -15,10 +15,11 @@ export interface ConsumerJson {
   readonly kind: string;
   readonly mode: string;
   readonly summary?: string;
-  readonly state: 'running' | 'paused' | 'stalled' | 'stopped' | 'building';
+  readonly state: 'running' | 'paused' | 'stalled' | 'stopped' | 'building' | 'build-failed' | 'build-cancelled';
   readonly reason?: string;
   readonly live: boolean;
   readonly inline?: 'in-force' | 'catching-up';
+  readonly began?: number;
   readonly position: number;
   readonly lag: { readonly events: number; readonly seconds: number };
   readonly inFlight: number;
@@ -30,6 +31,7 @@ export interface ConsumerJson {
     readonly state: string;
     readonly percent: number;
     readonly dryRun: boolean;
+    readonly failure?: { readonly id: string; readonly position: number; readonly error: string };
   };
   readonly time?: { readonly watermark?: string; readonly timers: number; readonly held: number };
   readonly figures: {
@@ -211,7 +213,7 @@ async function list({ api, system }: Connection, options: AccessOptions, termina
       [
         { title: 'CONSUMER', text: ({ name }) => printable(name), ink: () => 'bold' },
         { title: 'KIND', text: ({ kind, mode }) => (mode === 'queue' && kind === 'consumer' ? 'queue' : kind) },
-        { title: 'STATE', text: ({ state }) => state, ink: ({ state }) => inkOf(state) },
+        { title: 'STATE', text: wordsOf, ink: ({ state }) => inkOf(state) },
         { title: 'LAG', text: lagOf, right: true },
         { title: 'WAITING', text: ({ waiting }) => blankZero(waiting), right: true },
         { title: 'HELD', text: ({ name }) => blankZero(held.get(name) ?? 0), right: true },
@@ -269,12 +271,18 @@ async function show(
         ['summary', consumer.summary === undefined ? undefined : printable(consumer.summary)],
         [
           'state',
-          `${consumer.state}${consumer.live && consumer.lag.events === 0 ? ', at the head of the log' : ''}`,
+          `${wordsOf(consumer)}${consumer.live && consumer.lag.events === 0 ? ', at the head of the log' : ''}`,
           inkOf(consumer.state),
         ],
         ['rows', INLINE_WORDS[consumer.inline ?? 'no']],
         ['why', consumer.reason === undefined ? undefined : printable(consumer.reason)],
         ['build', consumer.build && buildOf(consumer.name, consumer.build)],
+        [
+          'began',
+          consumer.began === undefined
+            ? undefined
+            : `after position ${count(consumer.began)}; events up to there are not in it`,
+        ],
         ['position', count(consumer.position)],
         ['lag', lagOf(consumer)],
         [
@@ -337,7 +345,11 @@ function buildOf(name: string, { version, state, percent, dryRun }: NonNullable<
   return `${what} (thereupon views rebuild ${printable(name)} --status)`;
 }
 
+function wordsOf({ state }: ConsumerJson): string {
+  return state.replace('-', ' ');
+}
+
 function inkOf(state: ConsumerJson['state']): Ink {
   if (state === 'running') return 'green';
-  return state === 'stalled' ? 'red' : 'yellow';
+  return state === 'stalled' || state === 'build-failed' ? 'red' : 'yellow';
 }

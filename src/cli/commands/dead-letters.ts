@@ -8,7 +8,7 @@ import { CommandFailed, EXIT_OK, UsageError } from '../failure.ts';
 import { calendarTime, shortData } from '../output/event-line.ts';
 import type { EventJson } from '../output/event-line.ts';
 import { sheet, table } from '../output/table.ts';
-import { count, plural, printable } from '../output/text.ts';
+import { cut, count, plural, printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface Letter {
@@ -44,6 +44,9 @@ interface ActOptions extends AccessOptions, LetterQuery {
   readonly data?: string;
   readonly reason?: string;
 }
+
+/** More of an error stands in what `show` says of one letter. */
+const ERROR_COLUMNS = 100;
 
 export function deadLettersCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   const letters = program
@@ -141,7 +144,8 @@ async function list(options: ListOptions, terminal: Terminal): Promise<void> {
           },
           {
             title: 'ERROR',
-            text: ({ error: found }) => (found === undefined ? '' : printable(`${found.name}: ${found.message}`)),
+            text: ({ error: found }) =>
+              found === undefined ? '' : cut(printable(`${found.name}: ${found.message}`), ERROR_COLUMNS),
             ink: () => 'red',
           },
         ],

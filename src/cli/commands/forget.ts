@@ -4,6 +4,7 @@ import type { AccessOptions } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_FAILED, EXIT_OK, UsageError } from '../failure.ts';
 import { plural, printable } from '../output/text.ts';
+import { isYes } from '../confirm.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface ForgetOptions extends AccessOptions {
@@ -14,9 +15,6 @@ interface Forgotten {
   readonly subject: string;
   readonly keys: number;
 }
-
-/** An answer is no longer than this. */
-const MAX_ANSWER_BYTES = 1_024;
 
 export function forgetCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   withAccess(program.command('forget'))
@@ -54,13 +52,4 @@ async function runForget(subject: string, options: ForgetOptions, terminal: Term
     terminal.note(`there is no key of ${name}: nothing was sealed for them, or they are forgotten already\n`);
   else terminal.note(`${name} is forgotten: ${plural(forgotten.keys, 'key')} deleted\n`);
   return EXIT_OK;
-}
-
-async function isYes(terminal: Terminal): Promise<boolean> {
-  let said = '';
-  for await (const bytes of terminal.input()) {
-    said += Buffer.from(bytes).toString('utf8');
-    if (said.includes('\n') || said.length > MAX_ANSWER_BYTES) break;
-  }
-  return said.trim().toLowerCase() === 'yes';
 }

@@ -5,7 +5,7 @@ import type { AccessOptions } from '../access/connect.ts';
 import { writeJson } from '../command.ts';
 import { UsageError } from '../failure.ts';
 import { table } from '../output/table.ts';
-import { printable } from '../output/text.ts';
+import { plural, printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface PastOptions extends AccessOptions {
@@ -69,6 +69,14 @@ export async function showPast(
   );
 }
 
+/** What the options ask of the past of a row. Undefined: nothing. Errors: UsageError. */
+export function pastRowQuery({ at, recorded }: Pick<PastOptions, 'at' | 'recorded'>): Query {
+  const query = pastQuery({ ...(at === undefined ? {} : { at }), ...(recorded === undefined ? {} : { recorded }) });
+  if (query?.['version'] !== undefined)
+    throw new UsageError(`--at: expected an instant, a date or p42, since a row has no versions, found ${at}`);
+  return query ?? {};
+}
+
 function pointOf(
   option: string,
   text: string,
@@ -81,8 +89,9 @@ function pointOf(
   );
 }
 
-function placeOf({ stream, version, time, decider }: StateAt): string {
-  const when = time === undefined ? 'before its first event' : `version ${version}, as of ${time}`;
+function placeOf({ stream, version, events, time, decider }: StateAt): string {
+  const made = events === version ? '' : `made of ${plural(events, 'event')}, the last is `;
+  const when = time === undefined ? 'before its first event' : `${made}version ${version}, as of ${time}`;
   return `${printable(stream)}, ${when} (${printable(decider)})`;
 }
 

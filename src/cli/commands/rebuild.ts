@@ -6,6 +6,7 @@ import { pathOf } from '../access/api.ts';
 import type { AccessOptions, Connection } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
 import { CommandFailed, EXIT_FAILED, EXIT_OK, UsageError } from '../failure.ts';
+import { isYes } from '../confirm.ts';
 import { Progress } from '../output/progress.ts';
 import { sheet } from '../output/table.ts';
 import { count, plural, printable, spanOf } from '../output/text.ts';
@@ -50,6 +51,7 @@ interface RebuildOptions extends AccessOptions {
   readonly onFailure?: 'park' | 'fail';
   readonly status?: boolean;
   readonly cancel?: boolean;
+  readonly yes?: boolean;
 }
 
 /** How it stands is asked so often. */
@@ -61,8 +63,9 @@ export function rebuildCommand(views: Command, terminal: Terminal, exit: (code: 
       'Builds the rows of a view anew beside those that serve, and switches them in one step; shows how far it is. A build that failed, or was interrupted, goes on.',
     )
     .argument('<view>')
-    .option('--from <place>', 'the rows begin with the events after a position, or from a time (RFC 3339) on')
-    .option('--to <place>', 'with --dry-run: no event behind this position or time is taken')
+    .option('--from <place>', 'the rows begin with the events after a position, or from a time (RFC 3339) or date on')
+    .option('--to <place>', 'with --dry-run: no event behind this position, time or date is taken')
+    .option('-y, --yes', 'do not ask whether what came of events before --from may go')
     .option('--dry-run', 'compare the rows with those that serve, and throw them away')
     .addOption(
       new Option(
@@ -80,6 +83,10 @@ export function rebuildCommand(views: Command, terminal: Terminal, exit: (code: 
 async function rebuild(view: string, options: RebuildOptions, terminal: Terminal): Promise<number> {
   const body = bodyOf(options);
   const path = `/rebuilds${pathOf(view)}`;
+  if (!(await mayDrop(view, options, terminal))) {
+    terminal.note('nothing was done\n');
+    return EXIT_FAILED;
+  }
   const need = options.status === true ? 'read' : 'write';
   return withSystem(options, terminal, need, async (connection) => {
     const { api } = connection;
@@ -94,6 +101,17 @@ async function rebuild(view: string, options: RebuildOptions, terminal: Terminal
     const isDone = status.state === 'switched' || status.state === 'compared';
     return show(status, options, terminal, isDone ? EXIT_OK : EXIT_FAILED);
   });
+}
+
+/** A view that begins later than its events has lost what came of those before, unless it is only compared. Errors: UsageError. */
+async function mayDrop(view: string, { from, dryRun, yes }: RebuildOptions, terminal: Terminal): Promise<boolean> {
+  const isWhole = from === undefined || from === 'beginning' || /^0+$/.test(from);
+  if (isWhole || dryRun === true || yes === true) return true;
+  const what = `what came of events before --from ${printable(from)} will be in no row of view ${printable(view)}`;
+  if (!terminal.err.isTerminal)
+    throw new UsageError(`${what}; nobody can be asked here: say --yes, or --dry-run to see what would go`);
+  terminal.note(`${what}; --dry-run shows what would go. Build it so? Type yes: `);
+  return isYes(terminal);
 }
 
 /** Until it is over, or the user wants to wait no longer. */
@@ -139,7 +157,7 @@ async function show(status: RebuildJson, options: AccessOptions, terminal: Termi
         ['view', printable(view), 'bold'],
         state === 'failed' ? ['state', wordsOf(status), 'red'] : ['state', wordsOf(status)],
         ['version', count(version)],
-        ['from', status.from === 0 ? undefined : `after position ${count(status.from)}`],
+        ['from', status.from === 0 ? undefined : `after position ${count(status.from)}${lossOf(status)}`],
         ['events', state === 'building' ? progressOf(status) : `${count(status.events)} of ${count(status.total)}`],
         ['parked', parked > 0 ? count(parked) : undefined, 'red'],
         [
@@ -167,6 +185,10 @@ async function show(status: RebuildJson, options: AccessOptions, terminal: Termi
       `the view serves as before; mended, it goes on with thereupon views rebuild ${shellWord(view)}, and --cancel gives it up\n`,
     );
   return code;
+}
+
+function lossOf({ state }: RebuildJson): string {
+  return state === 'switched' ? '; what came of events up to there is in no row any more' : '';
 }
 
 function wordsOf({ state, dryRun, percent }: RebuildJson): string {
@@ -205,6 +227,6 @@ function bodyOf({ from, to, dryRun, onFailure, status, cancel }: RebuildOptions)
 function placeOf(option: string, text: string): unknown {
   if (/^\d{1,16}$/.test(text)) return { position: Number(text) };
   if (Number.isNaN(Date.parse(text)))
-    throw new UsageError(`${option}: expected a position or an RFC 3339 time, found ${JSON.stringify(text)}`);
+    throw new UsageError(`${option}: expected a position, an RFC 3339 time or a date, found ${JSON.stringify(text)}`);
   return { time: text };
 }

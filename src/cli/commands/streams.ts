@@ -4,7 +4,7 @@ import { pathOf } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
 import { EXIT_OK } from '../failure.ts';
-import { EventLines } from '../output/event-line.ts';
+import { EventLines, historyTimes } from '../output/event-line.ts';
 import type { EventJson } from '../output/event-line.ts';
 import { table } from '../output/table.ts';
 import { plural, printable } from '../output/text.ts';
@@ -95,7 +95,7 @@ export function streamsCommand(program: Command, terminal: Terminal, exit: (code
         );
         const events = options.last === undefined ? found.events : found.events.toReversed();
         if (options.json === true) return writeJson(terminal, { ...found, events });
-        const lines = new EventLines(() => terminal.out);
+        const lines = new EventLines(() => terminal.out, historyTimes(events));
         for (const event of events) await terminal.write(`${lines.line(event)}\n`);
         if (options.last === undefined && found.next !== undefined)
           terminal.note(`${plural(found.version, 'event')} in all; more: --from ${found.next}\n`);

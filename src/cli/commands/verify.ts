@@ -5,7 +5,7 @@ import { signHead, verifyStore } from '../../index.ts';
 import type { SignedHead, StoreFactory, Verification, VerifyOptions } from '../../index.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
-import { CommandFailed, EXIT_FAILED, EXIT_INCOMPATIBLE, EXIT_OK, UsageError } from '../failure.ts';
+import { ApiProblem, CommandFailed, EXIT_FAILED, EXIT_INCOMPATIBLE, EXIT_OK, UsageError } from '../failure.ts';
 import { assertThere, exactStore } from '../image/exact.ts';
 import { Progress } from '../output/progress.ts';
 import { paintFor, plural, printable, spanOf } from '../output/text.ts';
@@ -55,8 +55,11 @@ async function runVerify(options: VerifyCommandOptions, terminal: Terminal): Pro
   const startedMs = terminal.now();
   const isElsewhere = options.url !== undefined || (terminal.env['THEREUPON_URL'] ?? '') !== '';
   const store = isElsewhere ? undefined : await exactStore(options, terminal);
-  const verification =
-    store === undefined ? await atServer(options, signed, terminal) : await here(store, signed, terminal);
+  const verification = await (
+    store === undefined ? atServer(options, signed, terminal) : here(store, signed, terminal)
+  ).catch((error: unknown) => {
+    throw otherKey(error, options);
+  });
   if (verification === undefined) {
     terminal.note('stopped\n');
     return EXIT_FAILED;
@@ -64,7 +67,7 @@ async function runVerify(options: VerifyCommandOptions, terminal: Terminal): Pro
   const head = key === undefined || !verification.ok ? undefined : signHead(verification.head, key, terminal.now());
   if (options.json === true)
     await writeJson(terminal, head === undefined ? verification : { ...verification, signedHead: head });
-  else await show(verification, (terminal.now() - startedMs) / 1_000, terminal);
+  else await show(verification, { seconds: (terminal.now() - startedMs) / 1_000, signed }, terminal);
   if (head !== undefined) await writeHead(head, options, terminal);
   return verification.ok ? EXIT_OK : EXIT_INCOMPATIBLE;
 }
@@ -138,7 +141,28 @@ async function fileText(file: string, terminal: Terminal): Promise<string> {
   }
 }
 
-async function show(verification: Verification, seconds: number, terminal: Terminal): Promise<void> {
+/** In words, where the head was signed by another key than the one that was given; else the error itself. */
+function otherKey(error: unknown, { signedHead = '', publicKey = '' }: VerifyCommandOptions): unknown {
+  const { path: place } =
+    error instanceof ApiProblem ? (error.problem as { path?: unknown }) : (error as { path?: unknown });
+  if (place !== 'head.key') return error;
+  return new CommandFailed(
+    `this head was signed by another key: ${signedHead} names the one that signed it, and ${publicKey} is not its public half`,
+    { cause: error },
+  );
+}
+
+function agreement(signed: VerifyOptions['signed']): string | undefined {
+  if (signed === undefined) return undefined;
+  const { number, position, signedtime } = signed.head as SignedHead;
+  return `the signed head agrees: link ${number}, at position ${position}, signed ${signedtime}`;
+}
+
+async function show(
+  verification: Verification,
+  { seconds, signed }: { readonly seconds: number; readonly signed: VerifyOptions['signed'] },
+  terminal: Terminal,
+): Promise<void> {
   const { ok, events, removed, began, head, finding } = verification;
   const paint = paintFor(terminal.out);
   if (finding !== undefined) {
@@ -157,6 +181,7 @@ async function show(verification: Verification, seconds: number, terminal: Termi
       ? undefined
       : `${plural(removed, 'event')} ${removed === 1 ? 'was' : 'were'} removed in order, by retention or with a stream`,
     began === 0 ? undefined : `the chain began at position ${began}: what came before is attested as it was found then`,
+    agreement(signed),
     `head of the chain: link ${head.number}, ${head.hash}`,
   ];
   for (const remark of remarks) if (remark !== undefined) await terminal.write(`  ${remark}\n`);

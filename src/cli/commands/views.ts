@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import type { JsonValue } from '../../index.ts';
 import { pathOf } from '../access/api.ts';
+import type { Api } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { collect, NAME_THE_PROGRAM, wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
-import { EXIT_OK, UsageError } from '../failure.ts';
+import { ApiProblem, EXIT_OK, UsageError } from '../failure.ts';
 import { sheet, table } from '../output/table.ts';
 import { printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
+import { pastRowQuery } from './past-state.ts';
 import { rebuildCommand } from './rebuild.ts';
 import { shellWord } from './streams.ts';
 
@@ -32,6 +34,8 @@ interface ShowOptions extends AccessOptions {
   readonly limit: number;
   readonly after?: string;
   readonly afterPosition?: number;
+  readonly at?: string;
+  readonly recorded?: boolean;
 }
 
 export function viewsCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
@@ -85,15 +89,24 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
       'wait until the view has taken in what was published up to here',
       wholeNumber('--after-position', 0),
     )
+    .option('--at <point>', 'the row then: an instant (2026-11-23T08:17:00Z), a date, or p42 (a position)')
+    .option('--recorded', 'instants are those at which facts were recorded, not those at which they happened')
     .action(async (view: string, key: string | undefined, options: ShowOptions) => {
+      const past = pastRowQuery(options);
+      if (key === undefined && options.at !== undefined)
+        throw new UsageError('--at: expected the key of a row before it; the rows of a whole view are those of now');
       await withSystem(options, terminal, 'read', async ({ api }) => {
         const wait = { 'after-position': options.afterPosition };
         if (key !== undefined)
-          return showRow(await api.get<RowJson>(`/views${pathOf(view, key)}`, wait), options, terminal);
-        const page = await api.get<{ items: readonly RowJson[]; next?: string }>(`/views${pathOf(view)}`, {
-          ...queryOf(options),
-          ...wait,
-        });
+          return showRow(await api.get<RowJson>(`/views${pathOf(view, key)}`, { ...wait, ...past }), options, terminal);
+        const page = await api
+          .get<{ items: readonly RowJson[]; next?: string }>(`/views${pathOf(view)}`, {
+            ...queryOf(options),
+            ...wait,
+          })
+          .catch(async (error: unknown) => {
+            throw isAboutFilter(error) ? await filterError(api, view, error) : error;
+          });
         return showRows(page, options, terminal);
       });
       exit(EXIT_OK);
@@ -103,6 +116,19 @@ export function viewsCommand(program: Command, terminal: Terminal, exit: (code: 
 
 function asTable(name: string): string {
   return `SQL: ${name}`;
+}
+
+/** In the words of HTTP such an error names parameters that nobody here has written. */
+function isAboutFilter(error: unknown): error is ApiProblem {
+  return error instanceof ApiProblem && error.code === 'invalid-input' && error.problem['path'] === 'query';
+}
+
+async function filterError(api: Api, view: string, error: ApiProblem): Promise<Error> {
+  const { views } = await api.get<{ views: readonly ViewJson[] }>('/views');
+  const indexes = views.find(({ name }) => name === view)?.indexes ?? [];
+  const declared = indexes.length === 0 ? 'which declares none' : indexes.join(', ');
+  const found = String(error.problem['found']);
+  return new UsageError(`--filter: expected an index of view ${view} (${declared}), found ${found}`);
 }
 
 const OPERATORS: Readonly<Record<string, string>> = {

@@ -3,7 +3,8 @@ import { pathOf } from '../access/api.ts';
 import type { Api } from '../access/api.ts';
 import type { AccessOptions } from '../access/connect.ts';
 import { withAccess, withSystem, writeJson } from '../command.ts';
-import { ApiProblem, CommandFailed, EXIT_OK } from '../failure.ts';
+import { ApiProblem, CommandFailed, EXIT_OK, UsageError } from '../failure.ts';
+import type { ConsumerJson } from './consumers.ts';
 import type { EventJson } from '../output/event-line.ts';
 import { plural, printable } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
@@ -47,49 +48,41 @@ interface CommandCausesJson {
   }[];
 }
 
+interface WhyNotJson {
+  readonly verdict: string;
+  readonly reasons: readonly string[];
+  readonly behind?: { readonly position: number; readonly source: string; readonly id: string };
+  readonly deadLetter?: string;
+  readonly published: readonly EventJson[];
+}
+
+interface RowCausesJson {
+  readonly events: number;
+  readonly last: readonly CausesJson[];
+}
+
+interface EffectsJson {
+  readonly event: EventJson;
+  readonly effects: readonly TreeJson[];
+  readonly isWhole: boolean;
+}
+
 export function whyCommand(program: Command, terminal: Terminal, exit: (code: number) => void): void {
   withAccess(program.command('why'))
-    .summary('show what led to an event, a command or a row of a view')
+    .summary('show what led to an event, a command, a run or a row of a view')
     .description(
-      'Shows the chain that led to an event: events, the reactions that published them, commands. With a view and a key, which events made the row.',
+      'Shows the chain that led to an event: events, the reactions that published them, commands. With a view and a key, which events made the row; with a consumer and an event, what came of that run.',
     )
-    .argument('<event-or-view>', 'the id of an event or of a command, or the name of a view')
-    .argument('[key]', 'of a row of that view')
-    .option('--effects', 'what the event led to, in place of what led to it')
+    .argument('<what>', 'the id of an event or of a command, or the name of a view or of what else reacts')
+    .argument('[key-or-event]', 'the key of a row of that view, or the id of the event that it reacted to')
+    .option('--effects', 'what the event or the command led to, in place of what led to it')
     .option('--source <uri>', 'of the event, where events of several sources have the id')
-    .action(async (what: string, key: string | undefined, options: WhyOptions) => {
+    .action(async (what: string, which: string | undefined, options: WhyOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
-        if (key !== undefined) {
-          const found = await api.get<{ view: string; key: string; events: number; last: readonly CausesJson[] }>(
-            `/views${pathOf(what, key)}/causes`,
-          );
-          if (options.json === true) return writeJson(terminal, found);
-          await terminal.write(
-            `${printable(key)} of ${printable(what)} is made of ${plural(found.events, 'event')}; the last of them, newest first:\n`,
-          );
-          for (const causes of found.last) await terminal.write(`\n${chainOf(causes)}`);
-          return undefined;
-        }
-        if (options.effects === true) {
-          const found = await api.get<{ event: EventJson; effects: readonly TreeJson[]; isWhole: boolean }>(
-            `/events${pathOf(what)}/effects`,
-            { source: options.source },
-          );
-          if (options.json === true) return writeJson(terminal, found);
-          await terminal.write(`${lineOf({ kind: 'event', event: found.event })}\n${treeOf(found.effects, 1)}`);
-          if (found.effects.length === 0) terminal.note('it led to nothing\n');
-          if (!found.isWhole) terminal.note('its conversation is long: only its next events were looked at\n');
-          return undefined;
-        }
-        const found = await causesOf(api, what, options.source);
-        if (options.json === true) return writeJson(terminal, found);
-        if ('command' in found) {
-          await terminal.write(commandChainOf(found));
-          return undefined;
-        }
-        await terminal.write(chainOf(found));
-        if (found.causes.length === 0) terminal.note('nothing led to it: it came from outside\n');
-        return undefined;
+        if (which !== undefined) return whyOf(api, [what, which], options, terminal);
+        return options.effects === true
+          ? showEffects(api, what, options, terminal)
+          : showCauses(api, what, options, terminal);
       });
       exit(EXIT_OK);
     });
@@ -103,44 +96,134 @@ export function whyCommand(program: Command, terminal: Terminal, exit: (code: nu
     .option('--source <uri>', 'of the event, where events of several sources have the id')
     .action(async (id: string, consumer: string, options: WhyOptions) => {
       await withSystem(options, terminal, 'read', async ({ api }) => {
-        const found = await api.get<{
-          verdict: string;
-          reasons: readonly string[];
-          behind?: { position: number; source: string; id: string };
-          deadLetter?: string;
-          published: readonly EventJson[];
-        }>(`/consumers${pathOf(consumer)}/why-not${pathOf(id)}`, { source: options.source });
-        if (options.json === true) return writeJson(terminal, found);
-        const lines = [
-          found.verdict.replaceAll('-', ' '),
-          ...found.reasons.map((reason) => `  ${printable(reason)}`),
-          ...(found.behind === undefined
-            ? []
-            : [`  behind: ${printable(found.behind.id)} of ${printable(found.behind.source)}`]),
-          ...(found.deadLetter === undefined
-            ? []
-            : [`  to let it go on: thereupon dead-letters retry ${printable(found.deadLetter)} (or discard)`]),
-          ...found.published.map((event) => `  ${lineOf({ kind: 'event', event })}`),
-        ];
-        await terminal.write(`${lines.join('\n')}\n`);
-        return undefined;
+        const found = await api.get<WhyNotJson>(`/consumers${pathOf(consumer)}/why-not${pathOf(id)}`, {
+          source: options.source,
+        });
+        await (options.json === true ? writeJson(terminal, found) : terminal.write(verdictOf(found)));
       });
       exit(EXIT_OK);
     });
 }
 
-/** Of an event, or of a command with that id. */
-async function causesOf(api: Api, id: string, source: string | undefined): Promise<CausesJson | CommandCausesJson> {
-  try {
-    return await api.get<CausesJson>(`/events${pathOf(id)}/causes`, { source });
-  } catch (error) {
-    if (!(error instanceof ApiProblem) || error.code !== 'not-found' || source !== undefined) throw error;
-    return await api.get<CommandCausesJson>(`/outcomes${pathOf(id)}`).catch((failure: unknown) => {
-      throw failure instanceof ApiProblem && failure.code === 'not-found'
-        ? new CommandFailed(`there is neither an event nor a command ${printable(id)}`)
-        : failure;
-    });
+/** Of a row of a view, or of a run. */
+async function whyOf(
+  api: Api,
+  [name, which]: readonly [string, string],
+  options: WhyOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const row = await maybe(api.get<RowCausesJson>(`/views${pathOf(name, which)}/causes`));
+  if (row.found !== undefined) {
+    if (options.json === true) return writeJson(terminal, row.found);
+    await terminal.write(
+      `${printable(which)} of ${printable(name)} is made of ${plural(row.found.events, 'event')}; the last of them, newest first:\n`,
+    );
+    for (const causes of row.found.last) await terminal.write(`\n${chainOf(causes)}`);
+    return undefined;
   }
+  const run = await maybe(
+    api.get<CausesJson & WhyNotJson>(`/consumers${pathOf(name)}/runs${pathOf(which)}`, { source: options.source }),
+  );
+  if (run.found === undefined) throw missingOf(row, run);
+  if (options.json === true) return writeJson(terminal, run.found);
+  return terminal.write(`${printable(name)}: ${verdictOf(run.found)}\n${chainOf(run.found)}`);
+}
+
+/** Of a view rows are asked for first. */
+function missingOf(row: Maybe<unknown>, run: Maybe<unknown>): Error {
+  const isView = row.missing !== undefined && row.missing.problem['kind'] !== 'view';
+  return (isView ? row.missing : run.missing) ?? new CommandFailed('there is nothing of that name');
+}
+
+async function showEffects(api: Api, id: string, options: WhyOptions, terminal: Terminal): Promise<void> {
+  const effectsOf = (of: string, source?: string) =>
+    api.get<EffectsJson>(`/events${pathOf(of)}/effects`, source === undefined ? {} : { source });
+  const event = await maybe(effectsOf(id, options.source));
+  let trees: readonly TreeJson[];
+  let isWhole: boolean;
+  let root: LinkJson;
+  if (event.found === undefined) {
+    const { found: command } = await maybe(api.get<CommandCausesJson>(`/outcomes${pathOf(id)}`));
+    if (command === undefined || options.source !== undefined) throw await unknown(api, id, event.missing);
+    const facts = await Promise.all(command.events.map((fact) => effectsOf(fact.id)));
+    trees = facts.map((each): TreeJson => ({ kind: 'event', event: each.event, effects: each.effects }));
+    isWhole = facts.every((each) => each.isWhole);
+    root = command.command;
+    if (options.json === true) return writeJson(terminal, { command: root, effects: trees, isWhole });
+  } else {
+    if (options.json === true) return writeJson(terminal, event.found);
+    trees = event.found.effects;
+    isWhole = event.found.isWhole;
+    root = { kind: 'event', event: event.found.event };
+  }
+  await terminal.write(`${lineOf(root)}\n${treeOf(trees, 1)}`);
+  if (trees.length === 0) terminal.note('it led to nothing\n');
+  if (!isWhole) terminal.note('its conversation is long: only its next events were looked at\n');
+}
+
+async function showCauses(api: Api, id: string, options: WhyOptions, terminal: Terminal): Promise<void> {
+  const { found, missing } = await causesOf(api, id, options.source);
+  if (found === undefined) throw await unknown(api, id, missing);
+  if (options.json === true) return writeJson(terminal, found);
+  if ('command' in found) return terminal.write(commandChainOf(found));
+  await terminal.write(chainOf(found));
+  if (found.causes.length === 0) terminal.note('nothing led to it: it came from outside\n');
+}
+
+/** Of an event, or of a command with that id. */
+async function causesOf(
+  api: Api,
+  id: string,
+  source: string | undefined,
+): Promise<Maybe<CausesJson | CommandCausesJson>> {
+  const event = await maybe(api.get<CausesJson>(`/events${pathOf(id)}/causes`, { source }));
+  if (event.found !== undefined || source !== undefined) return event;
+  const command = await maybe(api.get<CommandCausesJson>(`/outcomes${pathOf(id)}`));
+  return command.found === undefined ? event : command;
+}
+
+interface Maybe<Found> {
+  readonly found?: Found;
+  readonly missing?: ApiProblem;
+}
+
+async function maybe<Found>(asked: Promise<Found>): Promise<Maybe<Found>> {
+  try {
+    return { found: await asked };
+  } catch (error) {
+    if (error instanceof ApiProblem && error.code === 'not-found') return { missing: error };
+    throw error;
+  }
+}
+
+/** What to ask instead, where the name is that of something that reacts. */
+async function unknown(api: Api, id: string, missing: ApiProblem | undefined): Promise<Error> {
+  const { found } = await maybe(api.get<ConsumerJson>(`/consumers${pathOf(id)}`));
+  const name = printable(id);
+  if (found?.kind === 'projection')
+    return new UsageError(
+      `${name} is a view; give the key of a row (thereupon why ${name} KEY), or an event that it took in`,
+    );
+  if (found !== undefined)
+    return new UsageError(
+      `${name} is a reaction (${found.kind}); give the event of a run: thereupon why ${name} EVENT (thereupon tail shows ids of events)`,
+    );
+  return missing?.problem['kind'] === 'event'
+    ? new CommandFailed(`there is neither an event nor a command ${name}`)
+    : (missing ?? new CommandFailed(`there is no ${name}`));
+}
+
+function verdictOf({ verdict, reasons, behind, deadLetter, published }: WhyNotJson): string {
+  const lines = [
+    verdict.replaceAll('-', ' '),
+    ...reasons.map((reason) => `  ${printable(reason)}`),
+    ...(behind === undefined ? [] : [`  behind: ${printable(behind.id)} of ${printable(behind.source)}`]),
+    ...(deadLetter === undefined
+      ? []
+      : [`  to let it go on: thereupon dead-letters retry ${printable(deadLetter)} (or discard)`]),
+    ...published.map((event) => `  ${lineOf({ kind: 'event', event })}`),
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 function commandChainOf({ command, causes, events }: CommandCausesJson): string {

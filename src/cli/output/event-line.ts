@@ -24,15 +24,20 @@ export interface EventJson {
 
 /** Less of the data than this says nothing. */
 const LEAST_DATA = 8;
+/** Less than this is the way of an event to the log. */
+const LATE_MS = 1_000;
 
 /** Columns that grow to what they have seen, so that lines that come one by one still stand under each other. */
 export class EventLines {
   readonly #screen: () => Screen;
+  readonly #timeOf: (event: EventJson) => string;
   #typeWidth = 28;
   #streamWidth = 16;
 
-  constructor(screen: () => Screen) {
+  /** `timeOf`: what a line begins with, of the same width in each. Default: the time of day at which the event was recorded. */
+  constructor(screen: () => Screen, timeOf = ({ recordedtime }: EventJson) => clockTime(recordedtime)) {
     this.#screen = screen;
+    this.#timeOf = timeOf;
   }
 
   /** `10:04:11.231  shop.order.placed  order-17@3  {"total":12}`; an event that another one led to begins with `↳`. */
@@ -45,7 +50,7 @@ export class EventLines {
     const label = `${caused ? '↳ ' : ''}${type}`;
     this.#typeWidth = grown(this.#typeWidth, widthOf(label), 44);
     this.#streamWidth = grown(this.#streamWidth, widthOf(stream) + 1 + String(event.version).length, 40);
-    const time = clockTime(event.recordedtime);
+    const time = this.#timeOf(event);
     const place = padEnd(
       `${stream}${paint('dim', `@${event.version}`)}`,
       this.#streamWidth + widthOf(paint('dim', '')),
@@ -56,6 +61,18 @@ export class EventLines {
       : 160;
     return room < LEAST_DATA ? head.trimEnd() : `${head}${paint('dim', cut(shortData(event), room))}`.trimEnd();
   }
+}
+
+/** When each of these events happened, and beside it when it was recorded, where that is another time for one of them. */
+export function historyTimes(events: readonly EventJson[]): (event: EventJson) => string {
+  const isLate = ({ time, recordedtime }: EventJson) =>
+    Math.abs(Date.parse(recordedtime) - Date.parse(time)) >= LATE_MS;
+  const width = events.some(isLate) ? widthOf(`${calendarTime(0)}  recorded ${calendarTime(0)}`) : 0;
+  return (event) =>
+    padEnd(
+      `${calendarTime(event.time)}${isLate(event) ? `  recorded ${calendarTime(event.recordedtime)}` : ''}`,
+      width,
+    );
 }
 
 /** Data in a few words. */

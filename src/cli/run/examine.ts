@@ -268,9 +268,10 @@ async function consumersOf({ api, system }: Connection): Promise<readonly Findin
   ];
 }
 
-function troublesOf({ name, kind, state, reason, parked, retrying, lag }: ConsumerJson, running: boolean): Finding[] {
+function troublesOf(consumer: ConsumerJson, running: boolean): Finding[] {
+  const { name, kind, state, reason, parked, retrying, lag } = consumer;
   const check = 'consumers';
-  const found: Finding[] = [];
+  const found: Finding[] = buildTroublesOf(consumer);
   if (state === 'stalled')
     found.push({
       check,
@@ -312,4 +313,20 @@ function troublesOf({ name, kind, state, reason, parked, retrying, lag }: Consum
     });
   }
   return found;
+}
+
+/** A build that nobody goes on with, whether the view stands still for it or serves as before. */
+function buildTroublesOf({ name, state, reason, build }: ConsumerJson): Finding[] {
+  const rebuild = `thereupon views rebuild ${name}`;
+  const check = 'consumers';
+  if (state === 'build-cancelled') {
+    const found = `${name} stands still, and serves older rows: ${reason ?? 'its build was cancelled'}`;
+    return [{ check, state: 'wrong', found, advice: `to build it: ${rebuild}` }];
+  }
+  if (build?.state !== 'failed') return [];
+  const cause = `event ${build.failure?.id} at position ${build.failure?.position} cannot be handled: ${build.failure?.error}`;
+  const serves = state === 'build-failed' ? 'stands still, and serves older rows' : 'serves as before';
+  const found = `the build of ${name} failed, and the view ${serves}: ${cause}`;
+  const advice = `mend the program, then: ${rebuild}${state === 'build-failed' ? '' : `; to give it up: ${rebuild} --cancel`}`;
+  return [{ check, state: 'wrong', found, advice }];
 }

@@ -67,7 +67,8 @@ const FORMATS: Readonly<Record<string, string>> = {
 function stringOf(schema: Schema, name: string): string {
   const format = FORMATS[String(schema['format'])];
   if (format !== undefined) return format;
-  const text = /id$/i.test(name) ? `${name.replace(/_?id$/i, '') || 'thing'}-1` : name;
+  // Streams are often named after the thing and its id: `order-1`.
+  const text = /id$/i.test(name) ? '1' : name;
   const least = numberOf(schema['minLength'], 0);
   return text.padEnd(least, '-').slice(0, Math.max(least, numberOf(schema['maxLength'], 200)));
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ConditionFailed, InvalidDefinition } from '../../errors.ts';
+import { ConditionFailed, DecisionInvalid } from '../../errors.ts';
 import { fact } from '../../decider/decision.ts';
 import { defineDecider } from '../../decider/define-decider.ts';
 import { ofStream } from '../../decider/parts.ts';
@@ -160,7 +160,7 @@ export const decidingAcrossCases: ContractSuite = (bench) =>
       });
       const { system } = await stage.start({ deciders: [account, straying] });
       await assert.rejects(system.execute(Transfer, { from: 'a', to: 'b', amount: 1 }), (error) => {
-        assert.ok(error instanceof InvalidDefinition);
+        assert.ok(error instanceof DecisionInvalid);
         assert.match(error.message, /stream account-b, which it was not decided on; expected account-a/);
         return true;
       });

@@ -71,7 +71,7 @@ export const decidingLimitsCases: ContractSuite = (bench) =>
       await system.execute(Deposit, of(1));
       await assert.rejects(system.deciders.state('account', 'account-a', { version: 2 }), (error) => {
         assert.ok(error instanceof NotFound);
-        assert.match(error.message, /version "2 of stream account-a" does not exist; there are: 0 to 1/);
+        assert.match(error.message, /version 2 of stream "account-a" does not exist; there are: versions 0 to 1/);
         return true;
       });
       assert.equal((await system.deciders.state('account', 'account-a', { version: 0 })).version, 0);

@@ -39,7 +39,7 @@ export function accounts(options: { snapshot?: SnapshotOptions; version?: number
       [Deposited, (state, { data }) => ({ balance: state.balance + data.amount, moves: state.moves + 1 })],
       [Withdrawn, (state, { data }) => ({ balance: state.balance - data.amount, moves: state.moves + 1 })],
     ],
-    publishes: [Overdrawn],
+    publishes: [Deposited, Withdrawn, Overdrawn],
     decide: [
       [Deposit, (_state, { data }) => (data.amount > 0 ? fact(Deposited, data) : refuse('not-positive'))],
       [

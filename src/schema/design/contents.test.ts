@@ -46,6 +46,13 @@ describe('an event is enough to act on', () => {
     ['an id alone', z.object({ orderId: z.string() }), false],
     ['ids and times', z.object({ orderId: z.string(), customerId: z.uuid(), placedAt: z.iso.datetime() }), false],
     ['ids within', z.object({ order: z.object({ id: z.string() }) }), false],
+    [
+      'which one it was before, and is now',
+      z.object({ personId: z.string(), fromTeamId: z.string(), teamId: z.string() }),
+      true,
+    ],
+    ['the same in other words', z.object({ personId: z.string(), oldTeamId: z.string(), newTeamId: z.string() }), true],
+    ['which one it was before alone', z.object({ personId: z.string(), fromTeamId: z.string() }), false],
     ['what it was about', z.object({ orderId: z.string(), totalCents: z.int() }), true],
     ['a reason', z.object({ orderId: z.string(), reason: z.string() }), true],
     ['a thing by its name', z.object({ day: z.iso.date(), customer: z.string(), invoice: z.string() }), true],
@@ -96,6 +103,16 @@ describe('a number says its unit', () => {
     ['distance', z.number().optional(), false],
     ['size', z.int().nullable(), false],
     ['createdAt', z.int(), false],
+    ['total', z.number(), false],
+    ['tax', z.number(), false],
+    ['discount', z.number(), false],
+    ['rate', z.number(), false],
+    ['value', z.number(), false],
+    // How many there are, and one of several.
+    ['total', z.int(), true],
+    ['value', z.int(), true],
+    ['totalCents', z.number(), true],
+    ['taxEur', z.number(), true],
     ['weightKg', z.number(), true],
     ['durationMs', z.int(), true],
     ['timeout_seconds', z.int(), true],
@@ -112,6 +129,13 @@ describe('a number says its unit', () => {
     expect(codes(order({ [name]: schema }))).toEqual(isFine ? [] : [`units data.${name}`]);
   });
 
+  test('examples are amounts that somebody has seen', () => {
+    const example = (name: string) => check(order({ [name]: z.number() }))[0]?.example;
+    expect(example('temperature')).toBe('temperatureCelsius: 21.5');
+    expect(example('rate')).toBe('ratePercent: 12.5');
+    expect(example('value')).toBe("value: 21.5 with unit: 'celsius' beside it, or valueCelsius: 21.5");
+  });
+
   test('once for a list of prices with one currency', () => {
     const lines = z.array(z.object({ sku: z.string(), price: z.number() }));
     expect(codes(order({ lines }))).toEqual(['units data.lines[].price']);
@@ -126,6 +150,11 @@ describe('a time says its zone', () => {
     ['timestamp', z.string(), false],
     ['deliveryDate', z.string(), false],
     ['startsAt', z.iso.datetime({ local: true }), false],
+    ['when', z.string(), false],
+    ['deadline', z.string(), false],
+    ['deadline', z.iso.date(), true],
+    // Maybe a place.
+    ['start', z.string(), true],
     ['createdAt', z.iso.datetime(), true],
     ['createdAt', z.iso.datetime({ offset: true }), true],
     ['deliveryDate', z.iso.date(), true],
@@ -136,6 +165,14 @@ describe('a time says its zone', () => {
     ['at', z.enum(['home', 'work']), true],
   ])('%s', (name, schema, isFine) => {
     expect(codes(order({ [name]: schema }))).toEqual(isFine ? [] : [`time-zone data.${name}`]);
+  });
+
+  test('a start and an end beside each other are times', () => {
+    expect(codes(order({ start: z.string(), end: z.string() }))).toEqual([
+      'time-zone data.start',
+      'time-zone data.end',
+    ]);
+    expect(codes(order({ start: z.iso.datetime(), end: z.iso.datetime() }))).toEqual([]);
   });
 
   test('or has it beside it', () => {

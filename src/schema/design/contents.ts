@@ -56,6 +56,7 @@ export const context: DesignRule<'context'> = {
   remarks(design) {
     const leaves = (design.fields ?? []).filter(({ types }) => !types.has('object') && !types.has('array'));
     if (leaves.length === 0 || !leaves.every((field) => isBareId(field) || isTimestamp(field))) return [];
+    if (leaves.some((field) => isBefore(field, leaves))) return [];
     const names = leaves.map(({ name }) => name).join(', ');
     const more = CONTEXT[entityName(design)] ?? `what the ${entityName(design)} is now, and what changed`;
     return [
@@ -67,6 +68,13 @@ export const context: DesignRule<'context'> = {
     ];
   },
 };
+
+/** Which one it was before, beside which one it is now: that is the change, whole. */
+function isBefore({ words: [first = '', ...what] }: Field, leaves: readonly Field[]): boolean {
+  if (!/^(?:from|previous|former|old)$/.test(first)) return false;
+  const named = what.join(' ');
+  return leaves.some(({ words }) => [named, `to ${named}`, `new ${named}`].includes(words.join(' ')));
+}
 
 const CONTEXT: Readonly<Record<string, string>> = {
   order: 'customer, lines, totalCents',

@@ -3,7 +3,7 @@ import { matches } from '../compatibility/evaluate.ts';
 import type { DesignRule, Remark } from './rule.ts';
 
 const MONEY = new Set(
-  'amount price cost fee salary wage balance revenue budget turnover subtotal premium deposit tip surcharge payout'.split(
+  'amount price cost fee salary wage balance revenue budget turnover subtotal premium deposit tip surcharge payout total tax vat discount rebate'.split(
     ' ',
   ),
 );
@@ -13,7 +13,7 @@ const MEASURES: ReadonlyMap<string, string> = new Map(
   (
     'weight Kg|mass Kg|duration Ms|timeout Ms|delay Ms|interval Ms|ttl Seconds|latency Ms|elapsed Ms|uptime Seconds|downtime Seconds|lifetime Seconds|time Ms|at Ms|timestamp Ms|temperature Celsius|distance Km|length Cm|height Cm|width Cm|' +
     'depth Cm|diameter Mm|radius M|thickness Mm|altitude M|elevation M|size Bytes|filesize Bytes|speed Kmh|velocity Kmh|acceleration Mps2|pressure Hpa|volume Litres|power Watts|energy Kwh|voltage Volts|frequency Hz|bandwidth Mbps|area M2|' +
-    'dose Mg|dosage Mg|humidity Percent|mileage Km|consumption Kwh|torque Nm|runtime Ms|age Years'
+    'dose Mg|dosage Mg|humidity Percent|mileage Km|consumption Kwh|torque Nm|runtime Ms|age Years|rate Percent|value Celsius'
   )
     .split('|')
     .map((pair) => pair.split(' '))
@@ -56,10 +56,13 @@ function measureOf({ words, types, nodes }: Field): string | undefined {
   if (nodes.some((node) => node.enum !== undefined || node.const !== undefined)) return undefined;
   const last = words.at(-1) ?? '';
   if (words.length > 1 && /^(?:at|time|age)$/.test(last) && NO_TIMES.has(words.at(-2) ?? '')) return undefined;
+  // Whole ones are counted as often as they are paid.
+  if (COUNTED.has(last) && !types.has('number')) return undefined;
   if (MONEY.has(last)) return last;
   return MEASURES.has(last) && !(last === 'age' && words.length === 1) ? last : undefined;
 }
 
+const COUNTED = new Set(['total', 'value', 'rate']);
 const NO_TIMES = new Set('looked good arrived first second third last next each every'.split(' '));
 
 function saysUnit({ words, beside, nodes, name }: Field): boolean {
@@ -86,9 +89,19 @@ function exampleOf(name: string, measure: string): string {
     return `${joined === undefined ? `${name}Cents` : `${name}${joined}cents`}: 1999, or ${name}: { amount: 1999, currency: 'EUR' }, in the smallest unit`;
   if (measure === 'at' || measure === 'timestamp')
     return `${name}: '2026-03-01T09:30:00Z' with format: 'date-time', in place of a number of seconds or milliseconds`;
+  if (measure === 'value') return `${name}: 21.5 with unit: 'celsius' beside it, or ${name}Celsius: 21.5`;
   const unit = MEASURES.get(measure) ?? '';
-  return `${joined === undefined ? name + unit : `${name}${joined}${unit.toLowerCase()}`}: 250`;
+  return `${joined === undefined ? name + unit : `${name}${joined}${unit.toLowerCase()}`}: ${AMOUNTS.get(unit) ?? 250}`;
 }
+
+/** Where 250 of it would surprise. */
+const AMOUNTS: ReadonlyMap<string, number> = new Map([
+  ['Celsius', 21.5],
+  ['Percent', 12.5],
+  ['Years', 42],
+  ['Hpa', 1013],
+  ['Mps2', 9.8],
+]);
 
 const LOCAL = '2026-03-01T09:30:00';
 const WITH_ZONE = ['2026-03-01T09:30:00Z', '2026-03-01T09:30:00.000Z', '2026-03-01T09:30:00+01:00'];
@@ -123,14 +136,15 @@ function zoneless({ name, words, types, nodes, beside }: Field): string | undefi
   const patterns = nodes.flatMap(({ pattern }) => (typeof pattern === 'string' ? [pattern] : []));
   if (formats.some((format) => /local|naive/.test(format)))
     return `"${name}" is a local time without its zone; every reader reads it in the zone of its own machine.`;
-  if (formats.includes('date-time') || isTime(words)) {
+  const isNamedSo = isTime(words) || isEndOfSpan(words, beside);
+  if (formats.includes('date-time') || isNamedSo) {
     if (patterns.some((pattern) => matches(pattern, LOCAL) === true))
       return `"${name}" may be a local time without its zone; every reader reads it in the zone of its own machine.`;
     const shown = nodes.flatMap(({ examples, example, default: standard }) => [examples, example, standard]).flat();
     if (shown.some((text) => typeof text === 'string' && LOCAL_TEXT.test(text)))
       return `the examples of "${name}" are local times without a zone; every reader reads them in the zone of its own machine.`;
   }
-  if (formats.length > 0 || !(isTime(words) || words.at(-1) === 'date')) return undefined;
+  if (formats.length > 0 || !(isNamedSo || words.at(-1) === 'date')) return undefined;
   if (patterns.some((pattern) => WITH_ZONE.some((text) => matches(pattern, text) === true))) return undefined;
   if (words.at(-1) === 'date')
     return patterns.some((pattern) => matches(pattern, '2026-03-01') === true)
@@ -139,8 +153,19 @@ function zoneless({ name, words, types, nodes, beside }: Field): string | undefi
   return `"${name}" is any string, which does not say in which form and in which time zone; readers guess.`;
 }
 
+const OTHER_ENDS: ReadonlyMap<string, string> = new Map([
+  ['start', 'end'],
+  ['end', 'start'],
+]);
+
 function isTime(words: readonly string[]): boolean {
   const last = words.at(-1) ?? '';
-  if (/^(?:timestamp|datetime)$/.test(last)) return true;
+  if (/^(?:timestamp|datetime|when|deadline)$/.test(last)) return true;
   return /^(?:at|time)$/.test(last) && !NO_TIMES.has(words.at(-2) ?? '');
+}
+
+/** `start` may be a place, and so may `end`; beside each other they say when. */
+function isEndOfSpan(words: Field['words'], beside: Field['beside']): boolean {
+  const other = OTHER_ENDS.get(words.at(-1) ?? '');
+  return other !== undefined && beside.some((each) => each.at(-1) === other);
 }

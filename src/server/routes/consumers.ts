@@ -90,9 +90,9 @@ const replayConsumer = route({
     .union([
       z.strictObject({ from: z.literal('beginning') }),
       z.strictObject({ position: z.int().min(0) }),
-      z.strictObject({ time: z.iso.datetime({ offset: true }) }),
+      z.strictObject({ time: z.union([z.iso.datetime({ offset: true }), z.iso.date()]) }),
     ])
-    .describe('{"from": "beginning"}, {"position": number} or {"time": RFC 3339 timestamp}'),
+    .describe('{"from": "beginning"}, {"position": number} or {"time": RFC 3339 timestamp or date}'),
   answers: CONSUMER,
   async handle({ system, parameter, body }) {
     await system.consumers.replay(parameter('name'), await placeOf(system, body));

@@ -3,7 +3,7 @@ import type { Position, ReadEventsOptions, SubscribeOptions } from '../../index.
 import { instant, json, choice, many, one, text, wholeNumber } from '../query.ts';
 import type { QueryOf } from '../query.ts';
 import { answer, empty } from '../reply.ts';
-import { followedIn, inVersion, SCHEMA_VERSION } from '../schema-version.ts';
+import { assertOfOneType, followedIn, inVersion, SCHEMA_VERSION } from '../schema-version.ts';
 import type { Reply } from '../reply.ts';
 import { eventFrames } from '../live-streams.ts';
 import { route } from '../route.ts';
@@ -78,6 +78,7 @@ const getEvent = route({
 export const readRoutes = [readEvents, getEvent];
 
 async function page({ system, query, search }: Request): Promise<Reply> {
+  assertOfOneType(query);
   const backward = query.direction === 'backward' || (query.direction === undefined && query.before !== undefined);
   const start = placeOf(query, backward);
   const { events: found, next } = await system.events.read({
@@ -112,6 +113,7 @@ function selectionOf(query: Query): Pick<ReadEventsOptions, 'types' | 'sources' 
 
 async function follow(request: Request): Promise<Reply> {
   const { serving, system, query, headOnly } = request;
+  assertOfOneType(query);
   for (const name of PAGES_ONLY) {
     if (query[name] !== undefined)
       throw new InvalidInput({

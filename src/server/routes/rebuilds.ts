@@ -6,7 +6,7 @@ import { answer } from '../reply.ts';
 import { route } from '../route.ts';
 
 const position = z.strictObject({ position: z.int().min(0) });
-const time = z.strictObject({ time: z.iso.datetime({ offset: true }) });
+const time = z.strictObject({ time: z.union([z.iso.datetime({ offset: true }), z.iso.date()]) });
 
 const OPTIONS = z
   .strictObject({
@@ -18,7 +18,7 @@ const OPTIONS = z
   .optional()
   .meta({
     description:
-      'nothing, or {"from": "beginning" | {"position": number} | {"time": RFC 3339 timestamp}, "to": of a dry run a position or a time, "dryRun": boolean, "onFailure": "park" | "fail"}',
+      'nothing, or {"from": "beginning" | {"position": number} | {"time": RFC 3339 timestamp or date}, "to": of a dry run a position or a time, "dryRun": boolean, "onFailure": "park" | "fail"}',
   });
 
 const STATUS = { description: 'How it stands.', content: { 'application/json': 'Rebuild' } };

@@ -108,11 +108,15 @@ function asOfGiven(given: {
 
 async function pastState(system: ServedSystem, stream: string, asOf: AsOf, diff: string | undefined): Promise<Reply> {
   if (diff === undefined) return answer(await system.deciders.state(undefined, stream, asOf));
-  const to: AsOf =
-    asOf.at === undefined
-      ? { [asOf.version === undefined ? 'position' : 'version']: wholeNumber(0).parse(diff) ?? Number.NaN }
-      : { ...asOf, at: diff };
+  const to: AsOf = asOf.at === undefined ? laterPlace(asOf, diff) : { ...asOf, at: diff };
   return answer(await system.deciders.difference(undefined, stream, asOf, to));
+}
+
+function laterPlace({ version }: AsOf, diff: string): AsOf {
+  const kind = version === undefined ? 'position' : 'version';
+  const place = wholeNumber(0).parse(diff);
+  if (place !== undefined) return { [kind]: place };
+  throw new InvalidInput({ path: 'diff', expected: `a ${kind}, a whole number from 0, as beside it`, found: diff });
 }
 
 function stateOf({ stream, version, firstVersion, deleted }: StreamState): StreamState {

@@ -101,19 +101,40 @@ const getRow = route({
   operation: 'getViewRow',
   tag: 'views',
   summary: 'Read one row of a read model',
-  description: 'The key percent-encoded, also its slashes.',
+  description:
+    'The key percent-encoded, also its slashes. With `Accept: text/event-stream` the answer is live, as that of the view: a message `result` with the row, or none where there is none yet, then messages `change`.',
   query: {
     ...AFTER_POSITION,
     position: one(wholeNumber(0), 'The row after this place in the log: made anew of the events up to there.'),
     at: one(text, 'The row at this instant (RFC 3339), or at the end of a date, in UTC.'),
     by: one(choice('event', 'recorded'), 'What `at` means: what had happened by then, or what was recorded.'),
   },
-  answers: { 200: { description: 'The row.', content: { 'application/json': 'ViewRow' } } },
-  async handle({ serving, system, parameter, query }) {
+  answers: {
+    200: {
+      description: 'The row.',
+      content: { 'application/json': 'ViewRow', 'text/event-stream': { type: 'string' } },
+    },
+  },
+  async handle({ serving, system, parameter, query, header, headOnly }) {
     const view = viewOf(system, parameter('name'));
     const key = parameter('key');
     await reached(serving, view, query['after-position']);
     const { position, at, by } = query;
+    if (wantsStream(header('accept'))) {
+      const past = Object.entries({ position, at, by }).find(([, value]) => value !== undefined);
+      if (past !== undefined)
+        throw new InvalidInput({
+          path: past[0],
+          expected: 'no such parameter: a live row is that of now',
+          found: past[1],
+        });
+      if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
+      const ask = async () => {
+        const present = await system.views.get(view, key);
+        return present === undefined ? [] : [{ key, row: present }];
+      };
+      return serving.live.reply((signal) => liveQuery(serving, view, ask, signal));
+    }
     const row = await system.views.getAt(
       view,
       key,

@@ -73,4 +73,20 @@ const getWhyNot = route({
   },
 });
 
-export const whyRoutes = [getCauses, getEffects, getOutcome, getRowCauses, getWhyNot];
+const getRun = route({
+  method: 'GET',
+  path: '/consumers/{name}/runs/{id}',
+  operation: 'getRun',
+  tag: 'why',
+  summary: 'What came of the handling of one event by one reaction, and what led to it',
+  query: SOURCE,
+  answers: { 200: { description: 'The verdict, and the chain of causes.', content: { 'application/json': 'Run' } } },
+  async handle({ system, parameter, query }) {
+    // Whose run it is comes before which: both may be unknown.
+    await system.consumers.status(parameter('name'));
+    const event = await system.explanations.event(parameter('id'), query.source);
+    return answer(await system.explanations.run(parameter('name'), event));
+  },
+});
+
+export const whyRoutes = [getCauses, getEffects, getOutcome, getRowCauses, getWhyNot, getRun];
