@@ -33,7 +33,7 @@ const METERS = 2;
 const AGAIN_MS = 50;
 const TELL_MS = 5_000;
 
-/** The ledger without what a store can work out only where events are recorded: their versions, and indexes. */
+/** The ledger without what a store can work out only where events are recorded: their versions. */
 const foreseeable = defineProjection({
   name: ledger.name,
   mode: 'inline',
@@ -49,6 +49,7 @@ const foreseeable = defineProjection({
       }),
     ],
   ],
+  indexes: { balance: (row) => row.balance },
 });
 const projections = [
   ...definitions.projections.filter(({ name }) => name !== ledger.name),

@@ -50,11 +50,26 @@ function node(schema: string, more: Partial<SystemOptions> = {}) {
   return open({
     store: postgres(`${server.url}?schema=${schema}`, { maxConnections: 4, lease: '2s' }),
     environment: { logger: silentLogger },
-    events: [Counted],
-    projections: [sums],
+    events: [Counted, Large],
+    projections: [sums, names],
     ...more,
   });
 }
+
+const Large = defineEvent({
+  type: 'things.named',
+  stream: () => 'name-1',
+  schema: z.object({ name: z.string() }),
+});
+
+const names = defineProjection({
+  name: 'names',
+  mode: 'inline',
+  key: (event) => event.data.name,
+  initial: () => 0,
+  on: [[Large, (row) => row + 1]],
+  retry: { attempts: 1 },
+});
 
 async function query<Found extends object>(schema: string, sql: string): Promise<Found[]> {
   const client = new Client({ connectionString: server.url, options: `-c search_path=${schema}` });
@@ -153,6 +168,81 @@ describe('inline projections of several nodes on one PostgreSQL', () => {
     // Whatever was done again was done once.
     const handled = [one, other].map(async (system) => (await system.consumers.status('sums')).figures.handled);
     expect((await Promise.all(handled)).reduce((sum, each) => sum + each, 0)).toBe(16 * 40);
+  });
+
+  test.each([
+    { what: 'without indexes', indexes: {}, tamperEvidence: false },
+    { what: 'with indexes', indexes: { sum: (row: Row) => row.sum }, tamperEvidence: false },
+    { what: 'with a hash chain', indexes: {}, tamperEvidence: true },
+  ])('what is published is recorded with its rows by one statement, $what', async ({ indexes, tamperEvidence }) => {
+    const schema = newSchema();
+    await query(schema, `ALTER DATABASE postgres SET track_functions = 'pl'`);
+    const totals = defineProjection({
+      name: 'totals',
+      mode: 'inline',
+      key: (event) => event.data.thing,
+      initial: (): Row => ({ count: 0, sum: 0 }),
+      on: [[Counted, (row, event) => ({ count: row.count + 1, sum: row.sum + event.data.n })]],
+      indexes,
+    });
+    await using system = await node(schema, { projections: [totals], tamperEvidence });
+    await until(() => isInForce(system, 'totals'), 'the view is inline');
+    // The first one makes the namespace known.
+    for (let n = 0; n <= 30; n += 1) await system.publish(Counted, { thing: `t${n % 4}`, n });
+    const calls = `SELECT calls FROM pg_stat_user_functions WHERE schemaname = '${schema}' AND funcname = 'record_projected'`;
+    let ticks = 0;
+    // The server says how much it counted about once a second, when there is something to do.
+    await until(async () => {
+      await system.publish(Counted, { thing: 'tick', n: (ticks += 1) });
+      const [row] = await query<{ calls: string }>(schema, calls);
+      return Number(row?.calls ?? 0) >= 30 + ticks / 2;
+    }, 'all of them were recorded so');
+    expect(await system.views.get('totals', 't0')).toEqual({ count: 8, sum: 112 });
+  });
+
+  test('declared indexes go with the rows, and rows that go take their entries with them', async () => {
+    const schema = newSchema();
+    const left = defineProjection({
+      name: 'left',
+      mode: 'inline',
+      key: (event) => event.data.thing,
+      initial: () => ({ left: 0 }),
+      on: [[Counted, (row, event) => (row.left + event.data.n > 20 ? undefined : { left: row.left + event.data.n })]],
+      indexes: { left: (row) => row.left, isMany: (row) => row.left > 9, word: (row) => `"${row.left}\u0000` },
+    });
+    await using one = await node(schema, { projections: [left] });
+    await using other = await node(schema, { projections: [left] });
+    for (const system of [one, other]) await until(() => isInForce(system, 'left'), 'the view is inline');
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, writer) => {
+        for (let n = 1; n <= 30; n += 1)
+          await (writer % 2 === 0 ? one : other).publish(Counted, { thing: `t${(n * 5 + writer) % 6}`, n: n % 9 });
+      }),
+    );
+    expect(await isInForce(one, 'left')).toBe(true);
+    const { items } = await one.views.query('left', { limit: 100 });
+    const lefts = items.map(({ row }) => (row as { left: number }).left).sort((low, high) => low - high);
+    expect(lefts.length).toBeGreaterThan(0);
+    const sorted = await other.views.query('left', { orderBy: 'left', limit: 100 });
+    expect(sorted.items.map(({ row }) => (row as { left: number }).left)).toEqual(lefts);
+    const many = await one.views.query('left', { where: [{ index: 'isMany', op: '=', value: true }] });
+    expect(many.items).toHaveLength(lefts.filter((each) => each > 9).length);
+    const entries = await query<{ entries: string }>(schema, 'SELECT count(*) AS entries FROM row_index_entries');
+    expect(Number(entries[0]?.entries)).toBe(3 * items.length);
+  });
+
+  test('a key that the server has to be given in other words, and one that it cannot take, cost no event', async () => {
+    const schema = newSchema();
+    await using system = await node(schema);
+    await inForce(system);
+    for (const n of [1, 2]) await system.publish(Counted, { thing: 'a\u0000b', n });
+    expect(await system.views.get('sums', 'a\u0000b')).toEqual({ count: 2, sum: 3 });
+    expect(await isInForce(system)).toBe(true);
+    let state = 1;
+    const next = () => String.fromCharCode(0x4e00 + ((state = (state * 48_271) % 2_147_483_647) % 20_000));
+    const large = Array.from({ length: 1_000 }, next).join('');
+    await Promise.all(Array.from({ length: 6 }, (_, n) => system.publish(Large, { name: n === 3 ? large : `t${n}` })));
+    expect(await system.views.count('names')).toBeLessThan(6);
   });
 
   test('a row that is changed beside the projection is not overwritten with what it was', async () => {

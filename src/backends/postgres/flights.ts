@@ -114,6 +114,8 @@ async function answerTo(
     const failure = storeError(store, error);
     const state = sqlStateOf(failure.cause) ?? '';
     if (state === OVERTAKEN) return { unclear: 'overtaken' };
+    // It may be that the server cannot take the rows of a projection, which is to keep nobody from recording.
+    if (flush.isForeseen && failure.fault === 'defect') return { unclear: 'refused' };
     return NOT_RECORDED.has(state) ? { unclear: 'refused' } : { failure };
   }
 }

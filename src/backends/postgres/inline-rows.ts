@@ -18,7 +18,7 @@ import { Foresight } from './foresight.ts';
 import type { Foreseen } from './foresight.ts';
 import { RowMemory } from './row-memory.ts';
 import type { PreparedRow } from './row-store.ts';
-import { prepareRow, rowTexts, writeRows } from './row-store.ts';
+import { prepareRow, storedRows, writeRows } from './row-store.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
 import type { Writes } from './write-queue.ts';
@@ -347,10 +347,10 @@ class Looks {
       const known = this.#rows.get(namespace) ?? new Map<string, JsonValue | undefined>();
       this.#rows.set(namespace, known);
       const keys = [...new Set(places.map(([, key]) => key))].filter((key) => !known.has(key));
-      const texts = await rowTexts(this.#queries, namespace, keys);
+      const stored = await storedRows(this.#queries, namespace, keys);
       for (const [index, key] of keys.entries()) {
-        const text = texts[index];
-        known.set(key, text === undefined ? undefined : (JSON.parse(text) as JsonValue));
+        const row = stored[index];
+        known.set(key, row === undefined ? undefined : (JSON.parse(row.json) as JsonValue));
       }
     }
     for (const [source, id] of this.#sought.splice(0))

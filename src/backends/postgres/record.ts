@@ -13,7 +13,7 @@ import { namedColumns } from './delivery-store.ts';
 import type { SqlValue, Statement } from './database.ts';
 import type { Appending, Flushed } from './flush.ts';
 import type { Foreseen } from './foresight.ts';
-import type { PreparedRow } from './row-store.ts';
+import type { Entry, PreparedRow } from './row-store.ts';
 import { compareText, toText } from './text.ts';
 
 /** No version is higher. */
@@ -27,7 +27,7 @@ const RECORD_COMMANDS = statement('record_commands', 46);
 /** See the function in the fifth migration. */
 const RECORD_LINKED = statement('record_linked', 47);
 /** See the function in the sixth migration. */
-const RECORD_PROJECTED = statement('record_projected', 52);
+const RECORD_PROJECTED = statement('record_projected', 60);
 const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
@@ -113,6 +113,11 @@ export class OneStatement {
 
   get events(): readonly EncodedEvent[] {
     return this.#events.map(({ event }) => event);
+  }
+
+  /** What is written follows from more than the writers have said. */
+  get isForeseen(): boolean {
+    return this.#foreseen !== undefined;
   }
 
   /** The rows of projections come with the events. */
@@ -374,15 +379,31 @@ function valuesOfOne(
 }
 
 /** One call of the function after the other: the bases are those of each event. */
-function lookedColumns({ epoch, looked }: Foreseen): readonly SqlValue[] {
+function lookedColumns(foreseen: Foreseen): readonly SqlValue[] {
+  const { epoch, looked, indexed, indexes, removed, added } = foreseen;
   const namespaces = [...new Set(looked.map(({ namespace }) => namespace))];
   return [
     epoch,
     texts(namespaces),
     integers(looked.map(({ namespace }) => namespaces.indexOf(namespace) + 1)),
     texts(looked.map(({ key }) => key)),
-    texts(looked.map(({ json }) => json ?? null)),
+    texts(looked.map(({ stored }) => stored?.json ?? null)),
+    texts(looked.map(({ stored }) => stored?.indexes ?? null)),
+    bigints([...indexes].sort((left, right) => left - right)),
+    integers(indexed.map(({ namespace }) => namespaces.indexOf(namespace) + 1)),
+    texts(indexed.map(({ key }) => key)),
+    texts(indexed.map(({ json }) => json ?? null)),
+    texts(indexed.map((row) => row.indexes)),
+    entriesJson(removed),
+    entriesJson(added),
   ];
+}
+
+function entriesJson(entries: readonly Entry[]): string | null {
+  if (entries.length === 0) return null;
+  return JSON.stringify(
+    entries.map(([index, [kind, number, string], key]) => ({ row_index: index, kind, number, string, key })),
+  );
 }
 
 function fewStatement(name: string, parameters: number, events: number): Statement {

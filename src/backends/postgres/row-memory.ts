@@ -1,9 +1,10 @@
 import { roughJsonBytes } from '../../event/json.ts';
 import type { JsonValue } from '../../event/json.ts';
+import type { StoredRow } from './row-store.ts';
 
 /** A row as it is stored, or that there is none. */
 export interface KnownRow {
-  readonly text: string | undefined;
+  readonly stored: StoredRow | undefined;
   readonly value: JsonValue | undefined;
 }
 
@@ -27,10 +28,11 @@ export class RowMemory {
     return row;
   }
 
-  set(namespace: string, key: string, { text, value }: KnownRow): void {
+  set(namespace: string, key: string, { stored, value }: KnownRow): void {
     this.delete(namespace, key);
-    const bytes = ROW_BYTES + key.length + (text?.length ?? 0) + roughJsonBytes(value);
-    this.#rows.set(nameOf(namespace, key), { text, value, bytes });
+    const bytes =
+      ROW_BYTES + key.length + (stored?.json.length ?? 0) + (stored?.indexes?.length ?? 0) + roughJsonBytes(value);
+    this.#rows.set(nameOf(namespace, key), { stored, value, bytes });
     this.#bytes += bytes;
     for (const [name, row] of this.#rows) {
       if (this.#rows.size <= MAX_ROWS && this.#bytes <= MAX_BYTES) break;

@@ -27,6 +27,12 @@ export interface PreparedRow {
   readonly indexes: string | null;
 }
 
+/** A row as it is there. */
+export interface StoredRow {
+  readonly json: string;
+  readonly indexes: string | null;
+}
+
 export function prepareRow({ namespace, key, value, indexes }: RowWrite): PreparedRow {
   return {
     namespace: rowText(namespace),
@@ -47,7 +53,7 @@ const REMOVE_SOME_ENTRIES = `DELETE FROM row_index_entries WHERE ctid = ANY(ARRA
   SELECT e.ctid FROM row_index_entries AS e WHERE e.row_index = $1 LIMIT $2))`;
 const REMOVE_SOME_ROWS = `DELETE FROM rows WHERE ctid = ANY(ARRAY(
   SELECT r.ctid FROM rows AS r WHERE r.namespace = $1 LIMIT $2))`;
-const GET_MANY = `SELECT w.place, r.value FROM unnest($2::text[]) WITH ORDINALITY AS w (key, place)
+const GET_MANY = `SELECT w.place, r.value, r.indexes FROM unnest($2::text[]) WITH ORDINALITY AS w (key, place)
   JOIN rows AS r ON r.namespace = (SELECT namespace FROM namespaces WHERE name = $1) AND r.key = w.key`;
 const OF_NAMESPACE = 'FROM rows AS r JOIN namespaces AS n USING (namespace) WHERE n.name = $1';
 
@@ -79,8 +85,8 @@ export class PostgresRowStore implements RowStore {
 
   async getMany(namespace: string, keys: readonly string[]): Promise<readonly (JsonValue | undefined)[]> {
     this.#session.assertOpen();
-    const texts = await rowTexts(this.#database, namespace, keys);
-    return texts.map((json) => (json === undefined ? undefined : (JSON.parse(json) as JsonValue)));
+    const rows = await storedRows(this.#database, namespace, keys);
+    return rows.map((row) => (row === undefined ? undefined : (JSON.parse(row.json) as JsonValue)));
   }
 
   async query(
@@ -150,14 +156,24 @@ export class PostgresRowStore implements RowStore {
 }
 
 /** Rows as they are stored. */
-export async function rowTexts(
+export async function storedRows(
   queries: Pick<Queries, 'query'>,
   namespace: string,
   keys: readonly string[],
-): Promise<readonly (string | undefined)[]> {
+): Promise<readonly (StoredRow | undefined)[]> {
   if (keys.length === 0) return [];
-  const found = new Map(await queries.query<[number, string]>(GET_MANY, [rowText(namespace), keys.map(rowText)]));
+  const rows = await queries.query<[number, string, string | null]>(GET_MANY, [rowText(namespace), keys.map(rowText)]);
+  const found = new Map(rows.map(([place, json, indexes]) => [place, { json, indexes }]));
   return keys.map((_key, index) => found.get(index + 1));
+}
+
+/** The numbers of the indexes that a namespace knows, by name. */
+export async function knownIndexes(
+  queries: Pick<Queries, 'query'>,
+  namespace: string,
+): Promise<ReadonlyMap<string, number>> {
+  const sql = `SELECT i.name, i.row_index FROM namespaces AS n JOIN row_indexes AS i USING (namespace) WHERE n.name = $1`;
+  return new Map(await queries.query<[string, number]>(sql, [rowText(namespace)]));
 }
 
 /** Part of a transaction: the namespace has no rows from now on, and its tables are empty. What it had is removed by `sweep`. */
@@ -195,7 +211,8 @@ interface KnownNamespace {
   readonly rows: PreparedRow[];
 }
 
-type Entry = readonly [index: number, value: StoredIndexValue, key: string];
+/** Of a row in an index. */
+export type Entry = readonly [index: number, value: StoredIndexValue, key: string];
 
 const KNOWN = `SELECT n.name, n.namespace, i.name, i.row_index FROM namespaces AS n LEFT JOIN row_indexes AS i USING (namespace)
   WHERE n.name = ANY($1::text[]) ORDER BY n.namespace`;
@@ -304,20 +321,27 @@ async function entryChanges(
   const found = await queries.query<[number, string, string | null]>(BEFORE, placesOf(indexed));
   for (const [namespace, key, json] of found) before.set(`${namespace} ${key}`, json);
   for (const { namespace, indexes, rows } of indexed) {
-    for (const { key, json, indexes: declared } of rows) {
-      const oldJson = before.get(`${namespace} ${key}`);
-      const old = oldJson === undefined ? undefined : storedIndexes(oldJson);
-      const next = json === undefined ? undefined : storedIndexes(declared);
-      for (const [name, number] of indexes) {
-        const oldValue = old === undefined ? undefined : (old.get(name) ?? NULL);
-        const nextValue = next === undefined ? undefined : (next.get(name) ?? NULL);
-        if (oldValue !== undefined && nextValue !== undefined && sameIndexValue(oldValue, nextValue)) continue;
-        if (oldValue !== undefined) removed.push([number, oldValue, key]);
-        if (nextValue !== undefined) added.push([number, nextValue, key]);
-      }
-    }
+    for (const row of rows) changeEntries(indexes, row, before.get(`${namespace} ${row.key}`), { removed, added });
   }
   return { removed, added };
+}
+
+/** `oldJson`: the indexes of the row as it is there; undefined: it is not. */
+export function changeEntries(
+  indexes: ReadonlyMap<string, number>,
+  { key, json, indexes: declared }: PreparedRow,
+  oldJson: string | null | undefined,
+  { removed, added }: { readonly removed: Entry[]; readonly added: Entry[] },
+): void {
+  const old = oldJson === undefined ? undefined : storedIndexes(oldJson);
+  const next = json === undefined ? undefined : storedIndexes(declared);
+  for (const [name, number] of indexes) {
+    const oldValue = old === undefined ? undefined : (old.get(name) ?? NULL);
+    const nextValue = next === undefined ? undefined : (next.get(name) ?? NULL);
+    if (oldValue !== undefined && nextValue !== undefined && sameIndexValue(oldValue, nextValue)) continue;
+    if (oldValue !== undefined) removed.push([number, oldValue, key]);
+    if (nextValue !== undefined) added.push([number, nextValue, key]);
+  }
 }
 
 /** Changes rows and entries in one statement, whose parts touch different ones. */

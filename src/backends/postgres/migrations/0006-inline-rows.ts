@@ -60,11 +60,16 @@ CREATE FUNCTION record_projected(
   p_command_firsts bigint[], p_command_events integer[],
   p_event_digests bytea, -- NULL: the log keeps no chain
   p_epoch bigint,         -- for which projections that is
-  p_looked_namespaces text[], p_looked_places integer[], p_looked_keys text[], p_looked_values text[], -- rows that it follows from; NULL: not there
+  p_looked_namespaces text[], p_looked_places integer[], p_looked_keys text[], -- rows that it follows from
+  p_looked_values text[], p_looked_indexes text[],                            -- NULL: it is not there
+  p_row_indexes bigint[],       -- those of the namespaces of the following, ordered
+  p_indexed_places integer[], p_indexed_keys text[], p_indexed_values text[], p_indexed_indexes text[], -- rows that have indexes; NULL: removed
+  p_entries_removed jsonb, p_entries_added jsonb, -- their entries, or NULL
   OUT head bigint, OUT at_ms bigint, OUT bases bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
   numbers bigint[];
+  indexed bigint[];
   number bigint;
 BEGIN
   IF (SELECT h.inline FROM log_head AS h FOR UPDATE) IS DISTINCT FROM p_epoch THEN
@@ -75,10 +80,37 @@ BEGIN
     numbers[place] := number;
   END LOOP;
   IF EXISTS (
-    SELECT FROM unnest(p_looked_places, p_looked_keys, p_looked_values) AS w (place, key, value)
-    WHERE (SELECT r.value FROM rows AS r WHERE r.namespace = numbers[w.place] AND r.key = w.key) IS DISTINCT FROM w.value
+    SELECT FROM unnest(p_looked_places, p_looked_keys, p_looked_values, p_looked_indexes) AS w (place, key, value, indexes)
+    WHERE NOT CASE
+      WHEN w.value IS NULL THEN NOT EXISTS (SELECT FROM rows AS r WHERE r.namespace = numbers[w.place] AND r.key = w.key)
+      ELSE EXISTS (SELECT FROM rows AS r WHERE r.namespace = numbers[w.place] AND r.key = w.key
+        AND r.value = w.value AND r.indexes IS NOT DISTINCT FROM w.indexes)
+    END
   ) THEN
     RAISE EXCEPTION 'a row has changed since it was read' USING ERRCODE = 'TH002';
+  END IF;
+  IF cardinality(p_indexed_keys) > 0 THEN
+    indexed := ARRAY(SELECT DISTINCT numbers[p.place] FROM unnest(p_indexed_places) AS p (place));
+    -- Until the transaction ends they get no index that their rows would have to have entries in.
+    PERFORM FROM namespaces AS s WHERE s.namespace = ANY(indexed) ORDER BY s.namespace FOR SHARE;
+    IF ARRAY(SELECT i.row_index FROM row_indexes AS i WHERE i.namespace = ANY(indexed) ORDER BY i.row_index) <> p_row_indexes THEN
+      RAISE EXCEPTION 'rows have other indexes' USING ERRCODE = 'TH002';
+    END IF;
+    IF p_entries_removed IS NOT NULL THEN
+      DELETE FROM row_index_entries AS e USING jsonb_populate_recordset(NULL::row_index_entries, p_entries_removed) AS n
+      WHERE e.row_index = n.row_index AND e.kind = n.kind AND e.number = n.number AND e.string = n.string AND e.key = n.key;
+    END IF;
+    IF p_entries_added IS NOT NULL THEN
+      INSERT INTO row_index_entries SELECT n.* FROM jsonb_populate_recordset(NULL::row_index_entries, p_entries_added) AS n;
+    END IF;
+    IF array_position(p_indexed_values, NULL) IS NOT NULL THEN
+      DELETE FROM rows AS r USING unnest(p_indexed_places, p_indexed_keys, p_indexed_values) AS n (place, key, value)
+      WHERE n.value IS NULL AND r.namespace = numbers[n.place] AND r.key = n.key;
+    END IF;
+    INSERT INTO rows AS r (namespace, key, value, indexes)
+    SELECT numbers[n.place], n.key, n.value, n.indexes
+    FROM unnest(p_indexed_places, p_indexed_keys, p_indexed_values, p_indexed_indexes) AS n (place, key, value, indexes) WHERE n.value IS NOT NULL
+    ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, indexes = excluded.indexes;
   END IF;
   PERFORM set_config('thereupon.projected', p_epoch::text, true);
   IF p_event_digests IS NULL THEN
