@@ -100,7 +100,7 @@ describe('the state of a stream', () => {
       const response = await app.request(`/streams/order-1?${query}`);
       expect([response.status, await response.json()]).toMatchObject([
         404,
-        { code: 'not-found', detail: 'version "99 of stream order-1" does not exist; there are: 0 to 1' },
+        { code: 'not-found', detail: 'version 99 of stream "order-1" does not exist; there are: versions 0 to 1' },
       ]);
     }
     expect((await app.request('/streams/order-1?version=1')).status).toBe(200);
