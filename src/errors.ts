@@ -451,7 +451,7 @@ export class StatementRefused extends ThereuponError {
   constructor(statement: string, reason: string, options?: { cause?: unknown }) {
     super(
       { code: 'statement-refused', retry: 'never', fault: 'defect' },
-      `${reason}, in the statement: ${statement}`,
+      `${reason}, in the statement: ${statement.trim().replaceAll(/\s+/gu, ' ')}`,
       options,
     );
     this.statement = statement;

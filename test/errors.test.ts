@@ -32,6 +32,7 @@ const samples: Readonly<Record<string, face.ThereuponError>> = {
   LoopStopped: new face.LoopStopped('echo', 'depth', '32 reactions in a row'),
   NotFound: new face.NotFound('consumer', 'mailer', ['other']),
   SealedDataInvalid: new face.SealedDataInvalid({ what: 'event /shop 17 of shop.order.placed', place: 'email' }),
+  StatementRefused: new face.StatementRefused('INSERT INTO\n  view_sales VALUES (1)', 'no such table: view_sales'),
   StoreDefect: new face.StoreDefect('app.db', 'no such table'),
   StoreHeld: new face.StoreHeld('app.db', 'process 17'),
   StoreReadOnly: new face.StoreReadOnly('app.db'),
