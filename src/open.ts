@@ -11,6 +11,7 @@ import type { DeadLetters } from './consumer/dead-letters.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import { Explanations } from './explain/explanations.ts';
 import { Integrity } from './integrity/integrity.ts';
+import { reportRemovedChain } from './integrity/removed-chain.ts';
 import { withUpstreams } from './consumer/told-time.ts';
 import { CapabilityMissing, Closed, InvalidInput, StoreReadOnly } from './errors.ts';
 import type { IncomingEvent } from './event/cloudevents-incoming.ts';
@@ -537,6 +538,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
 /** From now on what is appended is attested, and what is there as it is found: how much that was is reported (G11, G14). */
 async function beginChain({ chain, log, location }: Store, environment: Environment): Promise<void> {
   const begins = await chain.begin();
+  await reportRemovedChain({ chain, log }, location, environment.logger);
   const [first] = await chain.links({ after: 0, limit: 1, maxBytes: 1 });
   const found = first?.place ?? START;
   // A process that began it may have ended before it could say so.

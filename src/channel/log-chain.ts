@@ -33,6 +33,9 @@ export interface ChainLink {
   readonly hash: Uint8Array;
 }
 
+/** Positions that follow one another. */
+export type Stretch = readonly [first: number, last: number];
+
 /**
  * The hash chain over a log (G14). The port behind `thereupon verify`.
  *
@@ -45,6 +48,11 @@ export interface LogChain {
   last(): Promise<ChainLink | undefined>;
   /** Links above a number, in order: at most `limit`, and an answer ends with the one that makes it larger than `maxBytes`. */
   links(options: LinkQuery): Promise<readonly ChainLink[]>;
+  /**
+   * Stretches of the log whose removal is attested, and whose events may be there for a while until they are gone; not absent from an answer
+   * before they are. Undefined: events go with the link that says so.
+   */
+  leaving?(): Promise<readonly Stretch[]>;
   /** Begins the chain, in one transaction, which takes as long as reading the log does. Answers false where there is one. */
   begin(): Promise<boolean>;
 }

@@ -1,10 +1,13 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { ChainLink, LogChain } from '../channel/log-chain.ts';
 import { WrongState } from '../errors.ts';
+import { START } from '../event/position.ts';
 import type { Clock } from '../system/clock.ts';
+import { removedChain } from './removed-chain.ts';
 import { assertSigned, signHead } from './signed-head.ts';
 import type { SignedHead } from './signed-head.ts';
-import type { ChainHead, Verification, VerifyProgress } from './verification.ts';
+import { findingOf } from './verification.ts';
+import type { ChainHead, Finding, Verification, VerifyProgress } from './verification.ts';
 import { headOf, verifyChain } from './verify-chain.ts';
 
 export interface VerifyOptions {
@@ -51,7 +54,11 @@ export class Integrity {
   async verify({ signed, onProgress, signal }: VerifyOptions = {}): Promise<Verification> {
     const known = signed && assertSigned(signed.head, signed.publicKey);
     const { log, chain } = this.#parts;
-    return verifyChain({ log, chain, signed: known, onProgress, signal }, await this.#newest());
+    const newest = await chain.last();
+    if (newest !== undefined) return verifyChain({ log, chain, signed: known, onProgress, signal }, newest);
+    const finding = (known && chainGone(known)) ?? (await removedChain({ log, chain }));
+    if (finding === undefined) throw new WrongState(NO_CHAIN);
+    return { ok: false, events: 0, removed: 0, began: START, head: undefined, finding };
   }
 
   /** The head as of now, signed. Errors: InvalidInput when it is no Ed25519 private key as PEM. */
@@ -61,7 +68,12 @@ export class Integrity {
 
   async #newest(): Promise<ChainLink> {
     const newest = await this.#parts.chain.last();
-    if (newest === undefined) throw new WrongState(NO_CHAIN);
+    if (newest === undefined) throw new WrongState((await removedChain(this.#parts))?.message ?? NO_CHAIN);
     return newest;
   }
+}
+
+function chainGone({ number, position }: Pick<ChainHead, 'number' | 'position'>): Finding {
+  const words = `the log keeps no hash chain, and the signed head is link ${number} of one, at position ${position}: it was removed, or this is another log`;
+  return findingOf('head-differs', position, undefined, words);
 }

@@ -1,7 +1,7 @@
 import type { EventLog } from '../channel/event-log.ts';
 import { ThereuponError } from '../errors.ts';
 import type { StoredEvent } from '../event/event.ts';
-import { position } from '../event/position.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 
 const PAGE = 1_000;
@@ -19,13 +19,13 @@ export class LogWalk {
   readonly #log: Pick<EventLog, 'read'>;
   #page: readonly StoredEvent[] = [];
   #next = 0;
-  #after: Position;
+  /** Undefined: below every event, also those at places that no log gives. */
+  #after: Position | undefined;
   #isOver = false;
   #unreadable: Unreadable | undefined;
 
-  constructor(log: Pick<EventLog, 'read'>, after: Position) {
+  constructor(log: Pick<EventLog, 'read'>) {
     this.#log = log;
-    this.#after = after;
   }
 
   /** Set when the walk has come to an event that cannot be read; it does not go on. */
@@ -69,15 +69,16 @@ export class LogWalk {
         if (event === undefined) return found;
         found.push(event);
       } catch (cause) {
-        this.#unreadable = { after, cause };
+        this.#unreadable = { after: after ?? START, cause };
         return found;
       }
     }
     return found;
   }
 
-  async #readPage(limit: number, after: Position = this.#after): Promise<readonly StoredEvent[]> {
-    const page = await this.#log.read({ after: position(after), limit, maxBytes: PAGE_BYTES });
+  async #readPage(limit: number, after = this.#after): Promise<readonly StoredEvent[]> {
+    const from = after === undefined ? {} : { after };
+    const page = await this.#log.read({ ...from, limit, maxBytes: PAGE_BYTES });
     return page.map(({ stored }) => stored);
   }
 }

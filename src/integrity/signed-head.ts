@@ -7,6 +7,7 @@ import type { ChainHead } from './verification.ts';
 
 /** The form of what is signed. Another one is another number. */
 const FORMAT = 1;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/v;
 
 /**
  * The head of a hash chain, signed: kept elsewhere, it shows later that the log still begins with what it held then.
@@ -54,6 +55,14 @@ export function signHead(head: ChainHead, privateKey: string, nowMs: number): Si
  */
 export function assertSigned(value: unknown, publicKey: string): Pick<ChainHead, 'number' | 'position' | 'hash'> {
   const head = assertShape(value);
+  // The public one would be made of it without a word.
+  if (PRIVATE_KEY.test(publicKey))
+    throw new InvalidInput({
+      path: 'publicKey',
+      expected:
+        'an Ed25519 public key as PEM, and that is a private key; give the public one, and keep the private one elsewhere',
+      found: 'a private key',
+    });
   const key = keyOf(publicKey, 'publicKey', createPublicKey);
   const own = fingerprint(key);
   if (head.key !== own)

@@ -1,3 +1,4 @@
+import type { StoredEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 
 /** Where a chain has got to. */
@@ -18,9 +19,10 @@ export interface ChainHead {
  * - `missing`: an event that was recorded is gone, and nothing removed it in order;
  * - `inserted`: an event is there that was not recorded;
  * - `chain-altered`: the chain itself was changed;
+ * - `chain-removed`: the log kept a chain before, and it is gone, or another one has begun in its place;
  * - `head-differs`: it is not the chain whose head was signed, or not all of it is there any more.
  */
-export type FindingKind = 'altered' | 'missing' | 'inserted' | 'chain-altered' | 'head-differs';
+export type FindingKind = 'altered' | 'missing' | 'inserted' | 'chain-altered' | 'chain-removed' | 'head-differs';
 
 /** The first thing that is wrong. */
 export interface Finding {
@@ -49,8 +51,8 @@ export interface Verification {
   readonly removed: number;
   /** Events up to here were there when the chain began: what they were before, it does not know. START: it knows all. */
   readonly began: Position;
-  /** What was verified goes up to here. */
-  readonly head: ChainHead;
+  /** What was verified goes up to here. Undefined: there is no chain any more. */
+  readonly head: ChainHead | undefined;
   /** Undefined: none. */
   readonly finding: Finding | undefined;
 }
@@ -63,6 +65,19 @@ export interface VerifyProgress {
   readonly upTo: Position;
 }
 
-export function foundEvent({ id, source, type, stream, version }: FoundEvent): FoundEvent {
-  return { id, source, type, stream, version };
+/** `message`: what is wrong with the event, or, without one, with the place. */
+export function findingOf(
+  kind: FindingKind,
+  place: Position,
+  event: StoredEvent | undefined,
+  message: string,
+): Finding {
+  if (event === undefined) return { kind, position: place, event, message };
+  const { id, source, type, stream, version } = event;
+  return {
+    kind,
+    position: place,
+    event: { id, source, type, stream, version },
+    message: `event ${id} of ${source} (${type}, version ${version} of stream ${stream}) at position ${place} ${message}`,
+  };
 }

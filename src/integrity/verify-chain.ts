@@ -8,7 +8,8 @@ import { position, START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { LogWalk } from './log-walk.ts';
 import { RemovedPlaces } from './removed-places.ts';
-import { foundEvent } from './verification.ts';
+import { removedChain } from './removed-chain.ts';
+import { findingOf } from './verification.ts';
 import type { ChainHead, Finding, FindingKind, Verification, VerifyProgress } from './verification.ts';
 
 /** What is compared in one turn of the event loop: a thousand events and a half, 5 ms. */
@@ -16,7 +17,7 @@ const LINKS_AT_ONCE = 200;
 const LINK_BYTES = 64 * 1_024;
 
 export interface VerifyRun {
-  readonly log: Pick<EventLog, 'read'>;
+  readonly log: Pick<EventLog, 'read' | 'streamState'>;
   readonly chain: LogChain;
   /** Where the chain has been before, as somebody signed it. */
   readonly signed: Pick<ChainHead, 'number' | 'hash' | 'position'> | undefined;
@@ -59,6 +60,8 @@ class ChainWalk {
   readonly #newest: ChainLink;
   readonly #walk: LogWalk;
   readonly #removed = new RemovedPlaces();
+  /** As of before the first event was read: what it names cannot be there. What is removed later was there when it was read, perhaps. */
+  #removedBefore = new RemovedPlaces();
   #before: Pick<ChainLink, 'number' | 'hash'> = { number: 0, hash: NO_HASH };
   /** Events up to here were there when the chain began. */
   #began: Position = START;
@@ -70,7 +73,7 @@ class ChainWalk {
   constructor(run: VerifyRun, newest: ChainLink) {
     this.#run = run;
     this.#newest = newest;
-    this.#walk = new LogWalk(run.log, START);
+    this.#walk = new LogWalk(run.log);
   }
 
   async verify(): Promise<Verification> {
@@ -94,7 +97,11 @@ class ChainWalk {
   async #verifyAll(): Promise<void> {
     const { chain, signal, onProgress, signed } = this.#run;
     const upTo = lastOf(this.#newest);
+    // Beside a signed head: whether it is the chain that was signed comes before.
+    if (signed === undefined) await this.#assertFirstChain();
     await this.#removed.load(chain);
+    // After what was removed: what has left since then is not there when events are read.
+    this.#removedBefore = this.#removed.asOfNow((await chain.leaving?.()) ?? []);
     while (this.#before.number < this.#newest.number) {
       const links = await chain.links({ after: this.#before.number, limit: LINKS_AT_ONCE, maxBytes: LINK_BYTES });
       if (links.length === 0) this.#isMissing(this.#before.number + 1);
@@ -114,7 +121,13 @@ class ChainWalk {
         `the chain ends with link ${this.#newest.number}, at position ${this.#attested}, and the signed head is its link ${signed.number}, at position ${signed.position}:`,
         'the newest part of the log is gone, or this is another log',
       ]);
+    if (signed !== undefined) await this.#assertFirstChain();
     await this.#assertNothingBehind();
+  }
+
+  async #assertFirstChain(): Promise<void> {
+    const finding = await removedChain(this.#run);
+    if (finding !== undefined) throw new Found(finding);
   }
 
   async #assertRestOfChain(): Promise<void> {
@@ -159,12 +172,20 @@ class ChainWalk {
       await this.#walk.reach();
       const { next } = this.#walk;
       if (next?.position === place) {
+        if (this.#removedBefore.has(place)) await this.#isBack(next);
         if (!isAsAttested(next, entries, at, link.recordedMs)) await this.#differs(next, entries, at, link);
         this.#walk.step();
         this.#events += 1;
       } else await this.#notThere(place, next);
       this.#attested = position(place);
     }
+  }
+
+  async #isBack(event: StoredEvent): Promise<never> {
+    await this.#assertRestOfChain();
+    return this.#fail('inserted', event.position, event, [
+      'was inserted: what was recorded here had been removed in order',
+    ]);
   }
 
   /** Another event than expected comes next, or none. */
@@ -191,8 +212,6 @@ class ChainWalk {
 
   async #differs(event: StoredEvent, entries: Buffer, at: number, link: ChainLink): Promise<never> {
     const attested = digestAt(entries, at);
-    if (this.#removed.has(event.position))
-      return this.#fail('inserted', event.position, event, ['was inserted: what was recorded here had been removed']);
     if (eventDigest(event) === attested) {
       const version = readNumber(entries, at + DIGEST_BYTES);
       const what =
@@ -216,7 +235,11 @@ class ChainWalk {
   /** An event behind the newest link has one by now, which was written with it. */
   async #assertNothingBehind(): Promise<void> {
     await this.#walk.reach();
-    const { next } = this.#walk;
+    const { next, unreadable } = this.#walk;
+    if (unreadable !== undefined)
+      this.#fail('altered', unreadable.after, undefined, [
+        `an event behind position ${unreadable.after} cannot be read: ${(unreadable.cause as Error).message}`,
+      ]);
     if (next === undefined) return;
     for (let after = this.#newest.number; ;) {
       const links = await this.#run.chain.links({ after, limit: LINKS_AT_ONCE, maxBytes: LINK_BYTES });
@@ -229,16 +252,7 @@ class ChainWalk {
   }
 
   #fail(kind: FindingKind, place: Position, event: StoredEvent | undefined, words: readonly string[]): never {
-    const message = words.join(' ');
-    throw new Found({
-      kind,
-      position: place,
-      event: event && foundEvent(event),
-      message:
-        event === undefined
-          ? message
-          : `event ${event.id} of ${event.source} (${event.type}, version ${event.version} of stream ${event.stream}) at position ${place} ${message}`,
-    });
+    throw new Found(findingOf(kind, place, event, words.join(' ')));
   }
 }
 

@@ -214,10 +214,10 @@ named(
     events: count.describe('That are what was recorded.'),
     removed: count.describe('That were removed in order.'),
     began: position.describe('Up to here events were there before the chain began.'),
-    head: chainHead,
+    head: chainHead.optional().describe('What was verified goes up to here. Absent: there is no chain any more.'),
     finding: z
       .strictObject({
-        kind: z.enum(['altered', 'missing', 'inserted', 'chain-altered', 'head-differs']),
+        kind: z.enum(['altered', 'missing', 'inserted', 'chain-altered', 'chain-removed', 'head-differs']),
         position,
         event: z
           .strictObject({

@@ -98,12 +98,34 @@ describe('thereupon verify', () => {
       1,
       /thereupon\.config\.ts is not a signed head/v,
     ],
+    [
+      ['--signed-head', 'head.json', '--public-key', 'head.key'],
+      1,
+      /that is a private key; give the public one, and keep the private one elsewhere/v,
+    ],
     [['--store', 'none.db'], 1, /there is no store at .*none\.db/v],
     [['--store', 'memory:'], 1, /this store is in memory/v],
   ])('with %j says what is wrong', async (args, code, words) => {
     const found = await cli('verify', ...args);
     expect([found.code, found.stdout === '' || args[1] === 'head.pub']).toEqual([code, true]);
     expect(found.stderr).toMatch(words);
+  });
+
+  it('says that the chain was removed, with exit code 5, and what is to be done; beside a signed head that it differs', async () => {
+    const before = readFileSync(folder.file('shop.db'));
+    try {
+      tamper(folder.file('shop.db'), (database) => database.exec('DELETE FROM chain_links'));
+      const { code, stdout } = await cli('verify');
+      expect(code).toBe(5);
+      expect(stdout).toMatch(
+        /^✗ event \S+ of urn:thereupon:system \(thereupon\.chain\.began, .*\) at position 1 says that a hash chain began, and the log keeps none any more: compare it with an exact copy/v,
+      );
+      const json = await cli('verify', '--json', '--signed-head', 'head.json', '--public-key', 'head.pub');
+      expect(json.code).toBe(5);
+      expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, finding: { kind: 'head-differs', position: 4 } });
+    } finally {
+      writeFileSync(folder.file('shop.db'), before);
+    }
   });
 
   it('says what to do where there is no chain', async () => {

@@ -7,6 +7,7 @@ import { defineEvent, open } from '../../src/index.ts';
 import type { StoreFactory, Verification } from '../../src/index.ts';
 import { verifyStore } from '../../src/index.ts';
 import { silentLogger } from '../../src/system/logger.ts';
+import type { Logger } from '../../src/system/logger.ts';
 
 const Told = defineEvent({
   type: 'tale.told',
@@ -19,8 +20,8 @@ const Noted = defineEvent({
   schema: z.object({ note: z.number(), n: z.number() }),
 });
 
-export const openAt = (store: string | StoreFactory, tamperEvidence = true) =>
-  open({ store, events: [Told, Noted], tamperEvidence, environment: { logger: silentLogger } });
+export const openAt = (store: string | StoreFactory, tamperEvidence = true, logger: Logger = silentLogger) =>
+  open({ store, events: [Told, Noted], tamperEvidence, environment: { logger } });
 export type Log = Awaited<ReturnType<typeof openAt>>;
 
 /** Facts in writes of various sizes: their positions follow one another. */
@@ -67,9 +68,13 @@ export async function foundAfter(file: string, change: (database: DatabaseSync) 
   return verifyStore(file);
 }
 
-/** A chain that is right in itself over whatever the log holds now: what somebody who knows how it is made can do. */
+/** A chain that is right in itself over whatever the log holds now: what somebody who knows how it is made, and what tells of it, can do. */
 export async function chainAnew(file: string): Promise<void> {
-  tamper(file, (database) => database.exec('DELETE FROM chain_links'));
+  tamper(file, (database) => {
+    database.exec('DELETE FROM chain_links');
+    for (const table of ['events', 'stream_heads'])
+      database.exec(`DELETE FROM ${table} WHERE stream = 'thereupon-chain'`);
+  });
   const log = await openAt(file);
   await log.close();
 }

@@ -1,5 +1,5 @@
 import { firstLink, LINK_KINDS, rangeEntries, removedEntries, runsOf } from '../../channel/log-chain.ts';
-import type { ChainLink, LinkKind, LinkQuery, LogChain } from '../../channel/log-chain.ts';
+import type { ChainLink, LinkKind, LinkQuery, LogChain, Stretch } from '../../channel/log-chain.ts';
 import { position } from '../../event/position.ts';
 import type { Database, Queries } from './database.ts';
 import { LogReader } from './log-reader.ts';
@@ -134,6 +134,11 @@ export class PostgresLogChain implements LogChain {
       if (rows.length < wanted) break;
     }
     return found;
+  }
+
+  async leaving(): Promise<readonly Stretch[]> {
+    this.#session.assertOpen();
+    return this.#database.query<[first: number, last: number]>('SELECT first, last FROM partitions WHERE dropping');
   }
 
   async begin(): Promise<boolean> {

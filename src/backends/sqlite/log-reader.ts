@@ -17,7 +17,8 @@ const ONE_OF_KINDS = 'e.kind IN (SELECT value FROM json_each(?))';
  */
 const ROWS_AT_ONCE = 64;
 
-const BELOW_EVERYTHING = 0;
+/** Whatever integers are there: somebody may have put them there. */
+const BELOW_EVERYTHING = Number.NEGATIVE_INFINITY;
 const ABOVE_EVERYTHING = Number.MAX_SAFE_INTEGER;
 
 /** Reads the log in position order. */
@@ -125,10 +126,7 @@ export class LogReader {
     const parts = partsOfKinds(kinds);
     const selects = parts.map(({ from, where }) => `SELECT e.position FROM ${from} WHERE ${where}`);
     const sql = `${selects.join(' UNION ALL ')} ORDER BY 1 LIMIT 1 OFFSET ?`;
-    return (
-      this.#database.query<[number]>(sql).get(...parts.flatMap((part) => part.parameters), number - 1)?.[0] ??
-      BELOW_EVERYTHING
-    );
+    return this.#database.query<[number]>(sql).get(...parts.flatMap((part) => part.parameters), number - 1)?.[0] ?? 0;
   }
 
   /** The head of the log when events were last removed. */

@@ -64,7 +64,8 @@ async function runVerify(options: VerifyCommandOptions, terminal: Terminal): Pro
     terminal.note('stopped\n');
     return EXIT_FAILED;
   }
-  const head = key === undefined || !verification.ok ? undefined : signHead(verification.head, key, terminal.now());
+  const { ok, head: verified } = verification;
+  const head = key === undefined || !ok || verified === undefined ? undefined : signHead(verified, key, terminal.now());
   if (options.json === true)
     await writeJson(terminal, head === undefined ? verification : { ...verification, signedHead: head });
   else await show(verification, { seconds: (terminal.now() - startedMs) / 1_000, signed }, terminal);
@@ -172,7 +173,7 @@ async function show(
     );
     return;
   }
-  if (!ok) return;
+  if (!ok || head === undefined) return;
   await terminal.write(
     `${paint('green', '✓')} ${plural(events, 'event')}, up to position ${head.position}, ${events === 1 ? 'is' : 'are'} what was recorded (${spanOf(seconds)})\n`,
   );
