@@ -32,11 +32,9 @@ const RECORD_CHECKPOINTS = statement('record_checkpoints', 9);
 const ONE_PARAMETERS = 17;
 /** So many events cost less one by one, in one statement, than as arrays. */
 const FEW = 4;
-const RECORD_FEW = Array.from({ length: FEW }, (_, index) => fewStatement('record_event', ONE_PARAMETERS, index + 1));
+const RECORD_FEW = Array.from({ length: FEW }, (_, index) => fewStatement(index + 1));
 /** See the function in the eighth migration. */
-const RECORD_FEW_LINKED = Array.from({ length: FEW }, (_, index) =>
-  fewStatement('record_event_linked', ONE_PARAMETERS + 1, index + 1),
-);
+const RECORD_ONE_LINKED = statement('record_event_linked', ONE_PARAMETERS + 1);
 /** Of a call of the function: the rows of projections follow from others by now. */
 export const OVERTAKEN = 'TH002';
 /** Of a call of the function: what it recorded would not be what was asked for, or there is no table yet for the positions. */
@@ -134,7 +132,9 @@ export class OneStatement {
       this.#commands.length === 0 &&
       this.writes.every(({ unit }) => unit === undefined);
     if (!isThatAlone) return undefined;
-    return (isLinked ? RECORD_FEW_LINKED : RECORD_FEW)[this.#events.length - 1];
+    // All that one flush records is in one link.
+    if (isLinked) return this.#events.length === 1 ? RECORD_ONE_LINKED : undefined;
+    return RECORD_FEW[this.#events.length - 1];
   }
 
   /** What the server is asked, and with which values; and whether the next flush may name this one as the last before it. */
@@ -406,14 +406,14 @@ function entriesJson(entries: readonly Entry[]): string | null {
   );
 }
 
-function fewStatement(name: string, parameters: number, events: number): Statement {
-  if (events === 1) return statement(name, parameters);
+function fewStatement(events: number): Statement {
+  if (events === 1) return statement('record_event', ONE_PARAMETERS);
   const calls = Array.from({ length: events }, (_, call) => {
-    const places = Array.from({ length: parameters }, (__, index) => `$${call * parameters + index + 1}`);
-    return `SELECT head, at_ms, bases[1] AS base FROM ${name}(${places.join(', ')})`;
+    const places = Array.from({ length: ONE_PARAMETERS }, (__, index) => `$${call * ONE_PARAMETERS + index + 1}`);
+    return `SELECT head, at_ms, bases[1] AS base FROM record_event(${places.join(', ')})`;
   });
   const text = `SELECT min(head), max(at_ms), array_agg(base ORDER BY head) FROM (${calls.join(' UNION ALL ')}) AS recorded`;
-  return { name: `${name}_${events}`, text };
+  return { name: `record_event_${events}`, text };
 }
 
 function statement(name: string, parameters: number): Statement {
