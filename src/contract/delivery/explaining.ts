@@ -67,13 +67,13 @@ export const explainingCases: ContractSuite = (bench) =>
       const { causes, publishedBy } = await system.explanations.causes(noted);
       assert.equal(publishedBy, 'noting');
       assert.deepEqual(await system.explanations.causes(noted.id), await system.explanations.causes(noted));
-      for (const asked of [
-        system.explanations.causes('nope'),
-        system.explanations.effects('nope'),
-        system.explanations.run('noting', 'nope'),
-        system.explanations.run('nobody', noted.id),
+      for (const ask of [
+        () => system.explanations.causes('nope'),
+        () => system.explanations.effects('nope'),
+        () => system.explanations.run('noting', 'nope'),
+        () => system.explanations.run('nobody', noted.id),
       ])
-        await assert.rejects(asked, NotFound);
+        await assert.rejects(ask, NotFound);
       const commandId = causes[1]?.kind === 'command' ? causes[1].id : '';
       assert.deepEqual(words(causes), [
         'contract.money.deposited',
