@@ -6,6 +6,8 @@ import type { BenchMedium } from '../../src/contract/bench.ts';
 import type { PostgresServer } from './server.ts';
 import { startPostgres } from './server.ts';
 
+/** The server of these files is never killed: what a machine keeps that fails is looked at where one is. */
+const UNFLUSHED = ['-c', 'fsync=off'];
 /** Connections of each store of a test: few, so that what needs two at once would show. */
 const MAX_CONNECTIONS = 3;
 
@@ -16,7 +18,7 @@ export function serverOfThisFile(
   let server: PostgresServer | undefined;
   let schemas = 0;
   beforeAll(async () => {
-    server = await startPostgres();
+    server = await startPostgres(UNFLUSHED);
   }, 120_000);
   afterAll(() => server?.stop());
   return () => {
