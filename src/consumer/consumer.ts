@@ -277,6 +277,8 @@ export class Consumer {
     const { stores, lanes } = this.#options;
     const reached = Promise.withResolvers<void>();
     this.#bound = { place, reached };
+    // It may be given up before it is waited for.
+    reached.promise.catch(() => undefined);
     try {
       if (this.#closed) throw new Closed(`consumer ${this.name}`);
       const record = await this.#known();
