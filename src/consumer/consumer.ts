@@ -292,8 +292,7 @@ export class Consumer {
       this.#loop?.abort();
       this.#loop = undefined;
     }
-    const view = await stores.cluster?.view();
-    return view?.lanes.get(this.name) ?? [wholeGroup((await this.#known()).checkpoint, 0)];
+    return (await stores.cluster?.view())?.lanes.get(this.name) ?? [wholeGroup((await this.#known()).checkpoint, 0)];
   }
 
   /** How far it is on all its lanes, as far as is known here. */
