@@ -9,6 +9,7 @@ import { createEnvironment } from '../system/environment.ts';
 import { seededRandom } from '../system/random.ts';
 import type { Fact } from './facts.ts';
 import type { PortCall } from './intercepted-store.ts';
+import { Recording } from './recording.ts';
 import { HANDLER_PATIENCE_MS, settle, turnsToRest } from './settling.ts';
 import { orderlyMs } from './simulation-plan.ts';
 import type { Crash, Plan } from './simulation-plan.ts';
@@ -58,7 +59,7 @@ class Stage {
   readonly #options: RunOptions;
   readonly #start: () => Promise<TestProcess<EventDefinition>>;
   readonly #clock: ReturnType<typeof createVirtualClock>;
-  readonly #recorded: RecordedEvent[] = [];
+  readonly #recording = new Recording();
   /** Sources and ids of what was told. */
   readonly #inputs = new Set<string>();
   #process: TestProcess<EventDefinition> | undefined;
@@ -79,7 +80,7 @@ class Stage {
         factory: store,
         clock: this.#clock,
         environment,
-        recorded: (events) => this.#recorded.push(...events),
+        recording: this.#recording,
         interrupt: (call) => this.#interrupt(call),
       });
   }
@@ -122,7 +123,7 @@ class Stage {
     await settle(process, this.#clock, { advance: true });
     const { system } = process;
     const outcomes = new Outcomes();
-    for (const event of standing(this.#recorded))
+    for (const event of standing(this.#recording.events))
       if (categoryOf(event.stream) !== SYSTEM_CATEGORY && !this.#inputs.has(identityOf(event))) outcomes.fact(event);
     for (const projection of this.#options.program.projections ?? [])
       for await (const { key, row } of rowsOf(system, projection)) outcomes.row(projection.name, key, row);

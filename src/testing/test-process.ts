@@ -1,5 +1,4 @@
 import type { EventDefinition } from '../event/define-event.ts';
-import type { RecordedEvent } from '../event/event.ts';
 import { open } from '../open.ts';
 import type { System } from '../open.ts';
 import type { SystemOptions } from '../system-options.ts';
@@ -8,6 +7,7 @@ import type { Environment } from '../system/environment.ts';
 import { keepAlive } from '../system/keep-alive.ts';
 import { createMortality, interceptedStore } from './intercepted-store.ts';
 import type { Interceptor } from './intercepted-store.ts';
+import type { Recording } from './recording.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What a program is, without a store and an environment: these are the test's. */
@@ -19,8 +19,8 @@ export interface TestProcessOptions<Events extends EventDefinition> {
   readonly clock: VirtualClock;
   /** Chance and ids go on from one process to the next, as they do in reality. */
   readonly environment: Environment;
-  /** Told of every event that becomes durable. */
-  recorded(events: readonly RecordedEvent[]): void;
+  /** Gets every event that becomes durable. */
+  readonly recording: Recording;
   /** Stands between the process and its store; what it has become of a dead one is nobody's any more. */
   readonly interrupt?: Interceptor;
 }
@@ -49,7 +49,7 @@ export async function startProcess<Events extends EventDefinition>(
     async open(given) {
       const store = await factory.open(given);
       release = () => store.close();
-      store.log.watch((_head, events = []) => options.recorded(events));
+      await options.recording.follow(store.log);
       const { interrupt } = options;
       if (interrupt === undefined) return interceptedStore(store, mortality.intercept);
       return interceptedStore(store, (call) => mortality.intercept({ ...call, proceed: () => interrupt(call) }));
@@ -67,7 +67,7 @@ export async function startProcess<Events extends EventDefinition>(
   return {
     system,
     get storeCalls() {
-      return mortality.underWay;
+      return mortality.underWay + (options.recording.isReading ? 1 : 0);
     },
     async close() {
       const closing = system.close().finally(() => session.end());

@@ -16,6 +16,7 @@ import { createEnvironment } from '../system/environment.ts';
 import type { Logger } from '../system/logger.ts';
 import { seededRandom } from '../system/random.ts';
 import type { Facts } from './facts.ts';
+import { Recording } from './recording.ts';
 import { Given, When } from './scenario.ts';
 import type { Stage } from './scenario.ts';
 import { settle, turnsToRest } from './settling.ts';
@@ -46,7 +47,7 @@ export interface TestSystemOptions<Events extends EventDefinition = EventDefinit
 export class TestSystem<Events extends EventDefinition = EventDefinition> implements Stage {
   readonly clock: VirtualClock;
   readonly #start: () => Promise<TestProcess<Events>>;
-  readonly #recorded: RecordedEvent[];
+  readonly #recording: Recording;
   #process: TestProcess<Events>;
   /** Where the last `when` began, and which of the events after it were its own. */
   #mark: Position | number = 0;
@@ -54,12 +55,12 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
 
   constructor(parts: {
     clock: VirtualClock;
-    recorded: RecordedEvent[];
+    recording: Recording;
     process: TestProcess<Events>;
     start: () => Promise<TestProcess<Events>>;
   }) {
     this.clock = parts.clock;
-    this.#recorded = parts.recorded;
+    this.#recording = parts.recording;
     this.#process = parts.process;
     this.#start = parts.start;
   }
@@ -121,14 +122,14 @@ export class TestSystem<Events extends EventDefinition = EventDefinition> implem
   recorded(): readonly RecordedEvent[];
   recorded<Definition extends EventDefinition>(definition: Definition): readonly EventOf<Definition>[];
   recorded(definition?: EventDefinition): readonly RecordedEvent[] {
-    return this.#recorded.filter(
+    return this.#recording.events.filter(
       (event) => !isReport(event) && (definition === undefined || event.type === definition.type),
     );
   }
 
   /** What the system reported of itself from the beginning on (G11). */
   reported(type?: SystemEventType): readonly RecordedEvent[] {
-    return this.#recorded.filter((event) => isReport(event) && (type === undefined || event.type === type));
+    return this.#recording.events.filter((event) => isReport(event) && (type === undefined || event.type === type));
   }
 
   /** The row of a projection; undefined when no event led to one. */
@@ -215,7 +216,7 @@ export async function testSystem<const Events extends EventDefinition = EventDef
 ): Promise<TestSystem<Events>> {
   const { seed = 1, now, logger, store: given, ...program } = options;
   const store = given ?? (await import('../backends/memory/memory.ts')).memory();
-  const recorded: RecordedEvent[] = [];
+  const recording = new Recording();
   let present: TestProcess<Events> | undefined;
   const clock = createVirtualClock({
     startMs: now === undefined ? DEFAULT_START_MS : new Date(now).getTime(),
@@ -232,12 +233,12 @@ export async function testSystem<const Events extends EventDefinition = EventDef
       factory: store,
       clock,
       environment,
-      recorded: (events) => recorded.push(...events),
+      recording,
     });
     return present;
   };
   const process = await start();
-  const test = new TestSystem<Events>({ clock, recorded, process, start });
+  const test = new TestSystem<Events>({ clock, recording, process, start });
   await turnsToRest(process);
   return test;
 }
