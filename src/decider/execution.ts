@@ -1,6 +1,12 @@
 import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
-import { CommandContentConflict, CommandContested, InvalidDefinition, StreamVersionConflict } from '../errors.ts';
+import {
+  CommandContentConflict,
+  CommandContested,
+  InvalidDefinition,
+  InvalidInput,
+  StreamVersionConflict,
+} from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { appendedOf } from '../producer/publisher.ts';
@@ -320,11 +326,13 @@ function streamOf({ decider, command, stream }: Asked): StreamPart {
     throw new InvalidDefinition(title, `command ${command.name} names no stream; give it stream: (data) => '…'`);
   assertStreamName(stream);
   const { category } = decider.own;
+  // The name may come of what the caller sent.
   if (categoryOf(stream) !== category)
-    throw new InvalidDefinition(
-      title,
-      `decides streams of category ${category}, found ${stream} for command ${command.name}; change its stream, or the decider's category`,
-    );
+    throw new InvalidInput({
+      path: `command ${command.name}, stream`,
+      expected: `a stream of category ${category}, which ${title} decides`,
+      found: stream,
+    });
   return { decider: decider.name, own: decider.own, stream };
 }
 

@@ -1,7 +1,7 @@
 import type { EventQuery } from '../channel/append-conditions.ts';
 import { queryOf } from '../channel/condition.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { describeValue, InvalidDefinition, InvalidInput } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';
@@ -66,10 +66,11 @@ export function ofStream<State>(
       const name: unknown = stream(data as never);
       assertStreamName(name, `ofStream(${decider.name})`);
       if (categoryOf(name) !== own.category)
-        throw new InvalidDefinition(
-          `ofStream(${decider.name})`,
-          `expected a stream of category ${own.category}, found ${name}`,
-        );
+        throw new InvalidInput({
+          path: `ofStream(${decider.name})`,
+          expected: `a stream of category ${own.category}`,
+          found: name,
+        });
       return { decider: decider.name, own, stream: name };
     },
   };

@@ -74,6 +74,33 @@ describe('POST /commands/{name}', () => {
     });
   });
 
+  it('refuses data that lead to a stream of nobody whom the command is for: the sender is told, and nothing is recorded', async () => {
+    const Cancel = defineCommand({
+      name: 'shop.cancel',
+      stream: ({ place }) => place,
+      schema: z.object({ place: z.string() }),
+    });
+    const cancelling = defineDecider({
+      name: 'cancelling',
+      category: 'order',
+      initial: () => 0,
+      evolve: [[OrderPlaced, (count) => count + 1]],
+      decide: [[Cancel, () => undefined]],
+    });
+    const { app, system } = await openApp({ shop: { deciders: [cancelling] } });
+    for (const place of ['cart-1', 'order 1', ''])
+      expect(await execute(app, { place }, {}, Cancel.name)).toMatchObject({
+        status: 400,
+        type: 'application/problem+json',
+        body: { code: 'invalid-input' },
+      });
+    expect((await execute(app, { place: 'cart-1' }, {}, Cancel.name)).body['detail']).toBe(
+      'command shop.cancel, stream: expected a stream of category order, which decider cancelling decides, found "cart-1"',
+    );
+    expect(await system.events.head()).toBe(0);
+    expect((await execute(app, { place: 'order-1' }, {}, Cancel.name)).status).toBe(200);
+  });
+
   it('keeps who gives the command with its facts: whom the request says, else the owner of its key', async () => {
     const { app, system } = await openApp({ shop: { deciders: [order] }, apiKeys: [{ name: 'till', key: 'k' }] });
     const key = { authorization: 'Bearer k' };
