@@ -1,5 +1,8 @@
 import type { JsonValue } from '../event/json.ts';
 
+/** The namespace whose values, once they are removed, are to be in no byte of the store any more, as far as the medium lets one. */
+export const ERASABLE_NAMESPACE = 'thereupon.subject-keys';
+
 /** What a declared index of a row may hold. */
 export type IndexValue = string | number | boolean | null;
 

@@ -1,4 +1,5 @@
 import { createSecretKey } from 'node:crypto';
+import { ERASABLE_NAMESPACE } from '../consumer/row-store.ts';
 import type { Row, RowStore, RowWrite } from '../consumer/row-store.ts';
 import { InvalidInput } from '../errors.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -8,7 +9,7 @@ import type { SubjectKey } from '../event/sealed-value.ts';
 import type { Random } from '../system/random.ts';
 
 /** Where the keys are kept, by their ids. */
-export const KEYS_NAMESPACE = 'thereupon.subject-keys';
+export const KEYS_NAMESPACE = ERASABLE_NAMESPACE;
 const SUBJECT_INDEX = 'subject';
 /** Keys in memory; those used longest ago go first (G10). */
 const MAX_KEYS = 20_000;

@@ -14,6 +14,7 @@ import { EVENT_COLUMNS, storedEvent } from './event-rows.ts';
 import { InternedNames } from './interned-names.ts';
 import type { LinkRow } from './log-chain.ts';
 import { linkOf, LINKS_IN_ORDER } from './log-chain.ts';
+import { KeptApart } from './kept-apart.ts';
 import { LogReader } from './log-reader.ts';
 import { parseIndexes } from './row-index-value.ts';
 import type { SchemaRow } from './schema-store.ts';
@@ -59,9 +60,11 @@ type KeyedRow = [key: string, value: string, indexes: string | null];
 export class ImageReader {
   readonly #database: Database;
   readonly #names: InternedNames;
+  readonly #apart: KeptApart;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#apart = new KeptApart(database);
     this.#names = new InternedNames(database);
   }
 
@@ -120,7 +123,7 @@ export class ImageReader {
         kind: 'row',
         namespace,
         key,
-        value: JSON.parse(value) as JsonValue,
+        value: JSON.parse(this.#apart.jsonOf(value)) as JsonValue,
         indexes: parseIndexes(indexes),
       }));
   }

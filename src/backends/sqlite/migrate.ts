@@ -6,12 +6,20 @@ import { timeOfDeliveries } from './migrations/0002-time-of-deliveries.ts';
 import { commandsAndTags } from './migrations/0003-commands-and-tags.ts';
 import { hashChain } from './migrations/0004-hash-chain.ts';
 import { tablesOfViews } from './migrations/0005-tables-of-views.ts';
+import { valuesKeptApart } from './migrations/0006-values-kept-apart.ts';
 
 /** "Thpn": in the header of every store, so that the file is told from databases of other programs. */
 export const APPLICATION_ID = 0x5468706e;
 
 /** In order; the number of a migration is its place in this list, from 1. */
-const MIGRATIONS: readonly string[] = [logAndState, timeOfDeliveries, commandsAndTags, hashChain, tablesOfViews];
+const MIGRATIONS: readonly string[] = [
+  logAndState,
+  timeOfDeliveries,
+  commandsAndTags,
+  hashChain,
+  tablesOfViews,
+  valuesKeptApart,
+];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

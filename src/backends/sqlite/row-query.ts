@@ -1,6 +1,7 @@
 import type { IndexCondition, IndexValue, Row, RowQuery } from '../../consumer/row-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Database, SqlValue } from './database.ts';
+import type { KeptApart } from './kept-apart.ts';
 import type { IndexValues } from './row-index-value.ts';
 import {
   compareIndexValues,
@@ -39,20 +40,22 @@ const FROM_ENTRIES =
  */
 export class RowQueries {
   readonly #database: Database;
+  readonly #apart: Pick<KeptApart, 'jsonOf'>;
 
-  constructor(database: Database) {
+  constructor(database: Database, apart: Pick<KeptApart, 'jsonOf'>) {
     this.#database = database;
+    this.#apart = apart;
   }
 
   query(numbers: NamespaceNumbers, query: RowQuery): readonly FoundRow[] {
     const { where = [], orderBy, limit } = query;
     const equal = where.find(({ op, index }) => op === '=' && index !== orderBy?.index && numbers.indexes.has(index));
     if (orderBy === undefined)
-      return take(this.#byKey(numbers, equal, query.after?.key), where, limit, () => undefined);
+      return this.#take(this.#byKey(numbers, equal, query.after?.key), where, limit, () => undefined);
     if (equal !== undefined && this.#isRare(numbers, equal)) return this.#sorted(numbers, equal, query, orderBy);
     const index = numbers.indexes.get(orderBy.index);
     if (index === undefined) return this.#unordered(numbers, equal, query, orderBy);
-    return take(this.#byIndex(numbers, index, query, orderBy), where, limit, (indexes) =>
+    return this.#take(this.#byIndex(numbers, index, query, orderBy), where, limit, (indexes) =>
       valueIn(indexes, orderBy.index),
     );
   }
@@ -68,7 +71,7 @@ export class RowQueries {
     // A last row with a value, seen when there were some: null comes before every value.
     const beyondNull = after !== undefined && (after.value ?? null) !== null;
     if (beyondNull && direction === 'asc') return [];
-    return take(this.#byKey(numbers, equal, beyondNull ? undefined : after?.key), where, limit, () => null);
+    return this.#take(this.#byKey(numbers, equal, beyondNull ? undefined : after?.key), where, limit, () => null);
   }
 
   /** By key: all rows, or those with one value in an index. */
@@ -130,7 +133,7 @@ export class RowQueries {
   /** The rows with one value in an index, sorted by another one. */
   #sorted(numbers: NamespaceNumbers, equal: IndexCondition, query: RowQuery, orderBy: OrderBy): readonly FoundRow[] {
     const { where = [], after, limit } = query;
-    const found = take(this.#byKey(numbers, equal, undefined), where, FEW, (indexes) =>
+    const found = this.#take(this.#byKey(numbers, equal, undefined), where, FEW, (indexes) =>
       valueIn(indexes, orderBy.index),
     );
     const compare = (left: Pick<FoundRow, 'key' | 'orderValue'>, right: Pick<FoundRow, 'key' | 'orderValue'>) => {
@@ -140,6 +143,24 @@ export class RowQueries {
     const last = after === undefined ? undefined : { key: after.key, orderValue: after.value };
     const beyond = last === undefined ? [...found] : found.filter((row) => compare(row, last) > 0);
     return beyond.sort(compare).slice(0, limit);
+  }
+
+  /** The first `limit` rows for which every condition holds. */
+  #take(
+    rows: Iterable<KeyedRow | EntryRow>,
+    where: readonly IndexCondition[],
+    limit: number,
+    orderValueOf: (indexes: IndexValues) => IndexValue | undefined,
+  ): readonly FoundRow[] {
+    const found: FoundRow[] = [];
+    for (const [key, value, indexesJson] of rows) {
+      const indexes = parseIndexes(indexesJson);
+      if (!where.every((condition) => conditionHolds(condition, indexes))) continue;
+      const json = this.#apart.jsonOf(value);
+      found.push({ key, value: JSON.parse(json) as JsonValue, orderValue: orderValueOf(indexes) });
+      if (found.length >= limit) break;
+    }
+    return found;
   }
 
   #isRare({ indexes }: NamespaceNumbers, equal: IndexCondition): boolean {
@@ -160,21 +181,4 @@ function cursorOf({ key, value }: NonNullable<RowQuery['after']>): Cursor {
 function lastOf(page: readonly EntryRow[]): Cursor | undefined {
   const row = page.at(-1);
   return row === undefined ? undefined : [row[3], row[4], row[0]];
-}
-
-/** The first `limit` rows for which every condition holds. */
-function take(
-  rows: Iterable<KeyedRow | EntryRow>,
-  where: readonly IndexCondition[],
-  limit: number,
-  orderValueOf: (indexes: IndexValues) => IndexValue | undefined,
-): readonly FoundRow[] {
-  const found: FoundRow[] = [];
-  for (const [key, json, indexesJson] of rows) {
-    const indexes = parseIndexes(indexesJson);
-    if (!where.every((condition) => conditionHolds(condition, indexes))) continue;
-    found.push({ key, value: JSON.parse(json) as JsonValue, orderValue: orderValueOf(indexes) });
-    if (found.length >= limit) break;
-  }
-  return found;
 }

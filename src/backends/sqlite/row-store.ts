@@ -1,3 +1,4 @@
+import { ERASABLE_NAMESPACE } from '../../consumer/row-store.ts';
 import type {
   IndexValue,
   ReindexedPage,
@@ -11,6 +12,7 @@ import type { JsonValue } from '../../event/json.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { writeOnce } from './group-commit.ts';
+import { KeptApart } from './kept-apart.ts';
 import type { IndexValues } from './row-index-value.ts';
 import { parseIndexes, storedIndexValue, valueIn } from './row-index-value.ts';
 import type { NamespaceNumbers } from './row-query.ts';
@@ -62,6 +64,7 @@ export class SqliteRowStore implements RowStore {
   readonly #session: Session;
   readonly #tables: Pick<SqliteTableStore, 'empty' | 'rename'>;
   readonly #queries: RowQueries;
+  readonly #apart: KeptApart;
   #namespaces = new Map<string, KnownNamespace>();
   /** Namespaces of which rows were changed that do not belong to the handling of an event, since somebody looked. */
   readonly changedBeside = new Set<string>();
@@ -76,7 +79,8 @@ export class SqliteRowStore implements RowStore {
     this.#writes = writes;
     this.#session = session;
     this.#tables = tables;
-    this.#queries = new RowQueries(database);
+    this.#apart = new KeptApart(database);
+    this.#queries = new RowQueries(database, this.#apart);
   }
 
   async get(namespace: string, key: string): Promise<JsonValue | undefined> {
@@ -147,6 +151,7 @@ export class SqliteRowStore implements RowStore {
   /** Part of a transaction: the namespace has no rows from now on, and its tables are empty. What it had is removed by `sweep`. */
   abandon(namespace: string): void {
     this.#tables.empty(namespace);
+    if (namespace === ERASABLE_NAMESPACE) this.#apart.eraseAll();
     this.changedBeside.add(namespace);
     this.#database.change('UPDATE namespaces SET name = NULL WHERE name = ?').run(namespace);
     this.#namespaces.delete(namespace);
@@ -174,10 +179,13 @@ export class SqliteRowStore implements RowStore {
   write({ namespace, key, json, indexes }: PreparedRow): void {
     const known = this.#find(namespace) ?? this.#create(namespace);
     if (indexes !== null || known.indexes.size > 0) this.#index(known, key, json === undefined ? undefined : indexes);
-    if (json === undefined)
+    const value = namespace === ERASABLE_NAMESPACE ? this.#keptApart(known, key, json) : json;
+    if (value === undefined)
       this.#database.change('DELETE FROM rows WHERE namespace = ? AND key = ?').run(known.namespace, key);
     else
-      this.#database.change('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)').run(known.namespace, key, json, indexes);
+      this.#database
+        .change('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)')
+        .run(known.namespace, key, value, indexes);
   }
 
   /** Part of a unit: makes a namespace known, with indexes that no row may declare any more. */
@@ -211,11 +219,20 @@ export class SqliteRowStore implements RowStore {
   }
 
   #value(known: KnownNamespace | undefined, key: string): JsonValue | undefined {
-    if (known === undefined) return undefined;
-    const row = this.#database
-      .query<[string]>('SELECT value FROM rows WHERE namespace = ? AND key = ?')
-      .get(known.namespace, key);
-    return row === undefined ? undefined : (JSON.parse(row[0]) as JsonValue);
+    const value = known === undefined ? undefined : this.#stored(known, key);
+    return value === undefined ? undefined : (JSON.parse(this.#apart.jsonOf(value)) as JsonValue);
+  }
+
+  /** In place of what the row has. */
+  #keptApart(known: KnownNamespace, key: string, json: string | undefined): string | undefined {
+    const before = this.#stored(known, key);
+    if (before !== undefined) this.#apart.erase(before);
+    return json === undefined ? undefined : this.#apart.keep(json);
+  }
+
+  #stored({ namespace }: KnownNamespace, key: string): string | undefined {
+    const sql = 'SELECT value FROM rows WHERE namespace = ? AND key = ?';
+    return this.#database.query<[string]>(sql).get(namespace, key)?.[0];
   }
 
   /** Replaces the entries of a row, before the row itself is replaced; `declared`: its index values as JSON, null: none; undefined: it goes. */

@@ -1,6 +1,6 @@
 PRAGMA application_id = 1416130670;
 
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 CREATE TABLE kinds (
   kind           INTEGER PRIMARY KEY,
@@ -205,3 +205,8 @@ CREATE TABLE tables_of_views (
   name      TEXT PRIMARY KEY,
   namespace TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE kept_apart (
+  place INTEGER PRIMARY KEY,
+  value BLOB NOT NULL
+) STRICT;
