@@ -130,8 +130,8 @@ export class Execution {
         const last = entry.underWay === 0 ? undefined : entry.last;
         const decidedOn = { version: before, state: entry.state, last: entry.last };
         entry.isBusy ||= entry.underWay > 0;
-        states.advance(of, entry, { version, state, last: made.events.at(-1) });
-        const outcome = await this.#append(of, entry, decidedOn, {
+        states.advance(entry, { version, state, last: made.events.at(-1) });
+        const outcome = await this.#append(entry, decidedOn, {
           events: made.events,
           expected: [{ stream: of.stream, version: before, ...(last === undefined ? {} : { last }) }],
           command: entryOf(asked, made, { stream: of.stream, version }),
@@ -152,7 +152,6 @@ export class Execution {
   }
 
   async #append(
-    of: StreamPart,
     entry: KeptState,
     before: Pick<KeptState, 'version' | 'state' | 'last'>,
     request: AppendRequest,
@@ -163,11 +162,11 @@ export class Execution {
       const outcome = await this.#parts.log.append(request);
       // A fact that was known adds nothing to the stream. In the same step in which nothing is under way any more: nobody decides in between.
       const isAlone = entry.underWay === 1 && entry.version === version;
-      if (!outcome.ok && outcome.reason === 'command-known' && isAlone) this.#parts.states.rewind(of, entry, before);
-      else if (!outcome.ok || outcome.events.some(({ duplicate }) => duplicate)) this.#parts.states.forget(of, entry);
+      if (!outcome.ok && outcome.reason === 'command-known' && isAlone) this.#parts.states.rewind(entry, before);
+      else if (!outcome.ok || outcome.events.some(({ duplicate }) => duplicate)) this.#parts.states.forget(entry);
       return outcome;
     } catch (error) {
-      this.#parts.states.forget(of, entry);
+      this.#parts.states.forget(entry);
       throw error;
     } finally {
       entry.underWay -= 1;
@@ -182,7 +181,7 @@ export class Execution {
     const { version } = await log.streamState(of.stream);
     if (version === entry.version || !holds(asked.expectedVersion, version))
       throw new StreamVersionConflict(of.stream, asked.expectedVersion, version);
-    states.forget(of, entry);
+    states.forget(entry);
     return undefined;
   }
 

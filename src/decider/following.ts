@@ -12,7 +12,8 @@ export interface KeptOf {
 }
 
 /** A state that goes on with events of a request before it is known what comes of it. */
-interface Followed extends KeptOf {
+interface Followed {
+  readonly entry: KeptState;
   readonly events: OwnEvents;
   readonly before: number;
   /** Ends the doubt that it brought; undefined: it brought none. */
@@ -128,7 +129,7 @@ export class Following {
       if (append.isOver) continue;
       entry.underWay += 1;
       const end = doubt(entry);
-      append.whenOver(() => this.#settle([{ of, entry, events, before, end }], append.outcome));
+      append.whenOver(() => this.#settle([{ entry, events, before, end }], append.outcome));
     }
   }
 
@@ -168,7 +169,7 @@ export class Following {
       if (claimed === 'none' ? before > 0 : claimed === 'exists' && before === 0) continue;
       if (!this.#advance(of, entry, events)) continue;
       entry.underWay += 1;
-      followed.push({ of, entry, events, before, end: isNew ? undefined : doubt(entry) });
+      followed.push({ entry, events, before, end: isNew ? undefined : doubt(entry) });
       if (isAhead && last !== undefined) claims.push({ stream, version: before, last });
       else if (claimed !== before) claims.push({ stream, version: before });
     }
@@ -187,18 +188,18 @@ export class Following {
         entry.state,
         events.map((event, index) => unrecorded(fold, event, version + index + 1)),
       );
-      states.advance(of, entry, { version: version + events.length, state, last: events.at(-1) });
+      states.advance(entry, { version: version + events.length, state, last: events.at(-1) });
       return true;
     } catch {
       // Not the publisher's concern: whoever decides on the stream next makes the state from the log, and is told what fails.
-      states.forget(of, entry);
+      states.forget(entry);
       return false;
     }
   }
 
   #settle(followed: readonly Followed[], outcome: AppendOutcome | undefined): void {
-    for (const { of, entry, events, before, end } of followed) {
-      if (versionsOf(outcome, events)?.first !== before + 1) this.#parts.states.forget(of, entry);
+    for (const { entry, events, before, end } of followed) {
+      if (versionsOf(outcome, events)?.first !== before + 1) this.#parts.states.forget(entry);
       entry.underWay -= 1;
       end?.();
     }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { AppendOutcome, AppendRequest, EventLog } from '../channel/event-log.ts';
 import { HistoryIncomplete, StreamDeleted } from '../errors.ts';
 import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
@@ -44,6 +45,8 @@ const ENTRY_BYTES = 300;
  *            them was not recorded, or others wrote to the stream: whoever decided on it is refused by the log, and nobody begins anew with it.
  */
 export interface KeptState {
+  /** Of its decider and stream. */
+  readonly key: string;
   version: number;
   state: JsonValue;
   underWay: number;
@@ -62,9 +65,6 @@ export interface KeptState {
   /** Of the last snapshot; 0: there is none. And when it was taken, or what came after began. */
   snapshotVersion: number;
   snapshotMs: number;
-  bytes: number;
-  /** When it was last moved to the end, in uses of all. */
-  usedAt: number;
 }
 
 /**
@@ -84,16 +84,13 @@ interface Loading {
 export class StreamStates {
   readonly #log: EventLog;
   readonly #snapshots: Snapshots;
-  readonly #maxBytes: number;
   readonly #nowMs: () => number;
-  readonly #entries = new Map<string, KeptState>();
+  readonly #entries: LRUCache<string, KeptState>;
   readonly #loading = new Map<string, Promise<KeptState>>();
   /** Who makes states of the streams of a category. */
   readonly #owners = new Map<string, Set<OwnStreams>>();
   readonly #appends = new OwnAppends();
   readonly #following: Following;
-  #bytes = 0;
-  #uses = 0;
   /** Rises whenever what is in memory may not be read any more. */
   #generation = 0;
 
@@ -106,7 +103,7 @@ export class StreamStates {
     this.#nowMs = nowMs;
     this.#log = log;
     this.#snapshots = snapshots;
-    this.#maxBytes = maxBytes;
+    this.#entries = new LRUCache({ maxSize: maxBytes });
     this.#following = new Following({ log, states: this, own: this.#appends, types });
   }
 
@@ -147,7 +144,7 @@ export class StreamStates {
   keptOf(stream: string): readonly KeptOf[] {
     const found: KeptOf[] = [];
     for (const own of this.#owners.get(categoryOf(stream)) ?? []) {
-      const entry = this.#entries.get(keyOf({ own, stream }));
+      const entry = this.#entries.peek(keyOf({ own, stream }));
       if (entry !== undefined) found.push({ of: { own, stream }, entry });
     }
     return found;
@@ -155,17 +152,7 @@ export class StreamStates {
 
   /** What is in memory, whoever else may have written meanwhile. */
   kept(of: StreamOf): KeptState | undefined {
-    const key = keyOf(of);
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    // Roughly the order of use: moving an entry costs more than finding it, and one that was moved lately is far from its end.
-    this.#uses += 1;
-    if (this.#uses - entry.usedAt > this.#entries.size >>> 1) {
-      entry.usedAt = this.#uses;
-      this.#entries.delete(key);
-      this.#entries.set(key, entry);
-    }
-    return entry;
+    return this.#entries.get(keyOf(of));
   }
 
   /**
@@ -193,7 +180,7 @@ export class StreamStates {
     let entry = this.#entries.get(key);
     if (entry !== undefined && entry.version < version && entry.underWay === 0) {
       // Others wrote to it.
-      this.forget(of, entry);
+      this.forget(entry);
       entry = await this.load(of, true, false);
     }
     // Not the entry itself: it goes on with the next decision.
@@ -220,26 +207,24 @@ export class StreamStates {
 
   /** A decision was made on an entry: it is that much further, as soon as it is recorded. */
   advance(
-    of: StreamKey,
     entry: KeptState,
     next: { readonly version: number; readonly state: JsonValue; readonly last: EncodedEvent | undefined },
   ): void {
-    this.#become(of, entry, { ...next, last: next.last ?? entry.last });
+    this.#become(entry, { ...next, last: next.last ?? entry.last });
   }
 
   /** What was decided on an entry last was not recorded, nothing has gone on from it, and the entry is as it was before. */
   rewind(
-    of: StreamKey,
     entry: KeptState,
     before: { readonly version: number; readonly state: JsonValue; readonly last: KeptState['last'] },
   ): void {
-    this.#become(of, entry, before);
+    this.#become(entry, before);
   }
 
   /** What was decided on an entry was not recorded, or others were first. */
-  forget(of: StreamKey, entry: KeptState): void {
+  forget(entry: KeptState): void {
     entry.isBroken = true;
-    if (this.#entries.get(keyOf(of)) === entry) this.#remove(keyOf(of), entry);
+    if (this.#isKept(entry)) this.#entries.delete(entry.key);
   }
 
   /** Another one: what was read before may not be kept. */
@@ -250,16 +235,14 @@ export class StreamStates {
   /** What is in memory may not be read any more. What is being decided on it is decided again. */
   forgetAll(): void {
     this.#generation += 1;
-    for (const [key, entry] of this.#entries) {
-      entry.isBroken = true;
-      this.#remove(key, entry);
-    }
+    for (const entry of this.#entries.values()) entry.isBroken = true;
+    this.#entries.clear();
   }
 
   /** Others wrote to it, and what is in memory is behind. */
   forgetStream(of: StreamOf): void {
-    const entry = this.#entries.get(keyOf(of));
-    if (entry !== undefined) this.forget(of, entry);
+    const entry = this.#entries.peek(keyOf(of));
+    if (entry !== undefined) this.forget(entry);
   }
 
   /** What a stream has come to by a decision that was recorded, on what was read as of that generation. */
@@ -268,30 +251,26 @@ export class StreamStates {
     { version, state }: { readonly version: number; readonly state: JsonValue },
     generation: number,
   ): void {
-    const before = this.#entries.get(keyOf(of));
+    const key = keyOf(of);
+    const before = this.#entries.peek(key);
     if (generation !== this.#generation) {
-      if (before !== undefined && before.version < version) this.forget(of, before);
+      if (before !== undefined && before.version < version) this.forget(before);
       return;
     }
     // It has gone on with them already, and maybe with others behind them.
     if (before !== undefined && before.version >= version) return;
-    if (before !== undefined) this.forget(of, before);
-    this.#put(keyOf(of), this.#entryOf(of, { version, state }, before));
+    if (before !== undefined) this.forget(before);
+    this.#put(this.#entryOf(key, { version, state }, before));
   }
 
   #become(
-    of: StreamKey,
     entry: KeptState,
     { version, state, last }: { readonly version: number; readonly state: JsonValue; readonly last: KeptState['last'] },
   ): void {
     entry.last = last;
     entry.version = version;
     entry.state = state;
-    const bytes = bytesOf(of, state);
-    const isKept = this.#entries.get(keyOf(of)) === entry;
-    if (isKept) this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
-    if (isKept) this.#makeRoom();
+    if (this.#isKept(entry)) this.#put(entry);
   }
 
   async #load(of: StreamOf, how: Loading): Promise<KeptState> {
@@ -313,12 +292,12 @@ export class StreamStates {
       // Another load was quicker, and the state has gone on since.
       if (other !== undefined && other.version >= version) return other;
       const entry = this.#entryOf(
-        of,
+        key,
         { version, state },
         { snapshotVersion: snapshot?.version ?? 0, snapshotMs: snapshot?.atMs ?? first?.recordedMs ?? this.#nowMs() },
       );
       entry.isBusy = isBusy;
-      this.#put(key, entry);
+      this.#put(entry);
       this.#following.goOnAfterLoad(of, entry, watch.unseen());
       return entry;
     } finally {
@@ -382,11 +361,12 @@ export class StreamStates {
   }
 
   #entryOf(
-    of: StreamOf,
+    key: string,
     { version, state }: { readonly version: number; readonly state: JsonValue },
     snapshot: Pick<KeptState, 'snapshotMs' | 'snapshotVersion'> | undefined,
   ): KeptState {
     return {
+      key,
       version,
       state,
       underWay: 0,
@@ -399,29 +379,16 @@ export class StreamStates {
       isBusy: false,
       snapshotVersion: snapshot?.snapshotVersion ?? 0,
       snapshotMs: snapshot?.snapshotMs ?? this.#nowMs(),
-      bytes: bytesOf(of, state),
-      usedAt: this.#uses,
     };
   }
 
-  #put(key: string, entry: KeptState): void {
-    const before = this.#entries.get(key);
-    if (before !== undefined) this.#remove(key, before);
-    this.#entries.set(key, entry);
-    this.#bytes += entry.bytes;
-    this.#makeRoom();
+  #put(entry: KeptState): void {
+    const { key, state } = entry;
+    this.#entries.set(key, entry, { size: ENTRY_BYTES + key.length + roughJsonBytes(state) });
   }
 
-  #makeRoom(): void {
-    for (const [name, oldest] of this.#entries) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#remove(name, oldest);
-    }
-  }
-
-  #remove(key: string, entry: KeptState): void {
-    this.#entries.delete(key);
-    this.#bytes -= entry.bytes;
+  #isKept(entry: KeptState): boolean {
+    return this.#entries.peek(entry.key) === entry;
   }
 }
 
@@ -433,8 +400,4 @@ function keyOf({ own, stream }: StreamKey): string {
   let number = numbers.get(own);
   if (number === undefined) numbers.set(own, (number = deciders += 1));
   return `${number} ${stream}`;
-}
-
-function bytesOf({ stream }: StreamKey, state: JsonValue): number {
-  return ENTRY_BYTES + stream.length + roughJsonBytes(state);
 }

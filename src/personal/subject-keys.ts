@@ -1,4 +1,5 @@
 import { createSecretKey } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { ERASABLE_NAMESPACE } from '../consumer/row-store.ts';
 import type { Row, RowStore, RowWrite } from '../consumer/row-store.ts';
 import { InvalidInput } from '../errors.ts';
@@ -11,7 +12,7 @@ import type { Random } from '../system/random.ts';
 /** Where the keys are kept, by their ids. */
 export const KEYS_NAMESPACE = ERASABLE_NAMESPACE;
 const SUBJECT_INDEX = 'subject';
-/** Keys in memory; those used longest ago go first (G10). */
+/** Keys in memory (G10). */
 const MAX_KEYS = 20_000;
 /** A person has one key for each node that made one at the same moment as others. */
 const MAX_PER_SUBJECT = 10_000;
@@ -35,8 +36,8 @@ interface KeyRow {
 export class SubjectKeys {
   readonly #rows: RowStore;
   readonly #random: Random;
-  readonly #byId = new Map<string, SubjectKey>();
-  readonly #bySubject = new Map<string, SubjectKey>();
+  readonly #byId = lately();
+  readonly #bySubject = lately();
   readonly #obtaining = new Map<string, Promise<SubjectKey>>();
   readonly #subjects = new WeakMap<SubjectKey, string>();
   /** People whose keys are being deleted. */
@@ -51,7 +52,7 @@ export class SubjectKeys {
 
   /** A key of a person that is in memory. */
   current(subject: string): SubjectKey | undefined {
-    return used(this.#bySubject, subject);
+    return this.#bySubject.get(subject);
   }
 
   /** Rises whenever somebody is forgotten, here or, when that is heard, elsewhere. */
@@ -79,7 +80,7 @@ export class SubjectKeys {
   known(ids: Iterable<string>): OpeningKeys | undefined {
     const found = new Map<string, SubjectKey>();
     for (const id of ids) {
-      const key = used(this.#byId, id);
+      const key = this.#byId.get(id);
       if (key === undefined) return undefined;
       found.set(id, key);
     }
@@ -92,7 +93,7 @@ export class SubjectKeys {
       const found = new Map<string, SubjectKey>();
       const missing: string[] = [];
       for (const id of ids) {
-        const key = used(this.#byId, id);
+        const key = this.#byId.get(id);
         if (key === undefined) missing.push(id);
         else found.set(id, key);
       }
@@ -163,6 +164,8 @@ export class SubjectKeys {
   /** They were forgotten, here or elsewhere: nothing that is in memory can be read with their keys any more. */
   drop(subject: string): void {
     this.#forgotten += 1;
+    const current = this.#bySubject.peek(subject);
+    if (current !== undefined) current.secret = undefined;
     this.#bySubject.delete(subject);
     for (const [id, key] of this.#byId) {
       if (this.#subjects.get(key) !== subject) continue;
@@ -180,7 +183,6 @@ export class SubjectKeys {
       if (first === undefined || before !== this.#forgotten) continue;
       const key = this.#remember(first.key, first.value as unknown as KeyRow);
       this.#bySubject.set(subject, key);
-      trim(this.#bySubject);
       return key;
     }
   }
@@ -206,23 +208,11 @@ export class SubjectKeys {
     const key: SubjectKey = { id, secret };
     this.#byId.set(id, key);
     if (row !== undefined) this.#subjects.set(key, row.subject);
-    trim(this.#byId);
     return key;
   }
 }
 
-/** It is the one that was used last, from now on. */
-function used(keys: Map<string, SubjectKey>, name: string): SubjectKey | undefined {
-  const key = keys.get(name);
-  if (key === undefined || keys.size < MAX_KEYS / 2) return key;
-  keys.delete(name);
-  keys.set(name, key);
-  return key;
-}
-
-function trim(keys: Map<string, SubjectKey>): void {
-  for (const [name] of keys) {
-    if (keys.size <= MAX_KEYS) return;
-    keys.delete(name);
-  }
+/** Those used longest ago go first. */
+function lately(): LRUCache<string, SubjectKey> {
+  return new LRUCache({ maxSize: MAX_KEYS, sizeCalculation: () => 1 });
 }

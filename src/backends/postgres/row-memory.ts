@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { roughJsonBytes } from '../../event/json.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { StoredRow } from './row-store.ts';
@@ -16,42 +17,24 @@ const ROW_BYTES = 150;
 
 /** Rows as this process has read or written them. Others may have changed them since: whoever writes what follows from them has that checked. */
 export class RowMemory {
-  readonly #rows = new Map<string, KnownRow & { readonly bytes: number }>();
-  #bytes = 0;
+  readonly #rows = new LRUCache<string, KnownRow>({ max: MAX_ROWS, maxSize: MAX_BYTES });
 
   get(namespace: string, key: string): KnownRow | undefined {
-    const name = nameOf(namespace, key);
-    const row = this.#rows.get(name);
-    if (row === undefined) return undefined;
-    this.#rows.delete(name);
-    this.#rows.set(name, row);
-    return row;
+    return this.#rows.get(nameOf(namespace, key));
   }
 
-  set(namespace: string, key: string, { stored, value }: KnownRow): void {
-    this.delete(namespace, key);
-    const bytes =
-      ROW_BYTES + key.length + (stored?.json.length ?? 0) + (stored?.indexes?.length ?? 0) + roughJsonBytes(value);
-    this.#rows.set(nameOf(namespace, key), { stored, value, bytes });
-    this.#bytes += bytes;
-    for (const [name, row] of this.#rows) {
-      if (this.#rows.size <= MAX_ROWS && this.#bytes <= MAX_BYTES) break;
-      this.#rows.delete(name);
-      this.#bytes -= row.bytes;
-    }
+  set(namespace: string, key: string, row: KnownRow): void {
+    const { stored, value } = row;
+    const texts = (stored?.json.length ?? 0) + (stored?.indexes?.length ?? 0);
+    this.#rows.set(nameOf(namespace, key), row, { size: ROW_BYTES + key.length + texts + roughJsonBytes(value) });
   }
 
   delete(namespace: string, key: string): void {
-    const name = nameOf(namespace, key);
-    const row = this.#rows.get(name);
-    if (row === undefined) return;
-    this.#rows.delete(name);
-    this.#bytes -= row.bytes;
+    this.#rows.delete(nameOf(namespace, key));
   }
 
   clear(): void {
     this.#rows.clear();
-    this.#bytes = 0;
   }
 }
 

@@ -133,7 +133,7 @@ class SqliteStore implements Store {
     });
     this.#watchers = new LogWatchers(logger);
     this.#wal = new WalKeeper(database, path, logger);
-    this.erasure = options.readOnly ? undefined : new SqliteErasure(database, path, logger);
+    this.erasure = options.readOnly ? undefined : new SqliteErasure(database, path, logger, this.#wal);
     const reader = new LogReader(database, this.#names);
     this.#chain = new ChainWriter(database);
     this.#writer = new EventWriter(database, this.#index, this.#names, reader, this.#chain);

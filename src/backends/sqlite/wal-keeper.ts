@@ -74,6 +74,13 @@ export class WalKeeper {
     this.#moveRest();
   }
 
+  /** Resolves when the thread moves nothing, and will not before the caller gives the event loop back; on a disk that takes no pages any more, after some time. */
+  async still(): Promise<void> {
+    const untilMs = performance.now() + MAX_WAIT_MS;
+    while (Atomics.load(this.#working, 0) === 1 && performance.now() < untilMs)
+      await Atomics.waitAsync(this.#working, 0, 1, MAX_WAIT_MS).value;
+  }
+
   async close(): Promise<void> {
     const worker = this.#worker;
     if (worker === undefined) return;
@@ -114,6 +121,7 @@ export class WalKeeper {
       this.#worker = undefined;
       this.#moving = false;
       Atomics.store(this.#working, 0, 0);
+      Atomics.notify(this.#working, 0);
     });
     return worker;
   }
