@@ -1,5 +1,5 @@
 import { InvalidInput } from '../index.ts';
-import { rawAppendRate, sqliteAppendRate, validatedAppendRate } from './raw-limit.ts';
+import { rawAppendRate, sqliteAppendRate, sqliteFoldRate, validatedAppendRate } from './raw-limit.ts';
 
 /** What the medium of a store can do at most, in events a second; measured in the same run, without anything of this package. */
 export interface Limits {
@@ -14,6 +14,8 @@ export interface Limits {
   readonly page: ((events: number) => Promise<number>) | undefined;
   /** The same, and a count for each customer kept in rows, in the transaction of each page. */
   readonly project: ((events: number) => Promise<number>) | undefined;
+  /** Streams a second, each of so many events, read one after the other with their JSON parsed and added up. Undefined: nobody has asked for it. */
+  readonly fold: ((streams: number, events: number) => Promise<number>) | undefined;
   /** What the medium does now for what was written before, so that it does not come in the middle of a measurement; in words. */
   calm(): Promise<string>;
   /** A place for a fresh store. */
@@ -34,6 +36,7 @@ export function fileLimits(file: (name: string) => string): Limits {
     },
     page: undefined,
     project: undefined,
+    fold: async (streams, events) => sqliteFoldRate(file('fold'), streams, events),
     calm: async () => '',
     storePath: async (name) => file(`${name}.db`),
     close: async () => {},
@@ -59,6 +62,7 @@ export async function postgresLimits(store: string): Promise<Limits> {
     remarks: async () => '',
     page: (events) => table.page(events),
     project: (events) => table.project(events),
+    fold: undefined,
     calm: async () => ((await table.checkpoint()) ? '; after a checkpoint of the server' : ''),
     storePath: (name) => table.freshSchema(name),
     close: () => table.close(),

@@ -86,3 +86,39 @@ export function sqliteAppendRate(file: string, batch: number, seconds = 1): numb
     remove();
   }
 }
+
+/**
+ * Streams a second that node:sqlite alone reads and folds, of `events` events each that were written in turns: rows and one index, what is read is
+ * parsed as JSON, and a total is taken.
+ */
+export function sqliteFoldRate(file: string, streams: number, events: number): number {
+  const remove = () => {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  };
+  remove();
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536');
+    database.exec('CREATE TABLE events (position INTEGER PRIMARY KEY, stream TEXT, version INTEGER, data TEXT)');
+    database.exec('CREATE UNIQUE INDEX events_by_stream ON events (stream, version)');
+    const insert = database.prepare('INSERT INTO events (stream, version, data) VALUES (?, ?, ?)');
+    database.exec('BEGIN');
+    for (let version = 1; version <= events; version += 1)
+      for (let stream = 0; stream < streams; stream += 1)
+        insert.run(`order-s${stream}`, version, JSON.stringify(orderNumber(stream)));
+    database.exec('COMMIT');
+    const read = database.prepare('SELECT version, data FROM events WHERE stream = ? ORDER BY version');
+    read.setReturnArrays(true);
+    let total = 0;
+    const begin = performance.now();
+    for (let stream = 0; stream < streams; stream += 1)
+      for (const row of read.all(`order-s${stream}`) as unknown as readonly (readonly [number, string])[])
+        total += (JSON.parse(row[1]) as { readonly total: number }).total;
+    const seconds = (performance.now() - begin) / 1_000;
+    if (!(total > 0)) throw new Error(`expected a total of ${streams} streams, found ${total}`);
+    return streams / seconds;
+  } finally {
+    database.close();
+    remove();
+  }
+}
