@@ -308,10 +308,14 @@ export class StreamStates {
   /** One of a stream that has lost its end since does not count. */
   async #snapshot({ decider, own, stream }: StreamOf): Promise<Snapshot | undefined> {
     if (own.snapshot === undefined) return undefined;
-    const found = await this.#snapshots.find(decider, own.version, stream);
-    if (found === undefined) return undefined;
     const { version } = await this.#log.streamState(stream);
-    return version < found.version ? undefined : found;
+    const { every, afterMs } = own.snapshot;
+    // Too short to have one.
+    if (version < every && afterMs === Number.POSITIVE_INFINITY) return undefined;
+    const found = await this.#snapshots.find(decider, own.version, stream);
+    if (found === undefined || found.version <= version) return found;
+    const now = await this.#log.streamState(stream);
+    return now.version < found.version ? undefined : found;
   }
 
   async #fromLog(
