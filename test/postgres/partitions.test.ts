@@ -137,6 +137,35 @@ describe('the log in tables', () => {
     await log.close();
   });
 
+  test('facts are found by their tags for as long as they are there: those of a table go when it does, and not before (G3)', async () => {
+    const schema = newSchema();
+    const log = await openAt(schema);
+    await log.publishAll(
+      Array.from({ length: 200 }, (_, n) => ({ event: Short, data: { n }, options: { tags: [`n:${n % 3}`] } })),
+    );
+    await log.settled();
+    const operator = await connect(schema);
+    const tags = async () => (await operator.query('SELECT count(*)::int AS n FROM event_tags')).rows[0] as unknown;
+    const busy = await connect(schema);
+    await busy.query('BEGIN; LOCK TABLE partitions IN SHARE MODE');
+    const removing = log.applyRetention({ rules: RULES }).then(
+      () => 'done',
+      () => 'cut short',
+    );
+    const marking = `SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE partitions SET dropping%' AND wait_event_type = 'Lock'`;
+    while ((await operator.query(marking)).rows.length === 0) await waitFor(systemClock, 10);
+    await operator.query(`SELECT pg_terminate_backend(pid) FROM (${marking}) AS waiting`);
+    expect(await removing).toBe('cut short');
+    expect(await tags()).toEqual({ n: 200 });
+    await busy.query('COMMIT');
+    await log.applyRetention({ rules: RULES });
+    expect(await tables(schema)).not.toContain('events_1');
+    expect(await tags()).toEqual({ n: 0 });
+    await busy.end();
+    await operator.end();
+    await log.close();
+  });
+
   test('after everything was removed the log goes on where it was, and one batch may fill several tables (G5)', async () => {
     const schema = newSchema();
     const log = await openAt(schema);

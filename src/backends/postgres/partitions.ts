@@ -19,6 +19,9 @@ const AHEAD = 8;
 /** Events whose identities are made ready for their removal in one transaction. */
 const DIGESTS_AT_ONCE = 2_000;
 
+/** Of events that go, removed in one statement. */
+const TAGS_AT_ONCE = 20_000;
+
 /**
  * The tables of events: one for each stretch of positions, made when the log comes to it.
  *
@@ -167,13 +170,21 @@ async function rememberIdentities(database: Database, name: string): Promise<voi
   }
 }
 
+/** Only now: events that stay after all would not be found by them any more. */
+async function dropTags(database: Database, first: number, last: number): Promise<void> {
+  const some = 'SELECT ctid FROM event_tags WHERE position BETWEEN $1 AND $2 LIMIT $3';
+  const sql = `DELETE FROM event_tags WHERE ctid = ANY(ARRAY(${some}))`;
+  while ((await database.change(sql, [first, last, TAGS_AT_ONCE])) > 0);
+}
+
 /** Takes tables that are to go out of the log, and drops them: also those that an earlier process could not. */
 async function finishDropping(database: Database): Promise<void> {
-  const rows = await database.query<[name: string, first: number, attached: boolean | null]>(
-    `SELECT p.name, p.first, NOT i.inhdetachpending FROM partitions AS p
+  const rows = await database.query<[name: string, first: number, last: number, attached: boolean | null]>(
+    `SELECT p.name, p.first, p.last, NOT i.inhdetachpending FROM partitions AS p
 LEFT JOIN pg_inherits AS i ON i.inhparent = 'events'::regclass AND i.inhrelid = to_regclass(p.name) WHERE p.dropping ORDER BY p.first`,
   );
-  for (const [name, first, attached] of rows) {
+  for (const [name, first, last, attached] of rows) {
+    await dropTags(database, first, last);
     if (attached !== null)
       await database.script(`ALTER TABLE events DETACH PARTITION ${name} ${attached ? 'CONCURRENTLY' : 'FINALIZE'}`);
     await database.transaction('BEGIN', async (queries) => {

@@ -84,7 +84,10 @@ async function remove(
     `DELETE FROM events AS e WHERE e.position IN (${positions}) RETURNING ${EVENT_COLUMNS}`,
     values,
   );
-  if (rows.length > 0) await keepDigests(queries, rows);
+  if (rows.length > 0) {
+    await queries.change('DELETE FROM event_tags WHERE position = ANY($1::bigint[])', [rows.map((row) => row[0])]);
+    await keepDigests(queries, rows);
+  }
   await linkRemoved(
     queries,
     rows.map((row) => Number(row[0])),
@@ -97,7 +100,6 @@ export async function keepDigests(queries: Queries, rows: readonly EventRow[]): 
   const sql = `UPDATE identities AS i SET stream = r.stream, version = r.version, recorded_ms = r.recorded_ms, digest = r.digest
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS r (id, source, stream, version, recorded_ms, digest)
 WHERE i.id = r.id AND i.source = r.source`;
-  await queries.change('DELETE FROM event_tags WHERE position = ANY($1::bigint[])', [rows.map((row) => row[0])]);
   await queries.change(sql, [
     rows.map((row) => row[6]),
     rows.map((row) => row[5]),
