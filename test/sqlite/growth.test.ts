@@ -41,6 +41,27 @@ describe('the write-ahead log', () => {
     60_000,
   );
 
+  test('is said once not to move, however often it is tried, and again after it moved', () =>
+    onNewPath(async (path) => {
+      const said: string[] = [];
+      const logger = { ...silentLogger, warn: (_: unknown, text: string) => void said.push(text) };
+      const database = new Database(path, { readOnly: false, cacheBytes: MIB });
+      database.execute('PRAGMA journal_mode = WAL; CREATE TABLE things (thing TEXT)');
+      const keeper = new WalKeeper(database, path, logger);
+      for (const blocked of [1, 2]) {
+        // SQLite refuses to move the log of a connection that writes.
+        database.begin();
+        database.change('INSERT INTO things VALUES (?)').run('x');
+        for (let tries = 0; tries < 3; tries += 1) keeper.relieve();
+        expect(said).toHaveLength(blocked);
+        database.rollback();
+        keeper.relieve();
+        expect(said).toHaveLength(blocked);
+      }
+      await keeper.close();
+      database.close();
+    }));
+
   test('stays bounded while nothing lets the event loop turn (G10)', () =>
     onNewPath(async (path) => {
       const database = new Database(path, { readOnly: false, cacheBytes: MIB });

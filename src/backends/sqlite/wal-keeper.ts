@@ -49,6 +49,8 @@ export class WalKeeper {
   /** Where a log that could not be begun anew stood: it is tried again when it has grown by `startFrames`. */
   #stuckAt = 0;
   #leftBefore = Number.POSITIVE_INFINITY;
+  /** That it does not work was said, and has not changed since. */
+  #isWarned = false;
 
   constructor(database: Database, path: string, logger: Logger, limits = WAL_LIMITS) {
     this.#database = database;
@@ -132,6 +134,7 @@ export class WalKeeper {
       this.#warn(error);
       return;
     }
+    this.#isWarned = false;
     const left = this.#checkpoint('NOOP').logFrames - movedFrames;
     // Each round leaves what was written during it; where that no longer shrinks, waiting gains nothing.
     const shrinks = left < this.#leftBefore / 2;
@@ -150,6 +153,7 @@ export class WalKeeper {
   #checkpoint(mode: 'NOOP' | 'PASSIVE'): Pick<CheckpointReport, 'logFrames' | 'movedFrames'> {
     try {
       const row = this.#database.query<[number, number, number]>(`PRAGMA wal_checkpoint(${mode})`).get();
+      if (mode === 'PASSIVE') this.#isWarned = false;
       return { logFrames: row?.[1] ?? 0, movedFrames: row?.[2] ?? 0 };
     } catch (error) {
       this.#warn(error);
@@ -158,7 +162,9 @@ export class WalKeeper {
   }
 
   #warn(error: unknown): void {
-    this.#logger.warn(
+    const isNews = !this.#isWarned;
+    this.#isWarned = true;
+    this.#logger[isNews ? 'warn' : 'debug'](
       { err: error, store: this.#path },
       'the write-ahead log could not be moved to the main file; it is tried again',
     );
