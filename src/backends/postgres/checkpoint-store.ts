@@ -15,12 +15,12 @@ import { START } from '../../event/position.ts';
 import { endInline, laneGroup, lockConsumers, LOW, replaceLanes, TELL_NODES } from './cluster.ts';
 import type { LaneRow } from './cluster.ts';
 import type { Database, Queries } from './database.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import { abandonRows, renameRows } from './row-store.ts';
 import type { PostgresRowStore } from './row-store.ts';
 import type { Session } from './session.ts';
 import { removeTables } from './table-store.ts';
 import { fromText, toText } from './text.ts';
-import type { Writes } from './write-queue.ts';
 
 type ConsumerRow = [
   consumer: string,
@@ -45,11 +45,11 @@ const RECORD_BYTES = 1_024;
 /** Consumers as rows, and their lanes with the checkpoints. */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly #database: Database;
-  readonly #writes: Writes;
+  readonly #writes: OwnTransactions;
   readonly #rows: Pick<PostgresRowStore, 'sweep'>;
   readonly #session: Session;
 
-  constructor(database: Database, writes: Writes, rows: Pick<PostgresRowStore, 'sweep'>, session: Session) {
+  constructor(database: Database, writes: OwnTransactions, rows: Pick<PostgresRowStore, 'sweep'>, session: Session) {
     this.#database = database;
     this.#writes = writes;
     this.#rows = rows;

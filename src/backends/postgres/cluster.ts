@@ -7,10 +7,10 @@ import type { RecordedEvent } from '../../event/event.ts';
 import type { Database, Queries } from './database.ts';
 import type { PostgresDeliveryStore } from './delivery-store.ts';
 import { LogReader } from './log-reader.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { Presence } from './presence.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
-import type { Writes } from './write-queue.ts';
 
 /** Roughly what a change of lanes holds in memory while it waits. */
 const CHANGE_BYTES = 4_096;
@@ -61,7 +61,7 @@ export class PostgresCluster implements Cluster {
   readonly #asked: Asked[] = [];
   readonly #parts: {
     readonly database: Database;
-    readonly writes: Writes;
+    readonly writes: OwnTransactions;
     readonly session: Session;
     readonly presence: Presence;
     readonly deliveries: PostgresDeliveryStore;
@@ -71,7 +71,7 @@ export class PostgresCluster implements Cluster {
 
   constructor(parts: {
     readonly database: Database;
-    readonly writes: Writes;
+    readonly writes: OwnTransactions;
     readonly session: Session;
     readonly presence: Presence;
     readonly deliveries: PostgresDeliveryStore;

@@ -16,12 +16,12 @@ import { LogReader } from './log-reader.ts';
 import type { EncodedEvent, RecordedEvent } from '../../event/event.ts';
 import { Foresight } from './foresight.ts';
 import type { Foreseen } from './foresight.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import { RowMemory } from './row-memory.ts';
 import type { PreparedRow } from './row-store.ts';
 import { prepareRow, storedRows, writeRows } from './row-store.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
-import type { Writes } from './write-queue.ts';
 
 /** What a begin holds in memory while it waits, roughly. */
 const BEGIN_BYTES = 4_096;
@@ -36,7 +36,7 @@ const SAY = `SELECT set_config('thereupon.projected', $1, true)`;
 
 export interface InlineParts {
   readonly database: Database;
-  writes(): Writes;
+  writes(): OwnTransactions;
   readonly session: Session;
   /** The node that this process is, if it is one. */
   node(): NodeId | undefined;

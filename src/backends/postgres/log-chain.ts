@@ -3,8 +3,8 @@ import type { ChainLink, LinkKind, LinkQuery, LogChain, Stretch } from '../../ch
 import { position } from '../../event/position.ts';
 import type { Database, Queries } from './database.ts';
 import { LogReader } from './log-reader.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { Session } from './session.ts';
-import type { Writes } from './write-queue.ts';
 
 export type LinkRow = [number: number, kind: number, place: number, recordedMs: number, entries: Buffer, hash: Buffer];
 
@@ -92,13 +92,13 @@ export async function insertLinks(queries: Queries, links: readonly ChainLink[])
 
 export class PostgresLogChain implements LogChain {
   readonly #database: Database;
-  readonly #writes: Writes;
+  readonly #writes: OwnTransactions;
   readonly #session: Session;
   readonly #chaining: Chaining;
 
   constructor(parts: {
     readonly database: Database;
-    readonly writes: Writes;
+    readonly writes: OwnTransactions;
     readonly session: Session;
     readonly chaining: Chaining;
   }) {

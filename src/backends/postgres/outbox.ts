@@ -8,9 +8,9 @@ import { flush } from './flush.ts';
 import type { Appending, Flushed } from './flush.ts';
 import type { PostgresInlineRows } from './inline-rows.ts';
 import type { Chaining } from './log-chain.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { Partitions } from './partitions.ts';
 import type { Session } from './session.ts';
-import type { Writes } from './write-queue.ts';
 
 /** Entries moved in one transaction, which holds the head of the log. */
 const ENTRIES_AT_ONCE = 200;
@@ -25,7 +25,7 @@ export class PostgresOutbox implements Outbox {
   readonly #parts: {
     readonly schema: string;
     readonly database: Database;
-    readonly writes: Writes;
+    readonly writes: OwnTransactions;
     readonly partitions: Partitions;
     readonly chaining: Chaining;
     readonly inlineRows: PostgresInlineRows;
@@ -39,7 +39,7 @@ export class PostgresOutbox implements Outbox {
   constructor(parts: {
     readonly schema: string;
     readonly database: Database;
-    readonly writes: Writes;
+    readonly writes: OwnTransactions;
     readonly partitions: Partitions;
     readonly chaining: Chaining;
     readonly inlineRows: PostgresInlineRows;

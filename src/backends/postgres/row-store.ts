@@ -9,6 +9,7 @@ import type {
 } from '../../consumer/row-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { Database, Queries, SqlValue } from './database.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { StoredIndexValue } from './row-index-value.ts';
 import { indexesJson, NULL, rowText, sameIndexValue, storedIndexes, valueIn } from './row-index-value.ts';
 import type { FoundRow } from './row-query.ts';
@@ -16,7 +17,6 @@ import { pageStatement } from './row-query.ts';
 import type { Session } from './session.ts';
 import { emptyTables, renameTables } from './table-store.ts';
 import { fromText } from './text.ts';
-import type { Writes } from './write-queue.ts';
 
 /** A row to set, or to remove where `json` is undefined, detached from the objects of its writer. Names are as stored. */
 export interface PreparedRow {
@@ -67,10 +67,10 @@ const OF_NAMESPACE = 'FROM rows AS r JOIN namespaces AS n USING (namespace) WHER
  */
 export class PostgresRowStore implements RowStore {
   readonly #database: Database;
-  readonly #writes: Writes;
+  readonly #writes: OwnTransactions;
   readonly #session: Session;
 
-  constructor(database: Database, writes: Writes, session: Session) {
+  constructor(database: Database, writes: OwnTransactions, session: Session) {
     this.#database = database;
     this.#writes = writes;
     this.#session = session;

@@ -2,9 +2,9 @@ import type { InvalidDataPolicy } from '../../event/define-event.ts';
 import type { JsonValue } from '../../event/json.ts';
 import type { SchemaRecord, SchemaStore } from '../../schema/schema-store.ts';
 import type { Database } from './database.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { Session } from './session.ts';
 import { fromText, toText } from './text.ts';
-import type { Writes } from './write-queue.ts';
 
 export type SchemaRow = [
   type: string,
@@ -27,10 +27,10 @@ const RECORD_BYTES = 4_096;
 
 export class PostgresSchemaStore implements SchemaStore {
   readonly #database: Database;
-  readonly #writes: Writes;
+  readonly #writes: OwnTransactions;
   readonly #session: Session;
 
-  constructor(database: Database, writes: Writes, session: Session) {
+  constructor(database: Database, writes: OwnTransactions, session: Session) {
     this.#database = database;
     this.#writes = writes;
     this.#session = session;

@@ -10,9 +10,9 @@ import type {
 } from '../../consumer/table-store.ts';
 import type { Database, Queries, SqlValue } from './database.ts';
 import { sqlStateOf, storeError } from './database.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import { rowText } from './row-index-value.ts';
 import type { Session } from './session.ts';
-import type { Writes } from './write-queue.ts';
 
 const FORM_BYTES = 4_096;
 /** read_only_sql_transaction. */
@@ -27,10 +27,10 @@ const LOCK = 'SELECT pg_advisory_xact_lock(1416130676, hashtext(current_schema()
 /** Tables of read models, in the schema of the store. `tables_of_views` names each of them. */
 export class PostgresTableStore implements TableStore {
   readonly #database: Database;
-  readonly #writes: Writes;
+  readonly #writes: OwnTransactions;
   readonly #session: Session;
 
-  constructor(database: Database, writes: Writes, session: Session) {
+  constructor(database: Database, writes: OwnTransactions, session: Session) {
     this.#database = database;
     this.#writes = writes;
     this.#session = session;

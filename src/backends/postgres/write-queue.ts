@@ -10,11 +10,12 @@ import type { Appending, Flushed, FlushParts } from './flush.ts';
 import { flush } from './flush.ts';
 import type { PostgresInlineRows } from './inline-rows.ts';
 import type { Chaining } from './log-chain.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { Partitions } from './partitions.ts';
 import { OneStatement } from './record.ts';
 import type { Session } from './session.ts';
 
-/** Where the ports put their writes. */
+/** Where the log and the units put their writes. */
 export type Writes = Pick<WriteQueue, 'together' | 'alone' | 'waiting' | 'transacted' | 'close'>;
 
 export interface WaitingLimits {
@@ -73,7 +74,7 @@ export const BEGIN = {
  *            4. When two connections in a row do not get through to the server, all that waits fails with what was under way: nobody waits for the
  *               time-outs of those before.
  */
-export class WriteQueue {
+export class WriteQueue implements OwnTransactions {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #limits: WaitingLimits;
@@ -142,7 +143,6 @@ export class WriteQueue {
     this.#submit({ together: write });
   }
 
-  /** One change in a transaction of its own, in turn with all writes. */
   alone<Result>(bytes: number, change: (queries: Queries) => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       let result: Result;
