@@ -1,5 +1,5 @@
 import { buildNameOf } from './consumer/build.ts';
-import { namespaceOf } from './consumer/reaction.ts';
+import { namespaceOf } from './consumer/namespaces.ts';
 import type { Reaction } from './consumer/reaction.ts';
 import type { Row, RowStore, RowWrite } from './consumer/row-store.ts';
 import type { Unit, UnitOfWork } from './consumer/unit-of-work.ts';

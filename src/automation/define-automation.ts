@@ -3,7 +3,7 @@ import type { CorrectionContext, HandlerContext } from '../consumer/context.ts';
 import { definitionsOf, REACTION_OPTIONS, reactionOf } from '../consumer/define-consumer.ts';
 import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.ts';
 import { keyedBy, orderingKey } from '../consumer/keys.ts';
-import { namespaceOf } from '../consumer/reaction.ts';
+import { namespaceOf } from '../consumer/namespaces.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { InvalidDefinition, describeValue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';

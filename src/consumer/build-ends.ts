@@ -10,7 +10,7 @@ import type { ConsumerStores } from './consumer-stores.ts';
 import type { Consumer } from './consumer.ts';
 import type { Hold } from './hold.ts';
 import { commonCheckpoint, coversLanes, furthestOf } from './lanes.ts';
-import { namespaceOf } from './reaction.ts';
+import { namespaceOf } from './namespaces.ts';
 import { renamedTables } from './table-store.ts';
 
 export interface BuildEndsOptions {

@@ -5,7 +5,7 @@ import type { Position } from '../event/position.ts';
 import { versionOf } from './adapt.ts';
 import type { BuildFailure, BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import type { RowsCompared } from './compare-rows.ts';
-import { namespaceOf, namespacesOf } from './reaction.ts';
+import { namespaceOf, namespacesOf } from './namespaces.ts';
 import type { Reaction } from './reaction.ts';
 import { assertFrom, assertReached, placeOf } from './replay.ts';
 import type { ReplayFrom } from './replay.ts';

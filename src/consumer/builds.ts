@@ -21,7 +21,7 @@ import type { Delivery } from './delivery-store.ts';
 import { knownRecord } from './known-record.ts';
 import { commonCheckpoint } from './lanes.ts';
 import type { Membership } from './membership.ts';
-import { namespacesOf } from './reaction.ts';
+import { namespacesOf } from './namespaces.ts';
 import type { Reaction } from './reaction.ts';
 
 export interface BuildsOptions {

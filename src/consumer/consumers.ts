@@ -32,7 +32,8 @@ import type { Delivery, DeliveryCount } from './delivery-store.ts';
 import { Membership } from './membership.ts';
 import { LeftOut, mayBeTakenBack } from './left-out.ts';
 import { OwnFacts } from './own-facts.ts';
-import { HELD_INDEX, namespacesOf } from './reaction.ts';
+import { HELD_INDEX } from './reaction.ts';
+import { namespacesOf } from './namespaces.ts';
 import type { Reaction } from './reaction.ts';
 import { TimeWishes } from './time-wishes.ts';
 

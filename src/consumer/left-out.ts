@@ -7,7 +7,7 @@ import { deterministicId } from '../system/ids.ts';
 import type { ConsumerForm, MissedEvents } from './checkpoint-store.ts';
 import type { InlineLook } from './inline-rows.ts';
 import { isMissed } from './missed-events.ts';
-import { namespaceOf } from './reaction.ts';
+import { namespaceOf } from './namespaces.ts';
 import type { Handling, Reaction } from './reaction.ts';
 import type { RowStore, RowWrite } from './row-store.ts';
 

@@ -192,18 +192,6 @@ export interface HeldEvents {
 export const HELD_INDEX = 'held';
 
 /** What the rows of a consumer may be: values of its handlers, what it knows of time, a read model, or what it did not handle. */
-const ROW_KINDS = ['state', 'time', 'view', 'out'] as const;
-
-/** The namespace of a consumer's rows. */
-export function namespaceOf(kind: (typeof ROW_KINDS)[number], name: string): string {
-  return `${kind}:${name}`;
-}
-
-/** All that may have rows of a consumer, whatever its definition was. */
-export function namespacesOf(name: string): readonly string[] {
-  return ROW_KINDS.map((kind) => namespaceOf(kind, name));
-}
-
 /** State that belongs to a key: a row in a namespace, with the row's declared indexes. */
 export interface KeyedState {
   readonly namespace: string;

@@ -4,7 +4,7 @@ import type { Position } from '../event/position.ts';
 import { awaitsBuild, fromTheBeginning, versionOf } from './adapt.ts';
 import type { ConsumerRecord, RecordChange } from './checkpoint-store.ts';
 import { missedAfterReplay } from './missed-events.ts';
-import { namespaceOf } from './reaction.ts';
+import { namespaceOf } from './namespaces.ts';
 import type { Reaction } from './reaction.ts';
 
 /**

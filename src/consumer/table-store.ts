@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { namespaceOf } from './reaction.ts';
+import { namespaceOf } from './namespaces.ts';
 
 /** What a statement may be given. */
 export type SqlParameter = string | number | bigint | boolean | null | Uint8Array;

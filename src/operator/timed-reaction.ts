@@ -10,7 +10,8 @@ import { KeySaying, lastEvent, storedEvent } from './key-saying.ts';
 import type { LastEvent } from './key-saying.ts';
 import { recalling } from './recalling.ts';
 import type { SayingOf } from './recalling.ts';
-import { HELD_INDEX, namespaceOf } from '../consumer/reaction.ts';
+import { HELD_INDEX } from '../consumer/reaction.ts';
+import { namespaceOf } from '../consumer/namespaces.ts';
 import type {
   HandledPart,
   Handling,

@@ -8,7 +8,7 @@ import type { PersonalState } from '../event/personal-fields.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import { unlessLeftOut } from '../consumer/left-out.ts';
-import { namespaceOf } from '../consumer/reaction.ts';
+import { namespaceOf } from '../consumer/namespaces.ts';
 import type { Handling, Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import type { IndexValue } from '../consumer/row-store.ts';

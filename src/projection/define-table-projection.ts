@@ -5,7 +5,7 @@ import type { RecordedEvent } from '../event/event.ts';
 import { reactionOf } from '../consumer/define-consumer.ts';
 import { keyedBy } from '../consumer/keys.ts';
 import { unlessLeftOut } from '../consumer/left-out.ts';
-import { namespaceOf } from '../consumer/reaction.ts';
+import { namespaceOf } from '../consumer/namespaces.ts';
 import type { Handling, Reaction } from '../consumer/reaction.ts';
 import type { RetryOptions } from '../consumer/retry-policy.ts';
 import { tableName } from '../consumer/table-store.ts';
