@@ -274,7 +274,8 @@ export class Consumers {
   /**
    * Keeps all who have states that may be personal from handling events, on all nodes, until `act` is over; then they go on from what is stored.
    *
-   * Errors    WrongState where one of their handlers asks for it: it would wait for itself.
+   * Errors    WrongState where one of their handlers asks for it: it would wait for itself; and where other nodes handle events, and this one takes
+   *           no part in that.
    */
   async whileHeld(act: () => Promise<void>): Promise<void> {
     const keeping = [...this.#consumers.values()].filter(
@@ -285,6 +286,16 @@ export class Consumers {
       throw new WrongState(
         `consumer ${attempt.consumer} keeps what may be personal, and has to be held while somebody is forgotten: its handler would wait for itself; let a consumer without state do it`,
       );
+    if (this.#membership?.takesPart === false) {
+      const nodes = keeping.length === 0 ? [] : ((await this.#options.stores.cluster?.view())?.nodes ?? []);
+      const handled = keeping.find(({ name }) => nodes.some(({ consumers }) => consumers.includes(name)));
+      if (handled !== undefined)
+        throw new WrongState(
+          `another process handles the events of ${handled.name}, and has to wait while somebody is forgotten, which this one cannot bring about, since it takes no part (consume: false); ask that one`,
+        );
+      await act();
+      return;
+    }
     await keeping.reduceRight<() => Promise<void>>((inner, consumer) => () => consumer.held(inner), act)();
   }
 

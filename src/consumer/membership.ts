@@ -149,6 +149,11 @@ export class Membership {
     this.#announce();
   }
 
+  /** Whether it takes part, and so may hold what others handle. */
+  get takesPart(): boolean {
+    return this.#node !== undefined && !this.#left;
+  }
+
   /** Whether this node holds a lane that every consumer has: of several nodes one does what is to be done once. */
   isFirst(consumer: string): boolean {
     return this.#groups(consumer).some(({ holder, lanes }) => lanes[0] === 0 && holder === this.#node);

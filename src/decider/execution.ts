@@ -95,6 +95,7 @@ export class Execution {
     try {
       for (let attempt = 1; ; attempt += 1) {
         if (attempt > decider.attempts) throw new CommandContested(command.name, attempt - 1, refused);
+        const { generation } = states;
         const kept = states.kept(of);
         const entry =
           kept === undefined || kept.sure !== undefined
@@ -108,7 +109,6 @@ export class Execution {
           attempt -= 1;
           continue;
         }
-        const { generation } = states;
         const before = entry.version;
         if (!holds(asked.expectedVersion, before)) {
           const outcome = await this.#unlessKnown(asked, of, entry);
@@ -117,8 +117,9 @@ export class Execution {
         }
         const making = make(this.#parts.publisher, asked, entry.state, [of.stream]);
         const made = making instanceof Promise ? await making : making;
-        if (entry.isBroken || entry.version !== before) {
-          // While a schema took its time others were first. From now on they wait.
+        // States that are not kept are not marked as broken.
+        if (entry.isBroken || entry.version !== before || generation !== states.generation) {
+          // While a schema took its time others were first, or somebody was forgotten. From now on they wait.
           end ??= await this.#turns.take([turn]);
           continue;
         }
@@ -218,6 +219,11 @@ export class Execution {
         state,
         streams.length === readings.length ? streams : undefined,
       );
+      if (generation !== states.generation) {
+        // It may repeat what somebody said who was forgotten meanwhile, and seal that anew.
+        if (attempt >= decider.attempts) throw new CommandContested(command.name, attempt, undefined);
+        continue;
+      }
       const request: AppendRequest = {
         events: made.events,
         expected: readings.flatMap(({ claim }) => (claim === undefined ? [] : [claim])),

@@ -388,6 +388,8 @@ export class StreamStates {
 
   #put(entry: KeptState): void {
     const { key, state } = entry;
+    // Of an entry that is there it would not count what it has come to take.
+    this.#entries.delete(key);
     this.#entries.set(key, entry, { size: ENTRY_BYTES + key.length + roughJsonBytes(state) });
   }
 

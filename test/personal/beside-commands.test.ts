@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { sqlite } from '../../src/backends/sqlite/sqlite.ts';
-import { defineCommand, defineDecider, defineEvent, fact, open } from '../../src/index.ts';
+import { defineCommand, defineDecider, defineEvent, fact, ofQuery, ofStream, open } from '../../src/index.ts';
 
 const Moved = defineEvent({
   type: 'shop.customer.moved',
@@ -72,3 +72,64 @@ it('what a command under way was decided on is in no snapshot that is written af
   expect(await again.deciders.countSnapshots(customer)).toBeGreaterThan(0);
   await again.close();
 }, 60_000);
+
+it('what commands across streams and over queries repeat of somebody who is forgotten meanwhile is erased', async () => {
+  const held = { entered: Promise.withResolvers<void>(), go: Promise.withResolvers<void>(), isOn: false };
+  const Repeated = defineEvent({
+    type: 'shop.customer.repeated',
+    stream: (data) => data.customer,
+    tags: (data) => [`of:${data.customer}`],
+    schema: z.object({ customer: z.string(), street: z.string() }).refine(async () => {
+      if (!held.isOn) return true;
+      held.entered.resolve();
+      await held.go.promise;
+      return true;
+    }),
+    personal: { subject: (data) => data.customer, fields: ['street'] },
+  });
+  const asking = {
+    schema: z.object({ customer: z.string() }),
+    personal: { subject: ({ customer: who }: { customer: string }) => who },
+  };
+  const repeat = defineCommand({ name: 'repeat', stream: (data) => data.customer, ...asking });
+  const across = defineCommand({ name: 'repeat-across', ...asking });
+  const query = defineCommand({ name: 'repeat-query', ...asking });
+  const initial = () => ({ street: '' });
+  const evolve = [
+    [Repeated, (_state: { street: string }, { data }: { data: { street: string } }) => ({ street: data.street })],
+  ] as const;
+  const own = defineDecider({
+    name: 'customer',
+    initial,
+    evolve,
+    decide: [[repeat, ({ street }, { data }) => fact(Repeated, { ...data, street })]],
+  });
+  const deciders = [
+    own,
+    defineDecider({
+      name: 'across',
+      across: { who: ofStream(own, (data: { customer: string }) => data.customer) },
+      decide: [[across, ({ who: { street } }, { data }) => fact(Repeated, { ...data, street })]],
+    }),
+    defineDecider({
+      name: 'over-query',
+      across: { who: ofQuery({ initial, evolve, tags: (data: { customer: string }) => [`of:${data.customer}`] }) },
+      decide: [[query, ({ who: { street } }, { data }) => fact(Repeated, { ...data, street })]],
+    }),
+  ];
+  const system = await open({ store: 'memory:', events: [Repeated], deciders });
+  for (const [person, command] of [repeat, across, query].entries()) {
+    const who = `customer-${person}`;
+    await system.publish(Repeated, { customer: who, street: 'SECRET' });
+    Object.assign(held, { entered: Promise.withResolvers<void>(), go: Promise.withResolvers<void>(), isOn: true });
+    const executing = system.execute(command, { customer: who });
+    await held.entered.promise;
+    await system.forget(who);
+    held.isOn = false;
+    held.go.resolve();
+    expect((await executing).accepted).toBe(true);
+    const { events } = await system.events.readStream(who);
+    expect(events.map(({ data }) => (data as { street: string }).street)).toEqual(['[erased]', '[erased]']);
+  }
+  await system.close();
+});

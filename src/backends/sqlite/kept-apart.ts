@@ -14,6 +14,7 @@ const MARK = '@';
  */
 export class KeptApart {
   readonly #database: Database;
+  #isOverwriting = false;
 
   constructor(database: Database) {
     this.#database = database;
@@ -21,6 +22,9 @@ export class KeptApart {
 
   /** Answers what stands for it in `rows.value`. */
   keep(json: string): string {
+    // When the table outgrows its first page SQLite moves that as a whole.
+    if (!this.#isOverwriting) this.#database.number('secure_delete = 1');
+    this.#isOverwriting = true;
     const { lastInsertRowid } = this.#database
       .change('INSERT INTO kept_apart (value) VALUES (?)')
       .run(Buffer.from(json));

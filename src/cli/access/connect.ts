@@ -37,8 +37,15 @@ export interface Connection {
 /** A server of this machine that works says sooner that it does. */
 const ANSWER_MS = 2_000;
 
-/** `read` changes nothing and works beside any writer; `follow` does so for as long as it is wanted; `write` records and steers. */
-export type Need = 'follow' | 'read' | 'write';
+/**
+ * `read` changes nothing and works beside any writer; `follow` does so for as long as it is wanted; `write` records and steers; `hold` does what those
+ * who handle events are to wait for, and so is asked of a program that runs, where there is one.
+ */
+export type Need = 'follow' | 'hold' | 'read' | 'write';
+
+function mayWrite(need: Need): boolean {
+  return need === 'write' || need === 'hold';
+}
 
 /**
  * Reaches the system that a command is about: over the network with `--url`, else through the server that a running program of this machine
@@ -66,10 +73,10 @@ export async function connect(options: ConnectOptions, terminal: Terminal, need:
       throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
     return shared(program, { apiKey: apiKeyOf(options, terminal, config), need, say });
   }
-  if (need !== 'write' && !existsSync(file))
+  if (!mayWrite(need) && !existsSync(file))
     throw new CommandFailed(`there is no store at ${file} yet; start its program, or publish something to it`);
   try {
-    if (need === 'write') return await local(program, file);
+    if (mayWrite(need)) return await local(program, file);
     await assertFree(file);
   } catch (error) {
     if (!(error instanceof StoreHeld)) throw error;
@@ -81,7 +88,7 @@ export async function connect(options: ConnectOptions, terminal: Terminal, need:
       say(`${error.store} is held by a running program; asking it at ${answered.api.where}`);
       return answered;
     }
-    if (need === 'write') throw error;
+    if (mayWrite(need)) throw error;
     say(`${error.store} is held by ${error.holder}; reading beside it`);
   }
   say(`reading ${file}`);
@@ -171,7 +178,7 @@ async function shared(
     return connection;
   }
   if (refusal !== undefined) throw refusal;
-  const store = need === 'write' ? config.store : await forReading(config.store);
+  const store = mayWrite(need) ? config.store : await forReading(config.store);
   try {
     return await local({ ...program, config: { ...config, store } }, undefined);
   } catch (error) {

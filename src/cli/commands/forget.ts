@@ -44,7 +44,7 @@ async function runForget(subject: string, options: ForgetOptions, terminal: Term
       return EXIT_FAILED;
     }
   }
-  const forgotten = await withSystem(options, terminal, 'write', ({ api }) =>
+  const forgotten = await withSystem(options, terminal, 'hold', ({ api }) =>
     api.delete<Forgotten>(`/subjects${pathOf(subject)}`),
   );
   if (options.json === true) await writeJson(terminal, forgotten);

@@ -87,7 +87,7 @@ async function rebuild(view: string, options: RebuildOptions, terminal: Terminal
     terminal.note('nothing was done\n');
     return EXIT_FAILED;
   }
-  const need = options.status === true ? 'read' : 'write';
+  const need = options.status === true ? 'read' : 'hold';
   return withSystem(options, terminal, need, async (connection) => {
     const { api } = connection;
     if (options.status === true) return show(await api.get<RebuildJson>(path), options, terminal, EXIT_OK);
