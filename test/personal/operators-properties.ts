@@ -36,8 +36,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ does: 'restart' as const }) },
 );
 
-/** What is personal in the data. */
-const SECRET = /secret\d|98765/;
+/** What is personal in the data: with its point, as the digits alone are also found in what a clock says (`1795857987657`). */
+const SECRET = /secret\d|\.98765/;
 
 const BEGIN = Date.parse('2024-01-01T00:00:00Z');
 
