@@ -576,12 +576,15 @@ function assertCapable(reactions: readonly Reaction[], { backend, capabilities }
 
 /** Errors: InvalidDefinition when the program cannot read what the store remembers, or, where it says so, may not. */
 async function assertFits(
-  { compatibility = 'none', compatibilityAtStart: atStart = 'warn' }: SystemOptions,
+  { compatibility: mode, compatibilityAtStart }: SystemOptions,
   registry: SchemaRegistry,
   { schemas, readOnly }: Store,
   { logger }: Environment,
 ): Promise<void> {
   const types = upcastingTypes(registry.definitions());
+  // Whoever says what is to become of it at the start means what is demanded by default.
+  const compatibility = mode ?? (compatibilityAtStart === undefined ? 'none' : 'backward');
+  const atStart = compatibilityAtStart ?? 'warn';
   const compares = compatibility !== 'none' && atStart !== 'off' && !readOnly;
   if (types.size === 0 && !compares) return;
   const remembered = await schemas.list();

@@ -25,7 +25,8 @@ export interface RecordedFinding {
    *   not demand `backward`. Or data of the current version is not, whose schema was changed since: always an error, for its version says that it
    *   fits, and no upcaster leads up from it;
    * - `field-not-found`: a filter, a key or a projection asks for something that no event has;
-   * - `threw`: a key or a projection throws.
+   * - `threw`: a key, a projection or a decider's `evolve` throws, or gives what cannot be kept. Deciders are looked at where a stream is
+   *   there from its first event on.
    */
   readonly rule: 'cannot-be-brought-up' | 'does-not-fit' | 'field-not-found' | 'threw';
   /** Who does it, `projection totals`; undefined: whoever reads the event. */
@@ -51,6 +52,8 @@ export interface RecordedCheck {
 export interface Sample {
   readonly stored: StoredEvent;
   readonly read: RecordedEvent;
+  /** All events of its stream before it were looked at, too. */
+  readonly isFollowed: boolean;
 }
 
 /**
@@ -70,14 +73,20 @@ export async function checkRecorded(program: SystemOptions, events: readonly Sto
   const personal = personalTypes(registry.definitions());
   // Without keys: as it reads when everybody is forgotten, and it has to be read then, too.
   const opening = new EventOpening(new Map(), personal);
+  // How far streams are there from their first events on.
+  const reached = new Map<string, number>();
   for (const event of events.toSorted((left, right) => left.position - right.position)) {
+    const { stream, version } = event;
+    const isFollowed = version === (reached.get(stream) ?? 0) + 1;
+    if (isFollowed) reached.set(stream, version);
     const definition = registry.find(event.type);
     if (definition === undefined) continue;
     const stored = personal.has(event.type) ? { ...event, [OPENING]: opening } : event;
     const read = upcastEvent(recordedEvent(stored), types);
     const wrong = await whatIsWrong(read, stored, definition, unfitIs);
     findings.push(...wrong);
-    if (wrong.every(({ rule }) => rule !== 'cannot-be-brought-up')) samples.push({ stored, read });
+    if (wrong.every(({ rule }) => rule !== 'cannot-be-brought-up')) samples.push({ stored, read, isFollowed });
+    else reached.delete(stream);
   }
   findings.push(...checkFields(program, registry, samples));
   const looked = Map.groupBy(events, ({ type, schemaVersion }) => JSON.stringify([type, schemaVersion]));

@@ -1,11 +1,16 @@
 import { compilePattern } from './channel/filter/compile.ts';
 import type { Selection } from './channel/selection.ts';
+import { keyFor } from './consumer/keys.ts';
 import type { Reaction } from './consumer/reaction.ts';
+import { evolved, initialState } from './decider/fold.ts';
+import type { Fold } from './decider/fold.ts';
 import type { RecordedEvent, StoredEvent } from './event/event.ts';
 import type { JsonValue } from './event/json.ts';
 import { categoryOf } from './event/stream-name.ts';
 import { watchedEvent } from './event/recorded-reads.ts';
 import type { Reads } from './event/recorded-reads.ts';
+import { sealJson } from './event/sealed-json.ts';
+import { NO_ROW } from './projection/define-projection.ts';
 import type { ProjectionDefinition } from './projection/define-projection.ts';
 import type { RecordedFinding, Sample } from './recorded-check.ts';
 import { jsonSchemaOf } from './schema/json-schema.ts';
@@ -25,7 +30,7 @@ export function checkFields(
   const projected = new Set<string>((program.projections ?? []).map(({ name }) => name));
   const ofKeys = reactionsOf(program)
     .filter(({ name }) => !projected.has(name))
-    .flatMap((reaction) => ofEach(reaction, registry, samples, ({ read }) => void reaction.keyOf(read)));
+    .flatMap((reaction) => ofEach(reaction, registry, samples, (_sample, event) => void keyOf(reaction, event)));
   const ofProjections = (program.projections ?? []).flatMap((projection) =>
     ofEach(projection.reaction, registry, samples, evolving(projection)),
   );
@@ -34,27 +39,85 @@ export function checkFields(
     ...ofFilters,
     ...ofKeys,
     ...ofProjections,
-    // What it does with a state that was not made of all events says nothing.
     ...ofDeciders.flatMap(({ name, own: { fold, category } }) => {
       const isOwn = (event: RecordedEvent) => categoryOf(event.stream) === category && fold.steps.has(event.type);
-      const look = ({ read }: Sample) => void fold.steps.get(read.type)?.(fold.initial(), read);
+      const look = (_sample: Sample, event: RecordedEvent) => void fold.steps.get(event.type)?.(fold.initial(), event);
       const looking = { kind: 'decider', name, selection: { matches: isOwn } };
-      return ofEach(looking, registry, samples, look).filter(({ rule }) => rule !== 'threw');
+      // What it does with a state that was not made of all events says nothing.
+      const ofEvents = ofEach(looking, registry, samples, look).filter(({ rule }) => rule !== 'threw');
+      const own = samples.filter(({ isFollowed, stored }) => isFollowed && categoryOf(stored.stream) === category);
+      return [...ofEvents, ...foldFindings(`decider ${name}`, fold, own)];
     }),
   ];
+}
+
+/** The key that an event has. Errors: whatever keeps it from having one. */
+function keyOf(reaction: Reaction, event: RecordedEvent): string {
+  const { key, error } = keyFor(reaction, event);
+  if (error !== undefined) throw error;
+  return key;
+}
+
+/** The state of each stream, of all its events from the first one on: that it came to once. */
+function foldFindings(who: string, fold: Fold, samples: readonly Sample[]): readonly RecordedFinding[] {
+  const findings: RecordedFinding[] = [];
+  for (const history of Map.groupBy(samples, ({ stored }) => stored.stream).values()) {
+    let state: JsonValue | undefined;
+    for (const { stored, read } of history) {
+      try {
+        state = evolved(fold, state ?? initialState(fold), [read]);
+      } catch (error) {
+        findings.push(thrown(who, stored, error));
+        break;
+      }
+    }
+  }
+  return findings;
+}
+
+function thrown(who: string, stored: StoredEvent, error: unknown): RecordedFinding {
+  const severity = error instanceof OfAPart ? 'warning' : 'error';
+  const of = { type: stored.type, version: stored.schemaVersion, event: identityOf(stored) };
+  return { severity, rule: 'threw', who, ...of, place: 'data', reason: messageOf(error) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 export function identityOf({ source, id, position }: StoredEvent): RecordedFinding['event'] {
   return { source, id, position };
 }
 
-/** Makes the rows of one event after another: of what was looked at, so they are no more than an attempt. */
-function evolving(projection: ProjectionDefinition): (sample: Sample) => void {
+/**
+ * Makes the rows of one event after another, with what they are found by. Of what was looked at, so they are no more than an attempt: what they
+ * come to counts where the streams of their events are there from the first event on.
+ */
+function evolving(projection: ProjectionDefinition): (sample: Sample, watched: RecordedEvent) => void {
+  const { reaction } = projection;
   const rows = new Map<string, unknown>();
-  return ({ read }) => {
-    const key = projection.keyOf(read);
-    if (key !== undefined) rows.set(key, projection.evolve(rows.get(key), read));
+  const ofParts = new Set<string>();
+  return ({ read, isFollowed }, watched) => {
+    const key = keyOf(reaction, watched);
+    if (key === NO_ROW) return;
+    const before = rows.get(key);
+    projection.evolve(before, watched);
+    const row = projection.evolve(before, read);
+    rows.set(key, row);
+    if (!isFollowed) ofParts.add(key);
+    try {
+      if (row !== undefined) reaction.state?.indexes(sealJson(row as JsonValue, 'row'));
+    } catch (error) {
+      throw ofParts.has(key) ? new OfAPart(error) : error;
+    }
   };
+}
+
+/** It may be because of what was not looked at. */
+class OfAPart extends Error {
+  constructor(cause: unknown) {
+    super(`${messageOf(cause)} (of a row of which not all events were looked at)`, { cause });
+  }
 }
 
 /** Whoever looks at events, and at which. */
@@ -69,21 +132,20 @@ function ofEach(
   reaction: Looking,
   registry: SchemaRegistry,
   samples: readonly Sample[],
-  look: (sample: Sample) => void,
+  look: (sample: Sample, watched: RecordedEvent) => void,
 ): readonly RecordedFinding[] {
   const who = `${reaction.kind} ${reaction.name}`;
   const threw: RecordedFinding[] = [];
   const readsOf = new Map<string, Reads>();
-  for (const { stored, read } of samples) {
+  for (const sample of samples) {
+    const { stored, read } = sample;
     if (!reaction.selection.matches(read)) continue;
     const reads = readsOf.get(stored.type) ?? new Map<string, boolean>();
     readsOf.set(stored.type, reads);
     try {
-      look({ stored, read: watchedEvent(read, reads) });
+      look(sample, watchedEvent(read, reads));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const of = { type: stored.type, version: stored.schemaVersion, event: identityOf(stored) };
-      threw.push({ severity: 'error', rule: 'threw', who, ...of, place: 'data', reason });
+      threw.push(thrown(who, stored, error));
     }
   }
   const missing = [...readsOf].flatMap(([type, reads]) =>

@@ -48,7 +48,7 @@ export interface SystemOptions<Events extends EventDefinition = EventDefinition>
   readonly compatibility?: CompatibilityMode;
   /**
    * What becomes of a program that is opened for writing and whose schemas are not as `compatibility` demands of it: default `'warn'`, in the log. Nothing
-   * is compared where `compatibility` is not given.
+   * is compared where neither is given.
    */
   readonly compatibilityAtStart?: CompatibilityAtStart;
   /** Which rules of design `thereupon check --design` goes by. Default: all, as errors, and `generic-change` as a warning. */

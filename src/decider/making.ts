@@ -16,7 +16,7 @@ export interface Made {
  * Asks the decider. At once where schemas answer at once.
  *
  * Shape     `streams`: the only ones that its facts may belong to; undefined: any.
- * Errors    What `decide` throws; DecisionInvalid for facts that cannot be recorded; LimitExceeded.
+ * Errors    DecisionInvalid where `decide` throws, or its facts cannot be recorded; LimitExceeded.
  */
 export function make(
   publisher: Publisher,
@@ -44,7 +44,7 @@ function makeAtOnce(
   state: unknown,
   streams: readonly string[] | undefined,
 ): Made | Promise<Made> {
-  const { facts, refusal } = decided(decider.name, decider.decide(state, command));
+  const { facts, refusal } = decided(decider.name, decision(decider, state, command));
   if (refusal !== undefined) publisher.assertRefusal(command.name, refusal);
   for (const fact of facts) assertDecided(decider, fact);
   const stream = decider.own === undefined ? undefined : streams?.[0];
@@ -60,6 +60,16 @@ function makeAtOnce(
     return { events, refusal };
   };
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
+}
+
+/** Errors: InvalidDefinition, with what it threw as the cause. */
+function decision(decider: DeciderDefinition, state: unknown, command: Asked['command']): unknown {
+  try {
+    return decider.decide(state, command);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new InvalidDefinition(`decider ${decider.name}`, `decide threw: ${message}`, { cause: error });
+  }
 }
 
 function assertDecided({ name, publishes }: DeciderDefinition, { event, options }: Publication): void {

@@ -116,7 +116,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
   const nextRow = (row: JsonValue | undefined, event: RecordedEvent): JsonValue | undefined => {
     const next = evolve(row, event) as JsonValue | undefined;
     // Derived here too, so that an index function that throws fails this event and not the commit of many.
-    if (next !== undefined) indexValues(indexes, next);
+    if (next !== undefined) indexValues(name, indexes, next);
     return next;
   };
   const evolved = (attempt: Handling): void => {
@@ -150,7 +150,7 @@ export function defineProjection<const Definitions extends readonly EventDefinit
       initial,
       personal,
       indexNames: indexes.map(([index]) => index),
-      indexes: (row) => indexValues(indexes, row),
+      indexes: (row) => indexValues(name, indexes, row),
     },
     ...(mode === 'inline' ? { inline: { retracts, keyOf, evolve: nextRow } } : {}),
     keyedBy: keyedBy(keyOfEvent),
@@ -185,13 +185,26 @@ function modeOf(name: string, given: unknown = 'async'): 'inline' | 'async' {
 /** The ordering key of events that belong to no row; no key of a row looks like it. */
 export const NO_ROW = '\u0000no row';
 
+/** Errors: InvalidDefinition names the index whose function throws, or gives something else. */
 function indexValues(
+  name: string,
   indexes: readonly [string, (row: unknown) => IndexValue][],
   row: unknown,
 ): Record<string, IndexValue> {
   const values: Record<string, IndexValue> = {};
   for (const [index, derive] of indexes) {
-    const value: unknown = derive(row);
+    let value: unknown;
+    try {
+      value = derive(row);
+    } catch (error) {
+      throw new InvalidDefinition(
+        name,
+        `index ${index} threw: ${error instanceof Error ? error.message : String(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
     if (
       value !== null &&
       typeof value !== 'string' &&
@@ -199,8 +212,8 @@ function indexValues(
       !(typeof value === 'number' && Number.isFinite(value))
     ) {
       throw new InvalidDefinition(
-        `index ${index}`,
-        `expected a string, finite number, boolean or null, found ${describeValue(value)}`,
+        name,
+        `index ${index} must give a string, finite number, boolean or null, found ${describeValue(value)}`,
       );
     }
     values[index] = value;

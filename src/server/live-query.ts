@@ -8,6 +8,8 @@ import type { Serving } from './route.ts';
 const BEHIND_MS = 1_000;
 /** Reported when other rows have taken the place of those of a view. */
 const SWITCHED = 'thereupon.build.switched';
+/** Reported when nobody can read any more what rows say of somebody. */
+const FORGOTTEN = 'thereupon.subject.forgotten';
 
 /** Rows that a query gives now, in their order. */
 type Ask = () => Promise<readonly { readonly key: string; readonly row: unknown }[]>;
@@ -28,7 +30,7 @@ export async function* liveQuery(
   const { system } = serving;
   // The place is taken before the view is asked: what changes in between is looked at again.
   let seen: Position = await system.events.head();
-  const types = [...view.on.map(({ type }) => type), SWITCHED];
+  const types = [...view.on.map(({ type }) => type), SWITCHED, FORGOTTEN];
   const events = system.events.subscribe({ types, after: seen, signal });
   const place = await firstPlace(serving, view, seen, signal);
   let rows = await textsOf(ask);

@@ -1,6 +1,6 @@
 /** `thereupon check` on stores that an older program has filled: what the newer one would do wrong with what is recorded. */
 import { writeFileSync } from 'node:fs';
-import { defineEvent, open } from 'thereupon';
+import { checkRecorded, defineEvent, defineProjection, open } from 'thereupon';
 import { sqlite } from 'thereupon/sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -26,9 +26,13 @@ const Placed = defineEvent({ type: 'shop.order.placed', version: ${version}, str
 ${more}
 export default defineConfig({ store: './shop.db', source: '/shop', events: [Placed], ${parts} });
 `;
-const projecting = (key: string, evolve: string) => ({
-  more: `const totals = defineProjection({ name: 'totals', key: (event) => ${key}, initial: () => 0, on: [[Placed, (row, event) => ${evolve}]] });`,
+const projecting = (key: string, evolve: string, indexes = '') => ({
+  more: `const totals = defineProjection({ name: 'totals', key: (event) => ${key}, initial: () => 0, on: [[Placed, (row, event) => ${evolve}]], indexes: { ${indexes} } });`,
   parts: 'projections: [totals],',
+});
+const deciding = (evolve: string) => ({
+  more: `const orders = defineDecider({ name: 'order', initial: () => ({ orders: 0 }), evolve: [[Placed, (state) => ${evolve}]], decide: [[defineCommand({ name: 'shop.look', schema: z.object({}), stream: () => 'order-1' }), () => undefined]] });`,
+  parts: 'deciders: [orders],',
 });
 const consuming = (where: string) => ({
   more: `const dear = defineConsumer({ name: 'dear', on: Placed, where: ${where}, handle() {} });`,
@@ -61,6 +65,14 @@ beforeAll(async () => {
     })),
   );
   await system.close();
+  const histories = await open({ store: sqlite(folder.file('histories.db')), source: '/shop', events: [PlacedV1] });
+  for (const version of [1, 2, 3])
+    await histories.publish(
+      PlacedV1,
+      { orderId: '0', total: version, customer: { name: 'Ada' } },
+      { id: `0 ${version}` },
+    );
+  await histories.close();
 });
 afterAll(() => folder[Symbol.dispose]());
 
@@ -171,6 +183,91 @@ describe('recorded events and a newer program', () => {
       { rule: 'field-not-found', place: 'data.customer.address' },
       { rule: 'threw', who: 'projection totals', event: { id: 'order 299' } },
     ]);
+  });
+
+  it.each([
+    [
+      'the evolve of a decider throws',
+      deciding("{ if (state.orders === 1) throw new Error('twice'); return { orders: 1 }; }"),
+      'decider order',
+      2,
+      /evolve of shop\.order\.placed threw at order-0 version 2: twice/,
+    ],
+    ['a state is no JSON', deciding('({ orders: state.none + 1 })'), 'decider order', 1, /must give JSON.*orders/],
+    [
+      'a row is no JSON',
+      projecting('event.data.orderId', '({ orders: row.none + 1 })'),
+      'projection totals',
+      1,
+      /row\.orders/,
+    ],
+    ['a key is no text', projecting('event.data.totalCents', 'row'), 'projection totals', 1, /key.*string/],
+    [
+      'an index throws',
+      projecting(
+        'event.data.orderId',
+        'row + 1',
+        'half: (row) => { if (row === 2) throw new Error("no half"); return row; }',
+      ),
+      'projection totals',
+      2,
+      /projection "totals": index half threw: no half/,
+    ],
+    [
+      'an index is of no kind',
+      projecting('event.data.orderId', 'row + 1', 'list: (row) => [row]'),
+      'projection totals',
+      1,
+      /index list must give a string, finite number/,
+    ],
+  ])('show where %s, in the history of a stream', async (_what, parts, who, version, reason) => {
+    const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
+    const { code, answer } = await check(
+      'history',
+      program({ upcast, ...parts }),
+      '--store',
+      'histories.db',
+      '--sample',
+      '1',
+    );
+    expect(answer.recorded?.looked).toEqual([{ type: 'shop.order.placed', version: 1, events: 3 }]);
+    expect(answer.recorded?.findings[0]).toMatchObject({
+      severity: 'error',
+      rule: 'threw',
+      who,
+      event: { id: `0 ${version}` },
+      reason: expect.stringMatching(reason) as string,
+    });
+    expect(code).toBe(5);
+  });
+
+  it('warn of a row that comes to nothing where its beginning was not looked at', async () => {
+    const totals = defineProjection({
+      name: 'totals',
+      key: ({ data }) => data.orderId,
+      initial: (): { sum?: number } => ({}),
+      on: [
+        [
+          PlacedV1,
+          (row, { version, data }) => ({ sum: version === 1 ? data.total : (row.sum as number) + data.total }),
+        ],
+      ],
+    });
+    const system = await open({
+      store: sqlite(folder.file('histories.db')),
+      source: '/shop',
+      events: [PlacedV1],
+      consume: false,
+    });
+    const { events } = await system.events.read({ types: ['shop.order.placed'] });
+    await system.close();
+    const stored = events.map((event) => event.stored);
+    const newer = { store: 'memory:', source: '/shop', projections: [totals] };
+    expect(await checkRecorded(newer, stored)).toMatchObject({ ok: true, findings: [] });
+    expect(await checkRecorded(newer, stored.slice(1))).toMatchObject({
+      ok: true,
+      findings: [{ severity: 'warning', rule: 'threw', event: { id: '0 2' } }, { event: { id: '0 3' } }],
+    });
   });
 
   it('say it to people, and are read beside a running program and through its server', async () => {

@@ -100,6 +100,16 @@ it('finds rows by an index that was declared after they were written', async () 
   const before = await open({ store, events: [Happened], projections: [projection({})] });
   await published(before, 'a', 'b', 'c', 'd');
   await before.close();
+  const broken = projection({
+    n: ({ n }) => {
+      if (n === 2) throw new Error('no two');
+      return n;
+    },
+  });
+  await expect(open({ store, events: [Happened], projections: [broken] })).rejects.toMatchObject({
+    code: 'invalid-definition',
+    message: 'projection "things": index n threw: no two',
+  });
   const indexed = projection({ n: ({ n }) => n });
   await using after = await open({ store, events: [Happened], projections: [indexed] });
   const { items } = await after.views.query(indexed, { where: [{ index: 'n', op: '>=', value: 2 }], limit: 10 });

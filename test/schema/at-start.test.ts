@@ -74,6 +74,12 @@ describe('at its start a program with schemas that are not compatible with those
     await expect(openAfter(First, Upcast, options)).rejects.toThrow(/\(forward\)/);
   });
 
+  it('is compared as by default where only what becomes of it is said', async () => {
+    await expect(openAfter(First, Broken, { compatibilityAtStart: 'refuse' })).rejects.toThrow(/data\.totalCents/);
+    expect(await openAfter(First, Broken, { compatibilityAtStart: 'warn' })).toHaveLength(1);
+    expect(await openAfter(First, Upcast, { compatibilityAtStart: 'refuse' })).toEqual([]);
+  });
+
   it('is told what it may say', async () => {
     await expect(openAfter(First, First, { compatibilityAtStart: 'on' as never })).rejects.toThrow(
       "compatibilityAtStart: expected 'refuse', 'warn' or 'off'",

@@ -195,7 +195,7 @@ describe('POST /commands/{name}', () => {
     ['text', 422, 'command-data-invalid'],
     [null, 422, 'command-data-invalid'],
     [{ orderId: 'x'.repeat(600), customer: 'a', total: 1 }, 400, 'invalid-input'],
-    [data(-1), 500, 'internal'],
+    [data(-1), 500, 'decision-invalid'],
   ])('refuses %j by name', async (body, status, code) => {
     const { app, system } = await opened();
     expect(await execute(app, body)).toMatchObject({ status, body: { code } });
@@ -241,6 +241,9 @@ describe('what a decider does wrong', () => {
     junk: () => 'yes',
     elsewhere: () => fact(OrderPlaced, { ...data(), orderId: '2' }),
     unnamed: () => fact(StockCounted, { sku: 'a', pieces: 1 }),
+    slip: () => {
+      throw new TypeError('total of nothing');
+    },
   };
   const wrong = defineDecider({
     name: 'order',
@@ -255,6 +258,7 @@ describe('what a decider does wrong', () => {
     ['junk', /decide must give facts/],
     ['elsewhere', /for stream order-2, which it was not decided on/],
     ['unnamed', /which it does not name; add it to publishes/],
+    ['slip', /decide threw: total of nothing$/],
   ])('is its own fault, and not that of the caller: %s; the log has it, too', async (what, said) => {
     const logged: Record<string, unknown>[] = [];
     const logger: Logger = { ...silentLogger, error: (fields) => void logged.push(fields) };

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineEvent, defineProjection } from '../../src/index.ts';
 import { OrderPlaced, ledger, serveShop } from './shop.ts';
 import type { Shop } from './shop.ts';
 import { LiveClient } from './socket.ts';
@@ -53,6 +55,20 @@ describe('a live row', () => {
     const past = await fetch(`${url}/views/sales/ada?at=2026-01-01`, { headers: { accept: 'text/event-stream' } });
     expect(await past.json()).toMatchObject({ code: 'invalid-input', path: 'at' });
   });
+});
+
+const Registered = defineEvent({
+  type: 'shop.customer.registered',
+  schema: z.object({ customer: z.string(), email: z.string() }),
+  stream: ({ customer }) => `customer-${customer}`,
+  personal: { subject: ({ customer }) => customer, fields: ['email'] },
+});
+const customers = defineProjection({
+  name: 'customers',
+  key: ({ data }) => data.customer,
+  initial: () => ({ email: '' }),
+  on: [[Registered, (_row, { data }) => ({ email: data.email })]],
+  personal: { subject: (_row, key) => key, fields: ['email'] },
 });
 
 describe('a live query', () => {
@@ -114,6 +130,22 @@ describe('a live query', () => {
     for (const client of clients) {
       await client.until(() => 'last' in shown(client));
       expect(shown(client)).toEqual(expected);
+    }
+  });
+
+  it('is told when somebody is forgotten: it shows what can no longer be read no longer', async () => {
+    const { system, url } = await serveShop({
+      shop: { events: [Registered], projections: [customers], consumers: [] },
+    });
+    for (const customer of ['ada', 'bob']) await system.publish(Registered, { customer, email: `${customer}@x.org` });
+    await system.settled();
+    const all = await LiveClient.open(`${url}/views/customers`);
+    const one = await LiveClient.open(`${url}/views/customers/ada`);
+    for (const client of [all, one]) await client.until(() => client.seen.length === 1);
+    await system.forget('ada');
+    for (const client of [all, one]) {
+      await client.until(() => client.seen.length === 2);
+      expect(client.seen.at(-1)?.event).toMatchObject({ changed: [{ key: 'ada', row: { email: '[erased]' } }] });
     }
   });
 

@@ -1,5 +1,7 @@
 import type { StoredEvent } from '../../index.ts';
+import { pathOf } from '../access/api.ts';
 import type { Api } from '../access/api.ts';
+import { ApiProblem } from '../failure.ts';
 import type { EventJson } from '../output/event-line.ts';
 
 /** Attributes that a stored event has in fields of their own. */
@@ -10,6 +12,9 @@ const OWN = new Set(
 );
 /** So many places between the oldest and the newest are looked at. */
 const PLACES = 8;
+/** So much of the history of a stream, from its first event on. */
+const HISTORY = 200;
+const AT_ONCE = 8;
 
 interface Page {
   readonly events: readonly EventJson[];
@@ -45,6 +50,43 @@ export async function samplesOf(
   return samples;
 }
 
+/**
+ * The histories of some of the streams that events are in, from the first event on, with these events: what a state or a row comes to says
+ * something of those only.
+ *
+ * Shape     For each category at most `most` streams.
+ */
+export async function withHistories(
+  api: Api,
+  events: readonly StoredEvent[],
+  most: number,
+): Promise<readonly StoredEvent[]> {
+  const all = new Map<number, StoredEvent>(events.map((event) => [event.position, event]));
+  const streams = [...Map.groupBy(new Set(events.map(({ stream }) => stream)), categoryOf).values()].flatMap((alike) =>
+    spread(alike, most),
+  );
+  for (let from = 0; from < streams.length; from += AT_ONCE) {
+    const pages = await Promise.all(streams.slice(from, from + AT_ONCE).map((stream) => history(api, stream)));
+    for (const event of pages.flat()) all.set(event.position, event);
+  }
+  return [...all.values()];
+}
+
+function categoryOf(stream: string): string {
+  return stream.split('-', 1)[0] ?? stream;
+}
+
+async function history(api: Api, stream: string): Promise<readonly StoredEvent[]> {
+  try {
+    const { events } = await api.get<Page>(pathOf('streams', stream), { limit: HISTORY, 'schema-version': 'stored' });
+    return events.map(storedEvent);
+  } catch (error) {
+    // Deleted since.
+    if (error instanceof ApiProblem && (error.status === 404 || error.status === 410)) return [];
+    throw error;
+  }
+}
+
 async function looked(api: Api, type: string, most: number): Promise<Map<number, StoredEvent>> {
   const found = new Map<number, StoredEvent>();
   const ends = await Promise.all(
@@ -73,12 +115,12 @@ async function page(api: Api, query: Readonly<Record<string, string | number>>):
 }
 
 /** The first, the last, and what lies evenly between them. */
-function spread(events: readonly StoredEvent[], most: number): readonly StoredEvent[] {
-  if (events.length <= most) return events;
-  if (most === 1) return events.slice(-1);
-  const step = (events.length - 1) / (most - 1);
-  return Array.from({ length: most }, (_, index) => events[Math.round(index * step)]).filter(
-    (event) => event !== undefined,
+function spread<Item extends object | string>(items: readonly Item[], most: number): readonly Item[] {
+  if (items.length <= most) return items;
+  if (most === 1) return items.slice(-1);
+  const step = (items.length - 1) / (most - 1);
+  return Array.from({ length: most }, (_, index) => items[Math.round(index * step)]).filter(
+    (item) => item !== undefined,
   );
 }
 

@@ -6,7 +6,7 @@ import type { AccessOptions } from '../access/connect.ts';
 import { openProgram } from '../access/open-program.ts';
 import { loadProgram } from '../access/program-file.ts';
 import type { Program } from '../access/program-file.ts';
-import { samplesOf } from '../check/samples.ts';
+import { samplesOf, withHistories } from '../check/samples.ts';
 import { showRecorded } from '../check/show-recorded.ts';
 import { showComparison, showDesign } from '../check/show.ts';
 import { wholeNumber, withAccess, withSystem, writeJson } from '../command.ts';
@@ -74,7 +74,9 @@ async function compatibility(options: CheckOptions, terminal: Terminal): Promise
       const most = options.sample ?? SAMPLE;
       const defined = new Set(own?.events.map(({ type }) => type));
       const looked = known.events.filter(({ type }) => defined.has(type));
-      return { remembered: known, samples: own && most > 0 ? await samplesOf(api, looked, most) : undefined };
+      if (own === undefined || most === 0) return { remembered: known, samples: undefined };
+      const found = await samplesOf(api, looked, most);
+      return { remembered: known, samples: await withHistories(api, found, most) };
     },
   );
   const mode = options.mode ?? program?.config.compatibility ?? 'backward';
