@@ -1,7 +1,7 @@
 import type { InlineProjection, InlineRows } from './consumer/inline-rows.ts';
 import type { RowWrite } from './consumer/row-store.ts';
 import type { Reaction } from './consumer/reaction.ts';
-import { CapabilityMissing, WrongState } from './errors.ts';
+import { InvalidDefinition, WrongState } from './errors.ts';
 import type { RecordedEvent } from './event/event.ts';
 import type { PersonalTypes } from './event/event-opening.ts';
 import type { JsonValue } from './event/json.ts';
@@ -75,7 +75,7 @@ export function sealingInline(inlineRows: InlineRows, rows: RowsAtOnce): InlineR
   };
 }
 
-/** Errors: CapabilityMissing where several nodes record events, of which each would have to have the keys of all. */
+/** Errors: InvalidDefinition where several nodes record events, of which each would have to have the keys of all. */
 export function assertInlineOpened(types: PersonalTypes, reactions: readonly Reaction[], store: Store): void {
   if (types.size === 0 || store.cluster === undefined) return;
   const inline = reactions.find(
@@ -84,11 +84,8 @@ export function assertInlineOpened(types: PersonalTypes, reactions: readonly Rea
       (reaction.consumes === undefined || reaction.consumes.some((type) => types.has(type))),
   );
   if (inline === undefined) return;
-  const instead = "define it with mode: 'async', or let it take events without personal fields";
-  throw new CapabilityMissing(
-    `inline projection ${inline.name} of personal fields`,
-    'inlineProjections',
-    store.backend,
-    instead,
+  throw new InvalidDefinition(
+    `projection "${inline.name}"`,
+    `mode 'inline' of events with personal fields is not to be had on ${store.backend}, where each node would have to have the keys of all; define it with mode: 'async' and read one's own write with ?after-position=, or let it take events without personal fields`,
   );
 }

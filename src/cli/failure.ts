@@ -1,4 +1,4 @@
-import { ThereuponError } from '../index.ts';
+import { DecisionInvalid, ThereuponError } from '../index.ts';
 
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
@@ -21,11 +21,21 @@ export class FailedInside extends Error {
   override readonly name = 'FailedInside';
 
   constructor(cause: unknown) {
-    super(`the program failed: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`, {
-      cause,
-    });
-    if (cause instanceof Error && cause.stack !== undefined) this.stack = cause.stack;
+    super(`the program failed: ${saidOf(cause)}`, { cause });
+    const root = cause instanceof DecisionInvalid ? rootOf(cause) : cause;
+    if (root instanceof Error && root.stack !== undefined) this.stack = root.stack;
   }
+}
+
+/** A decider is named in the message, others are what they are. */
+function saidOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause instanceof DecisionInvalid ? cause.message : `${cause.name}: ${cause.message}`;
+}
+
+/** What an error came of in the beginning. */
+function rootOf(error: Error): Error {
+  return error.cause instanceof Error ? rootOf(error.cause) : error;
 }
 
 /** What a server answered in place of a result: an RFC 9457 problem document. */
@@ -74,6 +84,7 @@ export function describeFailure(error: unknown, verbose: boolean): string {
 /** An error for a program: a line on the standard error, beside the exit code. */
 export function failureJson(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof ApiProblem) return { ...error.problem, code: error.code, message: error.message };
+  if (error instanceof FailedInside && error.cause instanceof DecisionInvalid) return failureJson(error.cause);
   if (error instanceof ThereuponError) return { ...error.details(), code: error.code, message: error.message };
   if (error instanceof UsageError) return { code: 'usage', message: error.message };
   return { code: 'failed', message: error instanceof Error ? error.message : String(error) };

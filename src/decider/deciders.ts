@@ -30,7 +30,7 @@ import { jsonSchemaOf } from '../schema/json-schema.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';
-import { spanOf } from '../time/as-of.ts';
+import { assertReached, spanOf } from '../time/as-of.ts';
 import type { AsOf } from '../time/as-of.ts';
 import { commandDigest, NO_DIGEST, sealedDigest } from './command-digest.ts';
 import { commandOf } from './command-outcome.ts';
@@ -308,6 +308,7 @@ export class Deciders {
       if (version === 0) throw new NotFound('stream', stream);
       return { decider: of.decider, stream, version, events: version, state: state as State };
     }
+    await assertReached(asOf, this.#log);
     const { last, state, events } = await this.#states.within(of, span);
     const isShort = asOf.version !== undefined && (last?.version ?? 0) < asOf.version;
     if (last === undefined || isShort) {

@@ -37,6 +37,7 @@ interface CommonOptions<Commands extends readonly CommandDefinition[], State> {
   /** Names the decider for ever; a literal. */
   readonly name: string;
   readonly summary?: string;
+  /** `[]`: nothing is decided, and states can be asked for. */
   readonly decide: NoInfer<Deciding<Commands, State>> & Decided<Commands>;
   /** All facts that `decide` gives, those of its refusals too. Default: those that `evolve` speaks of, here and in its parts. */
   readonly publishes?: readonly EventDefinition[];
@@ -156,7 +157,7 @@ export function defineDecider(given: object): DeciderDefinition {
     name: options.name,
     summary: options.summary,
     on,
-    publishes: publishesOf(title, options.publishes ?? [...new Set(on)]),
+    publishes: publishesOf(title, options.publishes ?? (decide.size === 0 ? [] : [...new Set(on)])),
     commands: [...decide.values()].map(({ definition }) => definition),
     attempts,
     own,
@@ -209,8 +210,7 @@ function decideOf(
   title: string,
   given: unknown,
 ): ReadonlyMap<string, { readonly definition: CommandDefinition; readonly step: Step }> {
-  if (!Array.isArray(given) || given.length === 0)
-    throw new InvalidDefinition(title, 'decide must be a list of [command, function], of one at least');
+  if (!Array.isArray(given)) throw new InvalidDefinition(title, 'decide must be a list of [command, function]');
   const steps = new Map<string, { readonly definition: CommandDefinition; readonly step: Step }>();
   for (const [index, pair] of (given as readonly (readonly [CommandDefinition?, Step?])[]).entries()) {
     const [command, step] = Array.isArray(pair) ? pair : [];

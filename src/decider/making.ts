@@ -67,8 +67,8 @@ function decision(decider: DeciderDefinition, state: unknown, command: Asked['co
   try {
     return decider.decide(state, command);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new InvalidDefinition(`decider ${decider.name}`, `decide threw: ${message}`, { cause: error });
+    const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new InvalidDefinition(`decider ${decider.name}`, `decide threw ${said}`, { cause: error });
   }
 }
 

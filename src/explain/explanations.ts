@@ -3,7 +3,7 @@ import type { Consumers } from '../consumer/consumers.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { eventsOf } from '../decider/command-outcome.ts';
 import type { DecidedFact } from '../decider/command-outcome.ts';
-import { InvalidInput, NotFound } from '../errors.ts';
+import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
 import type { ProjectionDefinition } from '../projection/define-projection.ts';
@@ -159,6 +159,11 @@ export class Explanations {
       if (end === undefined) break;
       after = end.position;
     }
+    const tables = Object.values(projection.tables);
+    if (events === 0 && tables.length > 0)
+      throw new WrongState(
+        `view ${name} keeps tables of its own (${tables.join(', ')}), whose rows only its SQL knows; what led to them is told by the key of its events, and none has ${JSON.stringify(key)}`,
+      );
     if (events === 0) throw new NotFound(`row of view ${name}`, key);
     const explained: Causes[] = [];
     for (const event of last.reverse()) explained.push(await this.causes(event));

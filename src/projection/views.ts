@@ -4,7 +4,7 @@ import type { Builds } from '../consumer/builds.ts';
 import type { IndexCondition, IndexValue, RowStore } from '../consumer/row-store.ts';
 import type { SqlCell, TableStore } from '../consumer/table-store.ts';
 import type { EventLog } from '../channel/event-log.ts';
-import { spanOf } from '../time/as-of.ts';
+import { assertReached, spanOf } from '../time/as-of.ts';
 import type { AsOf } from '../time/as-of.ts';
 import type { ProjectionDefinition } from './define-projection.ts';
 import type { TableProjectionDefinition, TablesOf } from './define-table-projection.ts';
@@ -115,6 +115,7 @@ export class Views {
       });
     const span = spanOf(asOf);
     if (span === undefined) return this.get(view, key);
+    await assertReached(asOf, this.#log);
     return (await pastRow(this.#log, projection, { key, span, signal })) as RowShape | undefined;
   }
 

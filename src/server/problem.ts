@@ -95,7 +95,7 @@ export function replyOf(error: unknown, { environment, failed }: Failing): Reply
     environment.logger.error({ err: error, code }, 'a request failed for what the program does');
   }
   const reply = problemReply(known ?? defectOf(error, environment), headersOf(error));
-  if (known === undefined) failed?.(error);
+  if (known === undefined || error instanceof DecisionInvalid) failed?.(error);
   return reply;
 }
 

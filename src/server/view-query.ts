@@ -11,6 +11,13 @@ const OPERATORS: Readonly<Record<string, IndexCondition['op']>> = {
   prefix: 'prefix',
 };
 
+const WORDS = Object.fromEntries(Object.entries(OPERATORS).map(([word, op]) => [op, word]));
+/** Conditions that hold for every value of a kind. */
+const OF_KIND = {
+  boolean: { op: '>=', value: false },
+  number: { op: '>=', value: -Number.MAX_VALUE },
+} as const;
+
 /** How the parameters are written, for people. */
 export const FILTERS =
   'Filters on declared indexes: `customer=c1` or `customer.eq=c1`, and with `.lt`, `.lte`, `.gt`, `.gte`, `.prefix`: `total.gte=100`. A value that reads as a number, as `true`, `false` or `null`, is taken as such where the index holds values of that kind, else as text.';
@@ -48,6 +55,35 @@ function parse(view: ProjectionDefinition, name: string): { index: string; op: I
   });
 }
 
+/**
+ * Where no row is found: an index that holds values, and none of the kind of what was given, cannot be meant so.
+ *
+ * Errors    InvalidInput names the parameter.
+ */
+export async function assertHeld(
+  system: ServedSystem,
+  view: ProjectionDefinition,
+  conditions: readonly IndexCondition[],
+): Promise<void> {
+  for (const { index, op, value } of conditions) {
+    if (typeof value !== 'string') continue;
+    const holds = async (condition: Omit<IndexCondition, 'index'>) =>
+      (await system.views.query(view, { where: [{ index, ...condition }], limit: 1 })).items.length > 0;
+    if (await holds({ op: '>=', value: '' })) continue;
+    const held = (await holds(OF_KIND.number))
+      ? 'a number'
+      : (await holds(OF_KIND.boolean))
+        ? 'true or false'
+        : undefined;
+    if (held === undefined) continue;
+    const expected =
+      op === 'prefix'
+        ? `another condition: index ${index} holds no text, but ${held}`
+        : `${held}, as index ${index} holds`;
+    throw new InvalidInput({ path: op === '=' ? index : `${index}.${WORDS[op]}`, expected, found: value });
+  }
+}
+
 /** A query has only text; what the index holds says what is meant. */
 async function valueOf(
   system: ServedSystem,
@@ -66,7 +102,7 @@ function readingOf(
   text: string,
 ): { value: IndexValue; kind: { op: IndexCondition['op']; value: IndexValue } } | undefined {
   if (text === 'null') return { value: null, kind: { op: '=', value: null } };
-  if (text === 'true' || text === 'false') return { value: text === 'true', kind: { op: '>=', value: false } };
+  if (text === 'true' || text === 'false') return { value: text === 'true', kind: OF_KIND.boolean };
   const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  return Number.isFinite(number) ? { value: number, kind: { op: '>=', value: -Number.MAX_VALUE } } : undefined;
+  return Number.isFinite(number) ? { value: number, kind: OF_KIND.number } : undefined;
 }

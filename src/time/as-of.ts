@@ -51,6 +51,18 @@ export function spanOf(asOf: AsOf): Span | undefined {
   return { has: (event) => (timestampMs(event.time) ?? event.recordedMs) <= atMs, isPast: () => false };
 }
 
+/** Errors: InvalidInput for a place that the log has not come to. */
+export async function assertReached({ position }: AsOf, log: { head(): Promise<number> }): Promise<void> {
+  if (position === undefined) return;
+  const head = await log.head();
+  if (position > head)
+    throw new InvalidInput({
+      path: 'position',
+      expected: `a place in the log, which ends at ${head}`,
+      found: position,
+    });
+}
+
 /** Of an instant the last millisecond that it names: a date is the whole day, in UTC. Errors: InvalidInput. */
 export function instantMs(at: string | Date): number {
   if (at instanceof Date) {

@@ -1,5 +1,5 @@
 /** `thereupon check` by real processes: what a build that runs it gets to see, and with which exit code. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { programFolder, runCli, scratchFolder, startCli, untilOutput } from './spawn-cli.ts';
 import type { ScratchFolder } from './spawn-cli.ts';
@@ -164,6 +164,25 @@ mode backward: what is recorded has to be readable with the new schemas
     expect(result.code).toBe(code);
     expect(result.stderr).toMatch(words);
   });
+});
+
+describe('a program that has no store yet', () => {
+  it('is in order by itself, and its catalog is that of its definitions; no store comes of it', async () => {
+    using own = programFolder(program(FIRST));
+    const at = { cwd: own.path };
+    for (const args of [[], ['--store', 'memory:']]) {
+      const checked = await runCli(['check', ...args], at);
+      expect(checked).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('new: not in the store yet') as string,
+      });
+      expect(checked.stderr.includes('there is no store at ')).toBe(args.length === 0);
+      const types = await runCli(['catalog', '--format', 'types', ...args], at);
+      expect(types).toMatchObject({ code: 0, stdout: expect.stringContaining('ShopOrderPlacedV1') as string });
+    }
+    expect(await runCli(['catalog', '--store', 'nowhere.db'], at)).toMatchObject({ code: 1 });
+    expect(readdirSync(own.path).filter((name) => name.includes('.db'))).toEqual([]);
+  }, 60_000);
 });
 
 describe('the design of events', () => {

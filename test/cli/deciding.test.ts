@@ -47,7 +47,7 @@ describe('thereupon command', () => {
     const failed = await command('bank.break');
     expect(failed).toMatchObject({ code: 1, stdout: '' });
     expect(failed.stderr).toMatch(
-      /^error: the program failed: TypeError: Cannot read properties of undefined \(reading 'name'\)\n--verbose shows where\n$/,
+      /^error: the program failed: decider account, command bank\.break: decide threw TypeError: Cannot read properties of undefined \(reading 'name'\)\n--verbose shows where\n$/,
     );
     expect((await command('bank.break', '--verbose')).stderr).toMatch(/thereupon\.config\.ts:\d+/);
   });
@@ -150,6 +150,7 @@ describe('the past, on the command line', () => {
     for (const [args, said] of [
       [['b', '--at', 'v1'], 'a row has no versions'],
       [['b', '--recorded'], '--recorded: expected --at beside it'],
+      [['b', '--at', '2026-13-45'], '--at: expected an instant'],
       [['--at', '2020-01-01'], '--at: expected the key of a row before it'],
       [['--filter', 'name=1'], '--filter: expected an index of view balances (balance), found "name"'],
     ] as const)

@@ -137,7 +137,10 @@ describe('forgetting somebody at one of several nodes', () => {
       personal: { subject: (_row, key) => key, fields: ['email'] },
     });
     await expect(open({ store: medium.factory, projections: [inline] })).rejects.toMatchObject({
-      code: 'capability-missing',
+      code: 'invalid-definition',
+      message: expect.stringContaining(
+        "mode 'inline' of events with personal fields is not to be had on postgres",
+      ) as string,
     });
     await medium.dispose?.();
   });

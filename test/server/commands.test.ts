@@ -258,7 +258,7 @@ describe('what a decider does wrong', () => {
     ['junk', /decide must give facts/],
     ['elsewhere', /for stream order-2, which it was not decided on/],
     ['unnamed', /which it does not name; add it to publishes/],
-    ['slip', /decide threw: total of nothing$/],
+    ['slip', /decide threw TypeError: total of nothing$/],
   ])('is its own fault, and not that of the caller: %s; the log has it, too', async (what, said) => {
     const logged: Record<string, unknown>[] = [];
     const logger: Logger = { ...silentLogger, error: (fields) => void logged.push(fields) };
@@ -293,6 +293,8 @@ describe('the catalog', () => {
     const of = (type: string) => catalog.events.find((event) => event.type === type);
     expect(of('shop.order.placed')).toMatchObject({ publishedBy: ['order'], consumedBy: ['order', 'watching'] });
     expect(of('shop.stock.counted')).toMatchObject({ publishedBy: ['watching'], consumedBy: [] });
+    const claiming = await execute(app, { orderId: '1' }, { 'if-match': '"1"' }, 'shop.count');
+    expect(claiming).toMatchObject({ status: 400, body: { path: 'If-Match', found: '"\\"1\\""' } });
     // What it says is all: a fact beside it is a defect.
     expect((await execute(app, { orderId: '1' }, {}, 'shop.count')).body['detail']).toMatch(
       /decided a fact shop\.order\.placed, which it does not name; add it to publishes/,
@@ -359,9 +361,25 @@ describe('GET /streams/{stream}, as of a point', () => {
     ['diff=2026-01-01', 400, 'diff'],
     ['by=recorded', 400, 'by'],
     ['at=2026-01-01&by=guess', 400, 'by'],
+    ['position=4', 400, 'position'],
   ])('refuses %s', async (query, status, path) => {
     const { get } = await history();
     expect(await get(query)).toMatchObject({ status, body: { code: 'invalid-input', path } });
+  });
+
+  it('gives the state also where nothing is decided, and such a decider publishes nothing', async () => {
+    const counting = defineDecider({
+      name: 'order',
+      initial: () => 0,
+      evolve: [[OrderPlaced, (count) => count + 1]],
+      decide: [],
+    });
+    const { app, system } = await openApp({ shop: { deciders: [counting], consumers: [], projections: [] } });
+    for (const total of [1, 2]) await system.publish(OrderPlaced, { orderId: '1', customer: 'ada', total });
+    expect(await (await app.request('/streams/order-1?version=1')).json()).toMatchObject({ state: 1 });
+    expect((await system.deciders.state(counting, 'order-1')).state).toBe(2);
+    const catalog = (await (await app.request('/catalog')).json()) as { events: readonly unknown[] };
+    expect(catalog.events[0]).toMatchObject({ type: 'shop.order.placed', publishedBy: [], consumedBy: ['order'] });
   });
 
   it('says so where there is no such stream, and no decider of it', async () => {

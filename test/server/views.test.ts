@@ -103,6 +103,24 @@ describe('views over HTTP', () => {
     expect(keys(await read<Page>(app, `/views/sales?${query}`))).toEqual(expected);
   });
 
+  it.each([
+    ['total.gt=much', { path: 'total.gt', expected: 'a number, as index total holds', found: '"much"' }],
+    ['total=true', { path: 'total', expected: 'a number, as index total holds' }],
+    ['big=maybe', { path: 'big', expected: 'true or false, as index big holds' }],
+    ['big.gte=1', { path: 'big.gte', expected: 'true or false, as index big holds' }],
+    [
+      'total.prefix=3',
+      { path: 'total.prefix', expected: 'another condition: index total holds no text, but a number' },
+    ],
+  ])('are not looked for by what an index never holds: ?%s', async (query, problem) => {
+    const { app } = await shopWithSales();
+    expect(await problemOf(app.request(`/views/sales?${query}`))).toMatchObject({
+      status: 400,
+      code: 'invalid-input',
+      ...problem,
+    });
+  });
+
   it('are paged', async () => {
     const { app } = await shopWithSales();
     const first = await read<Page>(app, '/views/sales?order_by=total&limit=3');

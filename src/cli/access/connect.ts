@@ -20,6 +20,8 @@ export interface AccessOptions extends ProgramOptions {
 export interface ConnectOptions extends AccessOptions {
   /** The store as others left it: what the program defines, and might not be able to read, is left out. */
   readonly withoutDefinitions?: boolean;
+  /** Asks about definitions: where there is no store yet, those of the program are all there is. */
+  readonly orDefinitions?: boolean;
 }
 
 /** A way into a system for the time of one command. */
@@ -68,13 +70,21 @@ export async function connect(options: ConnectOptions, terminal: Terminal, need:
   const { config } = program;
   const say = (text: string) => (options.verbose === true ? terminal.note(`${text}\n`) : undefined);
   const file = fileOf(config.store, terminal.cwd);
+  const isOfDefinitions = options.orDefinitions === true && loaded.file !== undefined;
   if (file === undefined) {
+    if (config.store === 'memory:' && isOfDefinitions) return local(program, undefined);
     if (config.store === 'memory:')
       throw new CommandFailed('this store is in memory and lives in its program; talk to that program with --url');
     return shared(program, { apiKey: apiKeyOf(options, terminal, config), need, say });
   }
-  if (!mayWrite(need) && !existsSync(file))
+  if (!mayWrite(need) && !existsSync(file)) {
+    // One that was named is expected to be there.
+    if (isOfDefinitions && options.store === undefined) {
+      terminal.note(`there is no store at ${file} yet: this is what the program defines\n`);
+      return local({ ...program, config: { ...config, store: 'memory:' } }, undefined);
+    }
     throw new CommandFailed(`there is no store at ${file} yet; start its program, or publish something to it`);
+  }
   try {
     if (mayWrite(need)) return await local(program, file);
     await assertFree(file);

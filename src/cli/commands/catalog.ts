@@ -47,14 +47,14 @@ export function catalogCommand(program: Command, terminal: Terminal, exit: (code
     .option('--title <title>', 'with --format asyncapi: what the document is called')
     .addHelpText(
       'after',
-      '\nExamples:\n  thereupon catalog --format asyncapi --out asyncapi.json\n  thereupon catalog --format types --out events.d.ts',
+      '\nExamples:\n  thereupon catalog --format asyncapi --out asyncapi.json\n  thereupon catalog --format types --out events.d.ts\n  thereupon catalog --format types --store memory:      of the program alone, whatever its store knows',
     )
     .action(async (options: CatalogOptions) => {
       if (options.out !== undefined && options.format === undefined)
         throw new UsageError('--out: which form? give --format, too');
       if (options.title !== undefined && options.format !== 'asyncapi')
         throw new UsageError('--title: only an AsyncAPI document has one; give --format asyncapi, too');
-      await withSystem(options, terminal, 'read', async ({ api, isProgram }) => {
+      await withSystem({ ...options, orDefinitions: true }, terminal, 'read', async ({ api, isProgram }) => {
         if (options.format !== undefined) {
           await writeResult(await FORMATS[options.format](api, options), options.out, terminal);
           return;

@@ -66,7 +66,7 @@ async function compatibility(options: CheckOptions, terminal: Terminal): Promise
   const program = await programOf(options, terminal);
   const own = program && (await catalogOf(program));
   const { remembered, samples } = await withSystem(
-    { ...options, withoutDefinitions: true },
+    { ...options, withoutDefinitions: true, orDefinitions: true },
     terminal,
     'read',
     async ({ api }) => {

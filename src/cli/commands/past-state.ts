@@ -83,7 +83,8 @@ function pointOf(
 ): { readonly kind: 'at' | 'position' | 'version'; readonly value: string } {
   const [, letter, number] = /^([vp])(\d{1,15})$/i.exec(text) ?? [];
   if (number !== undefined) return { kind: letter?.toLowerCase() === 'v' ? 'version' : 'position', value: number };
-  if (/^\d{4}-\d{2}-\d{2}/.test(text)) return { kind: 'at', value: text };
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(Date.parse(text.slice(0, 10))))
+    return { kind: 'at', value: text };
   throw new UsageError(
     `${option}: expected an instant (2026-11-23T08:17:00Z), a date (2026-11-23), v3 or p42, found ${JSON.stringify(text)}`,
   );

@@ -191,14 +191,14 @@ function lossOf({ state }: RebuildJson): string {
   return state === 'switched' ? '; what came of events up to there is in no row any more' : '';
 }
 
-function wordsOf({ state, dryRun, percent }: RebuildJson): string {
+function wordsOf({ state, dryRun, percent, comparison }: RebuildJson): string {
   switch (state) {
     case 'building':
       return `building, ${percent} %`;
     case 'switched':
       return 'switched: its rows are those of the view';
     case 'compared':
-      return 'compared, and thrown away';
+      return comparison?.differences === undefined ? 'built, and thrown away' : 'compared, and thrown away';
     case 'cancelled':
       return dryRun ? 'cancelled' : 'cancelled: the view has the rows of before';
     case 'failed':

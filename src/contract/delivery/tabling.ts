@@ -103,6 +103,17 @@ export const tablingCases: ContractSuite = (bench) =>
         assert.deepEqual(await numbersOf(test, 'a'), upTo(20));
       },
 
+      async 'why is told of it by the key of its events, and of a row of its tables it is said that only SQL knows it'(
+        stage,
+      ) {
+        const test = await stage.start({ events: [Counted], projections: [tallies] });
+        await count(test, ['a'], 2);
+        await test.settled();
+        const { explanations } = test.system;
+        assert.equal((await explanations.row(tallies, 'item-a')).events, 2);
+        await assert.rejects(explanations.row(tallies, 'a'), /view tallies keeps tables of its own .*none has "a"/);
+      },
+
       async 'killed at any instant, the tables count every event of the log once (G6)'(stage) {
         for (const seed of upTo(6)) {
           const test = await stage.start({ events: [Counted], projections: [tallies] }, { seed });

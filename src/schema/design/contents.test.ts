@@ -32,6 +32,7 @@ describe('an event says which one it is about', () => {
       true,
     ],
     ['nothing', z.object({ note: z.string(), items: z.int() }), false],
+    ['what is said about it', z.object({ description: z.string(), message: z.string() }), false],
     ['an id that may be absent', z.object({ orderId: z.string().optional(), note: z.string() }), false],
     ['ids of the lines alone', z.object({ note: z.string(), lines: z.array(z.object({ sku: z.string() })) }), false],
     ['a word that ends like one', z.object({ paid: z.string(), valid: z.string() }), false],

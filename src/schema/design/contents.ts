@@ -15,6 +15,9 @@ const THINGS = new Set(
   ).split(' '),
 );
 
+/** What is said about something, even where the event is called after it: `note: 'Please ring twice'`. */
+const CONTENT = new Set('body comment content description message note remark review summary text title'.split(' '));
+
 export const identity: DesignRule<'identity'> = {
   code: 'identity',
   severity: 'error',
@@ -30,7 +33,10 @@ export const identity: DesignRule<'identity'> = {
       )
         return false;
       const last = singular(field.words.at(-1) ?? '');
-      return isId(field) || (isText(field) && !isTimestamp(field) && (about.has(last) || THINGS.has(last)));
+      return (
+        isId(field) ||
+        (isText(field) && !isTimestamp(field) && !CONTENT.has(last) && (about.has(last) || THINGS.has(last)))
+      );
     };
     if (fields.some(says)) return [];
     const id = `${entityName(design)}Id`;

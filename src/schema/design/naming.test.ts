@@ -47,6 +47,8 @@ const BAD: readonly (readonly [type: string, rules: readonly DesignRuleCode[], e
     'which salesforce listens to',
   ],
   ['salesforce.order-push', ['past-tense', 'business-fact', 'consumer-name'], 'which salesforce listens to'],
+  ['shop.order.will-be-sent', ['past-tense'], 'shop.order.sent'],
+  ['order.is-being-packed', ['past-tense'], 'order.packed'],
   ['customer.updated', ['generic-change'], 'customer.address-changed'],
   ['user-changed', ['generic-change'], 'address-changed'],
   ['customer.upserted', ['generic-change'], 'customer.registered'],
@@ -92,6 +94,8 @@ describe('what an event is called', () => {
     ['order.billing.paid', ['billing'], false],
     ['billing.sync', ['billing'], true],
     ['retail.customer.returned', ['customers', 'days'], false],
+    ['crm.sync.finished', ['crm'], true],
+    ['shop.stock.counted', ['crm', 'stock'], false],
   ])('%s, with the consumers %j, is named after one of them: %s', (type, consumers, isNamed) => {
     const rules = check(type, { consumers }).map(({ rule }) => rule);
     expect(rules.includes('consumer-name')).toBe(isNamed);

@@ -30,6 +30,8 @@ function saying({ segments }: Design): readonly string[] {
 /** Whether a type says that something has happened. */
 export function isFact(design: Design): boolean {
   const words = [...saying(design)];
+  // What will be sent, or is being sent, has not been sent.
+  if (words.includes('be') || words.includes('being')) return false;
   if (words.slice(0, -1).some((word, index) => BECAME.has(word) || (isPast(word) && isLink(words[index + 1]))))
     return true;
   while (words.length > 1 && PARTICLES.has(words.at(-1) ?? '')) words.pop();
@@ -129,7 +131,7 @@ function withoutNoise(design: Design): Design {
   return { ...design, segments };
 }
 
-const NOISE = new Set('event events command commands cmd message todo please'.split(' '));
+const NOISE = new Set('event events command commands cmd message todo please will shall be being is are'.split(' '));
 
 function typeOf(segments: readonly (readonly string[])[]): string {
   return segments.map((own) => own.join('-')).join('.');
@@ -226,7 +228,8 @@ function knownConsumerIn(design: Design): string | undefined {
     if (words.length === 0 || publishers.has(consumer)) return false;
     if (words.length > 1) return containsWords(segments.flat(), words);
     // A single word may well be what both are about: stock, say.
-    return !isFact(design) && segments.some((own) => own.length === 1 && own[0] === words[0]);
+    const isNamed = segments.some((own) => own.length === 1 && own[0] === words[0]);
+    return isNamed && (!isFact(design) || SYSTEMS.has(words[0] ?? ''));
   });
 }
 

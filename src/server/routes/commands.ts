@@ -79,6 +79,12 @@ async function execute(request: RouteRequest<unknown, unknown>): Promise<Reply> 
   const id = commandIdOf(header);
   const correlationid = header('thereupon-correlation-id');
   const expectedVersion = claimedVersion(request);
+  if (!command.namesStream && expectedVersion !== undefined && expectedVersion !== 'any')
+    throw new InvalidInput({
+      path: header('if-match') === undefined ? 'Thereupon-Expected-Version' : 'If-Match',
+      expected: `no claim: command ${name} is decided across several streams, which claims all of them itself`,
+      found: header('if-match') ?? expectedVersion,
+    });
   const named = actorOf(header);
   const actor = named ?? request.actor;
   const reason = reasonOf(header);

@@ -7,7 +7,7 @@ import { liveQuery } from '../live-query.ts';
 import { answer, empty } from '../reply.ts';
 import { route } from '../route.ts';
 import type { Serving } from '../route.ts';
-import { FILTERS, conditionsOf } from '../view-query.ts';
+import { FILTERS, assertHeld, conditionsOf } from '../view-query.ts';
 import type { ServedSystem } from '../served-system.ts';
 import { wantsStream } from '../wants-stream.ts';
 
@@ -88,6 +88,7 @@ const queryView = route({
       ...(after === undefined ? {} : { after }),
     };
     const page = await system.views.query(view, asked);
+    if (page.items.length === 0) await assertHeld(system, view, asked.where);
     if (!wantsStream(header('accept'))) return answer(page);
     if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
     const ask = async () => (await system.views.query(view, asked)).items;
