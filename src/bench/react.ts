@@ -140,11 +140,11 @@ export const publishToHandler: Workload = {
   },
 };
 
-export const projectCounts: Workload = {
-  name: 'P6',
+const projectCounts = (workload: string): Workload => ({
+  name: workload,
   what: 'projection: counts per customer over 100,000 events, transactional',
   async run({ store, storePath, limits, scale }) {
-    const place = store ?? (await storePath('p6'));
+    const place = store ?? (await storePath(workload.toLowerCase()));
     const events = Math.ceil(100_000 * scale);
     // A store that was given may hold other orders.
     const run = Date.now();
@@ -178,9 +178,12 @@ export const projectCounts: Workload = {
     const projectAll = (turn: number) => project(`counts-${run}-${turn}`);
     const { seconds, limit } = await inTurns(TURNS, limitOf && (() => limitOf(events)), projectAll);
     const note = `${TURNS} times; 1,000 customers; rows and checkpoint in one transaction`;
-    return figure({ workload: 'P6', events: TURNS * events, seconds, limit, note });
+    return figure({ workload, events: TURNS * events, seconds, limit, note });
   },
-};
+});
+
+/** One of the workloads of channels, and one of those of commands and states. */
+export const [projectInChannels, projectAsync] = [projectCounts('P6'), projectCounts('E4')] as const;
 
 export const processQueue: Workload = {
   name: 'P8',

@@ -10,7 +10,14 @@ import { growth, idle, soak } from './long.ts';
 import { convertCurrency, filterAuctions, hotItems, monitorNewUsers, passThrough } from './nexmark.ts';
 import { catchUpOnNodes, processQueueOnNodes } from './nodes.ts';
 import { appendAndLoad, publishBatches, publishByMany, publishOneByOne } from './publish.ts';
-import { catchUpWithLog, memoryOfCatchUp, processQueue, projectCounts, publishToHandler } from './react.ts';
+import {
+  catchUpWithLog,
+  memoryOfCatchUp,
+  processQueue,
+  projectAsync,
+  projectInChannels,
+  publishToHandler,
+} from './react.ts';
 import { rebuildView } from './rebuild.ts';
 import {
   countInSessions,
@@ -30,7 +37,7 @@ const WORKLOADS: readonly Workload[] = [
   catchUpWithLog,
   publishToHandler,
   appendAndLoad,
-  projectCounts,
+  projectInChannels,
   processQueue,
   catchUpOnNodes,
   processQueueOnNodes,
@@ -49,6 +56,7 @@ const WORKLOADS: readonly Workload[] = [
   executeCommands,
   loadStates,
   projectInline,
+  projectAsync,
   rebuildView,
   stateAsOf,
   hashChain,
