@@ -1,4 +1,5 @@
 import { claimOf } from '../channel/condition.ts';
+import type { QueryClaim } from '../channel/append-conditions.ts';
 import type { Condition } from '../channel/condition.ts';
 import type { Appended, AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
 import {
@@ -19,7 +20,7 @@ import type { EncodedEvent, RareAttributes } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Position } from '../event/position.ts';
 import { assertStreamName } from '../event/stream-name.ts';
-import { assertNotReserved } from '../event/system-events.ts';
+import { assertNotReserved, isSystemEventType } from '../event/system-events.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
 import { encode } from '../schema/encode.ts';
 import type { Encoded, PublishOptions } from '../schema/encode.ts';
@@ -131,6 +132,7 @@ export class Publisher {
     { unless }: { readonly unless?: readonly Condition[] } = {},
   ): Promise<readonly Published[]> {
     const claims = unless?.map(claimOf);
+    this.#assertTypes(claims ?? []);
     const admitted = await this.#admitAll(publications, undefined);
     return this.record(admitted, { isNew: areNew(publications), ...(claims === undefined ? {} : { unless: claims }) });
   }
@@ -182,6 +184,20 @@ export class Publisher {
       index += each.events.length;
       return published;
     });
+  }
+
+  /** A claim about a type that nobody publishes would always hold. Errors: InvalidInput. */
+  #assertTypes(claims: readonly QueryClaim[]): void {
+    const { registry } = this.#options;
+    if (registry.unknownTypes === 'accept') return;
+    for (const [index, { types = [] }] of claims.entries())
+      for (const [at, type] of types.entries())
+        if (registry.find(type) === undefined && !isSystemEventType(type))
+          throw new InvalidInput({
+            path: `unless[${index}].types[${at}]`,
+            expected: "a type that is defined here (unknownTypes: 'accept' takes others)",
+            found: type,
+          });
   }
 
   /** Errors: StreamVersionConflict, StreamDeleted. */

@@ -149,6 +149,13 @@ export const decidingAcrossCases: ContractSuite = (bench) =>
         }),
         ConditionFailed,
       );
+      // A slip would hold for ever.
+      await assert.rejects(
+        system.publishAll([{ event: Deposited, data: { account: 'a5', amount: 1 } }], {
+          unless: [{ types: [Deposited.type, 'bank.deposit'], after: START }],
+        }),
+        /unless\[0\]\.types\[1\]: expected a type that is defined here .*"bank\.deposit"/,
+      );
       assert.equal((await system.events.read()).events.length, 3);
     },
 
