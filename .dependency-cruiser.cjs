@@ -21,27 +21,19 @@ const LAYERS = [
       'config\\.ts',
       'index\\.ts',
       'store\\.ts',
-      'store-image\\.ts',
-      'checked-image\\.ts',
-      'image-record\\.ts',
-      'move\\.ts',
+      'image',
       'system-options\\.ts',
-      'recorded-check\\.ts',
-      'recorded-fields\\.ts',
-      'inline-personal\\.ts',
-      'opening-store\\.ts',
-      'sealing-rows\\.ts',
-      'store-methods\\.ts',
+      'deploy-gate',
+      'store-decorators',
       'forget-subject\\.ts',
       'personal-program\\.ts',
-      'upcast-store\\.ts',
       'verify-store\\.ts',
     ],
   ],
 ];
 
 const PORTS =
-  '^src/(channel/(append-conditions|command-row|event-log|log-chain|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|inline-rows|lanes|row-store|table-store|unit-of-work)|producer/outbox|store|store-image|checked-image)\\.ts$';
+  '^src/(channel/(append-conditions|command-row|event-log|log-chain|log-watchers)|schema/schema-store|consumer/(checkpoint-store|cluster|delivery-store|inline-rows|lanes|row-store|table-store|unit-of-work)|producer/outbox|store|image/(store-image|checked-image))\\.ts$';
 const place = (names) => `^src/(${names.map((name) => (name.endsWith('.ts') ? `${name}$` : `${name}/`)).join('|')})`;
 const TEST = '\\.test(-d)?\\.ts$';
 

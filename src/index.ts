@@ -20,12 +20,12 @@ export { definePatterns } from './operator/define-patterns.ts';
 export { defineSequence } from './operator/define-sequence.ts';
 export { and, every, not, one, or } from './operator/pattern.ts';
 export { defineWindow } from './operator/define-window.ts';
-export { checkRecorded } from './recorded-check.ts';
-export type { RecordedCheck, RecordedFinding } from './recorded-check.ts';
+export { checkRecorded } from './deploy-gate/recorded-check.ts';
+export type { RecordedCheck, RecordedFinding } from './deploy-gate/recorded-check.ts';
 export { lateOf, retractionOf } from './event/derived-definitions.ts';
 export { asSealed, asStored, asVersion } from './event/upcast-event.ts';
 export { byCount, hopping, session, tumbling } from './time/windowing.ts';
-export { fillStore, readImage } from './move.ts';
+export { fillStore, readImage } from './image/move.ts';
 export { verifyStore } from './verify-store.ts';
 export { signHead } from './integrity/signed-head.ts';
 export type { SignedHead } from './integrity/signed-head.ts';
@@ -233,7 +233,7 @@ export type { ClockOptions } from './schema/clock-trust.ts';
 export type { JsonSchema, JsonSchemaDocument, JsonSchemaOptions } from './schema/from-json-schema.ts';
 export type { PublishOptions } from './schema/encode.ts';
 export type { UnknownTypePolicy } from './schema/registry.ts';
-export type { ImageCounts, ImageRecord, StoreImage } from './store-image.ts';
+export type { ImageCounts, ImageRecord, StoreImage } from './image/store-image.ts';
 export type {
   Capabilities,
   PendingMigrations,

@@ -9,7 +9,7 @@ import type { TableStore } from './consumer/table-store.ts';
 import type { UnitOfWork } from './consumer/unit-of-work.ts';
 import type { Outbox } from './producer/outbox.ts';
 import type { SchemaStore } from './schema/schema-store.ts';
-import type { StoreImage } from './store-image.ts';
+import type { StoreImage } from './image/store-image.ts';
 import type { Environment } from './system/environment.ts';
 
 /** What a backend can do beyond the ports themselves. A feature that needs a missing one is refused at start-up by name (G13). */

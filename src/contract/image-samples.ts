@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { position } from '../event/position.ts';
-import type { ImageRecord } from '../store-image.ts';
+import type { ImageRecord } from '../image/store-image.ts';
 import type { Store } from '../store.ts';
 import { BENCH_START_MS } from './bench-clock.ts';
 import { commit, sampleConsumer, sampleDelivery, sampleRow } from './consumer-samples.ts';

@@ -3,7 +3,7 @@ import { fillStore } from 'thereupon';
 import type { ImageRecord, RecordedEvent } from 'thereupon';
 import { memory } from 'thereupon/memory';
 import { testSystem } from 'thereupon/testing';
-import { IMAGE_FORMAT } from '../../src/store-image.ts';
+import { IMAGE_FORMAT } from '../../src/image/store-image.ts';
 import { Matched, Metered, Moved, Read, Swung, definitions, orderly } from './program.ts';
 
 const TIME_PASSED = 'thereupon.time.passed';

@@ -1,6 +1,6 @@
 import { InvalidInput } from '../../errors.ts';
 import type { LogWatchers } from '../../channel/log-watchers.ts';
-import { writeImage } from '../../checked-image.ts';
+import { writeImage } from '../../image/checked-image.ts';
 import {
   assertNothingHeld,
   assertUndivided,
@@ -9,8 +9,8 @@ import {
   linkOfRecord,
   linkRecord,
   refusePending,
-} from '../../store-image.ts';
-import type { ContentKind, ImageCounts, ImageRecord, RecordOf, StoreImage } from '../../store-image.ts';
+} from '../../image/store-image.ts';
+import type { ContentKind, ImageCounts, ImageRecord, RecordOf, StoreImage } from '../../image/store-image.ts';
 import type { Delivery } from '../../consumer/delivery-store.ts';
 import type { JsonValue } from '../../event/json.ts';
 import { START } from '../../event/position.ts';

@@ -1,6 +1,6 @@
-import type { ImageWriter } from '../../checked-image.ts';
-import { linkOfRecord } from '../../store-image.ts';
-import type { RecordOf } from '../../store-image.ts';
+import type { ImageWriter } from '../../image/checked-image.ts';
+import { linkOfRecord } from '../../image/store-image.ts';
+import type { RecordOf } from '../../image/store-image.ts';
 import { textOfEvents } from '../../event/encoded-events.ts';
 import { insertConsumer } from './checkpoint-store.ts';
 import { insertCommands } from './command-table.ts';

@@ -1,7 +1,7 @@
-import { writeImage } from '../../checked-image.ts';
+import { writeImage } from '../../image/checked-image.ts';
 import { Closed, StoreReadOnly } from '../../errors.ts';
-import { assertNothingHeld } from '../../store-image.ts';
-import type { ContentKind, ImageCounts, ImageRecord, StoreImage } from '../../store-image.ts';
+import { assertNothingHeld } from '../../image/store-image.ts';
+import type { ContentKind, ImageCounts, ImageRecord, StoreImage } from '../../image/store-image.ts';
 import type { Database, Queries } from './database.ts';
 import { ImageFiller } from './image-filler.ts';
 import { imagePages } from './image-reader.ts';

@@ -1,8 +1,8 @@
 import { categoryOf } from '../../event/stream-name.ts';
 import { tagsOf } from '../../event/tags.ts';
-import type { ImageWriter } from '../../checked-image.ts';
-import { assertUndivided, linkOfRecord, refusePending } from '../../store-image.ts';
-import type { RecordOf } from '../../store-image.ts';
+import type { ImageWriter } from '../../image/checked-image.ts';
+import { assertUndivided, linkOfRecord, refusePending } from '../../image/store-image.ts';
+import type { RecordOf } from '../../image/store-image.ts';
 import { CONSUMER_COLUMNS, consumerRow } from './checkpoint-store.ts';
 import { CommandTable } from './command-table.ts';
 import type { Database } from './database.ts';

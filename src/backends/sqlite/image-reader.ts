@@ -2,8 +2,8 @@ import { COMMANDS_IN_ORDER, recordedCommand } from '../../channel/command-row.ts
 import type { CommandRow } from '../../channel/command-row.ts';
 import { position } from '../../event/position.ts';
 import type { JsonValue } from '../../event/json.ts';
-import { CONTENT_KINDS, IMAGE_FORMAT, linkRecord } from '../../store-image.ts';
-import type { ContentKind, ImageRecord } from '../../store-image.ts';
+import { CONTENT_KINDS, IMAGE_FORMAT, linkRecord } from '../../image/store-image.ts';
+import type { ContentKind, ImageRecord } from '../../image/store-image.ts';
 import type { ConsumerRow } from './checkpoint-store.ts';
 import { CONSUMER_COLUMNS, consumerRecord } from './checkpoint-store.ts';
 import type { Database, SqlValue } from './database.ts';

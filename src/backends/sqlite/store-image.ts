@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { writeImage } from '../../checked-image.ts';
+import { writeImage } from '../../image/checked-image.ts';
 import { Closed, StoreReadOnly, ThereuponError, WrongState } from '../../errors.ts';
-import { assertNothingHeld } from '../../store-image.ts';
-import type { ContentKind, ImageCounts, ImageRecord, StoreImage } from '../../store-image.ts';
+import { assertNothingHeld } from '../../image/store-image.ts';
+import type { ContentKind, ImageCounts, ImageRecord, StoreImage } from '../../image/store-image.ts';
 import { Database, storeError } from './database.ts';
 import { SqliteDeliveryStore } from './delivery-store.ts';
 import type { GroupCommit } from './group-commit.ts';

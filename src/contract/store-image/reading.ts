@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { BENCH_START_MS } from '../bench-clock.ts';
 import { StoreReadOnly } from '../../errors.ts';
-import { CONTENT_KINDS } from '../../store-image.ts';
-import type { ImageRecord } from '../../store-image.ts';
+import { CONTENT_KINDS } from '../../image/store-image.ts';
+import type { ImageRecord } from '../../image/store-image.ts';
 import { commit, sampleRow, sampleUnit } from '../consumer-samples.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { assertSameImage, given, holdingEverything, imageOf } from '../image-samples.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { InvalidInput, WrongState } from '../../errors.ts';
-import type { ImageRecord, RecordOf } from '../../store-image.ts';
+import type { ImageRecord, RecordOf } from '../../image/store-image.ts';
 import type { Store } from '../../store.ts';
 import { commit, sampleConsumer, sampleDelivery, sampleRow } from '../consumer-samples.ts';
 import type { ContractSuite } from '../contract-case.ts';

@@ -1,4 +1,4 @@
-import { InvalidInput } from './errors.ts';
+import { InvalidInput } from '../errors.ts';
 import { RECORDS } from './image-record.ts';
 import { CONTENT_KINDS, IMAGE_FORMAT } from './store-image.ts';
 import type { ContentKind, ImageCounts, ImageKind, ImageRecord, RecordOf } from './store-image.ts';

@@ -1,11 +1,11 @@
-import type { AppendRequest, EventLog } from './channel/event-log.ts';
-import type { Cluster } from './consumer/cluster.ts';
-import type { InlineProjection, InlineRows } from './consumer/inline-rows.ts';
-import type { RecordedEvent } from './event/event.ts';
-import { upcastEvent, whyUnreadable } from './event/upcast-event.ts';
-import type { UpcastingTypes } from './event/upcast-event.ts';
+import type { AppendRequest, EventLog } from '../channel/event-log.ts';
+import type { Cluster } from '../consumer/cluster.ts';
+import type { InlineProjection, InlineRows } from '../consumer/inline-rows.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { upcastEvent, whyUnreadable } from '../event/upcast-event.ts';
+import type { UpcastingTypes } from '../event/upcast-event.ts';
 import { withMethods } from './store-methods.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../store.ts';
 
 /**
  * A store whose events are read in the versions of the program: whatever leaves its log. What it stores, compares and moves (`image`) stays in

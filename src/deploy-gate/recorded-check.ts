@@ -1,19 +1,19 @@
-import { EventDataInvalid, UpcastFailed } from './errors.ts';
-import type { SchemaIssue, SealedDataInvalid } from './errors.ts';
-import type { EventDefinition } from './event/define-event.ts';
-import { EventOpening } from './event/event-opening.ts';
-import { OPENING } from './event/opening.ts';
-import type { RecordedEvent, StoredEvent } from './event/event.ts';
-import { recordedEvent } from './event/recorded-event.ts';
-import { upcastEvent, upcastingTypes, whyUnreadable } from './event/upcast-event.ts';
-import { personalTypes } from './personal-program.ts';
+import { EventDataInvalid, UpcastFailed } from '../errors.ts';
+import type { SchemaIssue, SealedDataInvalid } from '../errors.ts';
+import type { EventDefinition } from '../event/define-event.ts';
+import { EventOpening } from '../event/event-opening.ts';
+import { OPENING } from '../event/opening.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import { upcastEvent, upcastingTypes, whyUnreadable } from '../event/upcast-event.ts';
+import { personalTypes } from '../personal-program.ts';
 import { checkFields, identityOf } from './recorded-fields.ts';
-import { directionsOf } from './schema/compatibility/compare.ts';
-import { jsonSchema } from './schema/from-json-schema.ts';
-import { outputSchemaOf } from './schema/json-schema.ts';
-import { SchemaRegistry, validate } from './schema/registry.ts';
-import { definitionsOf } from './system-definitions.ts';
-import type { SystemOptions } from './system-options.ts';
+import { directionsOf } from '../schema/compatibility/compare.ts';
+import { jsonSchema } from '../schema/from-json-schema.ts';
+import { outputSchemaOf } from '../schema/json-schema.ts';
+import { SchemaRegistry, validate } from '../schema/registry.ts';
+import { definitionsOf } from '../system-definitions.ts';
+import type { SystemOptions } from '../system-options.ts';
 
 /** Something that a program would do wrong with what is recorded. */
 export interface RecordedFinding {

@@ -1,5 +1,5 @@
-import { LINK_KINDS } from './channel/log-chain.ts';
-import type { LinkKind } from './channel/log-chain.ts';
+import { LINK_KINDS } from '../channel/log-chain.ts';
+import type { LinkKind } from '../channel/log-chain.ts';
 import type {
   Begun,
   BuildFailure,
@@ -9,16 +9,16 @@ import type {
   KeptStates,
   MissedEvents,
   Pause,
-} from './consumer/checkpoint-store.ts';
-import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from './consumer/delivery-store.ts';
-import { LANES } from './consumer/lanes.ts';
-import { InvalidInput } from './errors.ts';
-import type { InvalidDataPolicy } from './event/define-event.ts';
-import type { AttributeValue, DataEncoding, EncodedEvent, RareAttributes } from './event/event.ts';
-import type { JsonValue } from './event/json.ts';
-import type { OPENING } from './event/opening.ts';
-import { position } from './event/position.ts';
-import type { Position } from './event/position.ts';
+} from '../consumer/checkpoint-store.ts';
+import type { DeliveryState, Edited, FailedPart, StoredError, TakenAt } from '../consumer/delivery-store.ts';
+import { LANES } from '../consumer/lanes.ts';
+import { InvalidInput } from '../errors.ts';
+import type { InvalidDataPolicy } from '../event/define-event.ts';
+import type { AttributeValue, DataEncoding, EncodedEvent, RareAttributes } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import type { OPENING } from '../event/opening.ts';
+import { position } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { CONTENT_KINDS } from './store-image.ts';
 import type { ContentKind, ImageCounts, ImageKind, RecordOf } from './store-image.ts';
 

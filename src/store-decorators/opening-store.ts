@@ -1,22 +1,22 @@
-import type { RecordedCommand } from './channel/append-conditions.ts';
-import type { AppendRequest, EventLog } from './channel/event-log.ts';
-import type { Cluster } from './consumer/cluster.ts';
-import type { Delivery, DeliveryStore } from './consumer/delivery-store.ts';
-import type { RecordedEvent, StoredEvent } from './event/event.ts';
-import { commandOf } from './decider/command-outcome.ts';
-import { SealedDataInvalid } from './errors.ts';
-import { EventOpening, openJson } from './event/event-opening.ts';
-import type { OpeningKeys, PersonalTypes } from './event/event-opening.ts';
-import type { JsonValue } from './event/json.ts';
-import { OPENING } from './event/opening.ts';
-import { erasedValue } from './event/personal-fields.ts';
-import { recordedEvent } from './event/recorded-event.ts';
-import { keyIdsIn, mayHoldSealed } from './event/sealed-value.ts';
-import { SYSTEM_EVENTS } from './event/system-events.ts';
+import type { RecordedCommand } from '../channel/append-conditions.ts';
+import type { AppendRequest, EventLog } from '../channel/event-log.ts';
+import type { Cluster } from '../consumer/cluster.ts';
+import type { Delivery, DeliveryStore } from '../consumer/delivery-store.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import { commandOf } from '../decider/command-outcome.ts';
+import { SealedDataInvalid } from '../errors.ts';
+import { EventOpening, openJson } from '../event/event-opening.ts';
+import type { OpeningKeys, PersonalTypes } from '../event/event-opening.ts';
+import type { JsonValue } from '../event/json.ts';
+import { OPENING } from '../event/opening.ts';
+import { erasedValue } from '../event/personal-fields.ts';
+import { recordedEvent } from '../event/recorded-event.ts';
+import { keyIdsIn, mayHoldSealed } from '../event/sealed-value.ts';
+import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import { openingInline } from './inline-personal.ts';
-import type { SubjectKeys } from './personal/subject-keys.ts';
+import type { SubjectKeys } from '../personal/subject-keys.ts';
 import { withMethods } from './store-methods.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../store.ts';
 
 /**
  * A store whose events can be read: what is sealed in their data opens as it is touched, as far as there are keys. What is stored, compared,

@@ -1,8 +1,8 @@
-import { KEYS_NAMESPACE } from './personal/subject-keys.ts';
-import { factoryOf } from './store-address.ts';
+import { KEYS_NAMESPACE } from '../personal/subject-keys.ts';
+import { factoryOf } from '../store-address.ts';
 import type { ImageCounts, ImageRecord } from './store-image.ts';
-import type { StoreFactory } from './store.ts';
-import { createEnvironment } from './system/environment.ts';
+import type { StoreFactory } from '../store.ts';
+import { createEnvironment } from '../system/environment.ts';
 
 /**
  * Everything that a store holds, as of the first page, beside whoever writes to it.

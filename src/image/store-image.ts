@@ -1,14 +1,14 @@
-import type { RecordedCommand } from './channel/append-conditions.ts';
-import type { ChainLink, LinkKind } from './channel/log-chain.ts';
-import type { ConsumerRecord } from './consumer/checkpoint-store.ts';
-import type { Delivery } from './consumer/delivery-store.ts';
-import type { LaneGroup } from './consumer/lanes.ts';
-import type { IndexValue } from './consumer/row-store.ts';
-import { WrongState } from './errors.ts';
-import type { EncodedEvent, StoredEvent } from './event/event.ts';
-import type { JsonValue } from './event/json.ts';
-import type { Position } from './event/position.ts';
-import type { SchemaRecord } from './schema/schema-store.ts';
+import type { RecordedCommand } from '../channel/append-conditions.ts';
+import type { ChainLink, LinkKind } from '../channel/log-chain.ts';
+import type { ConsumerRecord } from '../consumer/checkpoint-store.ts';
+import type { Delivery } from '../consumer/delivery-store.ts';
+import type { LaneGroup } from '../consumer/lanes.ts';
+import type { IndexValue } from '../consumer/row-store.ts';
+import { WrongState } from '../errors.ts';
+import type { EncodedEvent, StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import type { Position } from '../event/position.ts';
+import type { SchemaRecord } from '../schema/schema-store.ts';
 
 /** The form of the records below. Another one is another number. */
 export const IMAGE_FORMAT = 1;

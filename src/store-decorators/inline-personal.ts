@@ -1,12 +1,12 @@
-import type { InlineProjection, InlineRows } from './consumer/inline-rows.ts';
-import type { RowWrite } from './consumer/row-store.ts';
-import type { Reaction } from './consumer/reaction.ts';
-import { InvalidDefinition, WrongState } from './errors.ts';
-import type { RecordedEvent } from './event/event.ts';
-import type { PersonalTypes } from './event/event-opening.ts';
-import type { JsonValue } from './event/json.ts';
+import type { InlineProjection, InlineRows } from '../consumer/inline-rows.ts';
+import type { RowWrite } from '../consumer/row-store.ts';
+import type { Reaction } from '../consumer/reaction.ts';
+import { InvalidDefinition, WrongState } from '../errors.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import type { PersonalTypes } from '../event/event-opening.ts';
+import type { JsonValue } from '../event/json.ts';
 import { withMethods } from './store-methods.ts';
-import type { Store } from './store.ts';
+import type { Store } from '../store.ts';
 
 /**
  * In the middle of a write there is nobody who could wait for a key. Those of events that are recorded there are in memory, since they were sealed

@@ -1,22 +1,22 @@
-import { compilePattern } from './channel/filter/compile.ts';
-import type { Selection } from './channel/selection.ts';
-import { keyFor } from './consumer/keys.ts';
-import type { Reaction } from './consumer/reaction.ts';
-import { evolved, initialState } from './decider/fold.ts';
-import type { Fold } from './decider/fold.ts';
-import type { RecordedEvent, StoredEvent } from './event/event.ts';
-import type { JsonValue } from './event/json.ts';
-import { categoryOf } from './event/stream-name.ts';
-import { watchedEvent } from './event/recorded-reads.ts';
-import type { Reads } from './event/recorded-reads.ts';
-import { sealJson } from './event/sealed-json.ts';
-import { NO_ROW } from './projection/define-projection.ts';
-import type { ProjectionDefinition } from './projection/define-projection.ts';
+import { compilePattern } from '../channel/filter/compile.ts';
+import type { Selection } from '../channel/selection.ts';
+import { keyFor } from '../consumer/keys.ts';
+import type { Reaction } from '../consumer/reaction.ts';
+import { evolved, initialState } from '../decider/fold.ts';
+import type { Fold } from '../decider/fold.ts';
+import type { RecordedEvent, StoredEvent } from '../event/event.ts';
+import type { JsonValue } from '../event/json.ts';
+import { categoryOf } from '../event/stream-name.ts';
+import { watchedEvent } from '../event/recorded-reads.ts';
+import type { Reads } from '../event/recorded-reads.ts';
+import { sealJson } from '../event/sealed-json.ts';
+import { NO_ROW } from '../projection/define-projection.ts';
+import type { ProjectionDefinition } from '../projection/define-projection.ts';
 import type { RecordedFinding, Sample } from './recorded-check.ts';
-import { jsonSchemaOf } from './schema/json-schema.ts';
-import type { SchemaRegistry } from './schema/registry.ts';
-import { reactionsOf } from './system-definitions.ts';
-import type { SystemOptions } from './system-options.ts';
+import { jsonSchemaOf } from '../schema/json-schema.ts';
+import type { SchemaRegistry } from '../schema/registry.ts';
+import { reactionsOf } from '../system-definitions.ts';
+import type { SystemOptions } from '../system-options.ts';
 
 /** Whether filters, keys, projections and states of deciders find what they ask for in recorded events. */
 export function checkFields(
