@@ -60,6 +60,8 @@ export interface KeptState {
   /** The last fact that was decided or published here; undefined: none was. */
   last: Pick<EncodedEvent, 'source' | 'id'> | undefined;
   isBroken: boolean;
+  /** What it counts for in memory: what its state takes, or somewhat more. */
+  bytes: number;
   /** It was decided on ahead of the log, or somebody was sent back: a decision that comes to nothing would send back others. */
   isBusy: boolean;
   /** Of the last snapshot; 0: there is none. And when it was taken, or what came after began. */
@@ -270,7 +272,7 @@ export class StreamStates {
     entry.last = last;
     entry.version = version;
     entry.state = state;
-    if (this.#isKept(entry)) this.#put(entry);
+    if (this.#isKept(entry)) this.#recount(entry);
   }
 
   async #load(of: StreamOf, how: Loading): Promise<KeptState> {
@@ -380,6 +382,7 @@ export class StreamStates {
       waiting: 0,
       last: undefined,
       isBroken: false,
+      bytes: 0,
       isBusy: false,
       snapshotVersion: snapshot?.snapshotVersion ?? 0,
       snapshotMs: snapshot?.snapshotMs ?? this.#nowMs(),
@@ -387,15 +390,30 @@ export class StreamStates {
   }
 
   #put(entry: KeptState): void {
-    const { key, state } = entry;
+    const { key } = entry;
+    entry.bytes = bytesOf(entry);
     // Of an entry that is there it would not count what it has come to take.
     this.#entries.delete(key);
-    this.#entries.set(key, entry, { size: ENTRY_BYTES + key.length + roughJsonBytes(state) });
+    this.#entries.set(key, entry, { size: entry.bytes });
+  }
+
+  /** It has come to take more, or less: it is counted anew when that is much, and with room to grow. */
+  #recount(entry: KeptState): void {
+    const bytes = bytesOf(entry);
+    if (bytes <= entry.bytes && 2 * bytes >= entry.bytes) return;
+    const room = bytes + (bytes >> 2);
+    entry.bytes = room > this.#entries.maxSize ? bytes : room;
+    this.#entries.delete(entry.key);
+    this.#entries.set(entry.key, entry, { size: entry.bytes });
   }
 
   #isKept(entry: KeptState): boolean {
     return this.#entries.peek(entry.key) === entry;
   }
+}
+
+function bytesOf({ key, state }: KeptState): number {
+  return ENTRY_BYTES + key.length + roughJsonBytes(state);
 }
 
 /** Two deciders of one name, of which a program has one, make other states. */

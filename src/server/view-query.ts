@@ -20,7 +20,7 @@ const OF_KIND = {
 
 /** How the parameters are written, for people. */
 export const FILTERS =
-  'Filters on declared indexes: `customer=c1` or `customer.eq=c1`, and with `.lt`, `.lte`, `.gt`, `.gte`, `.prefix`: `total.gte=100`. A value that reads as a number, as `true`, `false` or `null`, is taken as such where the index holds values of that kind, else as text.';
+  'Filters on declared indexes: `customer=c1` or `customer.eq=c1`, and with `.lt`, `.lte`, `.gt`, `.gte`, `.prefix`: `total.gte=100`. A value that reads as a number, as `true`, `false` or `null`, is taken as such where the index holds values of that kind, else as text; what the index holds nothing of the kind of is refused.';
 
 /**
  * The conditions in a query, on indexes of a view.

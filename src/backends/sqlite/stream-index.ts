@@ -71,6 +71,8 @@ export class StreamIndex {
   #generation = 1;
   #eventsInCurrent = 0;
   #anyRemoved = false;
+  /** The one that was asked for last. */
+  #latest: StreamHead | undefined;
   #stale = true;
 
   constructor(options: { database: Database; names: InternedNames; follows: boolean; pace: IndexPace }) {
@@ -93,6 +95,14 @@ export class StreamIndex {
   /** The head of a stream; version 0 for one that has no events. */
   head(stream: string): StreamHead {
     if (this.#stale) this.#load();
+    // A write asks for it several times.
+    if (this.#latest?.stream === stream) return this.#latest;
+    const head = this.#head(stream);
+    if (!this.#follows) this.#latest = head;
+    return head;
+  }
+
+  #head(stream: string): StreamHead {
     const known = this.#current.get(stream) ?? this.#folding.get(stream) ?? this.#cached.get(stream);
     if (known === undefined) return this.#fetch(stream);
     return this.#follows ? this.#followed(known) : known;
@@ -194,6 +204,7 @@ export class StreamIndex {
     this.#cached = new Map();
     this.#runs = new SortedRuns();
     this.#toFold = [];
+    this.#latest = undefined;
     this.#generation += 1;
     this.#eventsInCurrent = 0;
     const [writtenUpto, anyRemoved] = this.#state();
