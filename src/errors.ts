@@ -546,8 +546,15 @@ export class ClaimLost extends ThereuponError {
   }
 }
 
-/** A value in a few words, safe to print: short, quoted, never a whole document. */
+/**
+ * A value in a few words, safe to print: short, quoted, never a whole document. A promise that is refused where an answer is wanted at once is
+ * nobody's from then on: its failure ends no process.
+ */
 export function describeValue(value: unknown): string {
+  if (isThenable(value)) {
+    void Promise.resolve(value).catch(() => undefined);
+    return 'a promise';
+  }
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (typeof value === 'string') {
@@ -564,4 +571,9 @@ export function describeValue(value: unknown): string {
     return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`;
   }
   return `a ${typeof value}`;
+}
+
+/** Whether it has to be waited for. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
 }

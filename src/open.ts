@@ -373,7 +373,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
       throw new InvalidInput({ path: 'beforeVersion', expected: 'a whole number from 1', found: beforeVersion });
     const { firstVersion, version } = await this.#store.log.streamState(stream);
     if (firstVersion <= version && firstVersion < beforeVersion) await this.deciders.shortening(categoryOf(stream));
-    const removed = await this.#store.log.truncateStream(stream, beforeVersion);
+    // What is appended meanwhile was not looked at, and stays.
+    const removed = await this.#store.log.truncateStream(stream, Math.min(beforeVersion, version + 1));
     this.#feed.forget();
     return removed;
   }
@@ -391,6 +392,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const { firstVersion, version } = await this.#store.log.streamState(stream);
     if (firstVersion <= version) await this.deciders.shortening(categoryOf(stream));
     const removed = await this.#store.log.deleteStream(stream);
+    // It had none when it was looked at.
+    if (removed > 0) await this.deciders.shortening(categoryOf(stream));
     await this.deciders.removed(stream);
     this.#feed.forget();
     return removed;

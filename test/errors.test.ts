@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as face from 'thereupon';
+import { describeValue } from '../src/errors.ts';
 import { describe, expect, it } from 'vitest';
 
 /** One of each exported error, made as the system makes it. */
@@ -84,4 +85,17 @@ describe('errors', () => {
     expect(error.message.length).toBeGreaterThan(10);
     expect(JSON.stringify(error.details())).not.toContain('stack');
   });
+});
+
+it('a promise that is refused is nobody’s: its failure ends no process', async () => {
+  const unhandled: unknown[] = [];
+  const listen = (reason: unknown) => void unhandled.push(reason);
+  process.on('unhandledRejection', listen);
+  try {
+    expect(describeValue(Promise.reject(new Error('late')))).toBe('a promise');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', listen);
+  }
 });

@@ -190,7 +190,7 @@ export class Consumers {
   }
 
   /**
-   * Whether a consumer has settled everything up to a position, and what it made of that can be read; and how it stands.
+   * Whether a consumer has settled everything up to a position, or set it aside, and what it made of that can be read; and how it stands.
    *
    * Errors    NotFound.
    */
@@ -202,6 +202,18 @@ export class Consumers {
     const loop = consumer.session;
     const status = await this.#statusOf(consumer, await this.#look());
     return { isReached: status.position >= position && (await consumer.committed(loop)), status };
+  }
+
+  /** Whether an event up to a position, of a key or of any, is being attempted again, and so may yet be handled: not of a dead letter. */
+  async isAttemptedAgain(consumer: string, position: Position, key?: string): Promise<boolean> {
+    const { deliveries } = this.#options.stores;
+    const [first] = await deliveries.list({
+      consumer,
+      states: ['retrying'],
+      limit: 1,
+      ...(key === undefined ? {} : { key }),
+    });
+    return first !== undefined && first.position <= position;
   }
 
   /**

@@ -383,7 +383,7 @@ export class Deciders {
     const dropped = decider === undefined ? this.list() : [this.#named(decider)];
     if (!force)
       for (const { name, own } of dropped) {
-        const needed = own === undefined ? [] : await this.#snapshots.needed(name, own.version, this.#log);
+        const needed = own === undefined ? [] : await this.#snapshots.needed(name, this.#log);
         if (needed.length > 0) throw new SnapshotsNeeded(name, needed);
       }
     for (const { name } of dropped) await this.#snapshots.drop(name);

@@ -3,6 +3,7 @@ import type { RowQuery, RowStore } from '../consumer/row-store.ts';
 import { SealedDataInvalid } from '../errors.ts';
 import { deepFreeze } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
+import { isErasedRow } from '../event/opening.ts';
 
 /** The state of a stream as it was written down. */
 export interface Snapshot {
@@ -10,6 +11,8 @@ export interface Snapshot {
   /** When, in milliseconds since 1970. */
   readonly atMs: number;
   readonly state: JsonValue;
+  /** Somebody was forgotten since, and what of them was in the state cannot be read any more. */
+  readonly isErased?: boolean;
 }
 
 interface SnapshotRow {
@@ -40,7 +43,10 @@ export class Snapshots {
       if (error instanceof SealedDataInvalid) return undefined;
       throw error;
     })) as SnapshotRow | undefined;
-    return row?.of === deciderVersion ? deepFreeze(row) : undefined;
+    if (row?.of !== deciderVersion) return undefined;
+    const isErased = isErasedRow(row as unknown as JsonValue);
+    const { version, atMs, state } = deepFreeze(row);
+    return { version, atMs, state, isErased };
   }
 
   put(decider: string, deciderVersion: number, stream: string, { version, atMs, state }: Snapshot): Promise<void> {
@@ -54,12 +60,11 @@ export class Snapshots {
     return this.#rows.put([{ namespace: snapshotsNamespace(decider), key: stream, value: undefined, indexes: {} }]);
   }
 
-  /** Streams whose first events are gone, so that nothing but the snapshot tells what these made. */
-  async needed(
-    decider: string,
-    deciderVersion: number,
-    log: Pick<EventLog, 'streamState'>,
-  ): Promise<readonly string[]> {
+  /**
+   * Streams whose first events are gone, so that nothing but the snapshot tells what these made: to whichever version of the decider, which may be
+   * brought back. One that ends before what is left of its stream tells nothing.
+   */
+  async needed(decider: string, log: Pick<EventLog, 'streamState'>): Promise<readonly string[]> {
     const needed: string[] = [];
     for (let after: RowQuery['after']; ;) {
       const page = await this.#rows.query(snapshotsNamespace(decider), {
@@ -67,9 +72,9 @@ export class Snapshots {
         ...(after === undefined ? {} : { after }),
       });
       for (const { key, value } of page) {
-        if ((value as unknown as SnapshotRow).of !== deciderVersion) continue;
+        const { version } = value as unknown as SnapshotRow;
         const { firstVersion, deleted } = await log.streamState(key);
-        if (firstVersion > 1 && !deleted) needed.push(key);
+        if (firstVersion > 1 && version >= firstVersion - 1 && !deleted) needed.push(key);
       }
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return needed;

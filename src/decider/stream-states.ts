@@ -310,11 +310,13 @@ export class StreamStates {
   /** One of a stream that has lost its end since does not count. */
   async #snapshot({ decider, own, stream }: StreamOf): Promise<Snapshot | undefined> {
     if (own.snapshot === undefined) return undefined;
-    const { version } = await this.#log.streamState(stream);
+    const { version, firstVersion } = await this.#log.streamState(stream);
     const { every, afterMs } = own.snapshot;
     // Too short to have one.
     if (version < every && afterMs === Number.POSITIVE_INFINITY) return undefined;
     const found = await this.#snapshots.find(decider, own.version, stream);
+    // What the events make now is the truth. Of what is left of a stream the snapshot is all that tells the rest.
+    if (found?.isErased === true && firstVersion === 1) return undefined;
     if (found === undefined || found.version <= version) return found;
     const now = await this.#log.streamState(stream);
     return now.version < found.version ? undefined : found;

@@ -27,3 +27,15 @@ export function withOpening<Row extends object>(row: Row, opening: Opening): Row
 export function openingOf(row: JsonValue): Opening | undefined {
   return (row as { readonly [OPENING]?: Opening } | null)?.[OPENING];
 }
+
+const ERASED_IN: unique symbol = Symbol('erased');
+
+/** A stored row in which something cannot be read any more. */
+export function asErased<Row extends object>(row: Row): Row {
+  return Object.defineProperty(row, ERASED_IN, { value: true });
+}
+
+/** Whether something in a row cannot be read any more: it is not what its events make now, of which each reads as erased by itself. */
+export function isErasedRow(row: JsonValue | undefined): boolean {
+  return (row as { readonly [ERASED_IN]?: true } | null | undefined)?.[ERASED_IN] === true;
+}

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { EventDataInvalid, InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import { EventDataInvalid, InvalidDefinition, InvalidInput, describeValue, isThenable } from '../errors.ts';
 import { issuesOf } from './schema-issues.ts';
 
 /**
@@ -54,7 +54,7 @@ export function upcastingOf(
     if (isThenable(result))
       throw new InvalidInput({
         path: 'schema',
-        expected: 'one that validates at once, as data is read',
+        expected: 'one that validates at once and throws nothing, as data is read',
         found: result,
       });
     if (result.issues !== undefined) throw new EventDataInvalid(type, version, issuesOf(result.issues));
@@ -75,7 +75,7 @@ function climb(
       throw new InvalidDefinition(name, `upcast has no step from version ${step} to ${step + 1}`);
     present = upcaster(present);
     if (isThenable(present))
-      throw new InvalidInput({ path: `upcast ${step}`, expected: 'data, at once', found: 'a promise' });
+      throw new InvalidInput({ path: `upcast ${step}`, expected: 'data, at once', found: present });
   }
   return present;
 }
@@ -122,8 +122,4 @@ export function versionsBelow({ steps }: Upcasting): readonly number[] {
 export function missingStep({ version, steps }: Upcasting, from: number): number | undefined {
   for (let step = from; step < version; step += 1) if (!Object.hasOwn(steps, step)) return step;
   return undefined;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

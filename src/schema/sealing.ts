@@ -7,7 +7,7 @@ import type { OpeningKeys, PersonalTypes } from '../event/event-opening.ts';
 import { assertJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { OPENING } from '../event/opening.ts';
-import { ERASED, replacePersonal } from '../event/personal-fields.ts';
+import { ERASED, placeIn, replacePersonal } from '../event/personal-fields.ts';
 import type { PersonalFields } from '../event/personal-fields.ts';
 import { redacted, textsIn } from '../event/redaction.ts';
 import { seal } from '../event/sealed-value.ts';
@@ -80,11 +80,25 @@ export function sealDraft(
     });
   assertJson(unsealed.data, 'data', 0);
   const subject = subjectOf(definition, personal, unsealed);
+  const { kept } = unsealed;
+  const whole =
+    kept === undefined || unsealed.issues !== undefined
+      ? unsealed
+      : { ...unsealed, data: withKept(unsealed.data, kept) };
   // Nobody gets a key for nothing: that somebody has one says that something is sealed with it.
-  if (unsealed.issues === undefined && isWithout(personal, unsealed.data)) return withoutKey(definition, unsealed);
+  if (unsealed.issues === undefined && isWithout(personal, whole.data)) return withoutKey(definition, whole);
   const known = sealing.current(subject);
-  const finish = (key: SubjectKey) => sealedWith(key, definition, personal, unsealed, sealing);
+  const finish = (key: SubjectKey) => sealedWith(key, definition, personal, whole, sealing);
   return known === undefined ? sealing.obtain(subject).then(finish) : finish(known);
+}
+
+/** What came sealed, and nobody can read, stands where it stood: nothing else was there that could be sealed. */
+function withKept(value: unknown, kept: KeptSealed, place = ''): unknown {
+  if (value === null) return kept.values.get(place) ?? value;
+  if (typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map((item, index) => withKept(item, kept, placeIn(place, index)));
+  const entries = Object.entries(value);
+  return Object.fromEntries(entries.map(([name, child]) => [name, withKept(child, kept, placeIn(place, name))]));
 }
 
 function isWithout(personal: PersonalFields, data: unknown): boolean {

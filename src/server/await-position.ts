@@ -12,7 +12,8 @@ const LONGEST_WAIT_MS = 50;
 const HOPELESS: ReadonlySet<ConsumerState> = new Set(['paused', 'stopped', 'build-failed', 'build-cancelled']);
 
 /**
- * Resolves when the view shows everything up to a position.
+ * Resolves when the view, or its row of that key, shows everything up to a position. What is being attempted again is waited for, too, unless
+ * that does not matter (`isAnyhow`); what is a dead letter is not.
  *
  * Errors    ViewBehind when it does not in time, or cannot because it is paused or stopped, or its build failed or was cancelled; InvalidInput for a position that the log has
  *           not reached.
@@ -21,6 +22,7 @@ export async function awaitPosition(
   serving: { readonly system: ServedSystem; readonly maxWaitMs: number; readonly closing: AbortSignal },
   view: string,
   wanted: number,
+  { key, isAnyhow = false }: { readonly key?: string; readonly isAnyhow?: boolean } = {},
 ): Promise<void> {
   const { system, maxWaitMs, closing } = serving;
   const { clock } = system.environment;
@@ -36,7 +38,7 @@ export async function awaitPosition(
   const deadlineMs = elapsedMs() + maxWaitMs;
   for (let looks = 1; ; looks += 1) {
     const { isReached, status } = await system.consumers.reached(view, wanted as Position);
-    if (isReached) return;
+    if (isReached && (isAnyhow || !(await system.consumers.isAttemptedAgain(view, wanted as Position, key)))) return;
     const { position } = status;
     const isOver = closing.aborted || elapsedMs() >= deadlineMs;
     // What became of a build is looked up once in a while, since it is asked of the store.

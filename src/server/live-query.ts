@@ -4,10 +4,17 @@ import { frame } from './live-streams.ts';
 import { ViewBehind } from './refusals.ts';
 import type { Serving } from './route.ts';
 
-/** A view that is paused or far behind is asked again so often. */
+/** A view that is paused or far behind, or of which something is attempted again, is asked again so often. */
 const BEHIND_MS = 1_000;
 /** Reported when other rows have taken the place of those of a view. */
 const SWITCHED = 'thereupon.build.switched';
+/** Reported when what was set aside of a view is taken up, or given up so that what was behind it goes on, or all is begun anew. */
+const TAKEN_UP = [
+  'thereupon.delivery.released',
+  'thereupon.delivery.discarded',
+  'thereupon.delivery.expired',
+  'thereupon.consumer.replayed',
+];
 /** Reported when nobody can read any more what rows say of somebody. */
 const FORGOTTEN = 'thereupon.subject.forgotten';
 
@@ -18,8 +25,8 @@ type Ask = () => Promise<readonly { readonly key: string; readonly row: unknown 
  * What a query gives, and then how that changes: a message `result` with all rows, then messages `change` with the rows that are new or otherwise,
  * the keys of those that are gone, and the order of all keys.
  *
- * Guarantee The last message tells what the view gives with everything up to its `id`, or later. Of changes that follow each other quickly one
- *           message may tell.
+ * Guarantee The last message tells what the view gives with everything up to its `id`, or later; what is attempted again is told when it is
+ *           handled, what is a dead letter when that was taken up. Of changes that follow each other quickly one message may tell.
  */
 export async function* liveQuery(
   serving: Serving,
@@ -30,14 +37,17 @@ export async function* liveQuery(
   const { system } = serving;
   // The place is taken before the view is asked: what changes in between is looked at again.
   let seen: Position = await system.events.head();
-  const types = [...view.on.map(({ type }) => type), SWITCHED, FORGOTTEN];
+  const types = [...view.on.map(({ type }) => type), SWITCHED, ...TAKEN_UP, FORGOTTEN];
   const events = system.events.subscribe({ types, after: seen, signal });
   const place = await firstPlace(serving, view, seen, signal);
+  // Rows may change by themselves while something of the view is attempted again. Known before they are read: else the last change could be missed.
+  let isUnsettled = await system.consumers.isAttemptedAgain(view.name, seen);
   let rows = await textsOf(ask);
   yield frame(place, { items: [...rows].map(([key, text]) => ({ key, row: parsed(text) })) }, 'result');
   const changes = async () => {
     await reached(serving, view, seen, signal);
     if (signal.aborted) return undefined;
+    isUnsettled = await system.consumers.isAttemptedAgain(view.name, seen);
     const before = rows;
     rows = await textsOf(ask);
     return difference(before, rows);
@@ -46,12 +56,39 @@ export async function* liveQuery(
     const change = await changes();
     if (change !== undefined) yield frame(seen, change, 'change');
   }
-  for await (const event of events) {
-    if (event.position <= seen || (event.type === SWITCHED && !isAbout(event, view))) continue;
-    seen = await system.events.head();
+  for await (const event of withLooks(events, () => isUnsettled, system.environment)) {
+    if (event !== undefined) {
+      if (event.position <= seen || !isAbout(event, view)) continue;
+      seen = await system.events.head();
+    }
     const change = await changes();
     if (signal.aborted) return;
     if (change !== undefined) yield frame(seen, change, 'change');
+  }
+}
+
+/** The events, and undefined now and then while it is to be looked again. */
+async function* withLooks(
+  events: AsyncIterable<RecordedEvent>,
+  looksAgain: () => boolean,
+  { clock }: Serving['system']['environment'],
+): AsyncGenerator<RecordedEvent | undefined, void, undefined> {
+  const iterator = events[Symbol.asyncIterator]();
+  try {
+    let next = iterator.next();
+    for (;;) {
+      let cancel: (() => void) | undefined;
+      const look = looksAgain()
+        ? [new Promise<undefined>((resolve) => (cancel = clock.setTimer(BEHIND_MS, () => resolve(undefined))))]
+        : [];
+      const found = await Promise.race([next, ...look]);
+      cancel?.();
+      if (found?.done === true) return;
+      yield found?.value;
+      if (found !== undefined) next = iterator.next();
+    }
+  } finally {
+    await iterator.return?.();
   }
 }
 
@@ -78,8 +115,10 @@ async function firstPlace(
   return head;
 }
 
-function isAbout({ data }: RecordedEvent, { name }: ProjectionDefinition): boolean {
-  return (data as { readonly view?: unknown }).view === name;
+/** What is reported of another view is nothing to this one. */
+function isAbout({ type, data }: RecordedEvent, { name }: ProjectionDefinition): boolean {
+  if (type === SWITCHED) return (data as { readonly view?: unknown }).view === name;
+  return !TAKEN_UP.includes(type) || (data as { readonly consumer?: unknown }).consumer === name;
 }
 
 /** By key, each row as text, which tells whether it is otherwise. */
@@ -103,7 +142,7 @@ async function reached(
   const { clock } = serving.system.environment;
   while (!signal.aborted) {
     try {
-      return await awaitPosition(serving, view.name, position);
+      return await awaitPosition(serving, view.name, position, { isAnyhow: true });
     } catch (error) {
       if (!(error instanceof ViewBehind)) throw error;
       await new Promise<void>((resolve) => {

@@ -9,7 +9,7 @@ import { SealedDataInvalid, WrongState } from '../errors.ts';
 import { EventOpening, openJson } from '../event/event-opening.ts';
 import type { OpeningKeys } from '../event/event-opening.ts';
 import type { JsonValue } from '../event/json.ts';
-import { withOpening } from '../event/opening.ts';
+import { asErased, withOpening } from '../event/opening.ts';
 import { erasedValue, isPersonalPlace, replacePersonal, valueAt } from '../event/personal-fields.ts';
 import type { PersonalFields, PersonalPart, PersonalParts } from '../event/personal-fields.ts';
 import { isSealed, keyIdOf, keyIdsIn, mayHoldSealed, seal } from '../event/sealed-value.ts';
@@ -209,6 +209,7 @@ class SealedRows implements RowsAtOnce {
       within: path.length === 0 ? '' : `${path.join('.')}.`,
       fields,
     }));
+    let isErased = false;
     const opened = openJson(value, {
       of: rowOf(key),
       keys,
@@ -218,13 +219,15 @@ class SealedRows implements RowsAtOnce {
           ({ within, fields }) => `${place}.`.startsWith(within) && isPersonalPlace(fields, place.slice(within.length)),
         ),
       erased(place, wasString) {
+        isErased = true;
         const part = parts.find(({ within }) => `${place}.`.startsWith(within));
         return erasedValue(part?.fields, place.slice(part?.within.length), wasString);
       },
       invalid: (place) => new SealedDataInvalid({ what: `row ${key} of ${namespace}`, place }),
     }) as JsonValue;
     if (typeof opened !== 'object' || opened === null) return opened;
-    return withOpening(opened, new EventOpening(keys, this.#sealing.types));
+    const row = withOpening(opened, new EventOpening(keys, this.#sealing.types));
+    return isErased ? asErased(row) : row;
   }
 }
 

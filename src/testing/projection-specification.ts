@@ -57,7 +57,7 @@ export class ProjectionSpecification<Row = unknown> {
     // What fails is attempted again before it is parked.
     await test.settled({ advance: true });
     await assertNoneParked(test, this.#projection.name);
-    return allRows(test, this.#projection);
+    return await allRows(test, this.#projection);
   }
 }
 

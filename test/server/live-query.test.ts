@@ -133,6 +133,58 @@ describe('a live query', () => {
     }
   });
 
+  it.each(['async', 'inline'] as const)(
+    'shows what is handled at a later attempt, and what an operator takes up again; who asks for a place waits for that: %s',
+    async (mode) => {
+      let failures = 0;
+      const shaky = defineProjection({
+        name: 'shaky',
+        mode,
+        key: ({ data }) => data.customer,
+        initial: () => ({ total: 0 }),
+        on: [
+          [
+            OrderPlaced,
+            (row, { data }) => {
+              if (data.customer === 'ada' && failures > 0) {
+                failures -= 1;
+                throw new Error('not now');
+              }
+              return { total: row.total + data.total };
+            },
+          ],
+        ],
+        retry: { attempts: 3, minDelay: '100ms' },
+      });
+      const { system, url } = await serveShop({ shop: { projections: [shaky], consumers: [] } });
+      await place(system, 'ada', 1);
+      const client = await LiveClient.open(`${url}/views/shaky`);
+      await client.until(() => client.seen.length === 1);
+      failures = 1;
+      const { position } = await place(system, 'ada', 10);
+      const answer = await fetch(`${url}/views/shaky/ada?after-position=${position}`);
+      expect(await answer.json()).toMatchObject({ row: { total: 11 } });
+      await client.until(() => shown(client)['ada'] === 11);
+      failures = Number.POSITIVE_INFINITY;
+      await place(system, 'ada', 100);
+      await place(system, 'bob', 5);
+      await client.until(() => shown(client)['bob'] === 5);
+      await expect.poll(async () => (await system.deadLetters.list()).items.length, { timeout: 5_000 }).toBe(1);
+      const { items } = await system.deadLetters.list();
+      failures = 0;
+      for (const { id } of items) await system.deadLetters.retry(id);
+      await client.until(() => shown(client)['ada'] === 111);
+    },
+  );
+
+  it('whose condition is a number is told of the first rows of a view that was empty', async () => {
+    const { system, url } = await serveShop();
+    const client = await LiveClient.open(`${url}/views/sales?total.gte=50`);
+    await client.until(() => client.seen.length === 1);
+    await place(system, 'ada', 60);
+    await client.until(() => shown(client)['ada'] === 60);
+  });
+
   it('is told when somebody is forgotten: it shows what can no longer be read no longer', async () => {
     const { system, url } = await serveShop({
       shop: { events: [Registered], projections: [customers], consumers: [] },

@@ -80,18 +80,20 @@ const queryView = route({
     if (direction !== undefined && orderBy === undefined)
       throw new InvalidInput({ path: 'direction', expected: 'order_by with it', found: direction });
     await reached(serving, view, query['after-position']);
-    const asked = {
+    const asked = async () => ({
       where: await conditionsOf(system, view, filters),
       ...(orderBy === undefined ? {} : { orderBy }),
       ...(direction === undefined ? {} : { direction }),
       ...(limit === undefined ? {} : { limit }),
       ...(after === undefined ? {} : { after }),
-    };
-    const page = await system.views.query(view, asked);
-    if (page.items.length === 0) await assertHeld(system, view, asked.where);
+    });
+    const first = await asked();
+    const page = await system.views.query(view, first);
+    if (page.items.length === 0) await assertHeld(system, view, first.where);
     if (!wantsStream(header('accept'))) return answer(page);
     if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
-    const ask = async () => (await system.views.query(view, asked)).items;
+    // What a value means follows from what the index holds by then.
+    const ask = async () => (await system.views.query(view, await asked())).items;
     return serving.live.reply((signal) => liveQuery(serving, view, ask, signal));
   },
 });
@@ -119,7 +121,7 @@ const getRow = route({
   async handle({ serving, system, parameter, query, header, headOnly }) {
     const view = viewOf(system, parameter('name'));
     const key = parameter('key');
-    await reached(serving, view, query['after-position']);
+    await reached(serving, view, query['after-position'], key);
     const { position, at, by } = query;
     if (wantsStream(header('accept'))) {
       const past = Object.entries({ position, at, by }).find(([, value]) => value !== undefined);
@@ -165,6 +167,11 @@ function viewOf(system: ServedSystem, name: string): ProjectionDefinition {
   return found;
 }
 
-async function reached(serving: Serving, view: ProjectionDefinition, position: number | undefined): Promise<void> {
-  if (position !== undefined) await awaitPosition(serving, view.name, position);
+async function reached(
+  serving: Serving,
+  view: ProjectionDefinition,
+  position: number | undefined,
+  key?: string,
+): Promise<void> {
+  if (position !== undefined) await awaitPosition(serving, view.name, position, key === undefined ? {} : { key });
 }
