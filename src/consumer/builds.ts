@@ -136,14 +136,16 @@ export class Builds {
           `another program brought view ${name} into another form, which this one would take back; rebuild it there`,
         );
       const before = await this.#loadBuild(name);
-      if (before?.form.build?.failure !== undefined) return this.#resume(reaction, before);
-      if (before !== undefined && this.#isInterrupted(reaction, before)) {
+      const { from, to } = await spanOfBuild(options, stores.log);
+      const hasFailed = before?.form.build?.failure !== undefined;
+      if (before !== undefined && (hasFailed || this.#isInterrupted(reaction, before))) {
+        assertGoesOn(name, before, { from, to, isTrial: options.dryRun === true });
+        if (hasFailed) return this.#resume(reaction, before);
         await this.#run(reaction, before);
         return this.#statusOf(before);
       }
       if (before !== undefined)
         throw new WrongState(`view ${name} is being built already; cancel that first, or let it come to its end`);
-      const { from, to } = await spanOfBuild(options, stores.log);
       // What stands still is compared where it stands.
       const isRun = this.#runs || this.#options.lanes !== undefined;
       const stands = !isRun || view.paused !== undefined || awaitsBuild(view, reaction);
@@ -558,4 +560,25 @@ function isCancelled({ form, paused }: ConsumerRecord): boolean {
 /** Whether it is this definition that is being built. */
 function isOf(record: ConsumerRecord, reaction: Reaction): boolean {
   return !isCancelled(record) && isSameForm(record.form, formOf(buildOf(reaction)));
+}
+
+/** Who goes on with a build asks for what it was begun for. Errors: WrongState. */
+function assertGoesOn(
+  view: string,
+  { form: { began = START, build } }: ConsumerRecord,
+  asked: { readonly from: Position; readonly to: Position | undefined; readonly isTrial: boolean },
+): void {
+  const trial = build?.trial;
+  const isOther =
+    asked.from !== began ||
+    asked.isTrial !== (trial !== undefined) ||
+    (asked.to !== undefined && asked.to !== trial?.upTo);
+  if (!isOther) return;
+  const begun = [
+    began === START ? 'from the beginning' : `from position ${began}`,
+    ...(trial === undefined ? [] : ['as a dry run']),
+  ];
+  throw new WrongState(
+    `view ${view} is being built already, ${begun.join(', ')}, which is not what is asked for now; ask for that to go on, or cancel it first`,
+  );
 }

@@ -1,4 +1,4 @@
-import { defineEvent, open } from 'thereupon';
+import { decodeJsonEvent, defineEvent, open } from 'thereupon';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { memory } from '../../src/backends/memory/memory.ts';
@@ -34,7 +34,7 @@ test('a sealed event is taken as it is, whatever its personal fields are, where 
   });
   const [event] = (await system.events.read()).events;
   const sealed = JSON.parse(event?.stored.data ?? '') as Record<string, unknown>;
-  const told = { ...(JSON.parse(JSON.stringify(event)) as object), data: sealed };
+  const told = decodeJsonEvent({ ...(JSON.parse(JSON.stringify(event)) as object), data: sealed });
   await using elsewhere = await open({ store: memory(), events: [Kept] });
   for (const into of [elsewhere, system, elsewhere]) await into.ingest([told]);
   const found = (await elsewhere.events.read()).events;

@@ -102,6 +102,14 @@ describe('rebuilding a view over HTTP', () => {
     const figures = async () => (await app.request('/metrics')).text();
     expect(await figures()).toMatch(/thereupon_consumer_build_failed\{consumer="sales"\} 1/);
     rate.fails = false;
+    // What was begun is not taken for something else.
+    for (const other of [{ dryRun: true }, { from: { position: 1 } }])
+      expect(await problemOf(act(app, '/rebuilds/sales', other))).toMatchObject({
+        status: 409,
+        detail: expect.stringContaining(
+          'is being built already, from the beginning, which is not what is asked',
+        ) as string,
+      });
     expect((await act(app, '/rebuilds/sales')).status).toBe(202);
     await expect.poll(async () => (await read(app, '/rebuilds/sales'))['state']).toBe('switched');
     expect(await figures()).toMatch(/thereupon_consumer_build_failed\{consumer="sales"\} 0/);

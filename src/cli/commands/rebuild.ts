@@ -95,7 +95,7 @@ async function rebuild(view: string, options: RebuildOptions, terminal: Terminal
     await api.post<RebuildJson>(path, body);
     const status = await follow(api, path, terminal);
     if (status.state === 'building') {
-      terminal.note(interrupted(view, connection));
+      terminal.note(interrupted(sameCommand(view, status), connection));
       return EXIT_FAILED;
     }
     const isDone = status.state === 'switched' || status.state === 'compared';
@@ -137,11 +137,20 @@ function progressOf({ events, total, secondsLeft, parked }: RebuildJson): string
   ].join(', ');
 }
 
-function interrupted(view: string, { system }: Connection): string {
-  const cancel = `thereupon views rebuild ${shellWord(view)} --cancel`;
+/** What goes on with a build: what it was begun with. */
+function sameCommand(view: string, { from, dryRun }: RebuildJson): string {
+  const options = [
+    ...(from === 0 ? [] : [` --from ${from}`]),
+    ...(dryRun ? [' --dry-run'] : from === 0 ? [] : [' --yes']),
+  ];
+  return `thereupon views rebuild ${shellWord(view)}${options.join('')}`;
+}
+
+function interrupted(same: string, { system }: Connection): string {
+  const [command = ''] = same.split(' --');
   return system === undefined
-    ? `the build goes on; how far it is: thereupon views rebuild ${shellWord(view)} --status; to cancel it: ${cancel}\n`
-    : `the build stops here, and goes on where it was with its program, or with the same command; to cancel it: ${cancel}\n`;
+    ? `the build goes on; how far it is: ${command} --status; to cancel it: ${command} --cancel\n`
+    : `the build stops here, and goes on where it was with its program, or with ${same}; to cancel it: ${command} --cancel\n`;
 }
 
 async function show(status: RebuildJson, options: AccessOptions, terminal: Terminal, code: number): Promise<number> {
@@ -182,7 +191,7 @@ async function show(status: RebuildJson, options: AccessOptions, terminal: Termi
   );
   if (state === 'failed')
     terminal.note(
-      `the view serves as before; mended, it goes on with thereupon views rebuild ${shellWord(view)}, and --cancel gives it up\n`,
+      `the view serves as before; mended, it goes on with ${sameCommand(view, status)}, and --cancel gives it up\n`,
     );
   return code;
 }
