@@ -13,6 +13,8 @@ import type { Evolving, Fold, StateEvolutions } from './fold.ts';
 export interface PartDefinition<State = unknown> {
   readonly kind: 'part';
   readonly on: readonly EventDefinition[];
+  /** How the events of a query add up; undefined: it is the state of a stream. */
+  readonly fold?: Fold;
   // A method: which part it is follows from the data of the command.
   of(data: unknown): StreamPart | QueryPart;
   /** Never there; carries the shape of the state. */
@@ -44,6 +46,7 @@ export interface QueryPart {
 export interface Part {
   readonly name: string;
   readonly on: readonly EventDefinition[];
+  readonly fold: Fold | undefined;
   of(data: unknown): StreamPart | QueryPart;
 }
 
@@ -116,6 +119,7 @@ export function ofQuery<const Definitions extends readonly EventDefinition[], St
   return {
     kind: 'part',
     on,
+    fold,
     of(data) {
       const tags = options.tags?.(data as Data);
       const where = options.where?.(data as Data);
@@ -159,6 +163,6 @@ export function partsOf(title: string, across: unknown): readonly Part[] {
   return Object.entries(across as Readonly<Record<string, Partial<PartDefinition> | undefined>>).map(([name, part]) => {
     if (part?.kind !== 'part' || part.of === undefined)
       throw new InvalidDefinition(title, `across.${name} must be what ofStream or ofQuery gives`);
-    return { name, on: part.on ?? [], of: part.of };
+    return { name, on: part.on ?? [], fold: part.fold, of: part.of };
   });
 }

@@ -48,7 +48,27 @@ export function checkFields(
       const own = samples.filter(({ isFollowed, stored }) => isFollowed && categoryOf(stored.stream) === category);
       return [...ofEvents, ...foldFindings(`decider ${name}`, fold, own)];
     }),
+    ...(program.deciders ?? []).flatMap(({ name, parts }) =>
+      parts.flatMap(({ name: part, fold }) =>
+        fold === undefined ? [] : ofEach(queryOf(`${name}, ${part}`, fold), registry, samples, evolvingOne(fold)),
+      ),
+    ),
   ];
+}
+
+function queryOf(name: string, { steps }: Fold): Looking {
+  return { kind: 'decider', name, selection: { matches: ({ type }) => steps.has(type) } };
+}
+
+/** What one event adds up to by itself, as the first of a query: which it need not be. */
+function evolvingOne(fold: Fold): Look {
+  return (_sample, event) => {
+    try {
+      evolved(fold, initialState(fold), [event]);
+    } catch (error) {
+      throw new OfAPart(error, 'as the first event of a query');
+    }
+  };
 }
 
 /** The key that an event has. Errors: whatever keeps it from having one. */
@@ -93,7 +113,7 @@ export function identityOf({ source, id, position }: StoredEvent): RecordedFindi
  * Makes the rows of one event after another, with what they are found by. Of what was looked at, so they are no more than an attempt: what they
  * come to counts where the streams of their events are there from the first event on.
  */
-function evolving(projection: ProjectionDefinition): (sample: Sample, watched: RecordedEvent) => void {
+function evolving(projection: ProjectionDefinition): Look {
   const { reaction } = projection;
   const rows = new Map<string, unknown>();
   const ofParts = new Set<string>();
@@ -103,20 +123,20 @@ function evolving(projection: ProjectionDefinition): (sample: Sample, watched: R
     const before = rows.get(key);
     projection.evolve(before, watched);
     const row = projection.evolve(before, read);
-    rows.set(key, row);
     if (!isFollowed) ofParts.add(key);
     try {
       if (row !== undefined) reaction.state?.indexes(sealJson(row as JsonValue, 'row'));
     } catch (error) {
       throw ofParts.has(key) ? new OfAPart(error) : error;
     }
+    rows.set(key, row);
   };
 }
 
 /** It may be because of what was not looked at. */
 class OfAPart extends Error {
-  constructor(cause: unknown) {
-    super(`${messageOf(cause)} (of a row of which not all events were looked at)`, { cause });
+  constructor(cause: unknown, how = 'of a row of which not all events were looked at') {
+    super(`${messageOf(cause)} (${how})`, { cause });
   }
 }
 
@@ -132,7 +152,7 @@ function ofEach(
   reaction: Looking,
   registry: SchemaRegistry,
   samples: readonly Sample[],
-  look: (sample: Sample, watched: RecordedEvent) => void,
+  look: Look,
 ): readonly RecordedFinding[] {
   const who = `${reaction.kind} ${reaction.name}`;
   const threw: RecordedFinding[] = [];
@@ -143,15 +163,28 @@ function ofEach(
     const reads = readsOf.get(stored.type) ?? new Map<string, boolean>();
     readsOf.set(stored.type, reads);
     try {
-      look(sample, watchedEvent(read, reads));
+      looked(look, sample, watchedEvent(read, reads));
     } catch (error) {
       threw.push(thrown(who, stored, error));
     }
   }
   const missing = [...readsOf].flatMap(([type, reads]) =>
-    [...reads].flatMap(([place, isFound]) => (isFound ? [] : notFound(who, [type], place, registry))),
+    [...reads].flatMap(([place, isFound]) =>
+      isFound ? onlyOlder(who, [type], place, { registry, samples }) : notFound(who, [type], place, registry),
+    ),
   );
   return [...missing, ...threw];
+}
+
+type Look = (sample: Sample, watched: RecordedEvent) => void;
+
+/** What cannot be done with an event that is watched, such as to clone its data, is done with the event itself. */
+function looked(look: Look, sample: Sample, watched: RecordedEvent): void {
+  try {
+    look(sample, watched);
+  } catch {
+    look(sample, sample.read);
+  }
 }
 
 /** What a filter asks of data that none of its events has. */
@@ -175,7 +208,7 @@ function filterFindings(
   const ofTypes = [...new Set(concerned.map(({ stored }) => stored.type))];
   return [...asked].flatMap(([place, path]) =>
     concerned.some(({ read }) => has(read.data, path))
-      ? []
+      ? onlyOlder(`${reaction.kind} ${reaction.name}`, ofTypes, place, { registry, samples: concerned })
       : notFound(`${reaction.kind} ${reaction.name}`, ofTypes, place, registry),
   );
 }
@@ -189,13 +222,41 @@ function has(value: unknown, path: readonly string[]): boolean {
   return has((value as Readonly<Record<string, unknown>>)[name], rest);
 }
 
+/** A place that events of older versions have, and those of the present one will not. */
+function onlyOlder(
+  who: string,
+  types: readonly string[],
+  place: string,
+  { registry, samples }: { readonly registry: SchemaRegistry; readonly samples: readonly Sample[] },
+): readonly RecordedFinding[] {
+  const path = segmentsOf(place);
+  const plain = path.filter((segment) => segment !== '[]');
+  const isPresent = types.some((type) => {
+    const definition = registry.find(type);
+    const schema = definition && jsonSchemaOf(definition);
+    if (schema === undefined || declares(schema, path)) return true;
+    return samples.some(
+      ({ stored, read }) =>
+        stored.type === type && stored.schemaVersion >= (definition?.version ?? 0) && has(read.data, plain),
+    );
+  });
+  if (isPresent) return [];
+  const reason = 'it asks for this, which only events of older versions have: the current schema does not know it';
+  const of = { type: types.join(', '), version: undefined, event: undefined, place };
+  return [{ severity: 'warning', rule: 'field-not-found', who, ...of, reason }];
+}
+
+function segmentsOf(place: string): readonly string[] {
+  return place.split(/\.|(?=\[\])/).slice(1);
+}
+
 function notFound(
   who: string,
   types: readonly string[],
   place: string,
   registry: SchemaRegistry,
 ): readonly RecordedFinding[] {
-  const path = place.split(/\.|(?=\[\])/).slice(1);
+  const path = segmentsOf(place);
   const isDeclared = types.some((type) => {
     const definition = registry.find(type);
     return definition !== undefined && declares(jsonSchemaOf(definition), path);

@@ -20,7 +20,7 @@ const UP = '({ total, ...rest }) => ({ ...rest, totalCents: total * 100 })';
 
 /** A newer program; `parts` stands beside its event. */
 const program = ({ version = 2, schema = V2, upcast = `upcast: { 1: ${UP} },`, more = '', parts = '' }): string => `
-import { defineCommand, defineConfig, defineConsumer, defineDecider, defineEvent, defineProjection } from 'thereupon';
+import { defineCommand, defineConfig, defineConsumer, defineDecider, defineEvent, defineProjection, ofQuery } from 'thereupon';
 import { z } from 'zod';
 const Placed = defineEvent({ type: 'shop.order.placed', version: ${version}, stream: (data) => 'order-' + data.orderId, schema: ${schema}, ${upcast} });
 ${more}
@@ -172,6 +172,53 @@ describe('recorded events and a newer program', () => {
     const { code, answer } = await check('asks', program({ upcast, ...parts }));
     expect(answer.recorded?.findings).toMatchObject([{ rule: 'field-not-found', who, place, severity }]);
     expect(code).toBe(severity === 'error' ? 5 : 0);
+  });
+
+  it('show what a query of a decider asks for and no event has, and warn of where its evolve throws', async () => {
+    const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
+    const more = `const asking = defineDecider({ name: 'asking', across: { orders: ofQuery({ initial: () => 0, evolve: [[Placed, (sum, { data }) => sum + data.address.length]], where: ({ id }) => ({ data: { orderId: [id] } }) }) }, decide: [[defineCommand({ name: 'shop.ask', schema: z.object({ id: z.string() }) }), () => undefined]] });`;
+    const { code, answer } = await check(
+      'query',
+      program({ upcast, more, parts: 'deciders: [asking],' }),
+      '--sample',
+      '1',
+    );
+    expect(answer.recorded?.findings).toMatchObject([
+      { severity: 'error', rule: 'field-not-found', who: 'decider asking, orders', place: 'data.address' },
+      {
+        severity: 'warning',
+        rule: 'threw',
+        reason: expect.stringContaining('as the first event of a query') as string,
+      },
+    ]);
+    expect(code).toBe(5);
+  });
+
+  it('warn of what is asked for that events of the current version will not have', async () => {
+    const schema = 'z.object({ orderId: z.string(), customer: z.object({ name: z.string() }) })';
+    const { more, parts } = projecting('event.data.customer.name', 'row + event.data.total');
+    const filter = consuming("{ data: { total: [{ numeric: ['>', 5] }] } }");
+    const text = program({ schema, upcast: '', more: `${more}\n${filter.more}`, parts: `${parts} ${filter.parts}` });
+    const { code, answer } = await check('dropped', text, '--mode', 'none');
+    expect(answer.recorded?.findings).toMatchObject(
+      ['consumer dear', 'projection totals'].map((who) => ({
+        severity: 'warning',
+        rule: 'field-not-found',
+        who,
+        place: 'data.total',
+        reason: expect.stringContaining('only events of older versions have') as string,
+      })),
+    );
+    expect(code).toBe(0);
+  });
+
+  it('are taken as they are where a projection copies them', async () => {
+    const upcast = 'upcast: { 1: ({ total, ...rest }) => ({ ...rest, totalCents: Math.round(total * 100) }) },';
+    const { more, parts } = projecting('event.data.orderId', 'structuredClone(event.data).totalCents');
+    expect(await check('cloned', program({ upcast, more, parts }))).toMatchObject({
+      code: 0,
+      answer: { recorded: { findings: [] } },
+    });
   });
 
   it('show where a projection throws, with the event', async () => {
