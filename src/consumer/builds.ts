@@ -201,7 +201,7 @@ export class Builds {
       const { name } = reaction;
       const isKnown = lanes.knows(buildNameOf(name));
       if (isKnown !== this.#running.has(name)) this.#lookSoon(reaction);
-      else if (!isKnown && this.#options.serving(name).isWaiting) void this.#options.serving(name).lookAgain();
+      else if (!isKnown && this.#options.serving(name).isWaiting) this.#lookSoon(reaction);
     }
   }
 
@@ -218,7 +218,14 @@ export class Builds {
       if (record === undefined && running !== undefined) {
         await this.#leave(name, await this.#endElsewhere(name, running));
         await this.#options.serving(name).lookAgain();
-      } else if (record !== undefined && isOf(record, reaction)) await this.#run(reaction, record);
+      } else if (record !== undefined) {
+        if (isOf(record, reaction)) await this.#run(reaction, record);
+      } else if (this.#options.serving(name).isWaiting) {
+        await this.#options.serving(name).lookAgain();
+        // Another program's build of another version has ended since this one began to wait, and is what it waits for no longer.
+        const view = await this.#options.stores.checkpoints.load(name);
+        if (view !== undefined && awaitsBuild(view, reaction)) await this.#beginNewer(reaction);
+      }
     }).catch((error: unknown) => this.#warn(name, error, 'what others build could not be looked at'));
   }
 
@@ -242,7 +249,7 @@ export class Builds {
     const isNewer = view !== undefined && awaitsBuild(view, reaction);
     if (before === undefined || isCancelled(before)) {
       if (before !== undefined) await this.#discard(name);
-      if (isNewer) await this.#begin(reaction, START, { trial: undefined, ...onFailureOf({}, reaction) });
+      if (isNewer) await this.#beginNewer(reaction);
       return;
     }
     if (isOf(before, reaction)) return this.#run(reaction, before);
@@ -253,6 +260,14 @@ export class Builds {
     const { began = START, build } = before.form;
     if (build === undefined || (build.trial !== undefined && !isNewer)) return;
     await this.#begin(reaction, began, { trial: undefined, onFailure: build.onFailure });
+  }
+
+  /** The version of the program, unless that was cancelled: then somebody has to ask for it. */
+  async #beginNewer(reaction: Reaction): Promise<void> {
+    const { log } = this.#options.stores;
+    const last = await lastBuildOf(reaction.name, log);
+    if (last?.state === 'cancelled' && !last.dryRun && last.version === (reaction.version ?? 1)) return;
+    await this.#begin(reaction, START, { trial: undefined, ...onFailureOf({}, reaction) });
   }
 
   async #begin(
@@ -279,7 +294,8 @@ export class Builds {
       logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
       await this.#report(SYSTEM_EVENTS.buildBegun, status);
     }
-    if (this.#runsHere) await this.#run(reaction, record);
+    // Another program was quicker: what it builds is no build of this one.
+    if (this.#runsHere && isOf(record, reaction)) await this.#run(reaction, record);
     return status;
   }
 

@@ -175,7 +175,7 @@ describe('thereupon views rebuild', () => {
     await cli('views', 'rebuild', 'totals');
     write({ row: SLOW, more: 'version: 2' });
     hold();
-    const child = await startProgram();
+    let child = await startProgram();
     const consumer = JSON.parse((await cli('consumers', 'show', 'totals', '--json')).stdout) as object;
     expect(consumer).toMatchObject({ state: 'building', build: { version: 2, state: 'building' } });
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 50 } });
@@ -185,6 +185,12 @@ describe('thereupon views rebuild', () => {
       stdout: expect.stringMatching(/state\s+cancelled: the view has the rows of before/) as string,
     });
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 50 } });
+    // It stays so until somebody asks for it.
+    await stopProgram(child);
+    child = await startProgram();
+    expect(JSON.parse((await cli('consumers', 'show', 'totals', '--json')).stdout)).toMatchObject({
+      state: 'build-cancelled',
+    });
     letGo();
     expect(await cli('views', 'rebuild', 'totals')).toMatchObject({ code: 0 });
     expect(JSON.parse(await total('7'))).toEqual({ key: '7', row: { total: 100 } });

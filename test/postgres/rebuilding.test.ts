@@ -146,6 +146,30 @@ describe('a view that several nodes build anew', () => {
     await Promise.all([...older, ...newer].map((each) => each.close()));
   }, 60_000);
 
+  test('of a version that comes while another program builds the one before is built all the same', async () => {
+    for (const delayMs of [0, 15, 30, 60]) {
+      const schema = newSchema();
+      const first = await node(schema, { times: () => 1 });
+      await publish(first, 1, 30);
+      await first.settled();
+      await first.close();
+      const later = async () => {
+        await waitFor(systemClock, delayMs);
+        return node(schema, { version: 3, times: () => 3 });
+      };
+      const [second, third] = await Promise.all([node(schema, { version: 2, times: () => 2 }), later()]);
+      await until(
+        async () => (await third.views.get('sums', 't1'))?.sum === (3 * 30 * 31) / 2,
+        `version 3 serves, ${delayMs} ms behind version 2`,
+      );
+      await second.close();
+      await publish(third, 31, 32);
+      await third.settled();
+      await areSums(third, 32, 3);
+      await third.close();
+    }
+  }, 60_000);
+
   test('is compared by one node for all of them, of one and the same place', async () => {
     const schema = newSchema();
     let factor = 1;
