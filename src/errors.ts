@@ -348,15 +348,20 @@ export class WrongState extends ThereuponError {
 
 /** Events that a query asks for were removed: what is left of them may add up to something else. */
 export class HistoryShortened extends ThereuponError {
-  /** Of the decider that decides across. */
+  /** Of the decider that decides across; or the row of a view that is asked for as of then. */
   readonly part: string;
   /** Those that have lost events. */
   readonly categories: readonly string[];
 
-  constructor(part: string, categories: readonly string[]) {
+  /** `advice`: what to do. Default: of a part of a decider. */
+  constructor(
+    part: string,
+    categories: readonly string[],
+    advice = "name the categories that its events are of (ofQuery({ categories: [...] })), or say that what is left is enough (ofQuery({ history: 'retained' }))",
+  ) {
     super(
       { code: 'history-shortened', retry: 'never', fault: 'caller' },
-      `part ${part}: events of ${categories.slice(0, 20).join(', ')} were removed, and what is left may add up to something else; name the categories that its events are of (ofQuery({ categories: [...] })), or say that what is left is enough (ofQuery({ history: 'retained' }))`,
+      `${part}: events of ${categories.slice(0, 20).join(', ')} were removed, and what is left may add up to something else; ${advice}`,
     );
     this.part = part;
     this.categories = categories;

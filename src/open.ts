@@ -182,7 +182,13 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.deadLetters = this.consumers.deadLetters;
     const { builds } = this.consumers;
     this.views = new Views(
-      { log: store.log, rows: store.rows, tables: store.tables, builds },
+      {
+        log: store.log,
+        rows: store.rows,
+        tables: store.tables,
+        builds,
+        shortened: () => this.deciders.shortened(),
+      },
       options.projections ?? [],
     );
     this.deciders = new Deciders({
@@ -197,6 +203,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
     this.integrity = new Integrity({ ...parts.recorded, clock: environment.clock });
     this.events = new Reader(store.log, feed);
+    warnOfRetention(options, environment);
     const { consumers, deciders } = this;
     this.#forgetting = new Forgetting({
       store,
@@ -593,4 +600,15 @@ async function assertFits(
   const remembered = await schemas.list();
   assertWaysUp(types, registry.definitions(), remembered);
   if (compares) assertCompatible(registry.schemas(), remembered, { mode: compatibility, atStart, logger });
+}
+
+/** Commands on streams that lose their beginning fail, as soon as no state of them is in memory: that is better known than found out. */
+function warnOfRetention({ retention = [], deciders = [] }: SystemOptions, { logger }: Environment): void {
+  for (const { category } of retention)
+    for (const { name, own } of deciders)
+      if (own?.category === category)
+        logger.warn(
+          { category, decider: name },
+          `retention removes events of ${category}, which decider ${name} decides on: a stream that has lost its first events is decided on only where a snapshot holds all that they made, and else commands on it fail (history-incomplete)`,
+        );
 }

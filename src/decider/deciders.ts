@@ -350,6 +350,11 @@ export class Deciders {
         await this.#snapshots.remove(name, stream);
   }
 
+  /** Categories that have lost events. */
+  async shortened(): Promise<ReadonlySet<string>> {
+    return new Set(await this.#shortened.affecting([], undefined));
+  }
+
   /** Events of streams of this category are about to be removed: who decides on queries hears of it. */
   shortening(category: string): Promise<void> {
     return this.#shortened.note(category);

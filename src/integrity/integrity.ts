@@ -3,6 +3,7 @@ import type { ChainLink, LogChain } from '../channel/log-chain.ts';
 import { WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Clock } from '../system/clock.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { removedChain } from './removed-chain.ts';
 import { assertSigned, signHead } from './signed-head.ts';
 import type { SignedHead } from './signed-head.ts';
@@ -51,7 +52,9 @@ export class Integrity {
    *           signed before and kept elsewhere.
    * Errors    InvalidInput: the signed head or its key is not as it must be. The reason of `signal`.
    */
-  async verify({ signed, onProgress, signal }: VerifyOptions = {}): Promise<Verification> {
+  async verify(options: VerifyOptions = {}): Promise<Verification> {
+    assertKnown('verify', options, ['signed', 'onProgress', 'signal']);
+    const { signed, onProgress, signal } = options;
     const known = signed && assertSigned(signed.head, signed.publicKey);
     const { log, chain } = this.#parts;
     const newest = await chain.last();

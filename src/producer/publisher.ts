@@ -126,7 +126,7 @@ export class Publisher {
     return publishedOf(admitted, appendedOf(outcome), 0);
   }
 
-  /** Records all or none, and readers see them together (G3). */
+  /** Records all or none, and readers see them together (G3). `unless` is for what is new: it is lifted where one of the facts is known already. */
   async publishAll(
     publications: readonly Publication[],
     { unless }: { readonly unless?: readonly Condition[] } = {},
@@ -137,7 +137,7 @@ export class Publisher {
     return this.record(admitted, { isNew: areNew(publications), ...(claims === undefined ? {} : { unless: claims }) });
   }
 
-  /** Appends events to one stream if its version is as claimed (G4). A claim of no events is checked against the stream as it is at this moment. */
+  /** Appends events to one stream if its version is as claimed (G4); lifted where one of them is known already. A claim of no events is checked against the stream as it is at this moment. */
   async append(
     stream: string,
     publications: readonly Publication[],

@@ -62,6 +62,7 @@ export class Views {
   readonly #log: EventLog;
   readonly #builds: Builds;
   readonly #tables: TableStore | undefined;
+  readonly #shortened: () => Promise<ReadonlySet<string>>;
   readonly #projections: ReadonlyMap<string, ProjectionDefinition>;
 
   constructor(
@@ -70,9 +71,12 @@ export class Views {
       rows,
       builds,
       tables,
+      shortened,
     }: {
       readonly log: EventLog;
       readonly rows: RowStore;
+      /** Categories that have lost events. */
+      readonly shortened: () => Promise<ReadonlySet<string>>;
       readonly builds: Builds;
       readonly tables: TableStore | undefined;
     },
@@ -82,6 +86,7 @@ export class Views {
     this.#rows = rows;
     this.#builds = builds;
     this.#tables = tables;
+    this.#shortened = shortened;
     this.#projections = new Map(projections.map((projection) => [projection.name, projection]));
   }
 
@@ -116,7 +121,9 @@ export class Views {
     const span = spanOf(asOf);
     if (span === undefined) return this.get(view, key);
     await assertReached(asOf, this.#log);
-    return (await pastRow(this.#log, projection, { key, span, signal })) as RowShape | undefined;
+    return (await pastRow(this.#log, projection, { key, span, shortened: await this.#shortened(), signal })) as
+      | RowShape
+      | undefined;
   }
 
   /**

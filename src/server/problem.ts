@@ -38,7 +38,7 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
   'condition-failed': { status: 409, title: 'What was decided on has changed' },
   'command-content-conflict': { status: 409, title: 'The command is known with other content' },
   'history-incomplete': { status: 409, title: 'A part of the history was removed' },
-  'history-shortened': { status: 409, title: 'Events that are decided on were removed' },
+  'history-shortened': { status: 409, title: 'Events that it follows from were removed' },
   'snapshots-needed': { status: 409, title: 'Snapshots hold what removed events made' },
   'claim-lost': { status: 409, title: 'The claim has lapsed' },
   'loop-stopped': { status: 409, title: 'A chain of reactions was stopped' },

@@ -159,7 +159,7 @@ describe('a view that several nodes build anew', () => {
       };
       const [second, third] = await Promise.all([node(schema, { version: 2, times: () => 2 }), later()]);
       await until(
-        async () => (await third.views.get('sums', 't1'))?.sum === (3 * 30 * 31) / 2,
+        async () => (await third.views.get<{ sum: number }>('sums', 't1'))?.sum === (3 * 30 * 31) / 2,
         `version 3 serves, ${delayMs} ms behind version 2`,
       );
       await second.close();
