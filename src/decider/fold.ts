@@ -1,4 +1,4 @@
-import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { InvalidDefinition, InvalidInput, SealedDataInvalid, UpcastFailed } from '../errors.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { EncodedEvent, RecordedEvent, StoredEvent } from '../event/event.ts';
 import { EventHead } from '../event/event-head.ts';
@@ -60,7 +60,7 @@ export function initialState(fold: Fold): JsonValue {
 /**
  * The state after these events, frozen through and through. Types without a function leave it as it is.
  *
- * Errors    InvalidDefinition when a function throws, or the state is no JSON.
+ * Errors    InvalidDefinition when a function throws, or the state is no JSON; UpcastFailed, SealedDataInvalid of an event that cannot be read.
  */
 export function evolved(fold: Fold, before: JsonValue, events: Iterable<RecordedEvent>): JsonValue {
   let state: unknown = before;
@@ -134,7 +134,9 @@ function asState(fold: Fold, state: unknown, what: string): JsonValue {
 }
 
 function failed(fold: Fold, event: RecordedEvent, error: unknown): Error {
-  if (error instanceof InvalidDefinition) return error;
+  // Of the event, and not of evolve, which only looked at it.
+  if (error instanceof InvalidDefinition || error instanceof UpcastFailed || error instanceof SealedDataInvalid)
+    return error;
   const { type, stream, version } = event;
   const message = error instanceof Error ? error.message : String(error);
   return new InvalidDefinition(fold.title, `evolve of ${type} threw at ${stream} version ${version}: ${message}`, {

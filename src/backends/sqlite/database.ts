@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { constants, DatabaseSync } from 'node:sqlite';
+import { types } from 'node:util';
 import type { ThereuponError } from '../../errors.ts';
 import { StoreDefect, StoreUnavailable, StoreUnusable } from '../../errors.ts';
 
@@ -143,6 +144,8 @@ const MEDIUM_REASONS: ReadonlyMap<number, string> = new Map([
 
 /** The primary result code of an error that SQLite threw; undefined for every other error. */
 function resultCode(error: unknown): number | undefined {
+  // Whatever a program throws comes by here, and may throw again when it is looked at.
+  if (types.isProxy(error)) return undefined;
   const code = (error as { errcode?: unknown } | undefined)?.errcode;
   return typeof code === 'number' ? code & 0xff : undefined;
 }

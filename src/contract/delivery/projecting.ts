@@ -11,6 +11,13 @@ import { deliveryCases } from './delivery-case.ts';
 import type { DeliveryStage } from './delivery-case.ts';
 import { Answered, count, Counted, Ignored, only, sums, upTo } from './samples.ts';
 
+/** What throws again when somebody looks at it. */
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 /** The sum of each item's numbers and how many there were; throws for what a case asks it to. */
 const tallies = (fails: (item: string, n: number) => boolean = () => false) =>
   defineProjection({
@@ -322,15 +329,24 @@ export const projectingCases: ContractSuite = (bench) =>
         const odd = defineProjection({
           name: 'odd',
           mode: 'inline',
-          key: ({ data }) => (data.n === 1 ? '\ud800' : 'k'),
+          key: ({ data }) => (data.n === 1 ? '\ud800' : `k${data.n}`),
           initial: (): unknown => 0,
-          on: [[Odd, (_row, { data }) => (data.n === 2 ? new Map() : data.n)]],
+          on: [
+            [
+              Odd,
+              (_row, { data }) => {
+                // oxlint-disable-next-line typescript/only-throw-error
+                if (data.n === 4) throw revoked();
+                return data.n === 2 ? new Map() : data.n;
+              },
+            ],
+          ],
           retry: { attempts: 1 },
         });
         const test = await stage.start({ events: [Odd], projections: [odd] });
-        for (const n of upTo(3)) await test.system.publish(Odd, { n });
+        for (const n of upTo(4)) await test.system.publish(Odd, { n });
         await test.settled({ advance: true });
-        assert.equal((await test.parked('odd')).length, 2);
+        assert.equal((await test.parked('odd')).length, 3);
         assert.equal((await test.system.events.head()) > 3, true);
       },
 

@@ -5,6 +5,7 @@ import { defineConsumer } from '../../consumer/define-consumer.ts';
 import type { ConsumerDefinition } from '../../consumer/define-consumer.ts';
 import { defineCommand } from '../../decider/define-command.ts';
 import { defineDecider } from '../../decider/define-decider.ts';
+import type { DeciderDefinition } from '../../decider/define-decider.ts';
 import { fact } from '../../decider/decision.ts';
 import { ConditionFailed, InvalidDefinition, UpcastFailed } from '../../errors.ts';
 import { defineEvent } from '../../event/define-event.ts';
@@ -72,17 +73,19 @@ function noting(
 interface Program {
   readonly events: EventDefinition[];
   readonly consumers: ConsumerDefinition[];
+  readonly deciders: DeciderDefinition[];
 }
 
 /** A system whose program can be replaced by another one. */
 async function startProgram(stage: DeliveryStage, first: Partial<Program>) {
-  const program: Program = { events: first.events ?? [], consumers: first.consumers ?? [] };
+  const program: Program = { events: first.events ?? [], consumers: first.consumers ?? [], deciders: [] };
   const test = await stage.start(program);
   return {
     test,
     replace: async (next: Partial<Program>) => {
       program.events.splice(0, Infinity, ...(next.events ?? []));
       program.consumers.splice(0, Infinity, ...(next.consumers ?? []));
+      program.deciders.splice(0, Infinity, ...(next.deciders ?? []));
       await test.restart();
       await test.settled();
     },
@@ -214,6 +217,44 @@ export const upcastingCases: ContractSuite = (bench) =>
         [of('b', 0), of('b', 200), of('d', 0)],
       );
       assert.deepEqual(await test.parked(), []);
+    },
+
+    async 'a schema that throws at what was brought up parks the event, and a decider says what is wrong with it (G7)'(
+      stage,
+    ) {
+      const { test, replace } = await startProgram(stage, { events: [PricedV1] });
+      await test.system.publish(PricedV1, { item: 'a', price: 1 });
+      await test.system.publish(PricedV1, { item: 'b', price: 2 });
+      const Strict = defineEvent({
+        ...common,
+        version: 2,
+        schema: z.object({
+          item: z.string(),
+          cents: z.int().transform((cents) => {
+            if (cents === 100) throw new RangeError('not one');
+            return cents;
+          }),
+        }),
+        upcast: { 1: toCents },
+      });
+      const Look = defineCommand({
+        name: 'contract.look',
+        schema: z.object({ item: z.string() }),
+        stream: common.stream,
+      });
+      const looking = defineDecider({
+        name: 'item',
+        initial: () => 0,
+        evolve: [[Strict, (sum, { data }) => sum + data.cents]],
+        decide: [[Look, () => undefined]],
+      });
+      const seen: unknown[] = [];
+      await replace({ events: [Strict], consumers: [noting('all', Strict, seen)], deciders: [looking] });
+      assert.deepEqual(seen, [{ item: 'b', cents: 200 }]);
+      assert.equal((await test.parked('all'))[0]?.error?.code, 'upcast-failed');
+      await assert.rejects(test.system.execute(Look, { item: 'a' }), UpcastFailed);
+      await assert.rejects(test.system.deciders.state(looking, 'item-a', { version: 1 }), UpcastFailed);
+      assert.equal((await test.system.deciders.state(looking, 'item-b')).state, 200);
     },
 
     async 'receivers of a queue get the current version, and never an event that cannot be brought up'(stage) {
