@@ -194,7 +194,7 @@ export type { LateWay } from './operator/late-events.ts';
 export type { LatePolicy, WindowAggregate, WindowDefinition, WindowOptions } from './operator/define-window.ts';
 export type { WindowOf } from './operator/window-operator.ts';
 export type { Causes, CommandCauses, Effects, RowCauses, Run } from './explain/explanations.ts';
-export type { CauseLink, CommandLink, EffectLink, EventLink, UnknownLink } from './explain/links.ts';
+export type { CauseLink, CommandLink, EffectLink, EventLink, RowLink, UnknownLink } from './explain/links.ts';
 export type { Verdict, WhyNot } from './explain/why-not.ts';
 export type { AsOf } from './time/as-of.ts';
 export type { Windowing } from './time/windowing.ts';

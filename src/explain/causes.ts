@@ -3,7 +3,7 @@ import type { RecordedCommand } from '../channel/append-conditions.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { conversationOf } from './conversation.ts';
 import { causeOfCommand, commandLink, eventLink } from './links.ts';
-import type { CauseLink, EffectLink, PublisherOf } from './links.ts';
+import type { CauseLink, EffectLink, PublisherOf, RowsOf } from './links.ts';
 
 /** No chain of reactions is that long (G12). */
 const MAX_LINKS = 1_000;
@@ -60,14 +60,18 @@ async function causeBefore(log: EventLog, id: string, before: number): Promise<R
 /** A link that grows. */
 type Growing = EffectLink & { readonly effects: EffectLink[] };
 
-/** What an event led to, as a tree; of its conversation, as far as that is told. */
+/** What an event led to, as a tree: rows, commands and events; of its conversation, as far as that is told. */
 export async function effectsOf(
   log: EventLog,
   event: RecordedEvent,
-  publisherOf: PublisherOf,
+  { publisherOf, rowsOf }: { readonly publisherOf: PublisherOf; readonly rowsOf: RowsOf },
 ): Promise<{ readonly effects: readonly EffectLink[]; readonly isWhole: boolean }> {
   const { events, isWhole } = await conversationOf(log, event.correlationid, event.position);
-  const root: Growing = { ...eventLink(event, publisherOf), effects: [] };
+  const growing = (of: RecordedEvent): Growing => ({
+    ...eventLink(of, publisherOf),
+    effects: rowsOf(of).map((row) => ({ ...row, effects: [] })),
+  });
+  const root = growing(event);
   const byId = new Map<string, Growing>([[event.id, root]]);
   const commands = new Set<string>();
   for (const each of events) {
@@ -86,7 +90,7 @@ export async function effectsOf(
     }
     const parent = byId.get(causationid);
     if (parent === undefined) continue;
-    const link: Growing = { ...eventLink(each, publisherOf), effects: [] };
+    const link = growing(each);
     parent.effects.push(link);
     if (!byId.has(each.id)) byId.set(each.id, link);
   }

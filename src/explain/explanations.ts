@@ -1,18 +1,20 @@
 import type { EventLog } from '../channel/event-log.ts';
 import type { Consumers } from '../consumer/consumers.ts';
+import { keyFor } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
 import { eventsOf } from '../decider/command-outcome.ts';
 import type { DecidedFact } from '../decider/command-outcome.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { START } from '../event/position.ts';
+import { NO_ROW } from '../projection/define-projection.ts';
 import type { ProjectionDefinition } from '../projection/define-projection.ts';
 import type { Views } from '../projection/views.ts';
 import type { Store } from '../store.ts';
 import { causesOf, causesOfCommand, effectsOf } from './causes.ts';
 import { conversationOf } from './conversation.ts';
 import { commandLink } from './links.ts';
-import type { CauseLink, CommandLink, EffectLink } from './links.ts';
+import type { CauseLink, CommandLink, EffectLink, RowLink, RowsOf } from './links.ts';
 import { whyNot } from './why-not.ts';
 import type { WhyNot } from './why-not.ts';
 
@@ -124,7 +126,7 @@ export class Explanations {
   /** What an event led to, as a tree. Errors: as of `event`. */
   async effects(of: RecordedEvent | string): Promise<Effects> {
     const event = await this.#given(of);
-    return { event, ...(await effectsOf(this.#log, event, this.#publisherOf)) };
+    return { event, ...(await effectsOf(this.#log, event, { publisherOf: this.#publisherOf, rowsOf: this.#rowsOf })) };
   }
 
   /** Which events made a row, and what led to the last of them. Takes as long as reading the events of the view. Errors: NotFound. */
@@ -206,6 +208,14 @@ export class Explanations {
     const published = events.filter((each) => each.causationid === event.id && this.#publisherOf(each) === name);
     return { published, isWhole };
   }
+
+  /** Where a key cannot be told, the event is a dead letter, and in no row. */
+  readonly #rowsOf: RowsOf = (event) =>
+    this.#parts.views.list().flatMap(({ name, reaction }): RowLink[] => {
+      if (!reaction.selection.matches(event)) return [];
+      const { key, error } = keyFor(reaction, event);
+      return error !== undefined || key === NO_ROW ? [] : [{ kind: 'row', view: name, key }];
+    });
 
   readonly #publisherOf = ({ source }: RecordedEvent): string | undefined => this.#bySource.get(source);
 }

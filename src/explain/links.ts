@@ -35,10 +35,20 @@ export interface UnknownLink {
   readonly id: string;
 }
 
+/** A row of a view that follows from the event before it. Of a view with tables of its own: the key of its events. */
+export interface RowLink {
+  readonly kind: 'row';
+  readonly view: string;
+  readonly key: string;
+}
+
 export type CauseLink = EventLink | CommandLink | UnknownLink;
 
 /** What an event or a command led to, directly and by that. */
-export type EffectLink = (EventLink | CommandLink) & { readonly effects: readonly EffectLink[] };
+export type EffectLink = (EventLink | CommandLink | RowLink) & { readonly effects: readonly EffectLink[] };
+
+/** Which rows follow from an event. */
+export type RowsOf = (event: RecordedEvent) => readonly RowLink[];
 
 /** Who published an event, by its source. */
 export type PublisherOf = (event: RecordedEvent) => string | undefined;

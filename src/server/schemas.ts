@@ -254,6 +254,7 @@ const effect: z.ZodType<Effect> = named(
         return z.array(effect);
       },
     }),
+    z.strictObject({ kind: z.literal('row'), view: z.string(), key: z.string(), effects: z.array(z.never()) }),
   ]),
 );
 named(

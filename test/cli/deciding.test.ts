@@ -105,7 +105,7 @@ describe('thereupon why', () => {
       causes: [{ kind: 'command', id: 'd1' }],
     });
     expect((await cli('why', 'd1', '--effects')).stdout).toMatch(
-      /^command bank\.deposit .*\n  ↳ bank\.deposited .*\n    ↳ bank\.flagged .*, by flag-deposits /,
+      /^command bank\.deposit .*\n  ↳ bank\.deposited .*\n    ↳ row a of balances\n    ↳ bank\.flagged .*, by flag-deposits /,
     );
     expect((await cli('why', 'balances', 'a')).stdout).toContain('a of balances is made of 1 event');
     for (const [args, code, said] of [

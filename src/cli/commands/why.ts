@@ -29,7 +29,9 @@ type LinkJson =
     }
   | { readonly kind: 'unknown'; readonly id: string };
 
-type TreeJson = LinkJson & { readonly effects: readonly TreeJson[] };
+type TreeJson = (LinkJson | { readonly kind: 'row'; readonly view: string; readonly key: string }) & {
+  readonly effects: readonly TreeJson[];
+};
 
 interface CausesJson {
   readonly event: EventJson;
@@ -270,7 +272,7 @@ function treeOf(effects: readonly TreeJson[], depth: number): string {
   return effects.map((link) => `${'  '.repeat(depth)}↳ ${lineOf(link)}\n${treeOf(link.effects, depth + 1)}`).join('');
 }
 
-function lineOf(link: LinkJson): string {
+function lineOf(link: LinkJson | Omit<Extract<TreeJson, { kind: 'row' }>, 'effects'>): string {
   switch (link.kind) {
     case 'event': {
       const { type, stream, version, recordedtime, id, authtype, authid, authkey, authaddress, authreason } =
@@ -284,6 +286,8 @@ function lineOf(link: LinkJson): string {
       const who = link.actor === undefined ? '' : `, for ${whoOf(link.actor.type, link.actor.id)}`;
       return `command ${printable(link.name)}${who}${howOf(link.caller?.key, link.caller?.address, link.because)}${outcome}  ${link.time}  ${printable(link.id)}`;
     }
+    case 'row':
+      return `row ${printable(link.key)} of ${printable(link.view)}`;
     case 'unknown':
       return `something outside, or that was removed  ${printable(link.id)}`;
   }

@@ -45,7 +45,10 @@ function words(links: readonly CauseLink[]): readonly string[] {
 }
 
 function tree(links: readonly EffectLink[]): readonly unknown[] {
-  return links.map((link) => [words([link])[0], ...tree(link.effects)]);
+  return links.map((link) => [
+    link.kind === 'row' ? `${link.view}/${link.key}` : words([link])[0],
+    ...tree(link.effects),
+  ]);
 }
 
 /** Why, and why not (G9, G11). */
@@ -59,7 +62,18 @@ export const explainingCases: ContractSuite = (bench) =>
           await test.system.execute(Deposit, { account: event.data.account, amount: 20 }, { id: idempotencyKey });
         },
       });
-      const test = await stage.start({ deciders: [accounts()], automations: [noting], consumers: [covering] });
+      const notes = defineProjection({
+        name: 'notes',
+        key: ({ data }) => (data.account === 'a' ? data.account : undefined),
+        initial: () => 0,
+        on: [[Noted, (count) => count + 1]],
+      });
+      const test = await stage.start({
+        deciders: [accounts()],
+        automations: [noting],
+        consumers: [covering],
+        projections: [notes],
+      });
       const { system } = test;
       refusedFor(await system.execute(Withdraw, { account: 'a', amount: 2_000 }, { id: 'greedy' }));
       await test.settled();
@@ -84,7 +98,10 @@ export const explainingCases: ContractSuite = (bench) =>
       const overdrawn = only((await system.events.read({ types: [Overdrawn.type] })).events);
       const found = await system.explanations.effects(overdrawn);
       assert.deepEqual(tree(found.effects), [
-        [`contract.deposit ${commandId} true`, ['contract.money.deposited', ['contract.deposit.noted by noting']]],
+        [
+          `contract.deposit ${commandId} true`,
+          ['contract.money.deposited', ['contract.deposit.noted by noting', ['notes/a']]],
+        ],
       ]);
       assert.equal(found.isWhole, true);
       await system.publish(Deposited, { account: 'a', amount: 1 }, { causationid: 'elsewhere' });
