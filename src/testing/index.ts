@@ -17,5 +17,6 @@ export type { Crash, Plan, SimulationFaults, Telling } from './simulation-plan.t
 export type { Told } from './simulation-run.ts';
 export type { SpecificationOptions } from './specified-run.ts';
 export type { Specify } from './specification.ts';
+export type { TableSpecification } from './table-specification.ts';
 export type { TestSystemOptions } from './test-system.ts';
 export type { ClockSession, VirtualClock, VirtualClockOptions } from './virtual-clock.ts';

@@ -61,7 +61,8 @@ export class ProjectionSpecification<Row = unknown> {
   }
 }
 
-async function assertNoneParked(test: TestSystem, projection: string): Promise<void> {
+/** Errors: AssertionError for the first event that could not be handled. */
+export async function assertNoneParked(test: TestSystem, projection: string): Promise<void> {
   const [letter] = await test.parked();
   if (letter === undefined) return;
   const { event, error } = letter;
