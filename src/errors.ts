@@ -353,15 +353,15 @@ export class HistoryShortened extends ThereuponError {
   /** Those that have lost events. */
   readonly categories: readonly string[];
 
-  /** `advice`: what to do. Default: of a part of a decider. */
-  constructor(
-    part: string,
-    categories: readonly string[],
-    advice = "name the categories that its events are of (ofQuery({ categories: [...] })), or say that what is left is enough (ofQuery({ history: 'retained' }))",
-  ) {
+  /** `advice`: what to do, where it is no part of a decider. */
+  constructor(part: string, categories: readonly string[], advice?: string) {
+    const what = advice === undefined ? `part ${part}` : part;
+    const advised =
+      advice ??
+      "name the categories that its events are of (ofQuery({ categories: [...] })), or say that what is left is enough (ofQuery({ history: 'retained' }))";
     super(
       { code: 'history-shortened', retry: 'never', fault: 'caller' },
-      `${part}: events of ${categories.slice(0, 20).join(', ')} were removed, and what is left may add up to something else; ${advice}`,
+      `${what}: events of ${categories.slice(0, 20).join(', ')} were removed, and what is left may add up to something else; ${advised}`,
     );
     this.part = part;
     this.categories = categories;

@@ -41,7 +41,7 @@ export async function readPart(
   if (!part.isRetained) {
     // After it was read: a removal is written down before it is made.
     const removed = await shortened.affecting(part.query.types ?? [], part.categories);
-    if (removed.length > 0) throw new HistoryShortened(`part ${name}`, removed);
+    if (removed.length > 0) throw new HistoryShortened(name, removed);
   }
   return { name, state, stream: undefined, claim: undefined, query: { ...part.query, after } };
 }
