@@ -2,6 +2,7 @@ import type { Position } from '../event/position.ts';
 import { buildNameOf, renamedRows } from './build.ts';
 import type { BuildStatus } from './build.ts';
 import { switched } from './build-reports.ts';
+import { isReplacing } from './checkpoint-store.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import { compareRows } from './compare-rows.ts';
 import { compareTables } from './compare-tables.ts';
@@ -50,7 +51,7 @@ export class BuildEnds {
         if (!coversLanes(ofBuild.groups(), ofView.groups()))
           await ofBuild.runTo(furthestOf([...ofView.groups(), ...ofBuild.groups()]));
         if (await this.#options.failed(name)) return undefined;
-        const stands = await this.#replace(name);
+        const stands = await this.#replace(name, build);
         if (stands !== undefined) ofBuild.gone();
         return stands;
       }),
@@ -58,21 +59,20 @@ export class BuildEnds {
   }
 
   /**
-   * How the rows of a build differ from those that serve; `over`, while nobody handles events of either, sees to it that nobody goes on with it.
-   * Undefined: it failed, or is there no longer.
+   * How the rows of a build differ from those that serve; `over`, while nobody handles events of either, sees to it that nobody goes on with it, and
+   * answers whether it was there. Undefined: it failed, or is there no longer.
    */
   compare(
     name: string,
     trial: NonNullable<BuildForm['trial']>,
     build: Consumer,
-    over: (status: BuildStatus) => Promise<void>,
+    over: (status: BuildStatus) => Promise<boolean>,
   ): Promise<BuildStatus | undefined> {
     // What serves is held first, here as in `switch` and by whoever holds all: in another order they would wait for one another.
     return this.#options.serving(name).held((ofView) =>
       build.held(async (ofBuild) => {
-        const status = await this.#difference(name, trial, ofView, ofBuild);
-        if (status === undefined) return undefined;
-        await over(status);
+        const status = await this.#difference(name, build, trial, ofView, ofBuild);
+        if (status === undefined || !(await over(status))) return undefined;
         ofBuild.gone();
         return status;
       }),
@@ -81,33 +81,36 @@ export class BuildEnds {
 
   async #difference(
     name: string,
+    build: Consumer,
     trial: NonNullable<BuildForm['trial']>,
     ofView: Hold,
     ofBuild: Hold,
   ): Promise<BuildStatus | undefined> {
     const reason = await this.#level(name, trial, ofView, ofBuild);
     if (await this.#options.failed(name)) return undefined;
-    const record = await this.#present(name);
+    const record = await this.#present(build);
     if (record === undefined) return undefined;
     const stands = await this.#options.statusOf(record);
     const comparison = await this.#compared(name, reason);
     return { ...stands, state: 'compared', events: stands.total, percent: 100, secondsLeft: undefined, comparison };
   }
 
-  async #replace(name: string): Promise<BuildStatus | undefined> {
-    const record = await this.#present(name);
+  async #replace(name: string, build: Consumer): Promise<BuildStatus | undefined> {
+    const record = await this.#present(build);
     if (record === undefined) return undefined;
     const stands = await this.#options.statusOf(record);
     const { consumer: by, form } = record;
-    const replacement = { by, form: { ...form, build: undefined, built: form.build?.id }, rows: renamedRows(name) };
+    const replaced = { ...form, build: undefined, built: form.build?.id };
+    const replacement = { by, ofBuild: form.build?.id, form: replaced, rows: renamedRows(name) };
     const { checkpoints } = this.#options.stores;
-    const replaced = await checkpoints.replace(name, replacement, this.#options.nowMs());
-    return replaced === undefined ? undefined : switched(stands);
+    const isSwitched = (await checkpoints.replace(name, replacement, this.#options.nowMs())) !== undefined;
+    return isSwitched ? switched(stands) : undefined;
   }
 
-  async #present(name: string): Promise<ConsumerRecord | undefined> {
-    const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
-    return record?.paused === undefined ? record : undefined;
+  /** Undefined: it is over, or stands still. */
+  async #present({ name, reaction }: Consumer): Promise<ConsumerRecord | undefined> {
+    const record = await this.#options.stores.checkpoints.load(name);
+    return isReplacing(record, { ofBuild: reaction.build }) ? record : undefined;
   }
 
   /** Brings both to one place. Answers why that cannot be; undefined: they are there. */

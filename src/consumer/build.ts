@@ -25,13 +25,13 @@ export function isBuildName(consumer: string): boolean {
 }
 
 /** The same reaction under the name of a build, with rows of its own. */
-export function buildOf(reaction: Reaction): Reaction {
+export function buildOf(reaction: Reaction, id: string): Reaction {
   const name = buildNameOf(reaction.name);
   const { state, tables } = reaction;
   return {
     ...reaction,
     name,
-    isBuild: true,
+    build: id,
     // Until it has taken the other's place.
     inline: undefined,
     state: state && { ...state, namespace: namespaceOf('view', name) },

@@ -1,5 +1,5 @@
 import { Closed, NotFound, WrongState } from '../errors.ts';
-import { BEFORE_ALL, START } from '../event/position.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
@@ -10,6 +10,7 @@ import { Turns } from '../system/turns.ts';
 import { awaitsBuild, formOf, isSameForm, versionOf } from './adapt.ts';
 import { buildNameOf, buildOf, spanOfBuild, statusOfBuild } from './build.ts';
 import type { BuildOptions, BuildStatus } from './build.ts';
+import { assertGoesOn, CANCELLED, isCancelled, isOf, onFailureOf } from './build-record.ts';
 import { BuildEnds } from './build-ends.ts';
 import { lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
@@ -50,7 +51,6 @@ interface Running {
   readonly ended: PromiseWithResolvers<BuildStatus>;
 }
 
-const CANCELLED = 'the build was cancelled';
 /** What keeps a build from its switch is looked at again after so long: others that are behind, or attempts that are repeated. */
 const FINISH_AGAIN_MS = 250;
 
@@ -163,7 +163,8 @@ export class Builds {
       if (record === undefined) throw new WrongState(`view ${name} is not being built`);
       const stands = await this.#statusOf(record);
       const status = { ...stands, state: 'cancelled', secondsLeft: undefined } as const;
-      await this.#held(reaction.name, () => this.#discard(name, SYSTEM_EVENTS.buildCancelled, status));
+      const isOver = await this.#held(reaction.name, () => this.#discard(record, SYSTEM_EVENTS.buildCancelled, status));
+      if (!isOver) throw new WrongState(`the build of view ${name} has just come to its end`);
       return this.#end(name, status);
     });
   }
@@ -199,15 +200,15 @@ export class Builds {
     if (lanes === undefined || !this.#runs || this.#closing.signal.aborted) return;
     for (const reaction of this.#reactions.values()) {
       const { name } = reaction;
-      const isKnown = lanes.knows(buildNameOf(name));
-      if (isKnown !== this.#running.has(name)) this.#lookSoon(reaction);
-      else if (!isKnown && this.#options.serving(name).isWaiting) this.#lookSoon(reaction);
+      const isBuilt = lanes.knows(buildNameOf(name)) || this.#running.has(name);
+      if (isBuilt || this.#options.serving(name).isWaiting) this.#lookSoon(reaction);
     }
   }
 
   /** Of a consumer that no definition runs. */
   async forget(name: string): Promise<void> {
-    if ((await this.#options.stores.checkpoints.load(buildNameOf(name))) !== undefined) await this.#discard(name);
+    const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
+    if (record !== undefined) await this.#discard(record);
   }
 
   #lookSoon(reaction: Reaction): void {
@@ -215,11 +216,15 @@ export class Builds {
     void this.#turn(name, async () => {
       const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
       const running = this.#running.get(name);
-      if (record === undefined && running !== undefined) {
+      const isOver = running !== undefined && record?.form.build?.id !== running.last.id;
+      if (isOver) {
         await this.#leave(name, await this.#endElsewhere(name, running));
         await this.#options.serving(name).lookAgain();
-      } else if (record !== undefined) {
+      }
+      if (record !== undefined) {
         if (isOf(record, reaction)) await this.#run(reaction, record);
+      } else if (isOver) {
+        return;
       } else if (this.#options.serving(name).isWaiting) {
         await this.#options.serving(name).lookAgain();
         // Another program's build of another version has ended since this one began to wait, and is what it waits for no longer.
@@ -248,7 +253,7 @@ export class Builds {
     if (view !== undefined) await reportUnreported({ environment, log: stores.log }, view);
     const isNewer = view !== undefined && awaitsBuild(view, reaction);
     if (before === undefined || isCancelled(before)) {
-      if (before !== undefined) await this.#discard(name);
+      if (before !== undefined) await this.#discard(before);
       if (isNewer) await this.#beginNewer(reaction);
       return;
     }
@@ -256,7 +261,7 @@ export class Builds {
     if (versionOf(before.form) > (reaction.version ?? 1)) return;
     const { logger } = this.#options.environment;
     logger.warn({ consumer: name }, 'the definition is not the one that was being built: it is built from the start');
-    await this.#discard(name);
+    await this.#discard(before);
     const { began = START, build } = before.form;
     if (build === undefined || (build.trial !== undefined && !isNewer)) return;
     await this.#begin(reaction, began, { trial: undefined, onFailure: build.onFailure });
@@ -278,7 +283,7 @@ export class Builds {
     const { checkpoints } = this.#options.stores;
     const { ids, logger } = this.#options.environment;
     const id = ids.next();
-    const form = formOf(buildOf(reaction), { began: from === START ? undefined : from });
+    const form = formOf(buildOf(reaction, id), { began: from === START ? undefined : from });
     const nowMs = this.#nowMs();
     const record = await checkpoints.create({
       consumer: buildNameOf(reaction.name),
@@ -302,11 +307,11 @@ export class Builds {
   async #run(reaction: Reaction, record: ConsumerRecord): Promise<void> {
     const { name } = reaction;
     if (this.#running.has(name) || this.#closing.signal.aborted) return;
-    const consumer = this.#options.add(buildOf(reaction), {
+    const last = await this.#statusOf(record);
+    const consumer = this.#options.add(buildOf(reaction, last.id), {
       caughtUp: () => this.#finishSoon(name),
       parked: (delivery, event) => this.#parked(name, delivery, event),
     });
-    const last = await this.#statusOf(record);
     this.#running.set(name, {
       consumer,
       last,
@@ -325,7 +330,7 @@ export class Builds {
     if (build !== undefined) {
       await deadLetters.retryAll({ consumer: record.consumer });
       const form = { ...record.form, build: { ...build, failure: undefined } };
-      await stores.checkpoints.change(record.consumer, { form, paused: undefined }, this.#nowMs());
+      await stores.checkpoints.change(record.consumer, { form, paused: undefined, ofBuild: build.id }, this.#nowMs());
     }
     const status = await this.#present(name);
     await this.#report(SYSTEM_EVENTS.buildResumed, status);
@@ -377,7 +382,8 @@ export class Builds {
     const failure = { position: letter.position, source, id, type, key: letter.key, error };
     const reason = `event ${id} at position ${letter.position} cannot be handled: ${error}`;
     const form = { ...record.form, build: { ...build, failure } };
-    await checkpoints.change(record.consumer, { form, paused: { sinceMs: this.#nowMs(), reason } }, this.#nowMs());
+    const change = { form, paused: { sinceMs: this.#nowMs(), reason }, ofBuild: build.id };
+    if ((await checkpoints.change(record.consumer, change, this.#nowMs())) === undefined) return false;
     const status = await this.#present(name);
     await this.#report(SYSTEM_EVENTS.buildFailed, status);
     this.#running.get(name)?.ended.resolve(status);
@@ -408,12 +414,12 @@ export class Builds {
     if (running === undefined || this.#closing.signal.aborted) return;
     if (lanes !== undefined && !lanes.isFirst(buildNameOf(name))) return;
     const record = await stores.checkpoints.load(buildNameOf(name));
-    if (record === undefined || record.paused !== undefined) return;
+    if (record?.form.build?.id !== running.last.id || record.paused !== undefined) return;
     if (!(await this.#ends.isNear(name, record)) || (await this.#isStillTrying(name, running))) {
       this.#finishAgain(name);
       return;
     }
-    await this.#bringToEnd(name, running.consumer, record.form.build?.trial);
+    await this.#bringToEnd(name, running.consumer, record);
   }
 
   /** What fails the build, or does not, is known only when its attempts are over. */
@@ -425,7 +431,8 @@ export class Builds {
   }
 
   /** What was built takes its place, or is compared and goes. */
-  async #bringToEnd(name: string, consumer: Consumer, trial: BuildForm['trial']): Promise<void> {
+  async #bringToEnd(name: string, consumer: Consumer, record: ConsumerRecord): Promise<void> {
+    const trial = record.form.build?.trial;
     if (trial === undefined) {
       const status = await this.#ends.switch(name, consumer);
       if (status === undefined) return;
@@ -434,11 +441,11 @@ export class Builds {
       return;
     }
     const status = await this.#ends.compare(name, trial, consumer, (compared) =>
-      this.#giveUp(name, SYSTEM_EVENTS.buildCompared, compared),
+      this.#giveUp(record, SYSTEM_EVENTS.buildCompared, compared),
     );
     if (status === undefined) return;
     // The view goes on by now.
-    await this.#sweep(name);
+    await this.#sweep(record);
     await this.#end(name, status);
   }
 
@@ -453,32 +460,32 @@ export class Builds {
     });
   }
 
-  /** What was built goes, once it is reported how. */
-  async #discard(name: string, type?: SystemEventType, status?: BuildStatus): Promise<void> {
-    await this.#giveUp(name, type, status);
-    await this.#sweep(name);
+  /** What was built goes, once it is reported how. Answers whether it was there. */
+  async #discard(build: ConsumerRecord, type?: SystemEventType, status?: BuildStatus): Promise<boolean> {
+    const isThere = await this.#giveUp(build, type, status);
+    if (isThere) await this.#sweep(build);
+    return isThere;
   }
 
-  /** Nobody goes on with it, and that is reported; an end before it is swept leaves a record that says so. */
-  async #giveUp(name: string, type?: SystemEventType, status?: BuildStatus): Promise<void> {
+  /** Nobody goes on with it, and that is reported; an end before it is swept leaves a record that says so. Answers whether it was there. */
+  async #giveUp({ consumer, form }: ConsumerRecord, type?: SystemEventType, status?: BuildStatus): Promise<boolean> {
     const nowMs = this.#nowMs();
-    const paused = { sinceMs: nowMs, reason: CANCELLED };
-    await this.#options.stores.checkpoints.change(buildNameOf(name), { paused }, nowMs);
+    const change = { paused: { sinceMs: nowMs, reason: CANCELLED }, ofBuild: form.build?.id };
+    if ((await this.#options.stores.checkpoints.change(consumer, change, nowMs)) === undefined) return false;
     if (type !== undefined && status !== undefined) await this.#report(type, status);
+    return true;
   }
 
-  async #sweep(name: string): Promise<void> {
-    const { checkpoints } = this.#options.stores;
-    const by = buildNameOf(name);
-    await checkpoints.change(by, { forget: { above: BEFORE_ALL, rows: namespacesOf(by) } }, this.#nowMs());
-    await checkpoints.remove(by);
+  async #sweep({ consumer, form }: ConsumerRecord): Promise<void> {
+    const removal = { ofBuild: form.build?.id, rows: namespacesOf(consumer) };
+    await this.#options.stores.checkpoints.remove(consumer, removal);
   }
 
   /** The build that there is. One that is none, which earlier versions of this package could leave behind, is swept. */
   async #loadBuild(name: string): Promise<ConsumerRecord | undefined> {
     const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
     if (record === undefined || record.form.build !== undefined) return record;
-    await this.#sweep(name);
+    await this.#sweep(record);
     return undefined;
   }
 
@@ -562,39 +569,4 @@ export class Builds {
     const { clock } = this.#options.environment;
     return clock.elapsed?.() ?? clock.now();
   }
-}
-
-function onFailureOf({ onFailure }: BuildOptions, reaction: Reaction): Pick<BuildForm, 'onFailure'> {
-  return { onFailure: onFailure ?? reaction.onBuildFailure ?? 'park' };
-}
-
-/** An end in the middle has left it; or it is none, as earlier versions of this package could leave behind. */
-function isCancelled({ form, paused }: ConsumerRecord): boolean {
-  return form.build === undefined || paused?.reason === CANCELLED;
-}
-
-/** Whether it is this definition that is being built. */
-function isOf(record: ConsumerRecord, reaction: Reaction): boolean {
-  return !isCancelled(record) && isSameForm(record.form, formOf(buildOf(reaction)));
-}
-
-/** Who goes on with a build asks for what it was begun for. Errors: WrongState. */
-function assertGoesOn(
-  view: string,
-  { form: { began = START, build } }: ConsumerRecord,
-  asked: { readonly from: Position; readonly to: Position | undefined; readonly isTrial: boolean },
-): void {
-  const trial = build?.trial;
-  const isOther =
-    asked.from !== began ||
-    asked.isTrial !== (trial !== undefined) ||
-    (asked.to !== undefined && asked.to !== trial?.upTo);
-  if (!isOther) return;
-  const begun = [
-    began === START ? 'from the beginning' : `from position ${began}`,
-    ...(trial === undefined ? [] : ['as a dry run']),
-  ];
-  throw new WrongState(
-    `view ${view} is being built already, ${begun.join(', ')}, which is not what is asked for now; ask for that to go on, or cancel it first`,
-  );
 }

@@ -161,20 +161,41 @@ export type RecordChange = Partial<Pick<ConsumerRecord, 'form' | 'checkpoint' | 
   readonly waitingDueMs?: number;
   /** Only where all its lanes are at one place; or somewhere in a stretch in which nothing concerns it: then they are all at its end. */
   readonly together?: true | Stretch;
-};
+} & OfBuild;
+
+/** Only where the consumer is that build (`BuildForm.id`): under its name there may be another by now. Otherwise it counts as not known. Default: whatever it is. */
+export interface OfBuild {
+  readonly ofBuild?: string | undefined;
+}
+
+/** Whether a record is what a change is for. */
+export function isOfBuild(record: ConsumerRecord | undefined, { ofBuild }: OfBuild): record is ConsumerRecord {
+  return record !== undefined && (ofBuild === undefined || record.form.build?.id === ofBuild);
+}
 
 export interface Stretch {
   readonly from: Position;
   readonly to: Position;
 }
 
-/** What takes the place of a consumer. */
-export interface Replacement {
+/** What goes with a consumer that is forgotten, but its checkpoint and its deliveries. */
+export interface Removal extends OfBuild {
+  /** All rows of these namespaces. Default: none. */
+  readonly rows?: readonly string[];
+}
+
+/** What takes the place of a consumer; a build (`ofBuild`) only while it is not paused. */
+export interface Replacement extends OfBuild {
   /** The consumer that does, and is none by itself any more. */
   readonly by: string;
   readonly form: ConsumerForm;
   /** Its namespaces, and the names that they get. */
   readonly rows: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** Whether it may take the place of another. */
+export function isReplacing(record: ConsumerRecord | undefined, { ofBuild }: OfBuild): record is ConsumerRecord {
+  return isOfBuild(record, { ofBuild }) && (ofBuild === undefined || record.paused === undefined);
 }
 
 /** Whether everything that is done at the one place is done at the other. */
@@ -216,6 +237,6 @@ export interface CheckpointStore {
    * Errors    WrongState where the other is behind: then nothing was changed.
    */
   replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined>;
-  /** Forgets the consumer, its checkpoint and its deliveries. Answers whether it was known. */
-  remove(consumer: string): Promise<boolean>;
+  /** Forgets the consumer, its checkpoint, its deliveries and what is given, all together. Answers whether it was known. */
+  remove(consumer: string, removal?: Removal): Promise<boolean>;
 }

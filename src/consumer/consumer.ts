@@ -24,6 +24,7 @@ import { receiveWhenRun } from './receive-when-run.ts';
 import { assertReached, placeOf } from './replay.ts';
 import { replayChange } from './replay-change.ts';
 import { standing } from './standing.ts';
+import { heldGroups, takenLease } from './taken-lanes.ts';
 import type { ReplayFrom } from './replay.ts';
 import { reportSteering } from './report-steering.ts';
 import type { ConsumerStatus } from './status.ts';
@@ -236,9 +237,11 @@ export class Consumer {
     return this.exclusive(async () => {
       await this.#stopLoop(this.#over.promise);
       const { checkpoints } = this.#options.stores;
-      let isGone = await isOverBuild(this.reaction, checkpoints);
+      let isGone = false;
       try {
-        let groups = isGone ? [] : await this.#heldGroups();
+        const held = await heldGroups(this.#options);
+        isGone = held === undefined;
+        let groups = held ?? [];
         return await act({
           groups: () => groups,
           runTo: async (place) => {
@@ -267,12 +270,6 @@ export class Consumer {
     return this.#loop !== undefined || this.#inline.place !== undefined;
   }
 
-  async #heldGroups(): Promise<readonly LaneGroup[]> {
-    const { lanes } = this.#options;
-    if (lanes !== undefined) return lanes.takeAll(this.name);
-    return [wholeGroup((await this.#known()).checkpoint, 0)];
-  }
-
   async #runTo(place: Position, groups: readonly LaneGroup[]): Promise<readonly LaneGroup[]> {
     const { stores, lanes } = this.#options;
     const reached = Promise.withResolvers<void>();
@@ -281,6 +278,8 @@ export class Consumer {
     reached.promise.catch(() => undefined);
     try {
       if (this.#closed) throw new Closed(`consumer ${this.name}`);
+      if (lanes !== undefined && groups.some(({ holder }) => holder === undefined))
+        throw new WrongState(`consumer ${this.name} is paused: its lanes cannot be taken`);
       const record = await this.#known();
       this.#record = record;
       const loop = this.#createLoop(record, groups, lanes === undefined ? undefined : groups[0]?.token);
@@ -466,8 +465,7 @@ export class Consumer {
     if (record.paused !== undefined || awaitsBuild(record, this.reaction) || !isCurrent(record, this.#options)) return;
     if (await this.#inline.begin(record.form)) return;
     const { lanes } = this.#options;
-    lanes?.takePart(this.name);
-    const lease = await lanes?.take(this.name);
+    const lease = lanes && (await takenLease({ setting, stores, lanes }));
     if (lanes !== undefined && lease === undefined) return;
     await this.#begin(this.#createLoop(record, lease?.groups ?? [wholeGroup(record.checkpoint, 0)], lease?.token));
   }

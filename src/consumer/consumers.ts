@@ -2,7 +2,6 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { Feed } from '../channel/feed.ts';
 import { InvalidDefinition, NotFound, WrongState } from '../errors.ts';
 import { currentSubject } from '../event/causality.ts';
-import { BEFORE_ALL, START } from '../event/position.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import type { ClockTrust } from '../schema/clock-trust.ts';
@@ -277,10 +276,8 @@ export class Consumers {
     await this.builds.forget(name);
     // Before it is: who comes to have its name has to know.
     await reportRemoval(name, log, environment);
-    // What it kept goes first, so that a consumer which has done nothing is all that an end in the middle leaves.
-    const anew = { checkpoint: { low: START, done: [] }, forget: { above: BEFORE_ALL, rows: namespacesOf(name) } };
-    await checkpoints.change(name, anew, environment.clock.now());
-    if (!(await checkpoints.remove(name))) throw new NotFound('consumer', name, [...this.#consumers.keys()]);
+    if (!(await checkpoints.remove(name, { rows: namespacesOf(name) })))
+      throw new NotFound('consumer', name, [...this.#consumers.keys()]);
   }
 
   /**

@@ -2,6 +2,7 @@ import { NotFound } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { formOf, isSameForm } from './adapt.ts';
+import { isOfBuild } from './checkpoint-store.ts';
 import type { ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-stores.ts';
 import type { ConsumerOptions } from './consumer-options.ts';
@@ -14,7 +15,7 @@ export async function knownRecord(reaction: Reaction, stores: ConsumerStores, no
   const { name: consumer } = reaction;
   const known = await stores.checkpoints.load(consumer);
   if (known !== undefined) return known;
-  if (reaction.isBuild === true) throw new NotFound('consumer', consumer);
+  if (reaction.build !== undefined) throw new NotFound('consumer', consumer);
   const began = await startPlace(reaction, stores);
   const replayed = (await wasRemoved(consumer, stores.log)) ? true : undefined;
   return stores.checkpoints.create({
@@ -27,12 +28,12 @@ export async function knownRecord(reaction: Reaction, stores: ConsumerStores, no
   });
 }
 
-/** Whether it is a build that was switched, compared or cancelled, maybe by another node. */
+/** Whether it is a build that was switched, compared or cancelled, maybe by another node; there may be another of its name by now. */
 export async function isOverBuild(
-  { isBuild, name }: Pick<Reaction, 'isBuild' | 'name'>,
+  { build, name }: Pick<Reaction, 'build' | 'name'>,
   checkpoints: ConsumerStores['checkpoints'],
 ): Promise<boolean> {
-  return isBuild === true && (await checkpoints.load(name)) === undefined;
+  return build !== undefined && (await checkpoints.load(name))?.form.build?.id !== build;
 }
 
 async function startPlace({ start }: Reaction, { log }: ConsumerStores): Promise<Position> {
@@ -45,7 +46,8 @@ export function isCurrent(
   record: ConsumerRecord,
   { lanes, setting: { reaction, logger } }: Pick<ConsumerOptions, 'lanes' | 'setting'>,
 ): boolean {
-  if (lanes === undefined || isSameForm(record.form, formOf(reaction))) return true;
+  if (lanes === undefined) return true;
+  if (isSameForm(record.form, formOf(reaction)) && isOfBuild(record, { ofBuild: reaction.build })) return true;
   logger.warn(
     { consumer: reaction.name, here: formOf(reaction), there: record.form },
     'another program brought the consumer into another form; this one handles its events no longer',

@@ -232,8 +232,8 @@ export interface Reaction {
   readonly version?: number;
   /** Of one that can be built anew beside itself: what becomes of an event whose attempts have failed then. Default: its key is set aside. */
   readonly onBuildFailure?: BuildForm['onFailure'];
-  /** It is built to take the place of another one: those who are waited for come before it. */
-  readonly isBuild?: true;
+  /** The build that it is (`BuildForm.id`), to take the place of another one: those who are waited for come before it. Default: it is none. */
+  readonly build?: string;
   readonly selection: CompiledSelection;
   /** What the catalog shows: which types it reacts to (undefined: all) and which it publishes. */
   readonly consumes: readonly string[] | undefined;

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Checkpoint } from '../consumer/checkpoint-store.ts';
-import { position } from '../event/position.ts';
+import { BEFORE_ALL, position } from '../event/position.ts';
 import type { Store } from '../store.ts';
 import { putDeliveries, putRows, sampleConsumer, sampleDelivery, sampleRow, sampleUnit } from './consumer-samples.ts';
 import type { ContractSuite } from './contract-case.ts';
 import { casesOn, casesOverReopen } from './samples.ts';
 
 const FORM = { ...sampleConsumer('c').form, version: 2, indexes: ['i'] };
+const BUILT = {
+  ...FORM,
+  build: { id: 'b1', of: 'c', trial: undefined, onFailure: 'fail', failure: undefined },
+} as const;
 const NAMESPACES = [
   { from: 'n2', to: 'n' },
   { from: 'o2', to: 'o' },
@@ -19,7 +23,7 @@ function at(low: number, ...done: readonly (readonly [number, number])[]): Check
 
 /** Consumer `c` with rows and deliveries, and `b` beside it with others. */
 async function fill(store: Store, places: { readonly c: Checkpoint; readonly b: Checkpoint }): Promise<void> {
-  const build = { id: 'b1', of: 'c', trial: undefined, onFailure: 'fail', failure: undefined } as const;
+  const { build } = BUILT;
   await store.checkpoints.put(
     sampleConsumer('c', { checkpoint: places.c, paused: { sinceMs: 5, reason: 'r' }, createdMs: 1 }),
   );
@@ -122,6 +126,40 @@ export const replacingCases: ContractSuite = (bench) => [
       assert.equal(await store.checkpoints.replace('c', { ...REPLACEMENT, by: 'never' }, 99), undefined);
       assert.equal(await store.checkpoints.replace('never', REPLACEMENT, 99), undefined);
       assert.deepEqual(await seen(store), before);
+    },
+
+    'what is meant for one build does nothing to another that has its name by now (G6)': async (store) => {
+      await fill(store, { c: at(1), b: at(2) });
+      const before = await seen(store);
+      const { checkpoints } = store;
+      const paused = { sinceMs: 7, reason: 'p' };
+      const forget = { above: BEFORE_ALL, rows: ['n2'] };
+      for (const consumer of ['b', 'c', 'never']) {
+        assert.equal(await checkpoints.change(consumer, { ofBuild: 'b0', paused, forget }, 99), undefined);
+        assert.equal(await checkpoints.remove(consumer, { ofBuild: 'b0', rows: ['n', 'n2'] }), false);
+        assert.equal(await checkpoints.replace('c', { ...REPLACEMENT, by: consumer, ofBuild: 'b0' }, 99), undefined);
+      }
+      assert.deepEqual(await seen(store), before);
+      assert.deepEqual((await checkpoints.change('b', { ofBuild: 'b1', paused }, 99))?.paused, paused);
+      assert.equal(await checkpoints.replace('c', { ...REPLACEMENT, ofBuild: 'b1' }, 99), undefined, 'it is paused');
+      assert.deepEqual((await checkpoints.change('b', { ofBuild: 'b1', paused: undefined }, 99))?.form, BUILT);
+      assert.deepEqual((await checkpoints.replace('c', { ...REPLACEMENT, ofBuild: 'b1' }, 99))?.checkpoint, at(2));
+    },
+
+    'a build that is forgotten takes its rows with it, and whoever handles its events leaves none (G6)': async (
+      store,
+    ) => {
+      await fill(store, { c: at(1), b: at(2) });
+      const late = { consumer: 'b', rows: [sampleRow('k', 'late', {}, 'n2')] };
+      const [isKnown] = await Promise.all([
+        store.checkpoints.remove('b', { ofBuild: 'b1', rows: ['n2', 'o2'] }),
+        store.unitOfWork.commit(sampleUnit(late)),
+      ]);
+      assert.deepEqual([isKnown, await store.checkpoints.load('b')], [true, undefined]);
+      const counts = await Promise.all(['n', 'n2', 'o', 'o2', 'm'].map((name) => store.rows.count(name)));
+      assert.deepEqual(counts, [2, 0, 1, 0, 1]);
+      assert.deepEqual(await store.deliveries.list({ consumer: 'b', limit: 9 }), []);
+      assert.equal((await store.unitOfWork.commit(sampleUnit(late))).ok, false);
     },
 
     'what commits under the name of who took the place is refused, and what commits under the one that was taken goes on in the new rows (G6)':

@@ -96,6 +96,23 @@ describe('nodes and their lanes on PostgreSQL', () => {
     await second.close();
   });
 
+  test('who joins while its connection is cut joins over the next one', async () => {
+    const schema = newSchema();
+    const store = await openAt(schema);
+    const operator = new Client({ connectionString: server.url, options: `-c search_path=${schema}` });
+    await operator.connect();
+    await operator.query('BEGIN; LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE');
+    const joining = clusterOf(store).join({ consumers: ['c'], receiving: [] }, unwatched);
+    const waiting = `SELECT pid FROM pg_stat_activity WHERE application_name = 'thereupon-presence' AND wait_event_type = 'Lock'`;
+    while ((await operator.query(waiting)).rows.length === 0) await waitFor(systemClock, 5);
+    await operator.query(`SELECT pg_terminate_backend(pid) FROM (${waiting}) AS joining`);
+    await operator.query('COMMIT');
+    await operator.end();
+    const node = await joining;
+    expect((await clusterOf(store).view()).nodes.map(({ id }) => id)).toEqual([node]);
+    await store.close();
+  });
+
   test('who looks for the nodes of a store finds those that are there, and where they answer, whenever they said so', async () => {
     const schema = newSchema();
     const url = `${server.url}?schema=${schema}&lease=1s`;

@@ -1,5 +1,11 @@
-import { covers } from '../../consumer/checkpoint-store.ts';
-import type { CheckpointStore, ConsumerRecord, RecordChange, Replacement } from '../../consumer/checkpoint-store.ts';
+import { covers, isOfBuild, isReplacing } from '../../consumer/checkpoint-store.ts';
+import type {
+  CheckpointStore,
+  ConsumerRecord,
+  RecordChange,
+  Removal,
+  Replacement,
+} from '../../consumer/checkpoint-store.ts';
 import { WrongState } from '../../errors.ts';
 import type { Position } from '../../event/position.ts';
 import type { DeliveryContent } from './delivery-store.ts';
@@ -49,8 +55,8 @@ export class MemoryCheckpointStore implements CheckpointStore {
   async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
     this.#session.assertOpen();
     const record = this.#content.get(consumer);
-    if (record === undefined) return undefined;
-    const { forget, waitingDueMs, together: _always, ...members } = structuredClone(change);
+    const { forget, waitingDueMs, together: _always, ofBuild, ...members } = structuredClone(change);
+    if (!isOfBuild(record, { ofBuild })) return undefined;
     const changed = { ...record, ...members, updatedMs };
     this.#content.set(consumer, changed);
     for (const rows of forget?.rows ?? []) this.#rows.delete(rows);
@@ -69,9 +75,9 @@ export class MemoryCheckpointStore implements CheckpointStore {
 
   async replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined> {
     this.#session.assertOpen();
-    const { by, form, rows } = structuredClone(replacement);
+    const { by, form, rows, ofBuild } = structuredClone(replacement);
     const [record, other] = [this.#content.get(consumer), this.#content.get(by)];
-    if (record === undefined || other === undefined) return undefined;
+    if (record === undefined || !isReplacing(other, { ofBuild })) return undefined;
     const { checkpoint } = other;
     if (!covers(checkpoint, record.checkpoint)) throw new WrongState(`consumer ${by} is behind ${consumer}`);
     const replaced = { ...record, form, checkpoint, updatedMs };
@@ -89,8 +95,10 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return structuredClone(replaced);
   }
 
-  async remove(consumer: string): Promise<boolean> {
+  async remove(consumer: string, { ofBuild, rows = [] }: Removal = {}): Promise<boolean> {
     this.#session.assertOpen();
+    if (ofBuild !== undefined && !isOfBuild(this.#content.get(consumer), { ofBuild })) return false;
+    for (const namespace of rows) this.#rows.delete(namespace);
     this.#deliveries.delete(consumer);
     return this.#content.delete(consumer);
   }

@@ -1,9 +1,10 @@
-import { formOfText } from '../../consumer/checkpoint-store.ts';
+import { formOfText, isOfBuild, isReplacing } from '../../consumer/checkpoint-store.ts';
 import type {
   Checkpoint,
   CheckpointStore,
   ConsumerRecord,
   RecordChange,
+  Removal,
   Replacement,
   Stretch,
 } from '../../consumer/checkpoint-store.ts';
@@ -87,12 +88,12 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
     const name = toText(consumer);
-    const { forget, waitingDueMs, together, ...members } = structuredClone(change);
+    const { forget, waitingDueMs, together, ofBuild, ...members } = structuredClone(change);
     const changed = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
       await endInline(queries, [name]);
       const [record] = await consumerRecords(queries, name);
-      if (record === undefined) return undefined;
+      if (!isOfBuild(record, { ofBuild })) return undefined;
       const joined = together && (await joinLanes(queries, name, consumer, together));
       const checkpoint = members.checkpoint ?? joined;
       const next = { ...record, ...members, updatedMs };
@@ -112,13 +113,14 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   async replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined> {
-    const { by, form, rows } = structuredClone(replacement);
+    const { by, form, rows, ofBuild } = structuredClone(replacement);
     const [name, other] = [toText(consumer), toText(by)];
     const replaced = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name, other]);
       await endInline(queries, [name, other]);
       const [record] = await consumerRecords(queries, name);
-      if (record === undefined || (await consumerRecords(queries, other)).length === 0) return undefined;
+      if (record === undefined || !isReplacing((await consumerRecords(queries, other))[0], { ofBuild }))
+        return undefined;
       // Nobody commits on these lanes before the transaction ends.
       const groups = await lockedGroups(queries, other, name);
       if (!coversLanes(groups(other), groups(name))) throw new WrongState(`consumer ${by} is behind ${consumer}`);
@@ -138,14 +140,21 @@ export class PostgresCheckpointStore implements CheckpointStore {
     return replaced;
   }
 
-  async remove(consumer: string): Promise<boolean> {
+  async remove(consumer: string, { ofBuild, rows = [] }: Removal = {}): Promise<boolean> {
     const name = toText(consumer);
-    return this.#writes.alone(RECORD_BYTES, async (queries) => {
+    const namespaces = [...rows];
+    const isKnown = await this.#writes.alone(RECORD_BYTES, async (queries) => {
       await lockConsumers(queries, [name]);
+      if (ofBuild !== undefined && !isOfBuild((await consumerRecords(queries, name))[0], { ofBuild })) return false;
       await endInline(queries, [name]);
+      // Before its rows are: what holders commit at this moment is there afterwards, and goes with them, or is refused.
+      await queries.change('DELETE FROM lanes WHERE consumer = $1', [name]);
       await queries.change('DELETE FROM deliveries WHERE consumer = $1', [name]);
+      for (const namespace of namespaces) await abandonRows(queries, namespace);
       return removeConsumer(queries, name);
     });
+    if (isKnown && namespaces.length > 0) await this.#rows.sweep();
+    return isKnown;
   }
 }
 

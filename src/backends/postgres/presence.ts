@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { Client } from 'pg';
 import type { ClusterWatcher } from '../../consumer/cluster.ts';
 import type { NodeId, NodeWork } from '../../consumer/lanes.ts';
-import { Closed } from '../../errors.ts';
+import { Closed, StoreUnavailable } from '../../errors.ts';
 import { backoffMs } from '../../system/backoff.ts';
 import { systemClock, waitFor } from '../../system/clock.ts';
 import type { CancelTimer } from '../../system/clock.ts';
@@ -133,15 +133,11 @@ export class Presence {
   async join(work: NodeWork, watcher: ClusterWatcher): Promise<NodeId> {
     this.start();
     const member: Member = { work, watcher, node: undefined, last: undefined };
-    try {
-      const node = await this.#join(await this.#connected.promise, member);
-      this.#member = member;
-      this.#cancelBeat?.();
-      this.#beatSoon();
-      return node;
-    } catch (error) {
-      throw storeError(this.#options.store, error);
-    }
+    const node = await this.#connectedly((client) => this.#join(client, member));
+    this.#member = member;
+    this.#cancelBeat?.();
+    this.#beatSoon();
+    return node;
   }
 
   /** Lets others know where the server of this process answers, from the next renewal on, which is now. */
@@ -155,13 +151,25 @@ export class Presence {
     const member = this.#member;
     if (member === undefined) return;
     member.work = work;
-    try {
-      const client = await this.#connected.promise;
+    await this.#connectedly(async (client) => {
       // One that is no member at present says so when it joins again.
       if (member.node !== undefined)
         await client.query(ANNOUNCE, [member.node, [...member.work.consumers], [...member.work.receiving]]);
+    });
+  }
+
+  /** Carries out something that may be repeated; on another connection where the present one breaks meanwhile. Errors: StoreUnavailable. */
+  async #connectedly<Result>(act: (client: Client) => Promise<Result>): Promise<Result> {
+    const { store } = this.#options;
+    try {
+      const client = await this.#connected.promise;
+      return await act(client).catch(async (error: unknown) => {
+        if (!(storeError(store, error) instanceof StoreUnavailable) || this.#closing.signal.aborted) throw error;
+        this.#giveUp(client);
+        return act(await this.#connected.promise);
+      });
     } catch (error) {
-      throw storeError(this.#options.store, error);
+      throw storeError(store, error);
     }
   }
 
@@ -183,9 +191,9 @@ export class Presence {
     this.#closing.abort(new Closed(`store ${this.#options.store}`));
     this.#cancelBeat?.();
     this.#cancelExpiry?.();
-    this.#connected.reject(this.#closing.signal.reason);
     void this.#client?.end().catch(() => undefined);
     this.#gone();
+    this.#connected.reject(this.#closing.signal.reason);
     await this.#running;
     await this.#counting;
   }
@@ -207,10 +215,8 @@ export class Presence {
         this.#failures += 1;
         environment.logger.warn({ err: error }, 'notices of the store cannot be heard; connecting again');
         this.#connected.reject(error);
+        this.#awaitNext();
       }
-      this.#client = undefined;
-      this.#connected = Promise.withResolvers<Client>();
-      this.#connected.promise.catch(() => undefined);
       if (signal.aborted) return;
       const delayMs = backoffMs(RECONNECT, Math.max(1, this.#failures), environment.random);
       await waitFor(systemClock, delayMs, signal).catch(() => undefined);
@@ -230,9 +236,12 @@ export class Presence {
       keepAlive: true,
     });
     const ended = new Promise<void>((resolve) => {
-      client.on('error', () => resolve());
-      client.on('end', () => resolve());
-      this.#gone = resolve;
+      this.#gone = () => {
+        if (this.#client === client) this.#awaitNext();
+        resolve();
+      };
+      client.on('error', this.#gone);
+      client.on('end', this.#gone);
     });
     client.on('notification', ({ payload }) => this.#notified(payload ?? ''));
     try {
@@ -257,6 +266,18 @@ export class Presence {
     if (this.#member !== undefined) this.#beat();
     this.#count();
     return { ended };
+  }
+
+  /** Who asks for the connection waits for the next one. */
+  #awaitNext(): void {
+    this.#client = undefined;
+    this.#connected = Promise.withResolvers<Client>();
+    this.#connected.promise.catch(() => undefined);
+  }
+
+  #giveUp(client: Client): void {
+    void client.end().catch(() => undefined);
+    if (this.#client === client) this.#gone();
   }
 
   /** From when it is counted this process hears of what others append; of what came before it learns then. */
@@ -297,8 +318,7 @@ export class Presence {
       .catch((error: unknown) => {
         if (this.#closing.signal.aborted) return;
         this.#options.environment.logger.warn({ err: error }, 'the store did not answer in time; connecting again');
-        void client.end().catch(() => undefined);
-        this.#gone();
+        this.#giveUp(client);
       })
       .finally(() => {
         this.#beating = undefined;

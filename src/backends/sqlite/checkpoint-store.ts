@@ -1,5 +1,18 @@
-import { checkpointOf, covers, formOfText, restOfCheckpoint } from '../../consumer/checkpoint-store.ts';
-import type { CheckpointStore, ConsumerRecord, RecordChange, Replacement } from '../../consumer/checkpoint-store.ts';
+import {
+  checkpointOf,
+  covers,
+  formOfText,
+  isOfBuild,
+  isReplacing,
+  restOfCheckpoint,
+} from '../../consumer/checkpoint-store.ts';
+import type {
+  CheckpointStore,
+  ConsumerRecord,
+  RecordChange,
+  Removal,
+  Replacement,
+} from '../../consumer/checkpoint-store.ts';
 import { namespaceOfTables } from '../../consumer/table-store.ts';
 import { WrongState } from '../../errors.ts';
 import type { Position } from '../../event/position.ts';
@@ -78,10 +91,10 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   async change(consumer: string, change: RecordChange, updatedMs: number): Promise<ConsumerRecord | undefined> {
-    const { forget, waitingDueMs, together: _always, ...members } = structuredClone(change);
+    const { forget, waitingDueMs, together: _always, ofBuild, ...members } = structuredClone(change);
     const changed = await writeOnce(this.#writes, RECORD_BYTES, () => {
       const record = this.#load(consumer);
-      if (record === undefined) return undefined;
+      if (!isOfBuild(record, { ofBuild })) return undefined;
       const next = { ...record, ...members, updatedMs };
       this.#put(consumerRow(next));
       for (const rows of forget?.rows ?? []) this.#rows.abandon(rows);
@@ -94,10 +107,10 @@ export class SqliteCheckpointStore implements CheckpointStore {
   }
 
   async replace(consumer: string, replacement: Replacement, updatedMs: number): Promise<ConsumerRecord | undefined> {
-    const { by, form, rows } = structuredClone(replacement);
+    const { by, form, rows, ofBuild } = structuredClone(replacement);
     const replaced = await writeOnce(this.#writes, RECORD_BYTES, () => {
       const [record, other] = [this.#load(consumer), this.#load(by)];
-      if (record === undefined || other === undefined) return undefined;
+      if (record === undefined || !isReplacing(other, { ofBuild })) return undefined;
       const { checkpoint } = other;
       if (!covers(checkpoint, record.checkpoint)) return 'behind';
       const next = { ...record, form, checkpoint, updatedMs };
@@ -114,8 +127,15 @@ export class SqliteCheckpointStore implements CheckpointStore {
     return replaced;
   }
 
-  remove(consumer: string): Promise<boolean> {
-    return writeOnce(this.#writes, RECORD_BYTES, () => this.#remove(consumer));
+  async remove(consumer: string, { ofBuild, rows = [] }: Removal = {}): Promise<boolean> {
+    const namespaces = [...rows];
+    const isKnown = await writeOnce(this.#writes, RECORD_BYTES, () => {
+      if (ofBuild !== undefined && !isOfBuild(this.#load(consumer), { ofBuild })) return false;
+      for (const namespace of namespaces) this.#rows.abandon(namespace);
+      return this.#remove(consumer);
+    });
+    if (isKnown && namespaces.length > 0) await this.#rows.sweep();
+    return isKnown;
   }
 
   #remove(consumer: string): boolean {

@@ -47,6 +47,7 @@ const TAKING: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   'a unit without lease has a checkpoint': ({ unitOfWork }) =>
     unitOfWork.commit(sampleUnit({ checkpoint: { low: START, done: [] } })),
   'the consumer is removed': ({ checkpoints }) => checkpoints.remove('c'),
+  'the consumer is removed with its rows': ({ checkpoints }) => checkpoints.remove('c', { rows: ['n'] }),
 };
 
 /** Commits of those who hold lanes, and of those who hold them no more (G6). */
