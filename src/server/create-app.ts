@@ -9,6 +9,7 @@ import type { Access } from './access.ts';
 import { BodyBudget, parseBody, readBytes } from './body.ts';
 import type { BodyShare } from './body.ts';
 import { addressesOf } from './caller.ts';
+import { LiveQueries } from './live-query.ts';
 import { LiveStreams } from './live-streams.ts';
 import { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
@@ -95,6 +96,7 @@ function servingOf(system: ServedSystem, options: AppOptions): Serving {
     maxBatchEvents: count(options.maxBatchEvents ?? 1_000, 'maxBatchEvents'),
     maxWaitMs: count(options.maxWaitMs ?? 5_000, 'maxWaitMs'),
     live,
+    liveQueries: new LiveQueries(),
     metrics: new Metrics(system, () => live.open),
     closing,
     version: INTERFACE_VERSION,

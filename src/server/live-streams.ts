@@ -15,14 +15,16 @@ export interface LiveStreamsOptions {
   readonly closing: AbortSignal;
 }
 
-/** Gives messages, each as `frame` makes it, until the signal is aborted. */
-export type Follow = (signal: AbortSignal) => AsyncGenerator<string, void, undefined>;
+/** Gives messages until the signal is aborted, or it is returned. */
+export type Follow = (signal: AbortSignal) => AsyncIterator<Uint8Array, void>;
 
 /** The last one asks nginx not to collect events before it passes them on. */
 const HEADERS = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
 
 /** How soon a client comes back after its connection broke. */
 const RETRY_MS = 1_000;
+/** Large messages are passed on in pieces. */
+const PIECE_BYTES = 64 * 1_024;
 const encoder = new TextEncoder();
 
 /**
@@ -63,8 +65,10 @@ export class LiveStreams {
 class LiveStream implements UnderlyingSource<Uint8Array> {
   readonly #options: LiveStreamsOptions;
   readonly #leaving = new AbortController();
-  readonly #messages: AsyncGenerator<string, void, undefined>;
+  readonly #messages: AsyncIterator<Uint8Array, void>;
   readonly #ended: () => void;
+  /** What of a message is still to be passed on. */
+  #rest: { readonly message: Uint8Array; readonly from: number; readonly isLast: boolean } | undefined;
   #waiting = false;
   #over = false;
   #stopHeartbeat = () => {};
@@ -81,12 +85,28 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    this.#waiting = true;
-    const { text: given, isLast } = await this.#next();
-    this.#waiting = false;
-    if (this.#over) return;
-    if (given !== '') controller.enqueue(encoder.encode(given));
-    if (!isLast) return;
+    if (this.#rest === undefined) {
+      this.#waiting = true;
+      const { message: given, isLast } = await this.#next();
+      this.#waiting = false;
+      if (this.#over) return;
+      this.#rest = given && { message: given, from: 0, isLast };
+      if (given === undefined) this.#close(controller);
+    }
+    this.#pass(controller);
+  }
+
+  /** A piece of its own: whoever keeps that does not keep the message. */
+  #pass(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    if (this.#rest === undefined) return;
+    const { message: whole, from, isLast } = this.#rest;
+    const to = from + PIECE_BYTES;
+    controller.enqueue(whole.slice(from, to));
+    this.#rest = to < whole.length ? { message: whole, from: to, isLast } : undefined;
+    if (isLast && this.#rest === undefined) this.#close(controller);
+  }
+
+  #close(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.cancel();
     controller.close();
   }
@@ -95,9 +115,10 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#rest = undefined;
     this.#stopHeartbeat();
     this.leave();
-    void this.#messages.return();
+    void this.#messages.return?.();
     this.#ended();
   }
 
@@ -106,19 +127,17 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
     this.#leaving.abort();
   }
 
-  async #next(): Promise<{ readonly text: string; readonly isLast: boolean }> {
+  async #next(): Promise<{ readonly message: Uint8Array | undefined; readonly isLast: boolean }> {
     try {
-      const { value } = await this.#messages.next();
-      return value === undefined ? { text: '', isLast: true } : { text: value, isLast: false };
+      const { done, value } = await this.#messages.next();
+      return done === true ? { message: undefined, isLast: true } : { message: value, isLast: false };
     } catch (error) {
       // The client comes back with the last position it saw; a broken connection would tell it no more than an ended one.
       this.#options.environment.logger.error({ err: error }, 'a live stream failed and was ended');
       // What clients can do something about they are told. Without an id: they have not seen the event.
       const problem = problemOf(error);
-      return {
-        text: problem === undefined ? '' : `event: problem\ndata: ${JSON.stringify(problem)}\n\n`,
-        isLast: true,
-      };
+      const data = problem && encoder.encode(`event: problem\ndata: ${JSON.stringify(problem)}\n\n`);
+      return { message: data, isLast: true };
     }
   }
 
@@ -134,11 +153,11 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
 /** Events as messages. Without an `event:` line, so that a browser's `onmessage` gets every event; the type is in it. */
 export async function* eventFrames(
   events: AsyncGenerator<RecordedEvent, void, undefined>,
-): AsyncGenerator<string, void, undefined> {
-  for await (const event of events) yield frame(event.position, event);
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const event of events) yield message(event.position, JSON.stringify(event));
 }
 
-/** A message; `name`: what a listener of it is registered for. */
-export function frame(id: number, data: unknown, name?: string): string {
-  return `id: ${id}\n${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
+/** `data`: JSON; `name`: what a listener of it is registered for. */
+export function message(id: number, data: string, name?: string): Uint8Array {
+  return encoder.encode(`id: ${id}\n${name === undefined ? '' : `event: ${name}\n`}data: ${data}\n\n`);
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Actor } from '../index.ts';
 import type { BodyBudget } from './body.ts';
 import type { AddressOf } from './caller.ts';
+import type { LiveQueries } from './live-query.ts';
 import type { LiveStreams } from './live-streams.ts';
 import type { Metrics } from './metrics.ts';
 import type { QueryOf, QueryShape } from './query.ts';
@@ -18,6 +19,7 @@ export interface Serving {
   /** How long `after-position` waits at most. */
   readonly maxWaitMs: number;
   readonly live: LiveStreams;
+  readonly liveQueries: LiveQueries;
   readonly metrics: Metrics;
   /** Aborted when the server shuts down. */
   readonly closing: AbortSignal;

@@ -214,6 +214,76 @@ describe('a live query', () => {
     await client.until(() => 'ada' in shown(client));
   });
 
+  it('is read once for all who watch it, however it is written, and each is told everything (G10)', async () => {
+    const { system, url } = await serveShop();
+    const queries = ['total.gte=1&order_by=total', 'order_by=total&total.gte=1'];
+    const clients: LiveClient[] = [];
+    for (let n = 0; n < 40; n += 1) clients.push(await LiveClient.open(`${url}/views/sales?${queries[n % 2]}`));
+    for (const client of clients) await client.until(() => client.seen.length === 1);
+    let readings = 0;
+    const query = system.views.query.bind(system.views);
+    system.views.query = ((...given: Parameters<typeof query>) => {
+      readings += 1;
+      return query(...given);
+    }) as typeof query;
+    for (let n = 1; n <= 10; n += 1) {
+      await place(system, 'ada', n);
+      for (const client of clients) await client.until(() => client.seen.length === n + 1);
+    }
+    for (const client of clients) expect(shown(client)).toEqual({ ada: 55 });
+    // Each reads the rows, and what the index holds for the condition.
+    expect(readings).toBeLessThanOrEqual(3 * 10);
+    const [first, ...others] = clients;
+    for (const client of others) client.leave();
+    await place(system, 'bob', 1);
+    await first?.until(() => 'bob' in shown(first));
+  });
+
+  it('tells a client that was slow what the rows are in the end, also when a message is large', async () => {
+    const { system, url } = await serveShop({
+      shop: { events: [Registered], projections: [customers], consumers: [] },
+    });
+    const register = (customer: string, email: string) => system.publish(Registered, { customer, email });
+    for (let n = 0; n < 20; n += 1) await register(`c${n}`, '');
+    await system.settled();
+    const response = await fetch(`${url}/views/customers`, { headers: { accept: 'text/event-stream' } });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const decoder = new TextDecoder();
+    let received = '';
+    const more = async () => {
+      const { value } = await reader.read();
+      received += decoder.decode(value, { stream: true });
+    };
+    while (!received.includes('event: result')) await more();
+    // As long as nobody reads, more comes than connections take.
+    const round = async (n: number) => {
+      await Promise.all(Array.from({ length: 20 }, (_, c) => register(`c${c}`, `${n}-${'ü€'.repeat(20_000)}`)));
+      await system.settled();
+    };
+    for (let n = 0; n < 12; n += 1) await round(n);
+    const rows = new Map<string, string>();
+    let told = 0;
+    const isUpToDate = () => rows.size === 20 && [...rows.values()].every((email) => email.startsWith('11-'));
+    while (!isUpToDate()) {
+      await more();
+      const frames = received.split('\n\n');
+      received = frames.pop() ?? '';
+      for (const frame of frames) {
+        const data = /^data: (.*)$/m.exec(frame)?.[1];
+        if (data === undefined) continue;
+        told += 1;
+        const { items, changed = items } = JSON.parse(data) as Record<
+          string,
+          { key: string; row: { email: string } }[]
+        >;
+        for (const { key, row } of changed ?? []) rows.set(key, row.email);
+      }
+    }
+    expect(new Set(rows.values())).toEqual(new Set([`11-${'ü€'.repeat(20_000)}`]));
+    expect(told).toBeLessThan(2 + 12 * 20);
+    await reader.cancel();
+  }, 60_000);
+
   it('refuses what the query itself would be refused for, and ends with the server', async () => {
     const { url, server } = await serveShop();
     expect((await fetch(`${url}/views/sales?nothing.gte=1`, { headers: { accept: 'text/event-stream' } })).status).toBe(

@@ -3,7 +3,6 @@ import type { ProjectionDefinition } from '../../index.ts';
 import { awaitPosition } from '../await-position.ts';
 import { choice, one, readQuery, text, wholeNumber } from '../query.ts';
 import type { QueryOf } from '../query.ts';
-import { liveQuery } from '../live-query.ts';
 import { answer, empty } from '../reply.ts';
 import { route } from '../route.ts';
 import type { Serving } from '../route.ts';
@@ -94,7 +93,8 @@ const queryView = route({
     if (headOnly) return empty(200, { 'content-type': 'text/event-stream' });
     // What a value means follows from what the index holds by then.
     const ask = async () => (await system.views.query(view, await asked())).items;
-    return serving.live.reply((signal) => liveQuery(serving, view, ask, signal));
+    const options = { view, identity: identityOf(search), ask };
+    return serving.live.reply((signal) => serving.liveQueries.follow(serving, options, signal));
   },
 });
 
@@ -136,7 +136,8 @@ const getRow = route({
         const present = await system.views.get(view, key);
         return present === undefined ? [] : [{ key, row: present }];
       };
-      return serving.live.reply((signal) => liveQuery(serving, view, ask, signal));
+      const options = { view, identity: JSON.stringify({ key }), ask };
+      return serving.live.reply((signal) => serving.liveQueries.follow(serving, options, signal));
     }
     const row = await system.views.getAt(
       view,
@@ -154,6 +155,14 @@ const getRow = route({
 });
 
 export const viewRoutes = [listViews, queryView, getRow];
+
+/** The same for queries that give the same rows. */
+function identityOf(search: URLSearchParams): string {
+  const sorted = new URLSearchParams(search);
+  sorted.delete('after-position');
+  sorted.sort();
+  return sorted.toString();
+}
 
 function viewOf(system: ServedSystem, name: string): ProjectionDefinition {
   const views = system.views.list();
