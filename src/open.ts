@@ -378,8 +378,9 @@ export class System<Events extends EventDefinition = EventDefinition> {
     assertStreamName(stream);
     if (!Number.isSafeInteger(beforeVersion) || beforeVersion < 1)
       throw new InvalidInput({ path: 'beforeVersion', expected: 'a whole number from 1', found: beforeVersion });
-    const { firstVersion, version } = await this.#store.log.streamState(stream);
-    if (firstVersion <= version && firstVersion < beforeVersion) await this.deciders.shortening(categoryOf(stream));
+    const state = await this.#store.log.streamState(stream);
+    const { firstVersion, version } = state;
+    if (firstVersion <= version && firstVersion < beforeVersion) await this.deciders.truncating(state, beforeVersion);
     // What is appended meanwhile was not looked at, and stays.
     const removed = await this.#store.log.truncateStream(stream, Math.min(beforeVersion, version + 1));
     this.#feed.forget();
@@ -430,7 +431,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     const bounds = options.force === true ? { notAbove: await this.#store.log.head(), keep: [] } : await this.#needed();
     const outcomes = await applyRetention(this.#store.log, rules, bounds, {
       nowMs: this.environment.clock.now(),
-      beforeRemoval: (category) => this.deciders.shortening(category),
+      beforeRemoval: (request) => this.deciders.retaining(request, options.force === true),
     });
     this.#feed.forget();
     for (const outcome of outcomes)
@@ -602,13 +603,13 @@ async function assertFits(
   if (compares) assertCompatible(registry.schemas(), remembered, { mode: compatibility, atStart, logger });
 }
 
-/** Commands on streams that lose their beginning fail, as soon as no state of them is in memory: that is better known than found out. */
+/** Better known than found out when the disk is full. */
 function warnOfRetention({ retention = [], deciders = [] }: SystemOptions, { logger }: Environment): void {
   for (const { category } of retention)
     for (const { name, own } of deciders)
-      if (own?.category === category)
+      if (own?.category === category && own.snapshot === undefined)
         logger.warn(
           { category, decider: name },
-          `retention removes events of ${category}, which decider ${name} decides on: a stream that has lost its first events is decided on only where a snapshot holds all that they made, and else commands on it fail (history-incomplete)`,
+          `retention removes nothing of ${category}: decider ${name} decides on it, and would lose states; have it keep them (snapshot)`,
         );
 }

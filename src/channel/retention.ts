@@ -1,4 +1,5 @@
 import { InvalidInput } from '../errors.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';
@@ -30,8 +31,8 @@ export interface RetentionBounds {
 /** One turn of all rules. */
 export interface RetentionTurn {
   readonly nowMs: number;
-  /** Events of a category are about to be removed. */
-  readonly beforeRemoval: (category: string) => Promise<void>;
+  /** Events of a category are about to be removed. Answers whether they may be. */
+  readonly beforeRemoval: (request: Omit<TrimRequest, 'limit'>) => Promise<boolean>;
 }
 
 /** Events removed in one write, so that publishers never wait long behind it. */
@@ -62,8 +63,11 @@ export async function applyRetention(
   { nowMs, beforeRemoval }: RetentionTurn,
 ): Promise<readonly RetentionOutcome[]> {
   const requests = rules.map((rule) => requestOf(rule, bounds, nowMs));
-  for (const request of requests)
-    if ((await log.trim({ ...request, limit: 0 })).more) await beforeRemoval(request.category);
+  for (const [index, request] of requests.entries()) {
+    const isDue = (await log.trim({ ...request, limit: 0 })).more;
+    // Nothing of it may be removed, and all that it names is protected.
+    if (isDue && !(await beforeRemoval(request))) requests[index] = { ...request, notAbove: START };
+  }
   const whole = (await log.trimWhole?.(requests)) ?? [];
   const outcomes: RetentionOutcome[] = [];
   for (const [index, request] of requests.entries()) {

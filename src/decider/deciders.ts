@@ -1,4 +1,11 @@
-import type { AppendOutcome, AppendRequest, EventLog, ExpectedVersion } from '../channel/event-log.ts';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  EventLog,
+  ExpectedVersion,
+  StreamState,
+  TrimRequest,
+} from '../channel/event-log.ts';
 import type { RowStore } from '../consumer/row-store.ts';
 import {
   CommandContentConflict,
@@ -27,6 +34,7 @@ import type { UpcastingTypes } from '../event/upcast-event.ts';
 import { issuesOf } from '../event/schema-issues.ts';
 import type { Sealing } from '../schema/sealing.ts';
 import { jsonSchemaOf } from '../schema/json-schema.ts';
+import { SYSTEM_EVENTS, systemEvent } from '../event/system-events.ts';
 import { isoTime } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { assertKnown } from '../system/known-options.ts';
@@ -38,6 +46,8 @@ import type { CommandOutcome } from './command-outcome.ts';
 import type { CommandDefinition, CommandInputOf } from './define-command.ts';
 import type { DeciderDefinition } from './define-decider.ts';
 import { Execution } from './execution.ts';
+import { isNamed, keepState, keepStates } from './kept-states.ts';
+import type { Keeping } from './kept-states.ts';
 import { jsonDifference } from '../event/json-difference.ts';
 import type { JsonDifference } from '../event/json-difference.ts';
 import { ShortenedHistory } from './shortened-history.ts';
@@ -124,7 +134,11 @@ export class Deciders {
     this.#sealing = publisher.sealing;
     this.#log = log;
     this.#snapshots = new Snapshots(rows);
-    this.#shortened = new ShortenedHistory(rows);
+    this.#shortened = new ShortenedHistory(rows, async (category) => {
+      const type = SYSTEM_EVENTS.historyShortened;
+      const event = systemEvent(environment, { type, about: 'retention', data: { category }, cause: undefined });
+      await log.append({ events: [event], onDuplicate: 'keep-first' });
+    });
     this.#states = new StreamStates(log, this.#snapshots, {
       maxBytes: CACHE_BYTES,
       types,
@@ -358,6 +372,63 @@ export class Deciders {
   /** Events of streams of this category are about to be removed: who decides on queries hears of it. */
   shortening(category: string): Promise<void> {
     return this.#shortened.note(category);
+  }
+
+  /**
+   * As `shortening`, before retention removes events of a category. What the events of streams have made that are decided on is kept by snapshots.
+   *
+   * Shape     Answers whether they may be removed: not where a state would be lost, unless `isForced`.
+   */
+  async retaining(request: Omit<TrimRequest, 'limit'>, isForced: boolean): Promise<boolean> {
+    const { category } = request;
+    const decider = this.#byCategory.get(category);
+    const isKept = await this.#keepStates(decider, (keeping) =>
+      keepStates(keeping, (event) => isNamed(event, request)),
+    );
+    if (!isKept && !isForced) {
+      this.#environment.logger.warn(
+        { category, decider: decider?.name },
+        `retention removes nothing of ${category}: decider ${decider?.name} decides on it and would lose states; have it keep them (snapshot), or apply retention with force`,
+      );
+      return false;
+    }
+    await this.shortening(category);
+    return true;
+  }
+
+  /** As `shortening`, before events of one stream are removed. */
+  async truncating(stream: StreamState, beforeVersion: number): Promise<void> {
+    const category = categoryOf(stream.stream);
+    await this.#keepStates(this.#byCategory.get(category), (keeping) =>
+      keepState(keeping, stream, ({ version }) => version < beforeVersion),
+    );
+    await this.shortening(category);
+  }
+
+  /** Answers whether there was nothing to keep, or it is kept. */
+  async #keepStates(
+    decider: DeciderDefinition | undefined,
+    keep: (keeping: Keeping) => Promise<void>,
+  ): Promise<boolean> {
+    if (decider?.own === undefined) return true;
+    const { name, own } = decider;
+    if (own.snapshot === undefined) return false;
+    try {
+      await keep({
+        decider: name,
+        own,
+        log: this.#log,
+        snapshots: this.#snapshots,
+        write: (of) => this.#execution.writeSnapshot(of),
+      });
+      return true;
+    } catch (error) {
+      this.#environment.logger.error(
+        { err: error, decider: name },
+        'states could not be kept before events are removed',
+      );
+      return false;
+    }
   }
 
   /** Somebody was forgotten: states are made of what is left. */

@@ -25,7 +25,7 @@ import { readPart, statesAfter } from './part-reading.ts';
 import type { QueryPart, StreamPart } from './parts.ts';
 import type { ShortenedHistory } from './shortened-history.ts';
 import type { Snapshots } from './snapshots.ts';
-import type { KeptState, StreamStates } from './stream-states.ts';
+import type { KeptState, StreamOf, StreamStates } from './stream-states.ts';
 import { Turns } from './turns.ts';
 import type { WaitingRoom } from './waiting.ts';
 
@@ -58,6 +58,8 @@ export class Execution {
   readonly #turns: Turns;
   readonly #snapshots = new Set<Promise<void>>();
   #erasing = 0;
+  /** Resolved when nobody is being forgotten any more; undefined: nobody is. */
+  #erased: PromiseWithResolvers<void> | undefined;
 
   constructor(parts: ExecutionParts) {
     this.#parts = parts;
@@ -76,12 +78,38 @@ export class Execution {
   /** Writes no snapshot until `act` is over, and waits for those under way before it: what it erases is not in one that is written later. */
   async withoutSnapshots<Result>(act: () => Promise<Result>): Promise<Result> {
     this.#erasing += 1;
+    this.#erased ??= Promise.withResolvers();
     try {
       await this.settled();
       return await act();
     } finally {
       this.#erasing -= 1;
+      if (this.#erasing === 0) {
+        this.#erased.resolve();
+        this.#erased = undefined;
+      }
     }
+  }
+
+  /** Writes down the state of a stream that the log holds now, which is durable on return. Errors: as of `StreamStates.load`. */
+  async writeSnapshot(of: StreamOf): Promise<void> {
+    const { states, snapshots, environment } = this.#parts;
+    for (;;) {
+      await this.#erased?.promise;
+      const { generation } = states;
+      const { version, state } = await states.present(of);
+      // Somebody was forgotten, or is, who may be in it.
+      if (generation !== states.generation || this.#erasing > 0) continue;
+      const atMs = environment.clock.now();
+      return this.#write(snapshots.put(of.decider, of.own.version, of.stream, { version, atMs, state }));
+    }
+  }
+
+  #write(writing: Promise<void>): Promise<void> {
+    const written: Promise<void> = writing.finally(() => this.#snapshots.delete(settled));
+    const settled = written.catch(() => undefined);
+    this.#snapshots.add(settled);
+    return written;
   }
 
   async #onStream(asked: Asked, of: StreamPart): Promise<CommandOutcome> {
@@ -227,7 +255,7 @@ export class Execution {
       const request: AppendRequest = {
         events: made.events,
         expected: readings.flatMap(({ claim }) => (claim === undefined ? [] : [claim])),
-        unless: readings.flatMap(({ query }) => (query === undefined ? [] : [query])),
+        unless: readings.flatMap(({ queries }) => queries),
         command: entryOf(asked, made, {}),
         onDuplicate: 'verify',
       };
@@ -307,16 +335,13 @@ export class Execution {
     if (version - entry.snapshotVersion < rule.every && atMs - entry.snapshotMs < rule.afterMs) return;
     entry.snapshotVersion = version;
     entry.snapshotMs = atMs;
-    const writing: Promise<void> = snapshots
-      .put(of.decider, deciderVersion, of.stream, { version, atMs, state })
-      .catch((error: unknown) =>
+    this.#write(snapshots.put(of.decider, deciderVersion, of.stream, { version, atMs, state })).catch(
+      (error: unknown) =>
         environment.logger.warn(
           { err: error, decider: of.decider, stream: of.stream },
           'a snapshot was not written; the state is made of more events until the next one',
         ),
-      )
-      .finally(() => this.#snapshots.delete(writing));
-    this.#snapshots.add(writing);
+    );
   }
 }
 

@@ -20,7 +20,7 @@ export interface Reading {
   readonly state: JsonValue;
   readonly stream: StreamPart | undefined;
   readonly claim: StreamClaim | undefined;
-  readonly query: QueryClaim | undefined;
+  readonly queries: readonly QueryClaim[];
 }
 
 /** A part as the log has it. Errors: HistoryIncomplete, HistoryShortened, StreamDeleted. */
@@ -35,7 +35,7 @@ export async function readPart(
 ): Promise<Reading> {
   if ('stream' in part) {
     const { version, state } = await states.present(part);
-    return { name, state, stream: part, claim: { stream: part.stream, version }, query: undefined };
+    return { name, state, stream: part, claim: { stream: part.stream, version }, queries: [] };
   }
   const { state, after } = await readQuery(log, part);
   if (!part.isRetained) {
@@ -43,7 +43,8 @@ export async function readPart(
     const removed = await shortened.affecting(part.query.types ?? [], part.categories);
     if (removed.length > 0) throw new HistoryShortened(name, removed);
   }
-  return { name, state, stream: undefined, claim: undefined, query: { ...part.query, after } };
+  const whole = part.isRetained ? [] : [shortened.claim(after, part.categories)];
+  return { name, state, stream: undefined, claim: undefined, queries: [{ ...part.query, after }, ...whole] };
 }
 
 async function readQuery(

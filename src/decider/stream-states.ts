@@ -312,8 +312,8 @@ export class StreamStates {
     if (own.snapshot === undefined) return undefined;
     const { version, firstVersion } = await this.#log.streamState(stream);
     const { every, afterMs } = own.snapshot;
-    // Too short to have one.
-    if (version < every && afterMs === Number.POSITIVE_INFINITY) return undefined;
+    // Too short to have one, unless it has lost its beginning.
+    if (firstVersion === 1 && version < every && afterMs === Number.POSITIVE_INFINITY) return undefined;
     const found = await this.#snapshots.find(decider, own.version, stream);
     // What the events make now is the truth. Of what is left of a stream the snapshot is all that tells the rest.
     if (found?.isErased === true && firstVersion === 1) return undefined;

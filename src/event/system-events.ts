@@ -29,6 +29,7 @@ export const SYSTEM_EVENTS = {
   buildSwitched: 'thereupon.build.switched',
   outboxRefused: 'thereupon.outbox.refused',
   retentionApplied: 'thereupon.retention.applied',
+  historyShortened: 'thereupon.history.shortened',
   chainBegan: 'thereupon.chain.began',
   subjectForgotten: 'thereupon.subject.forgotten',
   timePassed: 'thereupon.time.passed',

@@ -6,7 +6,7 @@ import { eventsOf } from '../decider/command-outcome.ts';
 import type { DecidedFact } from '../decider/command-outcome.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
-import { START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { NO_ROW } from '../projection/define-projection.ts';
 import type { ProjectionDefinition } from '../projection/define-projection.ts';
 import type { Views } from '../projection/views.ts';
@@ -15,6 +15,7 @@ import { causesOf, causesOfCommand, effectsOf } from './causes.ts';
 import { conversationOf } from './conversation.ts';
 import { commandLink } from './links.ts';
 import type { CauseLink, CommandLink, EffectLink, RowLink, RowsOf } from './links.ts';
+import { takenIn } from './taken-in.ts';
 import { whyNot } from './why-not.ts';
 import type { WhyNot } from './why-not.ts';
 
@@ -50,7 +51,7 @@ export interface Run extends WhyNot, Causes {}
 export interface RowCauses {
   readonly view: string;
   readonly key: string;
-  /** How many events belong to the row. */
+  /** How many events are in the row. */
   readonly events: number;
   /** The last of them, newest first, each with what led to it. */
   readonly last: readonly Causes[];
@@ -143,7 +144,20 @@ export class Explanations {
     const { reaction } = projection;
     let events = 0;
     const last: RecordedEvent[] = [];
-    for (let after = START; ;) {
+    const { checkpoints, deliveries } = this.#parts.store;
+    const taken = await takenIn(checkpoints, await this.#parts.consumers.status(name));
+    // What is set aside is in no row.
+    const aside = new Set<Position>();
+    for (let at: Position | undefined; ;) {
+      const after = at === undefined ? {} : { after: { consumer: name, position: at } };
+      const page = await deliveries.list({ consumer: name, key, limit: PAGE, ...after });
+      for (const { position } of page) aside.add(position);
+      at = page.at(-1)?.position;
+      if (page.length < PAGE) break;
+    }
+    const isIn = (event: RecordedEvent) =>
+      taken.isPassed(event) && !taken.isMissed(event) && !aside.has(event.position);
+    for (let after = taken.began; ;) {
       signal?.throwIfAborted();
       const page = await this.#log.read({
         after,
@@ -152,7 +166,7 @@ export class Explanations {
         ...(reaction.consumes === undefined ? {} : { types: reaction.consumes }),
       });
       for (const event of page) {
-        if (!reaction.selection.matches(event) || projection.keyOf(event) !== key) continue;
+        if (!reaction.selection.matches(event) || projection.keyOf(event) !== key || !isIn(event)) continue;
         events += 1;
         last.push(event);
         if (last.length > LAST_EVENTS) last.shift();

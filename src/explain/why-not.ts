@@ -8,6 +8,7 @@ import type { Reaction } from '../consumer/reaction.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { Position } from '../event/position.ts';
 import { isoTime } from '../system/clock.ts';
+import { takenIn } from './taken-in.ts';
 
 /** What became of an event at a consumer. */
 export type Verdict =
@@ -66,34 +67,42 @@ export async function whyNot(parts: WhyNotParts, reaction: Reaction, event: Reco
   if (against.length > 0) return says('filtered', against);
   const delivery = await parts.deliveries.get(name, event.position);
   if (delivery !== undefined) return setAside(parts, delivery, says);
-  const began = (await parts.checkpoints.load(name))?.form.began;
-  if (began !== undefined && event.position <= began)
+  const status = await parts.status(name);
+  const taken = await takenIn(parts.checkpoints, status);
+  const { began } = taken;
+  if (event.position <= began)
     return says('before-its-beginning', [
       `${name} begins after position ${began}, and the event is at position ${event.position}; a replay from the beginning takes it in`,
     ]);
-  const status = await parts.status(name);
-  if (status.position >= event.position) {
-    const { published, isWhole } = await parts.publishedBecause(name, event);
-    const further = isWhole ? '' : ', as far as its long conversation was looked at';
-    return says(
-      'handled',
-      [
-        published.length === 0
-          ? `${name} has passed position ${event.position}: it has handled the event, or what an operator gave up of it, and published nothing because of it${further}`
-          : `${name} has handled the event, and published ${published.length} because of it${further}`,
-      ],
-      { published },
-    );
-  }
-  return says(...unreached(status, event));
+  if (taken.isMissed(event))
+    return says('before-its-beginning', [
+      `${name} did not take events of type ${event.type} when it came by position ${event.position}; a replay from the beginning takes it in`,
+    ]);
+  if (!taken.isPassed(event)) return says(...unreached(status, event));
+  const { published, isWhole } = await parts.publishedBecause(name, event);
+  const further = isWhole ? '' : ', as far as its long conversation was looked at';
+  const passed = `${name} has passed position ${event.position}: it has handled the event, or what an operator gave up of it`;
+  const reason =
+    published.length > 0
+      ? `${name} has handled the event, and published ${published.length} because of it${further}`
+      : reaction.time === undefined
+        ? `${passed}, and published nothing because of it${further}`
+        : `${passed}; what it tells of several events together, or when time has passed, need not name this one as its cause${further}`;
+  return says('handled', [reason], { published });
 }
 
 function unreached(
-  { name, state, reason, position, lag }: ConsumerStatus,
+  { name, state, reason, position, lag, inFlight, buffered }: ConsumerStatus,
   event: RecordedEvent,
 ): readonly [Verdict, readonly string[]] {
   const place = `${name} has got to position ${position}, and the event is at position ${event.position} (${lag.events} behind, ${Math.round(lag.seconds)} s)`;
-  if (state === 'running') return ['not-reached', [place]];
+  const busy =
+    inFlight + buffered === 0
+      ? []
+      : [
+          `${inFlight} events are being handled at this moment, and ${buffered} are read and wait for their turn; it may be one of them`,
+        ];
+  if (state === 'running') return ['not-reached', [place, ...busy]];
   return [state, [`${name} is ${state}${reason === undefined ? '' : `: ${reason}`}`, place]];
 }
 

@@ -9,6 +9,7 @@ import { defineEvent } from '../../event/define-event.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { accepted, accounts, Deposit, Deposited, Grant, grants, refusedFor } from './deciding-samples.ts';
 import { deliveryCases } from './delivery-case.ts';
+import type { NewInterceptor } from './delivery-case.ts';
 
 const Measured = defineEvent({
   type: 'contract.room.measured',
@@ -61,6 +62,87 @@ export const decidingRetainedCases: ContractSuite = (bench) =>
         await test.restart();
         await assert.rejects(test.system.execute(Grant, other), shortened);
       }
+    },
+
+    async 'what is recorded and removed again while a decision is on its way is not passed over (ES23)'(stage) {
+      let isReading = false;
+      const read = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      // The append of the decision is held up, between what it has read and the log.
+      const interceptor: NewInterceptor = () => async (call) => {
+        if (isReading && call.port === 'log' && call.method === 'append') {
+          isReading = false;
+          read.resolve();
+          await goOn.promise;
+        }
+        return call.proceed();
+      };
+      const test = await stage.start({ deciders: [accounts(), grants] }, { interceptor });
+      const { system } = test;
+      isReading = true;
+      const deciding = system.execute(Grant, { account: 'a', amount: 1, most: 1 });
+      await read.promise;
+      await system.publish(Deposited, { account: 'ab', amount: 5 });
+      assert.equal(await system.truncateStream('account-ab', 2), 1);
+      goOn.resolve();
+      await assert.rejects(deciding, HistoryShortened);
+    },
+
+    async 'what retention removes of a stream the state outlives, where the decider keeps snapshots, also when a rule takes everything'(
+      stage,
+    ) {
+      for (const rule of [{ maxCount: 3 }, { maxAge: '1h' }, { maxCount: 0 }] as const) {
+        const account = accounts({ snapshot: { every: 1_000 } });
+        const test = await stage.start({ deciders: [account] });
+        for (const name of ['a', 'b', 'c'])
+          for (const n of [1, 2, 3]) accepted(await test.system.execute(Deposit, { account: name, amount: n }));
+        if ('maxAge' in rule) {
+          await test.clock.advance('2h');
+          accepted(await test.system.execute(Deposit, { account: 'c', amount: 4 }));
+        }
+        for (let turn = 0; turn < 2; turn += 1) {
+          await test.system.applyRetention({ rules: [{ category: 'account', ...rule }] });
+          await test.restart();
+          const more = 'maxAge' in rule ? 4 : 0;
+          for (const [name, balance] of [
+            ['a', 6 + turn],
+            ['b', 6 + turn],
+            ['c', 6 + more + turn],
+          ] as const) {
+            const state = (await test.system.deciders.state(account, `account-${name}`)).state;
+            assert.equal(state.balance, balance, JSON.stringify([rule, turn, name]));
+            accepted(await test.system.execute(Deposit, { account: name, amount: 1 }));
+          }
+          await test.clock.advance('2h');
+        }
+        assert.ok(
+          (await test.system.events.read()).events.filter(({ stream }) => stream.startsWith('account-')).length < 9,
+        );
+      }
+    },
+
+    async 'a stream that is cut is known by a snapshot that was not there before'(stage) {
+      const account = accounts({ snapshot: { every: 1_000 } });
+      const test = await stage.start({ deciders: [account] });
+      for (const n of [1, 2, 3]) await test.system.execute(Deposit, { account: 'a', amount: n });
+      await test.system.truncateStream('account-a', 3);
+      await test.restart();
+      assert.deepEqual((await test.system.deciders.state(account, 'account-a')).state, { balance: 6, moves: 3 });
+    },
+
+    async 'of a decider that keeps no snapshots retention removes nothing, unless that is forced'(stage) {
+      const test = await stage.start({ deciders: [accounts()], events: [Measured] });
+      for (const n of [1, 2, 3]) await test.system.execute(Deposit, { account: 'a', amount: n });
+      for (let n = 0; n < 3; n += 1) await test.system.publish(Measured, { room: '1' });
+      const rules = ['account', 'room'].map((category) => ({ category, maxCount: 1 }));
+      assert.deepEqual(await test.system.applyRetention({ rules }), [
+        { category: 'account', removed: 0, protected: 2 },
+        { category: 'room', removed: 2, protected: 0 },
+      ]);
+      await test.restart();
+      accepted(await test.system.execute(Deposit, { account: 'a', amount: 1 }));
+      const [forced] = await test.system.applyRetention({ rules, force: true });
+      assert.equal(forced?.removed, 3);
     },
 
     async 'a rule that removes nothing, and a stream that has lost nothing, keep nobody from deciding'(stage) {

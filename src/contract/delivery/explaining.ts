@@ -160,11 +160,78 @@ export const explainingCases: ContractSuite = (bench) =>
       const test = await stage.start({ deciders: [accounts()], projections: [balances] });
       for (let n = 1; n <= 12; n += 1) await test.system.execute(Deposit, { account: 'a', amount: n }, { id: `c${n}` });
       await test.system.execute(Deposit, { account: 'b', amount: 1 });
+      await test.settled();
       const row = await test.system.explanations.row(balances, 'a');
       assert.deepEqual([row.events, row.last.length], [12, 10]);
       assert.deepEqual(words(row.last[0]?.causes ?? []), ['contract.deposit c12 true']);
       await assert.rejects(test.system.explanations.row('balances', 'nobody'), NotFound);
       await assert.rejects(test.system.explanations.row('nothing', 'a'), NotFound);
+    },
+
+    async 'a row is explained by the events that are in it: not by what a build left out, nor by what is set aside'(
+      stage,
+    ) {
+      let refuses = false;
+      const sums = defineProjection({
+        name: 'balances',
+        key: (event) => event.data.account,
+        initial: () => 0,
+        on: [
+          [
+            Deposited,
+            (row, { data }) => {
+              if (refuses) throw new TerminalError('not this one');
+              return row + data.amount;
+            },
+          ],
+        ],
+      });
+      const test = await stage.start({ projections: [sums], events: [Deposited] });
+      const deposit = async (amount: number) => {
+        const { position } = await test.system.publish(Deposited, { account: 'a', amount });
+        await test.settled();
+        return position;
+      };
+      const explained = async () => (await test.system.explanations.row(sums, 'a')).events;
+      await deposit(1);
+      const second = await deposit(2);
+      await deposit(3);
+      assert.equal(await explained(), 3);
+      const rebuild = await test.system.views.rebuild('balances', { from: { position: second } });
+      assert.equal((await rebuild.ended()).state, 'switched');
+      await test.settled();
+      assert.deepEqual([await test.system.views.get(sums, 'a'), await explained()], [3, 1]);
+      refuses = true;
+      await deposit(4);
+      await deposit(5);
+      assert.deepEqual([await test.system.views.get(sums, 'a'), await explained()], [3, 1]);
+    },
+
+    async 'an event that is being handled is said to be under way, and one that was handled ahead of it is handled'(
+      stage,
+    ) {
+      const begun = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const slow = defineConsumer({
+        name: 'slow',
+        on: Deposited,
+        key: ({ data }) => data.account,
+        async handle({ event }) {
+          if (event.data.account !== 'a') return;
+          begun.resolve();
+          await goOn.promise;
+        },
+      });
+      const { system, clock } = await stage.start({ consumers: [slow], events: [Deposited] });
+      const { id } = await system.publish(Deposited, { account: 'a', amount: 1 });
+      await begun.promise;
+      const ahead = await system.publish(Deposited, { account: 'b', amount: 1 });
+      const why = await system.explanations.whyNot('slow', id);
+      assert.equal(why.verdict, 'not-reached');
+      assert.match(why.reasons.join('\n'), /[12] events are being handled at this moment/);
+      const verdict = async () => (await system.explanations.whyNot('slow', ahead.id)).verdict;
+      while ((await verdict()) !== 'handled') await clock.advance('1s');
+      goOn.resolve();
     },
 
     async 'what kept a consumer from acting: a condition, a failure, an event ahead, a pause (G11)'(stage) {

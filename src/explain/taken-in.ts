@@ -1,0 +1,31 @@
+import { isDone } from '../consumer/checkpoint-store.ts';
+import type { CheckpointStore, ConsumerForm } from '../consumer/checkpoint-store.ts';
+import type { ConsumerStatus } from '../consumer/status.ts';
+import type { RecordedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
+
+/** What a consumer has had of the log, as the store knows it. */
+export interface TakenIn {
+  /** It was given no event up to there. */
+  readonly began: Position;
+  /** Whether it did not take events of the type when it came by. */
+  isMissed(event: RecordedEvent): boolean;
+  /** Whether it has passed the event, in its turn or ahead of others; also one that is set aside. */
+  isPassed(event: RecordedEvent): boolean;
+}
+
+export async function takenIn(
+  checkpoints: Pick<CheckpointStore, 'load'>,
+  { name, position }: Pick<ConsumerStatus, 'name' | 'position'>,
+): Promise<TakenIn> {
+  const record = await checkpoints.load(name);
+  const { began = START, missed = [] }: Partial<ConsumerForm> = record?.form ?? {};
+  return {
+    began,
+    isMissed: (event) =>
+      missed.some(({ type, after, upTo }) => event.type === type && event.position > after && event.position <= upTo),
+    isPassed: (event) =>
+      event.position <= position || (record !== undefined && isDone(record.checkpoint, event.position)),
+  };
+}
