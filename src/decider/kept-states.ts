@@ -10,7 +10,7 @@ export interface Keeping extends Omit<StreamOf, 'stream'> {
   readonly log: Pick<EventLog, 'listStreams' | 'readStream' | 'streamState'>;
   readonly snapshots: Pick<Snapshots, 'find'>;
   /** Writes down the state of a stream as it is now. */
-  write(of: StreamOf): Promise<void>;
+  readonly write: (of: StreamOf) => Promise<void>;
 }
 
 const PAGE = 500;
