@@ -42,21 +42,33 @@ function endId(view: string, build: string): string {
 /** Reports that a view was switched, where the process that did it died before it could. */
 export async function reportUnreported(
   { environment, log }: { readonly environment: Environment; readonly log: Pick<EventLog, 'append' | 'find'> },
-  { consumer, form, checkpoint }: ConsumerRecord,
+  record: ConsumerRecord,
 ): Promise<void> {
+  const status = await unreportedSwitch(record, log);
+  if (status !== undefined) await reportBuild({ environment, log }, SYSTEM_EVENTS.buildSwitched, status);
+}
+
+/** The build whose rows a view has, where that is not reported yet. */
+async function unreportedSwitch(
+  { consumer, form, checkpoint }: ConsumerRecord,
+  log: Pick<EventLog, 'find'>,
+): Promise<BuildStatus | undefined> {
   const { built, began = START } = form;
-  if (built === undefined || (await log.find(SYSTEM_SOURCE, endId(consumer, built))) !== undefined) return;
+  if (built === undefined || (await log.find(SYSTEM_SOURCE, endId(consumer, built))) !== undefined) return undefined;
   const build = { id: built, of: consumer, trial: undefined, onFailure: 'park', failure: undefined } as const;
   const place = { low: checkpoint.low, head: checkpoint.low, parked: 0, perSecond: undefined };
   const status = statusOfBuild({ form: { ...form, began, build }, checkpoint }, place);
-  if (status !== undefined) await reportBuild({ environment, log }, SYSTEM_EVENTS.buildSwitched, switched(status));
+  return status && switched(status);
 }
 
-/** How the last build of a consumer ended, as it was reported; undefined: there was none. */
+/** How the last build of a consumer ended, as it was reported, or as its record (`view`) says before that; undefined: there was none. */
 export async function lastBuildOf(
   consumer: string,
-  log: Pick<EventLog, 'readStream'>,
+  log: Pick<EventLog, 'find' | 'readStream'>,
+  view?: ConsumerRecord,
 ): Promise<BuildStatus | undefined> {
+  const unreported = view && (await unreportedSwitch(view, log));
+  if (unreported !== undefined) return unreported;
   const stream = systemStream(buildNameOf(consumer));
   const reports = await log.readStream(stream, { direction: 'backward', limit: REPORTS });
   const end = reports.find(({ type }) => ENDS.has(type));

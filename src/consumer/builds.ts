@@ -172,7 +172,10 @@ export class Builds {
   /** How the build stands, or how the last one ended; undefined: there was none. Errors: NotFound. */
   async status(name: string): Promise<BuildStatus | undefined> {
     this.#require(name);
-    return (await this.present(name)) ?? lastBuildOf(name, this.#options.stores.log);
+    const present = await this.present(name);
+    if (present !== undefined) return present;
+    const { checkpoints, log } = this.#options.stores;
+    return lastBuildOf(name, log, await checkpoints.load(name));
   }
 
   /** How the build stands that there is. */

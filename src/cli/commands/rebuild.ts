@@ -14,6 +14,7 @@ import type { Terminal } from '../terminal.ts';
 import { shellWord } from './streams.ts';
 
 interface RebuildJson {
+  readonly id: string;
   readonly view: string;
   readonly version: number;
   readonly state: 'building' | 'failed' | 'switched' | 'compared' | 'cancelled';
@@ -56,6 +57,8 @@ interface RebuildOptions extends AccessOptions {
 
 /** How it stands is asked so often. */
 const LOOK_MS = 200;
+/** So many looks may find another build than the one that was begun. */
+const OTHERS = 25;
 
 export function rebuildCommand(views: Command, terminal: Terminal, exit: (code: number) => void): void {
   withAccess(views.command('rebuild'))
@@ -92,8 +95,8 @@ async function rebuild(view: string, options: RebuildOptions, terminal: Terminal
     const { api } = connection;
     if (options.status === true) return show(await api.get<RebuildJson>(path), options, terminal, EXIT_OK);
     if (options.cancel === true) return show(await api.delete<RebuildJson>(path), options, terminal, EXIT_OK);
-    await api.post<RebuildJson>(path, body);
-    const status = await follow(api, path, terminal);
+    const { id } = await api.post<RebuildJson>(path, body);
+    const status = await follow(api, path, id, terminal);
     if (status.state === 'building') {
       terminal.note(interrupted(sameCommand(view, status), connection));
       return EXIT_FAILED;
@@ -115,12 +118,15 @@ async function mayDrop(view: string, { from, dryRun, yes }: RebuildOptions, term
 }
 
 /** Until it is over, or the user wants to wait no longer. */
-async function follow(api: Api, path: string, terminal: Terminal): Promise<RebuildJson> {
+async function follow(api: Api, path: string, id: string, terminal: Terminal): Promise<RebuildJson> {
   const progress = new Progress(terminal);
   try {
-    for (;;) {
+    for (let others = 0; ;) {
       const status = await api.get<RebuildJson>(path);
-      if (status.state !== 'building' || terminal.signal.aborted) return status;
+      // How one before it ended is told until it is known how this one did; another one may have come after it.
+      if (status.id !== id) others += 1;
+      const isIt = status.id === id || others > OTHERS;
+      if ((isIt && status.state !== 'building') || terminal.signal.aborted) return status;
       progress.update(status.percent / 100, () => progressOf(status));
       await delay(LOOK_MS, undefined, { signal: terminal.signal }).catch(() => undefined);
     }

@@ -25,6 +25,7 @@ import { projectingVersionsCases } from './projecting-versions.ts';
 import { projectingCases } from './projecting.ts';
 import { queueingCases } from './queueing.ts';
 import { quietingCases } from './quieting.ts';
+import { rebuildStatusCases } from './rebuild-status.ts';
 import { rebuildingCases } from './rebuilding.ts';
 import { retainingCases } from './retaining.ts';
 import { retellingCases } from './retelling.ts';
@@ -72,6 +73,7 @@ export const deliverySuite: ContractSuite = (bench) => [
   ...decidingRetainedCases(bench),
   ...decidingModelCases(bench),
   ...explainingCases(bench),
+  ...rebuildStatusCases(bench),
   ...rebuildingCases(bench),
   ...projectingCases(bench),
   ...projectingVersionsCases(bench),

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import type { AppendRequest } from '../../channel/event-log.ts';
+import { SYSTEM_EVENTS } from '../../event/system-events.ts';
+import { defineProjection } from '../../projection/define-projection.ts';
+import type { ContractSuite } from '../contract-case.ts';
+import { Deposited } from './deciding-samples.ts';
+import { deliveryCases } from './delivery-case.ts';
+import type { NewInterceptor } from './delivery-case.ts';
+
+const sums = defineProjection({
+  name: 'sums',
+  key: (event) => event.data.account,
+  initial: () => 0,
+  on: [[Deposited, (row, { data }) => row + data.amount]],
+});
+
+/** What is said of a build at any time. */
+export const rebuildStatusCases: ContractSuite = (bench) =>
+  deliveryCases(bench, {
+    async 'from the switch on it is said that the build took its place, and not how one before it ended'(stage) {
+      const reporting = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const interceptor: NewInterceptor = () => async (call) => {
+        const [request] = call.input as readonly [Partial<AppendRequest>?];
+        if (call.port === 'log' && request?.events?.some(({ type }) => type === SYSTEM_EVENTS.buildSwitched) === true) {
+          reporting.resolve();
+          await goOn.promise;
+        }
+        return call.proceed();
+      };
+      const { system } = await stage.start({ projections: [sums], events: [Deposited] }, { interceptor });
+      await system.publish(Deposited, { account: 'a', amount: 1 });
+      await (await system.views.rebuild('sums', { dryRun: true })).ended();
+      const compared = await system.views.rebuildStatus('sums');
+      assert.equal(compared?.state, 'compared');
+      const rebuild = await system.views.rebuild('sums');
+      const begun = await rebuild.status();
+      await reporting.promise;
+      const status = await system.views.rebuildStatus('sums');
+      assert.deepEqual([status?.id, status?.state, status?.dryRun], [begun?.id, 'switched', false]);
+      goOn.resolve();
+      assert.equal((await rebuild.ended()).id, begun?.id);
+    },
+  });
