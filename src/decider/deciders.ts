@@ -323,7 +323,7 @@ export class Deciders {
       return { decider: of.decider, stream, version, events: version, state: state as State };
     }
     await assertReached(asOf, this.#log);
-    const { last, state, events } = await this.#states.within(of, span);
+    const { last, state, events } = await this.#states.within(of, span, asOf.version);
     const isShort = asOf.version !== undefined && (last?.version ?? 0) < asOf.version;
     if (last === undefined || isShort) {
       const { version } = await this.#log.streamState(stream);

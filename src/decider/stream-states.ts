@@ -191,12 +191,16 @@ export class StreamStates {
     return this.#fromLog(of, await this.#snapshot(of), { isSure: true });
   }
 
-  /** The state after those of the stream's events that a span has. Errors: HistoryIncomplete, StreamDeleted. */
-  async within(of: StreamOf, span: Span): Promise<PastState> {
-    let state = initialState(of.own.fold);
+  /**
+   * The state after those of the stream's events that a span has; `upTo`: where it is the span up to that version, for which a snapshot stands where
+   * the first events are gone. Errors: HistoryIncomplete, StreamDeleted.
+   */
+  async within(of: StreamOf, span: Span, upTo?: number): Promise<PastState> {
+    const snapshot = upTo === undefined ? undefined : await this.#snapshotUpTo(of, upTo);
+    let state = snapshot?.state ?? initialState(of.own.fold);
     let last: RecordedEvent | undefined;
-    let events = 0;
-    for await (const page of this.#pages(of.stream, 0, true)) {
+    let events = snapshot?.version ?? 0;
+    for await (const page of this.#pages(of.stream, events, true)) {
       const end = page.findIndex((event) => span.isPast(event));
       const wanted = (end === -1 ? page : page.slice(0, end)).filter((event) => span.has(event));
       state = evolved(of.own.fold, state, wanted);
@@ -305,6 +309,13 @@ export class StreamStates {
     } finally {
       this.#appends.stop(of.stream, watch);
     }
+  }
+
+  async #snapshotUpTo(of: StreamOf, version: number): Promise<Snapshot | undefined> {
+    const { firstVersion } = await this.#log.streamState(of.stream);
+    const found = firstVersion === 1 ? undefined : await this.#snapshot(of);
+    // The event that it ends with has to be there, or nobody could tell where it is.
+    return found !== undefined && found.version < version ? found : undefined;
   }
 
   /** One of a stream that has lost its end since does not count. */

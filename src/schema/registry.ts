@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { EventDataInvalid, InvalidDefinition, UnknownEventType } from '../errors.ts';
+import { describeValue, EventDataInvalid, InvalidDefinition, UnknownEventType } from '../errors.ts';
 import type { SchemaIssue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
@@ -107,8 +107,18 @@ export class SchemaRegistry {
 
 /** Checks data against a definition's schema. Synchronous where the schema library is. */
 export function validate(definition: EventDefinition, data: unknown): Validation | Promise<Validation> {
-  const result = definition.schema['~standard'].validate(data);
-  return result instanceof Promise ? result.then(validationOf) : validationOf(result);
+  try {
+    const result = definition.schema['~standard'].validate(data);
+    return result instanceof Promise ? result.then(validationOf, thrown) : validationOf(result);
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
+/** What the schema cannot even look at is not valid, whoever is to blame: it is refused, or set aside, with the reason. */
+function thrown(error: unknown): Validation {
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error);
+  return { ok: false, issues: [{ path: 'data', message: `its schema throws when it looks at it: ${reason}` }] };
 }
 
 /** As `validate`, throwing EventDataInvalid. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineEvent } from '../../src/index.ts';
 import { BATCH, STRUCTURED, bodyOf, openApp, order, post, problemOf } from './shop.ts';
 
 describe('publishing over HTTP', () => {
@@ -130,6 +132,31 @@ describe('publishing over HTTP', () => {
     await system.settled();
     expect((await system.deadLetters.list()).items).toMatchObject([{ consumer: 'thereupon.quarantine' }]);
   });
+
+  it.each(['reject', 'quarantine'] as const)(
+    'takes data that a schema throws at for data that does not fit, and says so: %s',
+    async (onInvalid) => {
+      const Odd = defineEvent({
+        type: 'shop.oddity.seen',
+        schema: z.object({ name: z.string() }).refine(({ name }) => {
+          throw new RangeError(`what is ${name.length}`);
+        }),
+        onInvalid,
+      });
+      const { app, system } = await openApp({ shop: { events: [Odd] } });
+      const response = await post(app, { ...order({ id: 'o' }), type: 'shop.oddity.seen', data: { name: 'abc' } });
+      if (onInvalid === 'quarantine') {
+        expect(response.status).toBe(202);
+        await system.settled();
+        const { items } = await system.deadLetters.list();
+        expect(items[0]?.error?.message).toContain('its schema throws when it looks at it: RangeError: what is 3');
+      } else {
+        expect(response.status).toBe(422);
+        expect(await problemOf(response)).toMatchObject({ code: 'event-data-invalid' });
+        await expect(system.publish(Odd, { name: 'abc' })).rejects.toThrow(/RangeError: what is 3/);
+      }
+    },
+  );
 
   it('refuses more events than the limit, naming it (G10)', async () => {
     const { app, system } = await openApp({ maxBatchEvents: 2 });

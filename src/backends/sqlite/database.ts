@@ -146,8 +146,8 @@ const MEDIUM_REASONS: ReadonlyMap<number, string> = new Map([
 function resultCode(error: unknown): number | undefined {
   // Whatever a program throws comes by here, and may throw again when it is looked at.
   if (types.isProxy(error)) return undefined;
-  const code = (error as { errcode?: unknown } | undefined)?.errcode;
-  return typeof code === 'number' ? code & 0xff : undefined;
+  const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: unknown };
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
 /**

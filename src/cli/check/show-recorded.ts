@@ -6,7 +6,12 @@ import type { Terminal } from '../terminal.ts';
 const SHOWN = 5;
 
 /** What was found in recorded events, after the schemas. */
-export async function showRecorded({ ok, looked, findings }: RecordedCheck, terminal: Terminal): Promise<void> {
+/** `most`: so many events of each version were looked at, at the most. */
+export async function showRecorded(
+  { ok, looked, findings }: RecordedCheck,
+  most: number,
+  terminal: Terminal,
+): Promise<void> {
   const paint = paintFor(terminal.out);
   const events = looked.reduce((sum, { events: count }) => sum + count, 0);
   const kinds = looked.map(({ type, version, events: count }) => `${printable(type)} v${version}: ${count}`);
@@ -29,9 +34,11 @@ export async function showRecorded({ ok, looked, findings }: RecordedCheck, term
   const noted = warnings === 0 ? '' : ` for certain; ${plural(warnings, 'warning')}`;
   await terminal.write(
     ok
-      ? `${paint('green', '✓')} nothing that is recorded would break${noted}\n`
+      ? `${paint('green', '✓')} nothing that was looked at would break${noted}\n`
       : `${paint('red', '✗')} ${plural(errors, 'finding')} in what is recorded: this program would break there\n`,
   );
+  if (looked.some(({ events: count }) => count >= most))
+    await terminal.write(`  there may be more than was looked at: --sample ${most * 10}\n`);
 }
 
 function aboutOf({ who, type, version }: RecordedFinding): string {

@@ -86,7 +86,7 @@ async function compatibility(options: CheckOptions, terminal: Terminal): Promise
   if (options.json === true) await writeJson(terminal, { ...comparison, ok, recorded });
   else {
     await showComparison(comparison, terminal);
-    if (recorded !== undefined) await showRecorded(recorded, terminal);
+    if (recorded !== undefined) await showRecorded(recorded, options.sample ?? SAMPLE, terminal);
   }
   return ok;
 }

@@ -96,7 +96,10 @@ export const snapshottingCases: ContractSuite = (bench) =>
       await test.system.truncateStream(STREAM, 4);
       await test.restart();
       assert.deepEqual((await test.system.deciders.state(account, STREAM)).state, { balance: 10, moves: 4 });
+      const then = await test.system.deciders.state(account, STREAM, { version: 4 });
+      assert.deepEqual([then.state, then.version, then.events], [{ balance: 10, moves: 4 }, 4, 4]);
       await test.system.execute(Empty, { account: 'a' });
+      await test.system.deciders.settled();
       await assert.rejects(test.system.deciders.state(account, STREAM, { version: 4 }), HistoryIncomplete);
       await test.system.execute(Deposit, { account: 'whole', amount: 1 });
       await test.system.deciders.settled();
