@@ -7,7 +7,7 @@ import type { BuildFailure, BuildForm, ConsumerRecord } from './checkpoint-store
 import type { RowsCompared } from './compare-rows.ts';
 import { namespaceOf, namespacesOf } from './namespaces.ts';
 import type { Reaction } from './reaction.ts';
-import { assertFrom, assertReached, placeOf } from './replay.ts';
+import { assertFrom, assertPast, assertReached, placeOf } from './replay.ts';
 import type { ReplayFrom } from './replay.ts';
 import { renamedTables } from './table-store.ts';
 
@@ -60,6 +60,7 @@ export interface BuildOptions {
 export async function spanOfBuild(
   { from = 'beginning', to, dryRun = false }: BuildOptions,
   log: Pick<EventLog, 'head' | 'positionBefore'>,
+  nowMs: number,
 ): Promise<{ readonly from: Position; readonly to: Position | undefined }> {
   if (to !== undefined && !dryRun)
     throw new InvalidInput({
@@ -68,6 +69,7 @@ export async function spanOfBuild(
       found: to,
     });
   assertFrom(from);
+  assertPast(from, nowMs);
   const head = await log.head();
   const begin = await placeOf(from, log);
   assertReached(begin, head);

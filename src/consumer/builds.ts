@@ -136,7 +136,7 @@ export class Builds {
           `another program brought view ${name} into another form, which this one would take back; rebuild it there`,
         );
       const before = await this.#loadBuild(name);
-      const { from, to } = await spanOfBuild(options, stores.log);
+      const { from, to } = await spanOfBuild(options, stores.log, this.#nowMs());
       const hasFailed = before?.form.build?.failure !== undefined;
       if (before !== undefined && (hasFailed || this.#isInterrupted(reaction, before))) {
         assertGoesOn(name, before, { from, to, isTrial: options.dryRun === true });

@@ -21,7 +21,7 @@ import type { Reaction } from './reaction.ts';
 import { isCurrent, isOverBuild, knownRecord } from './known-record.ts';
 import { refusalError } from './refusal-error.ts';
 import { receiveWhenRun } from './receive-when-run.ts';
-import { assertReached, placeOf } from './replay.ts';
+import { assertPast, assertReached, placeOf } from './replay.ts';
 import { replayChange } from './replay-change.ts';
 import { standing } from './standing.ts';
 import { heldGroups, takenLease } from './taken-lanes.ts';
@@ -214,6 +214,7 @@ export class Consumer {
     const { setting, stores } = this.#options;
     return this.exclusive(async () => {
       const place = await placeOf(from, stores.log);
+      assertPast(from, this.#nowMs());
       assertReached(place, await stores.log.head());
       const record = await this.#known();
       const change = replayChange(record, this.reaction, place);

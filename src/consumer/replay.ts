@@ -38,6 +38,13 @@ export function assertFrom(
   throw new InvalidInput({ path, expected, found: from });
 }
 
+/** Errors: InvalidInput for a time that is still to come: nothing would be left of what was recorded. */
+export function assertPast(from: ReplayFrom, nowMs: number, path = 'from.time'): void {
+  if (from === 'beginning' || !('time' in from) || new Date(from.time).getTime() <= nowMs) return;
+  const expected = `a time that has come: it is ${new Date(nowMs).toISOString()} now`;
+  throw new InvalidInput({ path, expected, found: from.time });
+}
+
 /** Errors: InvalidInput for a place that the log has not reached. */
 export function assertReached(place: Position, head: Position, path = 'from.position'): void {
   if (place > head) throw new InvalidInput({ path, expected: `a position up to the head, ${head}`, found: place });

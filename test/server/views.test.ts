@@ -133,7 +133,7 @@ describe('views over HTTP', () => {
   it.each([
     ['colour=red', { path: 'query', found: '"colour"' }],
     ['total.about=5', { path: 'query', found: '"total.about"' }],
-    ['order_by=orders', { path: 'orderBy' }],
+    ['order_by=orders', { path: 'order_by' }],
     ['direction=desc', { path: 'direction' }],
     ['limit=0', { path: 'limit' }],
     ['after=nonsense', { path: 'after' }],

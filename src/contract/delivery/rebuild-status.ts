@@ -17,6 +17,18 @@ const sums = defineProjection({
 /** What is said of a build at any time. */
 export const rebuildStatusCases: ContractSuite = (bench) =>
   deliveryCases(bench, {
+    async 'a time that is still to come is no place to begin from: nothing would be left'(stage) {
+      const { system, clock } = await stage.start({ projections: [sums], events: [Deposited] });
+      await system.publish(Deposited, { account: 'a', amount: 1 });
+      await system.settled();
+      const from = { time: new Date(clock.now() + 1_000).toISOString() };
+      const refused = { code: 'invalid-input', path: 'from.time' };
+      await assert.rejects(system.views.rebuild('sums', { from }), refused);
+      await assert.rejects(system.views.rebuild('sums', { from, dryRun: true }), refused);
+      await assert.rejects(system.consumers.replay('sums', from), refused);
+      assert.equal(await system.views.get(sums, 'a'), 1);
+    },
+
     async 'from the switch on it is said that the build took its place, and not how one before it ended'(stage) {
       const reporting = Promise.withResolvers<void>();
       const goOn = Promise.withResolvers<void>();

@@ -78,6 +78,11 @@ const queryView = route({
     const { order_by: orderBy, direction, limit, after } = query;
     if (direction !== undefined && orderBy === undefined)
       throw new InvalidInput({ path: 'direction', expected: 'order_by with it', found: direction });
+    if (orderBy !== undefined && !view.indexes.includes(orderBy)) {
+      const declared = view.indexes.length === 0 ? 'none is declared' : `declared are ${view.indexes.join(', ')}`;
+      const expected = `an index of view ${view.name} (${declared})`;
+      throw new InvalidInput({ path: 'order_by', expected, found: orderBy });
+    }
     await reached(serving, view, query['after-position']);
     const asked = async () => ({
       where: await conditionsOf(system, view, filters),
