@@ -96,7 +96,7 @@ function foldFindings(who: string, fold: Fold, samples: readonly Sample[]): read
 }
 
 function thrown(who: string, stored: StoredEvent, error: unknown): RecordedFinding {
-  const severity = error instanceof OfAPart ? 'warning' : 'error';
+  const severity = error instanceof OfAPart || error instanceof TooLong ? 'warning' : 'error';
   const of = { type: stored.type, version: stored.schemaVersion, event: identityOf(stored) };
   return { severity, rule: 'threw', who, ...of, place: 'data', reason: messageOf(error) };
 }
@@ -124,13 +124,31 @@ function evolving(projection: ProjectionDefinition): Look {
     projection.evolve(before, watched);
     const row = projection.evolve(before, read);
     if (!isFollowed) ofParts.add(key);
+    let indexes: Readonly<Record<string, unknown>> | undefined;
     try {
-      if (row !== undefined) reaction.state?.indexes(sealJson(row as JsonValue, 'row'));
+      if (row !== undefined) indexes = reaction.state?.indexes(sealJson(row as JsonValue, 'row'));
     } catch (error) {
       throw ofParts.has(key) ? new OfAPart(error) : error;
     }
     rows.set(key, row);
+    assertIndexable({ 'its key': key, ...indexes });
   };
+}
+
+/** What PostgreSQL indexes at the most, in UTF-8; SQLite takes more. */
+const MAX_INDEX_BYTES = 2_600;
+
+function assertIndexable(values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const bytes = typeof value === 'string' ? Buffer.byteLength(value) : 0;
+    if (bytes > MAX_INDEX_BYTES) throw new TooLong(name, bytes);
+  }
+}
+
+class TooLong extends Error {
+  constructor(name: string, bytes: number) {
+    super(`${name} would be ${bytes} bytes long, and on PostgreSQL there is room for ${MAX_INDEX_BYTES}`);
+  }
 }
 
 /** It may be because of what was not looked at. */
@@ -182,7 +200,9 @@ type Look = (sample: Sample, watched: RecordedEvent) => void;
 function looked(look: Look, sample: Sample, watched: RecordedEvent): void {
   try {
     look(sample, watched);
-  } catch {
+  } catch (error) {
+    // It is done, and is too long.
+    if (error instanceof TooLong) throw error;
     look(sample, sample.read);
   }
 }

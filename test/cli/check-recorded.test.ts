@@ -288,7 +288,7 @@ describe('recorded events and a newer program', () => {
     expect(code).toBe(5);
   });
 
-  it('warn of a row that comes to nothing where its beginning was not looked at', async () => {
+  it('warn of a row that comes to nothing where its beginning was not looked at, and of an index that PostgreSQL has no room for', async () => {
     const totals = defineProjection({
       name: 'totals',
       key: ({ data }) => data.orderId,
@@ -315,6 +315,20 @@ describe('recorded events and a newer program', () => {
       ok: true,
       findings: [{ severity: 'warning', rule: 'threw', event: { id: '0 2' } }, { event: { id: '0 3' } }],
     });
+    const long = defineProjection({
+      name: 'long',
+      key: ({ data }) => data.orderId,
+      initial: () => '',
+      on: [[PlacedV1, (row) => `${row}${'x'.repeat(1_500)}`]],
+      indexes: { text: (row) => row },
+    });
+    expect(await checkRecorded({ ...newer, projections: [long] }, stored)).toMatchObject({
+      ok: true,
+      findings: [
+        { severity: 'warning', event: { id: '0 2' }, reason: expect.stringContaining('text would be 3000 bytes') },
+        { event: { id: '0 3' } },
+      ],
+    });
   });
 
   it('say it to people, and are read beside a running program and through its server', async () => {
@@ -329,6 +343,7 @@ describe('recorded events and a newer program', () => {
         expect(stdout).toMatch(/✗ cannot-be-brought-up {2}data\.totalCents {2}shop\.order\.placed v1\n/);
         expect(stdout).toContain('/shop order 299  at position 300');
         expect(stdout).toContain('✗ 1 finding in what is recorded');
+        expect(stdout).toContain('there may be more than was looked at: --sample 200');
       }
     } finally {
       running.kill('SIGKILL');
