@@ -1,3 +1,5 @@
+import { describeValue } from './system/values.ts';
+
 /** What the caller does next with a failed operation. */
 export type Retry = 'never' | 'backoff' | 'after';
 
@@ -549,36 +551,4 @@ export class ClaimLost extends ThereuponError {
       `consumer ${consumer}: the claim on the event at position ${position} has lapsed or was taken by another`,
     );
   }
-}
-
-/**
- * A value in a few words, safe to print: short, quoted, never a whole document. A promise that is refused where an answer is wanted at once is
- * nobody's from then on: its failure ends no process.
- */
-export function describeValue(value: unknown): string {
-  if (isThenable(value)) {
-    void Promise.resolve(value).catch(() => undefined);
-    return 'a promise';
-  }
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
-  if (typeof value === 'string') {
-    const shown = value.length > 80 ? `${value.slice(0, 77)}...` : value;
-    return JSON.stringify(shown);
-  }
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
-  if (value instanceof Date) return 'a Date';
-  if (typeof value === 'object' && Object.keys(value).length === 0) return 'an empty object';
-  if (typeof value === 'object') {
-    const name = Object.getPrototypeOf(value)?.constructor?.name;
-    return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`;
-  }
-  return `a ${typeof value}`;
-}
-
-/** Whether it has to be waited for. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as face from 'thereupon';
-import { describeValue } from '../src/errors.ts';
+import { describeValue } from '../src/system/values.ts';
 import { describe, expect, it } from 'vitest';
 
 /** One of each exported error, made as the system makes it. */

@@ -5,7 +5,8 @@ import type { EventsOf, On, ReactionOptions } from '../consumer/define-consumer.
 import { keyedBy, orderingKey } from '../consumer/keys.ts';
 import { namespaceOf } from '../consumer/namespaces.ts';
 import type { Reaction } from '../consumer/reaction.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';
 import { personalState } from '../event/personal-fields.ts';

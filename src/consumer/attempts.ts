@@ -1,3 +1,4 @@
+import { isThenable } from '../system/values.ts';
 import { ClaimLost, ThereuponError } from '../errors.ts';
 import { computingFrom, reactingTo } from '../event/causality.ts';
 import type { Position } from '../event/position.ts';
@@ -280,11 +281,6 @@ export class Attempts {
     work.ended?.(failed);
     this.#options.over(work);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
-  return value instanceof Promise || typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** What was thrown may defend itself even against this question. */

@@ -1,7 +1,8 @@
 import { compileSelection } from '../channel/selection.ts';
 import type { Selection } from '../channel/selection.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';

@@ -1,4 +1,5 @@
-import { InvalidDefinition, ThereuponError, describeValue } from '../errors.ts';
+import { InvalidDefinition, ThereuponError } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { BackoffPolicy } from '../system/backoff.ts';
 import { durationMs } from '../system/duration.ts';
 import type { Duration } from '../system/duration.ts';

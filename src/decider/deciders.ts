@@ -15,8 +15,8 @@ import {
   NotFound,
   SnapshotsNeeded,
   UnknownCommand,
-  describeValue,
 } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { assertActor } from '../event/actor.ts';
 import type { Actor } from '../event/actor.ts';
 import { assertCircumstances } from '../event/circumstances.ts';

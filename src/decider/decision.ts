@@ -1,4 +1,5 @@
-import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue, isPromised } from '../system/values.ts';
 import type { Actor } from '../event/actor.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import { assertJson } from '../event/json.ts';
@@ -84,9 +85,7 @@ export function decided(
 
 /** Errors: InvalidDefinition for a promise, whose failure is nobody's then. */
 export function assertAtOnce(title: string, what: string, answer: unknown): void {
-  const { then } = (answer ?? {}) as { readonly then?: unknown };
-  if (typeof then !== 'function') return;
-  void Promise.resolve(answer).catch(() => undefined);
+  if (!isPromised(answer)) return;
   throw new InvalidDefinition(
     title,
     `${what} must answer at once, found a promise; what takes time comes before the command`,

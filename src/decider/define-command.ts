@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { assertSubject } from '../event/personal-fields.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';
 

@@ -1,4 +1,5 @@
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { personalState } from '../event/personal-fields.ts';
 import type { PersonalFields, PersonalState } from '../event/personal-fields.ts';

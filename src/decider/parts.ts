@@ -1,7 +1,8 @@
 import type { EventQuery } from '../channel/append-conditions.ts';
 import { queryOf } from '../channel/condition.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
-import { describeValue, InvalidDefinition, InvalidInput } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import { assertStreamName, categoryOf } from '../event/stream-name.ts';
 import { assertKnown, isOptions } from '../system/known-options.ts';

@@ -1,4 +1,5 @@
-import { InvalidInput, describeValue } from '../errors.ts';
+import { InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { assertJson, sameJson } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
 import { isList, isObject } from '../schema/schema-parts.ts';

@@ -1,5 +1,6 @@
 import { MAX_KEY_LENGTH } from './stream-name.ts';
-import { InvalidEvent, describeValue } from '../errors.ts';
+import { InvalidEvent } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { IncomingEvent } from './cloudevents-incoming.ts';
 import { parseMediaType } from './cloudevents-media-type.ts';
 import { isUri, isUriReference } from './cloudevents-uri.ts';

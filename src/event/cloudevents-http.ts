@@ -1,4 +1,5 @@
-import { InvalidEvent, InvalidInput, ThereuponError, describeValue } from '../errors.ts';
+import { InvalidEvent, InvalidInput, ThereuponError } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { checkAttributes } from './cloudevents-attributes.ts';
 import { interpretBytes, parseJsonBytes } from './cloudevents-data.ts';
 import { decodeHeaderValue, encodeHeaderValue, trimSpace } from './cloudevents-headers.ts';

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { assertKnown, assertOptions } from '../system/known-options.ts';
 import type { RecordedEvent } from './event.ts';
 import { personalFields } from './personal-fields.ts';

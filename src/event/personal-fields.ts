@@ -1,4 +1,5 @@
-import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { assertKnown } from '../system/known-options.ts';
 import type { JsonValue } from './json.ts';
 

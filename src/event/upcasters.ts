@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { EventDataInvalid, InvalidDefinition, InvalidInput, describeValue, isThenable } from '../errors.ts';
+import { EventDataInvalid, InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue, isThenable } from '../system/values.ts';
 import { issuesOf } from './schema-issues.ts';
 
 /**

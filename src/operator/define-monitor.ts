@@ -3,7 +3,8 @@ import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts'
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import { isKey } from '../consumer/keys.ts';
 import type { HandledPart, Reaction } from '../consumer/reaction.ts';
-import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { PersonalParts } from '../event/personal-fields.ts';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { compileSelection, eitherOf } from '../channel/selection.ts';
 import type { CompiledSelection } from '../channel/selection.ts';
-import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent, StoredEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';

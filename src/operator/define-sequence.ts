@@ -1,7 +1,8 @@
 import { definitionsOf } from '../consumer/define-consumer.ts';
 import type { On, ReactionOptions } from '../consumer/define-consumer.ts';
 import type { ReactionTime } from '../consumer/reaction.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { MonitorDefinition } from './define-monitor.ts';
 import { assertKnown, titleOf } from '../system/known-options.ts';

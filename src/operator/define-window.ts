@@ -1,7 +1,8 @@
 import { definitionsOf, REACTION_OPTIONS } from '../consumer/define-consumer.ts';
 import type { EventsOf, On } from '../consumer/define-consumer.ts';
 import type { Reaction } from '../consumer/reaction.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import { retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition, InputOf } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';

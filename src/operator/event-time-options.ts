@@ -1,4 +1,5 @@
-import { InvalidDefinition, InvalidInput, describeValue } from '../errors.ts';
+import { InvalidDefinition, InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { timestampMs } from '../event/timestamp.ts';
 import type { Duration } from '../system/duration.ts';

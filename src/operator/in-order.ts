@@ -1,5 +1,6 @@
 import type { HandledPart, HeldEvents } from '../consumer/reaction.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';
 import type { Opening } from '../event/opening.ts';

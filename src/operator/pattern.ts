@@ -1,7 +1,8 @@
 import { compilePattern } from '../channel/filter/compile.ts';
 import { matches } from '../channel/filter/matches.ts';
 import type { PatternFor } from '../channel/filter/pattern.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import { assertKnown } from '../system/known-options.ts';

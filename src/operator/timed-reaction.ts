@@ -24,7 +24,8 @@ import type {
   WhatBegan,
 } from '../consumer/reaction.ts';
 import type { IndexValue } from '../consumer/row-store.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import { retractedEvent } from '../event/derived-definitions.ts';
 import type { RecordedEvent } from '../event/event.ts';

@@ -1,5 +1,6 @@
 import type { PatternFor } from '../channel/filter/pattern.ts';
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EventDefinition, EventOf } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
 import type { JsonValue } from '../event/json.ts';

@@ -1,4 +1,5 @@
-import { InvalidInput, describeValue } from '../errors.ts';
+import { InvalidInput } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { SqlParameter, SqlStatement } from '../consumer/table-store.ts';
 
 /** A table of a projection in its statements; stands where SQL has the name of a table. */

@@ -1,4 +1,5 @@
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue, isPromised } from '../system/values.ts';
 import { retractedEvent, retractionOf } from '../event/derived-definitions.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { RecordedEvent } from '../event/event.ts';
@@ -40,9 +41,7 @@ export function projectionSteps<Step>(name: string, on: Steps<Step>): Projection
 
 /** Errors: InvalidDefinition for a promise, whose failure is nobody's then. */
 export function assertAtOnce(name: string, type: string, row: unknown): void {
-  const { then } = (row ?? {}) as { readonly then?: unknown };
-  if (typeof then !== 'function') return;
-  void Promise.resolve(row).catch(() => undefined);
+  if (!isPromised(row)) return;
   throw new InvalidDefinition(
     name,
     `its function for ${type} gave a promise; a row follows from its events at once (no async function), and what takes time is for an automation`,

@@ -1,4 +1,5 @@
-import { LimitExceeded, describeValue } from '../errors.ts';
+import { LimitExceeded } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { EncodedEvent } from '../event/event.ts';
 
 /** What one publish, one command, or the handling of one event, may record at most, and how many may wait (G10). */

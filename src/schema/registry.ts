@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { describeValue, EventDataInvalid, InvalidDefinition, UnknownEventType } from '../errors.ts';
+import { EventDataInvalid, InvalidDefinition, UnknownEventType } from '../errors.ts';
+import { describeValue } from '../system/values.ts';
 import type { SchemaIssue } from '../errors.ts';
 import type { EventDefinition } from '../event/define-event.ts';
 import type { JsonValue } from '../event/json.ts';

@@ -1,4 +1,5 @@
-import { InvalidDefinition, describeValue } from '../errors.ts';
+import { InvalidDefinition } from '../errors.ts';
+import { describeValue } from './values.ts';
 
 /**
  * Options whose names nobody knows would go unheard: where TypeScript is run as it is, nobody else looks.

@@ -6,7 +6,7 @@
  * 3. A field name with dots is the same as nested fields, so a path is split at its dots.
  */
 import { comparisonsOf, isScalar, operatorKey, type Condition, type Operator, type Scalar } from './condition.ts';
-import { describeValue } from '../../errors.ts';
+import { describeValue } from '../../system/values.ts';
 import { InvalidPattern } from './invalid-pattern.ts';
 import { parseOperator } from './parse-operator.ts';
 import { MAX_ALTERNATIVES, MAX_DEPTH, MAX_EXPANDED_COMPARISONS, MAX_VALUES } from './pattern-limits.ts';

@@ -6,7 +6,7 @@
 import { networkBits } from './address-bits.ts';
 import type { Operator, Scalar } from './condition.ts';
 import { foldCase } from './folded-text.ts';
-import { describeValue } from '../../errors.ts';
+import { describeValue } from '../../system/values.ts';
 import { InvalidPattern } from './invalid-pattern.ts';
 import { MAX_VALUES } from './pattern-limits.ts';
 import { parseWildcard } from './wildcard.ts';

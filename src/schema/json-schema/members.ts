@@ -1,4 +1,4 @@
-import { describeValue } from '../../errors.ts';
+import { describeValue } from '../../system/values.ts';
 import { isList, isObject } from '../schema-parts.ts';
 import type { JsonObject } from '../schema-parts.ts';
 import { fail, inside, within } from './run.ts';

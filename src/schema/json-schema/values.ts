@@ -1,4 +1,4 @@
-import { describeValue } from '../../errors.ts';
+import { describeValue } from '../../system/values.ts';
 import { sameJson } from '../../event/json.ts';
 import type { JsonValue } from '../../event/json.ts';
 import { isList, isObject } from '../schema-parts.ts';
