@@ -178,6 +178,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
             : admitEdit({ registry, sealing }, event, data),
       },
       sourceOf,
+      shortened: () => this.deciders.shortened(),
     });
     this.deadLetters = this.consumers.deadLetters;
     const { builds } = this.consumers;

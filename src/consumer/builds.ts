@@ -1,6 +1,7 @@
 import { Closed, NotFound, WrongState } from '../errors.ts';
 import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
+import { SYSTEM_CATEGORY } from '../event/stream-name.ts';
 import { SYSTEM_EVENTS } from '../event/system-events.ts';
 import type { SystemEventType } from '../event/system-events.ts';
 import type { RecordedEvent } from '../event/event.ts';
@@ -38,6 +39,8 @@ export interface BuildsOptions {
   add(reaction: Reaction, hooks: Pick<ConsumerOptions, 'caughtUp' | 'parked'>): Consumer;
   /** It is none any more. */
   remove(name: string): void;
+  /** Categories that have lost events. */
+  shortened(): Promise<ReadonlySet<string>>;
 }
 
 /** A build that this process takes part in. */
@@ -300,11 +303,22 @@ export class Builds {
     if (status.id === id) {
       const { version, dryRun, total } = status;
       logger.info({ consumer: reaction.name, version, dryRun, events: total }, 'the view is being built');
+      if (!dryRun) await this.#warnOfLoss(reaction.name);
       await this.#report(SYSTEM_EVENTS.buildBegun, status);
     }
     // Another program was quicker: what it builds is no build of this one.
     if (this.#runsHere && isOf(record, reaction)) await this.#run(reaction, record);
     return status;
+  }
+
+  /** Rows may be made of more than there is left. */
+  async #warnOfLoss(name: string): Promise<void> {
+    const categories = [...(await this.#options.shortened())].filter((category) => category !== SYSTEM_CATEGORY);
+    if (categories.length === 0) return;
+    this.#options.environment.logger.warn(
+      { consumer: name, categories },
+      `events of ${categories.join(', ')} were removed from the log: what came of them is in the rows that serve, and will not be in those that are built; cancel the build (thereupon views rebuild ${name} --cancel) to keep the rows`,
+    );
   }
 
   async #run(reaction: Reaction, record: ConsumerRecord): Promise<void> {

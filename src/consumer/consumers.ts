@@ -48,6 +48,8 @@ export interface ConsumersOptions {
   readonly editing: Editing;
   /** The `source` of what handlers publish: that of the system, followed by the consumer's name. */
   sourceOf(reaction: Reaction): string;
+  /** Categories that have lost events. */
+  shortened(): Promise<ReadonlySet<string>>;
 }
 
 /** How many times the whole must be found settled, with a turn of the event loop between, to be believed. */
@@ -107,6 +109,7 @@ export class Consumers {
       serving: (name) => this.#require(name),
       add: (reaction, hooks) => this.#add(reaction, hooks),
       remove: (name) => this.#consumers.delete(name),
+      shortened: () => options.shortened(),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { EventDefinition } from '../../event/define-event.ts';
 import type { Store, StoreFactory } from '../../store.ts';
 import type { Environment } from '../../system/environment.ts';
+import type { Logger } from '../../system/logger.ts';
 import { interceptedStore, testSystem } from '../../testing/index.ts';
 import type { Interceptor, ProgramOptions, TestSystem } from '../../testing/index.ts';
 import type { ContractBench, ContractCase } from '../contract-case.ts';
@@ -13,6 +14,8 @@ export interface StartOptions {
   readonly interceptor?: NewInterceptor;
   /** Lies about what the store holds, for cases that show that a broken guarantee is noticed. */
   readonly broken?: (store: Store) => Store;
+  /** Default: what test systems have. */
+  readonly logger?: Logger;
 }
 
 /** Where a case gets its systems from: the engine under test, on a store of the bench and a virtual clock. */
@@ -46,7 +49,12 @@ export async function onStage(bench: ContractBench, body: DeliveryBody): Promise
     await body({
       async start(program, options = {}) {
         const store = storeOf(bench, options);
-        const test = await testSystem({ ...program, store, seed: options.seed ?? 1 });
+        const test = await testSystem({
+          ...program,
+          store,
+          seed: options.seed ?? 1,
+          ...(options.logger === undefined ? {} : { logger: options.logger }),
+        });
         started.push(test);
         return test;
       },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AppendRequest } from '../../channel/event-log.ts';
 import { SYSTEM_EVENTS } from '../../event/system-events.ts';
+import { silentLogger } from '../../system/logger.ts';
 import { defineProjection } from '../../projection/define-projection.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { Deposited } from './deciding-samples.ts';
@@ -27,6 +28,25 @@ export const rebuildStatusCases: ContractSuite = (bench) =>
       await assert.rejects(system.views.rebuild('sums', { from, dryRun: true }), refused);
       await assert.rejects(system.consumers.replay('sums', from), refused);
       assert.equal(await system.views.get(sums, 'a'), 1);
+    },
+
+    async 'who builds a view of what retention has left is told that rows will lose what was removed'(stage) {
+      const warned: unknown[] = [];
+      const logger = {
+        ...silentLogger,
+        warn: (fields: unknown, said: string) => said.includes('were removed') && warned.push(fields),
+      };
+      const { system } = await stage.start({ projections: [sums], events: [Deposited] }, { logger });
+      for (const n of [1, 2]) await system.publish(Deposited, { account: 'a', amount: n });
+      await system.settled();
+      const rebuilt = async (dryRun: boolean) => (await system.views.rebuild('sums', { dryRun })).ended();
+      await rebuilt(false);
+      assert.deepEqual(warned, []);
+      await system.applyRetention({ rules: [{ category: 'account', maxCount: 1 }] });
+      await rebuilt(true);
+      assert.deepEqual(warned, []);
+      await rebuilt(false);
+      assert.deepEqual(warned, [{ consumer: 'sums', categories: ['account'] }]);
     },
 
     async 'from the switch on it is said that the build took its place, and not how one before it ended'(stage) {
