@@ -305,10 +305,15 @@ export class HistoryIncomplete extends ThereuponError {
   /** The first version that is still there. */
   readonly firstVersion: number;
 
-  constructor(stream: string, firstVersion: number) {
+  /** `kept`: the version that a state was kept of when they were removed. */
+  constructor(stream: string, firstVersion: number, kept?: number) {
     super(
       { code: 'history-incomplete', retry: 'never', fault: 'caller' },
-      `stream ${stream}: its events below version ${firstVersion} were removed, and no snapshot holds what they made; its state cannot be told`,
+      `stream ${stream}: its events below version ${firstVersion} were removed, ${
+        kept === undefined
+          ? 'and no snapshot holds what they made; its state cannot be told'
+          : `and what is known of them is the state at version ${kept}: what was before, or may have been, cannot be told`
+      }`,
     );
     this.stream = stream;
     this.firstVersion = firstVersion;

@@ -379,9 +379,8 @@ export class System<Events extends EventDefinition = EventDefinition> {
     assertStreamName(stream);
     if (!Number.isSafeInteger(beforeVersion) || beforeVersion < 1)
       throw new InvalidInput({ path: 'beforeVersion', expected: 'a whole number from 1', found: beforeVersion });
-    const state = await this.#store.log.streamState(stream);
-    const { firstVersion, version } = state;
-    if (firstVersion <= version && firstVersion < beforeVersion) await this.deciders.truncating(state, beforeVersion);
+    const { firstVersion, version } = await this.#store.log.streamState(stream);
+    if (firstVersion <= version && firstVersion < beforeVersion) await this.deciders.truncating(stream, beforeVersion);
     // What is appended meanwhile was not looked at, and stays.
     const removed = await this.#store.log.truncateStream(stream, Math.min(beforeVersion, version + 1));
     this.#feed.forget();

@@ -1,11 +1,4 @@
-import type {
-  AppendOutcome,
-  AppendRequest,
-  EventLog,
-  ExpectedVersion,
-  StreamState,
-  TrimRequest,
-} from '../channel/event-log.ts';
+import type { AppendOutcome, AppendRequest, EventLog, ExpectedVersion, TrimRequest } from '../channel/event-log.ts';
 import type { RowStore } from '../consumer/row-store.ts';
 import {
   CommandContentConflict,
@@ -14,6 +7,7 @@ import {
   InvalidInput,
   NotFound,
   SnapshotsNeeded,
+  WrongState,
   UnknownCommand,
 } from '../errors.ts';
 import { describeValue } from '../system/values.ts';
@@ -107,6 +101,8 @@ export interface DecidersParts {
   readonly waitingCommands: number;
 }
 
+type Owner = Omit<StreamOf, 'stream'>;
+
 /** Decides commands, and tells the states that they are decided on. */
 export class Deciders {
   readonly #byCommand = new Map<
@@ -115,6 +111,8 @@ export class Deciders {
   >();
   readonly #byName = new Map<string, DeciderDefinition>();
   readonly #byCategory = new Map<string, DeciderDefinition>();
+  /** Who makes states of the streams of a category, also for others that decide across them; by name. */
+  readonly #owners = new Map<string, Map<string, Owner>>();
   readonly #environment: Environment;
   readonly #sealing: Sealing | undefined;
   readonly #log: EventLog;
@@ -323,18 +321,17 @@ export class Deciders {
       return { decider: of.decider, stream, version, events: version, state: state as State };
     }
     await assertReached(asOf, this.#log);
-    const { last, state, events } = await this.#states.within(of, span, asOf.version);
-    const isShort = asOf.version !== undefined && (last?.version ?? 0) < asOf.version;
-    if (last === undefined || isShort) {
-      const { version } = await this.#log.streamState(stream);
-      if (version === 0) throw new NotFound('stream', stream);
-      if (asOf.version !== undefined && version < asOf.version)
-        throw new NotFound(`version ${asOf.version} of stream`, stream, [`versions 0 to ${version}`]);
+    const { last, version, state, events } = await this.#states.within(of, span);
+    if (version === 0 || version < (asOf.version ?? 0)) {
+      const there = await this.#log.streamState(stream);
+      if (there.version === 0) throw new NotFound('stream', stream);
+      if (asOf.version !== undefined && there.version < asOf.version)
+        throw new NotFound(`version ${asOf.version} of stream`, stream, [`versions 0 to ${there.version}`]);
     }
     return {
       decider: of.decider,
       stream,
-      version: last?.version ?? 0,
+      version,
       events,
       state: state as State,
       ...(last === undefined ? {} : { position: last.position, time: last.time, recordedtime: last.recordedtime }),
@@ -375,59 +372,58 @@ export class Deciders {
   }
 
   /**
-   * As `shortening`, before retention removes events of a category. What the events of streams have made that are decided on is kept by snapshots.
+   * As `shortening`, before retention removes events of a category. What the events of streams have made that are decided on is kept.
    *
    * Shape     Answers whether they may be removed: not where a state would be lost, unless `isForced`.
    */
   async retaining(request: Omit<TrimRequest, 'limit'>, isForced: boolean): Promise<boolean> {
     const { category } = request;
-    const decider = this.#byCategory.get(category);
-    const isKept = await this.#keepStates(decider, (keeping) =>
-      keepStates(keeping, (event) => isNamed(event, request)),
-    );
-    if (!isKept && !isForced) {
-      this.#environment.logger.warn(
-        { category, decider: decider?.name },
-        `retention removes nothing of ${category}: decider ${decider?.name} decides on it and would lose states; have it keep them (snapshot), or apply retention with force`,
-      );
-      return false;
+    try {
+      await this.#keep(category, (keeping) => keepStates(keeping, (event) => isNamed(event, request)));
+    } catch (error) {
+      const { logger } = this.#environment;
+      if (isForced) logger.warn({ err: error, category }, `retention of ${category} is forced, and states are lost`);
+      else {
+        logger.error({ err: error, category }, `retention removes nothing of ${category}: states would be lost`);
+        return false;
+      }
     }
     await this.shortening(category);
     return true;
   }
 
-  /** As `shortening`, before events of one stream are removed. */
-  async truncating(stream: StreamState, beforeVersion: number): Promise<void> {
-    const category = categoryOf(stream.stream);
-    await this.#keepStates(this.#byCategory.get(category), (keeping) =>
-      keepState(keeping, stream, ({ version }) => version < beforeVersion),
+  /** As `shortening`, before events of one stream are removed. Errors: as of what keeps its state; then they should not be. */
+  async truncating(stream: string, beforeVersion: number): Promise<void> {
+    const category = categoryOf(stream);
+    await this.#keep(
+      category,
+      (keeping) => keepState(keeping, { stream }, ({ version }) => version < beforeVersion),
+      // Whoever cuts a stream of a decider that keeps nothing means it.
+      () => undefined,
     );
     await this.shortening(category);
   }
 
-  /** Answers whether there was nothing to keep, or it is kept. */
-  async #keepStates(
-    decider: DeciderDefinition | undefined,
+  /** Errors: WrongState where a decider keeps no states; as of the store; what `evolve` throws. */
+  async #keep(
+    category: string,
     keep: (keeping: Keeping) => Promise<void>,
-  ): Promise<boolean> {
-    if (decider?.own === undefined) return true;
-    const { name, own } = decider;
-    if (own.snapshot === undefined) return false;
-    try {
-      await keep({
-        decider: name,
-        own,
-        log: this.#log,
-        snapshots: this.#snapshots,
-        write: (of) => this.#execution.writeSnapshot(of),
-      });
-      return true;
-    } catch (error) {
-      this.#environment.logger.error(
-        { err: error, decider: name },
-        'states could not be kept before events are removed',
+    unkept = (decider: string): void => {
+      throw new WrongState(
+        `decider ${decider} decides on streams of category ${category} and would lose their states; have it keep them (snapshot), or apply retention with force`,
       );
-      return false;
+    },
+  ): Promise<void> {
+    for (const { decider, own } of this.#owners.get(category)?.values() ?? []) {
+      if (own.snapshot === undefined) unkept(decider);
+      else
+        await keep({
+          decider,
+          own,
+          log: this.#log,
+          snapshots: this.#snapshots,
+          write: (of) => this.#execution.keepState(of),
+        });
     }
   }
 
@@ -462,7 +458,7 @@ export class Deciders {
         const needed = own === undefined ? [] : await this.#snapshots.needed(name, this.#log);
         if (needed.length > 0) throw new SnapshotsNeeded(name, needed);
       }
-    for (const { name } of dropped) await this.#snapshots.drop(name);
+    for (const { name } of dropped) await this.#snapshots.drop(name, force);
   }
 
   /** How many streams have a snapshot. */
@@ -485,13 +481,21 @@ export class Deciders {
         throw new InvalidDefinition(title, `command ${definition.name} is taken by decider ${other.decider.name}`);
       this.#byCommand.set(definition.name, { decider, definition });
     }
+    for (const { owner } of decider.parts) if (owner !== undefined) this.#own(owner);
     if (decider.own === undefined) return;
+    this.#own({ decider: decider.name, own: decider.own });
     const { category } = decider.own;
     const other = this.#byCategory.get(category);
     if (other !== undefined)
       throw new InvalidDefinition(title, `streams of category ${category} are decided by ${other.name} already`);
     this.#byCategory.set(category, decider);
     this.#states.add(decider.own);
+  }
+
+  #own(owner: Owner): void {
+    const { category } = owner.own;
+    const owners = this.#owners.get(category) ?? new Map<string, Owner>();
+    this.#owners.set(category, owners.set(owner.decider, owner));
   }
 
   #require(definition: CommandDefinition): { readonly decider: DeciderDefinition; readonly given: CommandDefinition } {

@@ -91,17 +91,18 @@ export class Execution {
     }
   }
 
-  /** Writes down the state of a stream that the log holds now, which is durable on return. Errors: as of `StreamStates.load`. */
-  async writeSnapshot(of: StreamOf): Promise<void> {
+  /** Keeps the state of a stream that the log holds now, which is durable on return. Errors: as of `StreamStates.load`. */
+  async keepState(of: StreamOf): Promise<void> {
     const { states, snapshots, environment } = this.#parts;
     for (;;) {
       await this.#erased?.promise;
       const { generation } = states;
       const { version, state } = await states.present(of);
+      const reach = await states.reach(of, version);
       // Somebody was forgotten, or is, who may be in it.
       if (generation !== states.generation || this.#erasing > 0) continue;
-      const atMs = environment.clock.now();
-      return this.#write(snapshots.put(of.decider, of.own.version, of.stream, { version, atMs, state }));
+      const snapshot = { version, atMs: environment.clock.now(), state, ...(reach === undefined ? {} : { reach }) };
+      return this.#write(snapshots.keep(of.decider, of.own.version, of.stream, snapshot));
     }
   }
 

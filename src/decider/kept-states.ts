@@ -8,11 +8,13 @@ import type { StreamOf } from './stream-states.ts';
 /** Whose states are kept, and how. */
 export interface Keeping extends Omit<StreamOf, 'stream'> {
   readonly log: Pick<EventLog, 'listStreams' | 'readStream' | 'streamState'>;
-  readonly snapshots: Pick<Snapshots, 'find'>;
-  /** Writes down the state of a stream as it is now. */
+  readonly snapshots: Pick<Snapshots, 'furthest' | 'kept'>;
+  /** Keeps the state of a stream as it is now. */
   readonly write: (of: StreamOf) => Promise<void>;
 }
 
+/** So often what is looked at may change meanwhile. */
+const TRIES = 4;
 const PAGE = 500;
 /** Others get a turn after so many streams. */
 const STREAMS_AT_ONCE = 20;
@@ -41,26 +43,31 @@ export async function keepStates(keeping: Keeping, isGoing: (event: RecordedEven
   }
 }
 
-/** Of one stream. */
+/** Of one stream. Errors: HistoryIncomplete where only another version of the decider knows what its first events made, and would lose others. */
 export async function keepState(
   { decider, own, log, snapshots, write }: Keeping,
-  { stream, deleted, firstVersion, version }: StreamState,
+  { stream }: Pick<StreamState, 'stream'>,
   isGoing: (event: RecordedEvent) => boolean,
 ): Promise<void> {
-  if (deleted || firstVersion > version) return;
   const goes = async (fromVersion: number) => {
     const [event] = await log.readStream(stream, { fromVersion, limit: 1 });
     return event !== undefined && isGoing(event);
   };
-  if (!(await goes(firstVersion))) return;
-  const snapshot = await snapshots.find(decider, own.version, stream);
-  const isHeld = snapshot !== undefined && snapshot.isErased !== true && snapshot.version >= firstVersion - 1;
-  if (isHeld && !(await goes(snapshot.version + 1))) return;
-  try {
-    await write({ decider, own, stream });
-  } catch (error) {
-    // Lost already, with what was removed before.
-    if (!(error instanceof HistoryIncomplete)) throw error;
+  for (let tries = 1; ; tries += 1) {
+    const { deleted, firstVersion, version } = await log.streamState(stream);
+    if (deleted || firstVersion > version || !(await goes(firstVersion))) return;
+    const kept = await snapshots.kept(decider, own.version, stream);
+    if (kept !== undefined && kept.version >= firstVersion - 1 && !(await goes(kept.version + 1))) return;
+    try {
+      return await write({ decider, own, stream });
+    } catch (error) {
+      if (!(error instanceof HistoryIncomplete)) throw error;
+      const furthest = await snapshots.furthest(decider, stream);
+      // Lost already, to every version of the decider; or what is known of it loses nothing.
+      if (furthest < firstVersion - 1 || !(await goes(furthest + 1))) return;
+      // It may have been cut just now, after what it had come to was kept.
+      if (tries === TRIES) throw error;
+    }
   }
 }
 

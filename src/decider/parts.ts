@@ -16,6 +16,8 @@ export interface PartDefinition<State = unknown> {
   readonly on: readonly EventDefinition[];
   /** How the events of a query add up; undefined: it is the state of a stream. */
   readonly fold?: Fold;
+  /** Whose streams it is the state of; undefined: it is a query. */
+  readonly owner?: Omit<StreamPart, 'stream'>;
   // A method: which part it is follows from the data of the command.
   of(data: unknown): StreamPart | QueryPart;
   /** Never there; carries the shape of the state. */
@@ -48,6 +50,7 @@ export interface Part {
   readonly name: string;
   readonly on: readonly EventDefinition[];
   readonly fold: Fold | undefined;
+  readonly owner: PartDefinition['owner'];
   of(data: unknown): StreamPart | QueryPart;
 }
 
@@ -66,6 +69,7 @@ export function ofStream<State>(
   return {
     kind: 'part',
     on: decider.on,
+    owner: { decider: decider.name, own },
     of(data) {
       const name: unknown = stream(data as never);
       assertStreamName(name, `ofStream(${decider.name})`);
@@ -164,6 +168,6 @@ export function partsOf(title: string, across: unknown): readonly Part[] {
   return Object.entries(across as Readonly<Record<string, Partial<PartDefinition> | undefined>>).map(([name, part]) => {
     if (part?.kind !== 'part' || part.of === undefined)
       throw new InvalidDefinition(title, `across.${name} must be what ofStream or ofQuery gives`);
-    return { name, on: part.on ?? [], fold: part.fold, of: part.of };
+    return { name, on: part.on ?? [], fold: part.fold, owner: part.owner, of: part.of };
   });
 }

@@ -5,7 +5,8 @@ import type { EncodedEvent, RecordedEvent } from '../event/event.ts';
 import { sumOfBytes } from '../event/event-size.ts';
 import { roughJsonBytes } from '../event/json.ts';
 import type { JsonValue } from '../event/json.ts';
-import type { Span } from '../time/as-of.ts';
+import { eventMs } from '../time/as-of.ts';
+import type { Reached, Span } from '../time/as-of.ts';
 import { categoryOf } from '../event/stream-name.ts';
 import type { UpcastingTypes } from '../event/upcast-event.ts';
 import type { OwnStreams } from './define-decider.ts';
@@ -28,9 +29,17 @@ export type StreamKey = Pick<StreamOf, 'own' | 'stream'>;
 
 export interface PastState {
   readonly state: JsonValue;
-  /** The last event that it is made of; undefined: of none. */
+  readonly version: number;
+  /** The last event that it is made of; undefined: of none, or it is not there any more. */
   readonly last: RecordedEvent | undefined;
   readonly events: number;
+}
+
+interface MadeState {
+  readonly version: number;
+  readonly state: JsonValue;
+  /** The first event that was read for it. */
+  readonly first: RecordedEvent | undefined;
 }
 
 const PAGE = 1_000;
@@ -188,27 +197,60 @@ export class StreamStates {
     // Not the entry itself: it goes on with the next decision.
     if (entry !== undefined && entry.version >= version && entry.underWay === 0 && entry.sure === undefined)
       return { version: entry.version, state: entry.state };
-    return this.#fromLog(of, await this.#snapshot(of), { isSure: true });
+    return this.#made(of, { isSure: true });
   }
 
   /**
-   * The state after those of the stream's events that a span has; `upTo`: where it is the span up to that version, for which a snapshot stands where
-   * the first events are gone. Errors: HistoryIncomplete, StreamDeleted.
+   * The state after those of the stream's events that a span has. Where the first ones are gone, a state that was kept stands for them, if the span
+   * has all that it is made of.
+   *
+   * Errors    HistoryIncomplete, StreamDeleted.
    */
-  async within(of: StreamOf, span: Span, upTo?: number): Promise<PastState> {
-    const snapshot = upTo === undefined ? undefined : await this.#snapshotUpTo(of, upTo);
-    let state = snapshot?.state ?? initialState(of.own.fold);
+  async within(of: StreamOf, span: Span): Promise<PastState> {
+    const { firstVersion } = await this.#log.streamState(of.stream);
+    const found = firstVersion === 1 ? undefined : await this.#snapshot(of);
+    const kept = found !== undefined && span.hasAll(found) ? found : undefined;
+    let state = kept?.state ?? initialState(of.own.fold);
     let last: RecordedEvent | undefined;
-    let events = snapshot?.version ?? 0;
-    for await (const page of this.#pages(of.stream, events, true)) {
-      const end = page.findIndex((event) => span.isPast(event));
-      const wanted = (end === -1 ? page : page.slice(0, end)).filter((event) => span.has(event));
-      state = evolved(of.own.fold, state, wanted);
-      last = wanted.at(-1) ?? last;
-      events += wanted.length;
-      if (end !== -1) break;
+    let events = kept?.version ?? 0;
+    try {
+      for await (const page of this.#pages(of.stream, events, true)) {
+        const end = page.findIndex((event) => span.isPast(event));
+        const wanted = (end === -1 ? page : page.slice(0, end)).filter((event) => span.has(event));
+        state = evolved(of.own.fold, state, wanted);
+        last = wanted.at(-1) ?? last;
+        events += wanted.length;
+        if (end !== -1) break;
+      }
+    } catch (error) {
+      if (error instanceof HistoryIncomplete && found !== undefined)
+        throw new HistoryIncomplete(of.stream, error.firstVersion, found.version);
+      throw error;
     }
-    return { state, last, events };
+    return { state, version: last?.version ?? kept?.version ?? 0, last, events };
+  }
+
+  /** Of the events of a stream up to a version. Undefined: some are not there any more, and nothing is known of them. */
+  async reach({ decider, own, stream }: StreamOf, version: number): Promise<Reached | undefined> {
+    const kept = await this.#snapshots.kept(decider, own.version, stream);
+    let reach = kept?.reach;
+    let isWhole = true;
+    for (let from = (kept?.version ?? 0) + 1; from <= version;) {
+      const page = await this.#log.readStream(stream, { fromVersion: from, limit: PAGE, maxBytes: PAGE_BYTES });
+      if (page[0] === undefined) return undefined;
+      isWhole &&= page[0].version === from && (from === 1 || reach?.eventMs !== undefined);
+      const events = page.filter((event) => event.version <= version);
+      const last = events.at(-1);
+      if (last === undefined) break;
+      const eventsMs = events.reduce(
+        (latest, event) => Math.max(latest, eventMs(event)),
+        reach?.eventMs ?? Number.NEGATIVE_INFINITY,
+      );
+      const { position, recordedMs } = last;
+      reach = { position, recordedMs, ...(isWhole ? { eventMs: eventsMs } : {}) };
+      from = last.version + 1;
+    }
+    return reach;
   }
 
   /** A decision was made on an entry: it is that much further, as soon as it is recorded. */
@@ -291,8 +333,7 @@ export class StreamStates {
     const watch = this.#appends.watch(of.stream);
     const generation = this.#generation;
     try {
-      const snapshot = of.own.snapshot === undefined ? undefined : await this.#snapshot(of);
-      const { version, state, first } = await this.#fromLog(of, snapshot, { isSure, watch });
+      const { version, state, first, snapshot } = await this.#made(of, { isSure, watch });
       if (generation !== this.#generation) return undefined;
       const other = this.#entries.get(key);
       // Another load was quicker, and the state has gone on since.
@@ -311,13 +352,6 @@ export class StreamStates {
     }
   }
 
-  async #snapshotUpTo(of: StreamOf, version: number): Promise<Snapshot | undefined> {
-    const { firstVersion } = await this.#log.streamState(of.stream);
-    const found = firstVersion === 1 ? undefined : await this.#snapshot(of);
-    // The event that it ends with has to be there, or nobody could tell where it is.
-    return found !== undefined && found.version < version ? found : undefined;
-  }
-
   /** One of a stream that has lost its end since does not count. */
   async #snapshot({ decider, own, stream }: StreamOf): Promise<Snapshot | undefined> {
     if (own.snapshot === undefined) return undefined;
@@ -325,7 +359,11 @@ export class StreamStates {
     const { every, afterMs } = own.snapshot;
     // Too short to have one, unless it has lost its beginning.
     if (firstVersion === 1 && version < every && afterMs === Number.POSITIVE_INFINITY) return undefined;
-    const found = await this.#snapshots.find(decider, own.version, stream);
+    let found = await this.#snapshots.find(decider, own.version, stream);
+    if (firstVersion > 1) {
+      const kept = await this.#snapshots.kept(decider, own.version, stream);
+      if (kept !== undefined && (found === undefined || found.version <= kept.version)) found = kept;
+    }
     // What the events make now is the truth. Of what is left of a stream the snapshot is all that tells the rest.
     if (found?.isErased === true && firstVersion === 1) return undefined;
     if (found === undefined || found.version <= version) return found;
@@ -333,11 +371,27 @@ export class StreamStates {
     return now.version < found.version ? undefined : found;
   }
 
+  /** Of a snapshot and the events after it; once more where events went while it was read, and a later one holds what they made. */
+  async #made(
+    of: StreamOf,
+    how: { readonly isSure: boolean; readonly watch?: LoadWatch },
+  ): Promise<MadeState & { readonly snapshot: Snapshot | undefined }> {
+    for (let snapshot = await this.#snapshot(of); ;) {
+      try {
+        return { ...(await this.#fromLog(of, snapshot, how)), snapshot };
+      } catch (error) {
+        const later = error instanceof HistoryIncomplete ? await this.#snapshot(of) : undefined;
+        if (later === undefined || later.version <= (snapshot?.version ?? 0)) throw error;
+        snapshot = later;
+      }
+    }
+  }
+
   async #fromLog(
     of: StreamOf,
     snapshot: Snapshot | undefined,
     { isSure, watch }: { readonly isSure: boolean; readonly watch?: LoadWatch },
-  ): Promise<{ readonly version: number; readonly state: JsonValue; readonly first: RecordedEvent | undefined }> {
+  ): Promise<MadeState> {
     let first: RecordedEvent | undefined;
     let version = snapshot?.version ?? 0;
     let state = snapshot?.state ?? initialState(of.own.fold);

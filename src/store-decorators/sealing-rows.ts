@@ -4,7 +4,7 @@ import type { Reaction } from '../consumer/reaction.ts';
 import type { Row, RowStore, RowWrite } from '../consumer/row-store.ts';
 import type { Unit, UnitOfWork } from '../consumer/unit-of-work.ts';
 import type { DeciderDefinition } from '../decider/define-decider.ts';
-import { snapshotsNamespace } from '../decider/snapshots.ts';
+import { keptNamespace, snapshotsNamespace, streamOfKept } from '../decider/snapshots.ts';
 import { SealedDataInvalid, WrongState } from '../errors.ts';
 import { EventOpening, openJson } from '../event/event-opening.ts';
 import type { OpeningKeys } from '../event/event-opening.ts';
@@ -35,7 +35,13 @@ export function personalRows(reactions: readonly Reaction[], deciders: readonly 
     if (kind === 'projection') found.set(namespaceOf('view', buildNameOf(name)), partsOf);
   }
   for (const { name, own } of deciders)
-    if (typeof own?.personal === 'object') found.set(snapshotsNamespace(name), all(own.personal, ['state']));
+    if (typeof own?.personal === 'object') {
+      const { personal } = own;
+      found.set(snapshotsNamespace(name), all(personal, ['state']));
+      const subjectOf = (state: unknown, key?: string) =>
+        key === undefined ? personal.subjectOf(state) : personal.subjectOf(state, streamOfKept(key));
+      found.set(keptNamespace(name), all({ ...personal, subjectOf }, ['state']));
+    }
   return found;
 }
 

@@ -23,6 +23,15 @@ export interface Span {
   has(event: RecordedEvent): boolean;
   /** Neither it nor any later one is one of them. */
   isPast(event: RecordedEvent): boolean;
+  /** Whether all events of a stream up to a version are among them, by what is known of those. */
+  hasAll(of: { readonly version: number; readonly reach?: Reached }): boolean;
+}
+
+/** Of events: where the last one is, when that was recorded, and the latest time that one of them tells; undefined: it is not known. */
+export interface Reached {
+  readonly position: number;
+  readonly recordedMs: number;
+  readonly eventMs?: number;
 }
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
@@ -38,17 +47,31 @@ export function spanOf(asOf: AsOf): Span | undefined {
     throw new InvalidInput({ path: 'by', expected: "'event' or 'recorded'", found: by });
   if (version !== undefined) {
     assertPlace('version', version);
-    return upTo((event) => event.version > version);
+    return upTo(
+      (event) => event.version > version,
+      (of) => of.version <= version,
+    );
   }
   if (position !== undefined) {
     assertPlace('position', position);
-    return upTo((event) => event.position > position);
+    return upTo(
+      (event) => event.position > position,
+      ({ reach }) => reach !== undefined && reach.position <= position,
+    );
   }
   if (at === undefined) return undefined;
   const atMs = instantMs(at);
-  if (by === 'recorded') return upTo((event) => event.recordedMs > atMs);
+  if (by === 'recorded')
+    return upTo(
+      (event) => event.recordedMs > atMs,
+      ({ reach }) => reach !== undefined && reach.recordedMs <= atMs,
+    );
   // Any event may tell of an earlier time than the one before it.
-  return { has: (event) => (timestampMs(event.time) ?? event.recordedMs) <= atMs, isPast: () => false };
+  return {
+    has: (event) => eventMs(event) <= atMs,
+    isPast: () => false,
+    hasAll: ({ reach }) => reach?.eventMs !== undefined && reach.eventMs <= atMs,
+  };
 }
 
 /** Errors: InvalidInput for a place that the log has not come to. */
@@ -78,8 +101,13 @@ export function instantMs(at: string | Date): number {
   });
 }
 
-function upTo(isPast: (event: RecordedEvent) => boolean): Span {
-  return { has: () => true, isPast };
+/** When it happened. */
+export function eventMs(event: RecordedEvent): number {
+  return timestampMs(event.time) ?? event.recordedMs;
+}
+
+function upTo(isPast: Span['isPast'], hasAll: Span['hasAll']): Span {
+  return { has: () => true, isPast, hasAll };
 }
 
 function assertPlace(path: string, place: number): void {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { fact, refuse } from '../../decider/decision.ts';
 import { defineDecider } from '../../decider/define-decider.ts';
-import { ofQuery } from '../../decider/parts.ts';
+import { ofQuery, ofStream } from '../../decider/parts.ts';
 import type { QueryOptions } from '../../decider/parts.ts';
-import { HistoryShortened, InvalidDefinition } from '../../errors.ts';
+import { HistoryIncomplete, HistoryShortened, InvalidDefinition } from '../../errors.ts';
 import { defineEvent } from '../../event/define-event.ts';
+import { position } from '../../event/position.ts';
+import type { AsOf } from '../../time/as-of.ts';
 import type { ContractSuite } from '../contract-case.ts';
 import { accepted, accounts, Deposit, Deposited, Grant, grants, refusedFor } from './deciding-samples.ts';
 import { deliveryCases } from './delivery-case.ts';
@@ -119,6 +121,134 @@ export const decidingRetainedCases: ContractSuite = (bench) =>
           (await test.system.events.read()).events.filter(({ stream }) => stream.startsWith('account-')).length < 9,
         );
       }
+    },
+
+    async 'the state of a stream that has lost its beginning is told as of every point from there on'(stage) {
+      const account = accounts({ snapshot: { every: 1_000 } });
+      const test = await stage.start({ deciders: [account] });
+      const positions: number[] = [];
+      for (const n of [1, 2, 3, 4, 5, 6]) {
+        const { position = 0 } = await test.system.execute(Deposit, { account: 'a', amount: n });
+        positions.push(position);
+        if (n === 3) {
+          assert.equal(await test.system.truncateStream('account-a', 3), 2);
+          await test.restart();
+        }
+        await test.clock.advance('1h');
+      }
+      const asOf = async (point: AsOf) => {
+        const { state, version, events } = await test.system.deciders.state(account, 'account-a', point);
+        return [state.balance, version, events];
+      };
+      const nowMs = test.clock.now();
+      const hoursAgo = (hours: number) => new Date(nowMs - hours * 3_600_000 + 1);
+      assert.deepEqual(await asOf({ version: 3 }), [6, 3, 3]);
+      assert.deepEqual(await asOf({ version: 5 }), [15, 5, 5]);
+      assert.deepEqual(await asOf({ position: position(positions[3] ?? 0) }), [10, 4, 4]);
+      assert.deepEqual(await asOf({ at: hoursAgo(2), by: 'recorded' }), [15, 5, 5]);
+      assert.deepEqual(await asOf({ at: hoursAgo(2) }), [15, 5, 5]);
+      assert.deepEqual(await asOf({ at: new Date(nowMs + 1) }), [21, 6, 6]);
+      for (const point of [
+        { version: 2 },
+        { position: position(1) },
+        { at: hoursAgo(5) },
+        { at: hoursAgo(5), by: 'recorded' },
+      ] as const)
+        await assert.rejects(asOf(point), (error) => {
+          assert.ok(error instanceof HistoryIncomplete);
+          assert.match(error.message, /what is known of them is the state at version 3/);
+          return true;
+        });
+      await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 0 }] });
+      await test.restart();
+      assert.deepEqual(await asOf({ position: position(positions[5] ?? 0) }), [21, 6, 6]);
+      assert.deepEqual(await asOf({ at: new Date(nowMs + 1) }), [21, 6, 6]);
+    },
+
+    async 'what is kept when events go nobody drops beside that, and no other version of the decider writes over it'(
+      stage,
+    ) {
+      const versions = [1, 2].map((version) => accounts({ snapshot: { every: 2 }, version }));
+      const [first, second] = versions as [(typeof versions)[0], (typeof versions)[0]];
+      const deciders = [first];
+      const test = await stage.start({ deciders });
+      const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
+      for (const account of names)
+        for (const n of [1, 2, 3]) accepted(await test.system.execute(Deposit, { account, amount: n }));
+      await Promise.all([
+        test.system.applyRetention({ rules: [{ category: 'account', maxCount: 20 }] }),
+        test.system.deciders.dropSnapshots(),
+        ...names.slice(0, 5).map((name) => test.system.truncateStream(`account-${name}`, 4)),
+      ]);
+      await test.restart();
+      for (const name of names)
+        assert.equal((await test.system.deciders.state(first, `account-${name}`)).state.balance, 6);
+      // A higher version knows nothing of what went, and may not let go what the lower one needs.
+      deciders[0] = second;
+      await test.restart();
+      await assert.rejects(test.system.deciders.state(second, 'account-s9'), HistoryIncomplete);
+      const { system } = test;
+      for (const account of names.slice(5, 10)) await system.publish(Deposited, { account, amount: 10 });
+      const [outcome] = await system.applyRetention({ rules: [{ category: 'account', maxCount: 0 }] });
+      assert.equal(outcome?.removed, 0);
+      deciders[0] = first;
+      await test.restart();
+      for (const [index, name] of names.entries()) {
+        const { state } = await test.system.deciders.state(first, `account-${name}`);
+        assert.equal(state.balance, index >= 5 && index < 10 ? 16 : 6, name);
+      }
+    },
+
+    async 'states that others decide on across streams are kept too, or keep retention from it'(stage) {
+      for (const snapshot of [undefined, { every: 1_000 }]) {
+        const account = accounts(snapshot === undefined ? {} : { snapshot });
+        const moving = defineDecider({
+          name: 'moving',
+          across: { of: ofStream(account, ({ account: name }: { account: string }) => `account-${name}`) },
+          decide: [
+            [
+              Grant,
+              ({ of }, { data: { most, ...data } }) => (of.balance >= most ? refuse('enough') : fact(Deposited, data)),
+            ],
+          ],
+        });
+        const test = await stage.start({ deciders: [moving] });
+        for (let n = 0; n < 4; n += 1) accepted(await test.system.execute(Grant, { ...grant, most: 100 }));
+        const [outcome] = await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 1 }] });
+        assert.equal(outcome?.removed, snapshot === undefined ? 0 : 3);
+        await test.restart();
+        accepted(await test.system.execute(Grant, { ...grant, most: 5 }));
+        refusedFor(await test.system.execute(Grant, { ...grant, most: 5 }));
+      }
+    },
+
+    async 'a stream whose state cannot be kept is not cut'(stage) {
+      let isBroken = false;
+      const odd = defineDecider({
+        name: 'account',
+        initial: () => ({ sum: 0 }),
+        evolve: [
+          [
+            Deposited,
+            (state, { data }) => {
+              if (isBroken) throw new Error('a fault that can be mended');
+              return { sum: state.sum + data.amount };
+            },
+          ],
+        ],
+        decide: [[Deposit, (_state, { data }) => fact(Deposited, data)]],
+        snapshot: { every: 1_000 },
+      });
+      const test = await stage.start({ deciders: [odd] });
+      for (const n of [1, 2, 3]) accepted(await test.system.execute(Deposit, { account: 'a', amount: n }));
+      await test.restart();
+      isBroken = true;
+      await assert.rejects(test.system.truncateStream('account-a', 3), /a fault that can be mended/);
+      const [outcome] = await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 1 }] });
+      assert.deepEqual([outcome?.removed, outcome?.protected], [0, 2]);
+      isBroken = false;
+      await test.restart();
+      assert.equal((await test.system.deciders.state(odd, 'account-a')).state.sum, 6);
     },
 
     async 'a stream that is cut is known by a snapshot that was not there before'(stage) {
