@@ -19,6 +19,11 @@ export function isCancelled({ form, paused }: ConsumerRecord): boolean {
   return form.build === undefined || paused?.reason === CANCELLED;
 }
 
+/** Whether a build of that id goes on. */
+export function isUnderWay(record: ConsumerRecord | undefined, id: string): boolean {
+  return record?.form.build?.id === id && !isCancelled(record);
+}
+
 /** Whether it is this definition that is being built. */
 export function isOf(record: ConsumerRecord, reaction: Reaction): boolean {
   const id = record.form.build?.id;

@@ -78,6 +78,28 @@ export async function lastBuildOf(
   return { ...status, secondsLeft, failure, comparison: comparison && wholeComparison(comparison) };
 }
 
+/** Whether the last build of a version that was to take the place of the view was cancelled: somebody has to ask for the next one. */
+export async function isGivenUp(
+  consumer: string,
+  version: number,
+  log: Pick<EventLog, 'readStream'>,
+): Promise<boolean> {
+  const stream = systemStream(buildNameOf(consumer));
+  for (let before: number | undefined; ;) {
+    const reports = await log.readStream(stream, {
+      direction: 'backward',
+      limit: REPORTS,
+      ...(before === undefined ? {} : { fromVersion: before - 1 }),
+    });
+    for (const { type, data } of reports) {
+      const status = data as BuildStatus;
+      if (ENDS.has(type) && !status.dryRun && status.version === version) return status.state === 'cancelled';
+    }
+    before = reports.at(-1)?.version;
+    if (before === undefined || before === 1) return false;
+  }
+}
+
 function wholeComparison({ rows, differences, reason }: RowsCompared): RowsCompared {
   return { rows, differences, reason };
 }

@@ -9,11 +9,13 @@ import type { CancelTimer } from '../system/clock.ts';
 import type { Environment } from '../system/environment.ts';
 import { Turns } from '../system/turns.ts';
 import { awaitsBuild, formOf, isSameForm, versionOf } from './adapt.ts';
-import { buildNameOf, buildOf, spanOfBuild, statusOfBuild } from './build.ts';
+import { buildNameOf, buildOf, spanOfBuild } from './build.ts';
 import type { BuildOptions, BuildStatus } from './build.ts';
-import { assertGoesOn, CANCELLED, isCancelled, isOf, onFailureOf } from './build-record.ts';
+import { assertGoesOn, CANCELLED, isCancelled, isOf, isUnderWay, onFailureOf } from './build-record.ts';
 import { BuildEnds } from './build-ends.ts';
-import { lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
+import { presentStatus } from './build-present.ts';
+import type { RunningBuild } from './build-present.ts';
+import { isGivenUp, lastBuildOf, reportBuild, reportUnreported, switched } from './build-reports.ts';
 import type { BuildForm, ConsumerRecord } from './checkpoint-store.ts';
 import type { ConsumerStores } from './consumer-stores.ts';
 import type { ConsumerOptions } from './consumer-options.ts';
@@ -21,7 +23,6 @@ import type { Consumer } from './consumer.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Delivery } from './delivery-store.ts';
 import { knownRecord } from './known-record.ts';
-import { commonCheckpoint } from './lanes.ts';
 import type { Membership } from './membership.ts';
 import { namespacesOf } from './namespaces.ts';
 import type { Reaction } from './reaction.ts';
@@ -44,13 +45,10 @@ export interface BuildsOptions {
 }
 
 /** A build that this process takes part in. */
-interface Running {
-  readonly consumer: Consumer;
+interface Running extends RunningBuild {
   /** How it stood when that began. */
   readonly last: BuildStatus;
   readonly onFailure: BuildForm['onFailure'];
-  /** Where it was when that began. */
-  readonly since: { readonly elapsedMs: number; readonly low: Position };
   readonly ended: PromiseWithResolvers<BuildStatus>;
 }
 
@@ -163,6 +161,12 @@ export class Builds {
     const reaction = this.#require(name);
     return this.#turn(name, async () => {
       const record = await this.#loadBuild(name);
+      const running = this.#running.get(name);
+      if (record === undefined && running !== undefined) {
+        await this.#over(name, running, record);
+        const last = await this.status(name);
+        if (last?.id === running.last.id && last.state === 'cancelled') return last;
+      }
       if (record === undefined) throw new WrongState(`view ${name} is not being built`);
       const stands = await this.#statusOf(record);
       const status = { ...stands, state: 'cancelled', secondsLeft: undefined } as const;
@@ -195,6 +199,11 @@ export class Builds {
     return record === undefined || !awaitsBuild(record, consumer.reaction) ? undefined : record.form.indexes;
   }
 
+  /** Whether the version of the program was being built, and that was cancelled. */
+  isGivenUp(name: string): Promise<boolean> {
+    return isGivenUp(name, this.#require(name).version ?? 1, this.#options.stores.log);
+  }
+
   /** How the build ends that is under way here; it fails before it is tried again. Undefined: none is. */
   ended(name: string): Promise<BuildStatus> | undefined {
     return this.#running.get(name)?.ended.promise;
@@ -222,11 +231,9 @@ export class Builds {
     void this.#turn(name, async () => {
       const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
       const running = this.#running.get(name);
-      const isOver = running !== undefined && record?.form.build?.id !== running.last.id;
-      if (isOver) {
-        await this.#leave(name, await this.#endElsewhere(name, running));
-        await this.#options.serving(name).lookAgain();
-      }
+      const isOver = running !== undefined && !isUnderWay(record, running.last.id);
+      if (isOver) await this.#over(name, running, record);
+      else if (record !== undefined && isCancelled(record)) await this.#sweep(record);
       if (record !== undefined) {
         if (isOf(record, reaction)) await this.#run(reaction, record);
       } else if (isOver) {
@@ -238,6 +245,13 @@ export class Builds {
         if (view !== undefined && awaitsBuild(view, reaction)) await this.#beginNewer(reaction);
       }
     }).catch((error: unknown) => this.#warn(name, error, 'what others build could not be looked at'));
+  }
+
+  /** What this process takes part in has ended, by whomever; an end of its process in the middle may have left something of it. */
+  async #over(name: string, running: Running, record: ConsumerRecord | undefined): Promise<void> {
+    if (record !== undefined && isCancelled(record)) await this.#sweep(record);
+    await this.#leave(name, await this.#endElsewhere(name, running));
+    await this.#options.serving(name).lookAgain();
   }
 
   /** How a build ended that this process took part in. That it was switched is reported after it was: whoever finds out says so. */
@@ -275,9 +289,7 @@ export class Builds {
 
   /** The version of the program, unless that was cancelled: then somebody has to ask for it. */
   async #beginNewer(reaction: Reaction): Promise<void> {
-    const { log } = this.#options.stores;
-    const last = await lastBuildOf(reaction.name, log);
-    if (last?.state === 'cancelled' && !last.dryRun && last.version === (reaction.version ?? 1)) return;
+    if (await this.isGivenUp(reaction.name)) return;
     await this.#begin(reaction, START, { trial: undefined, ...onFailureOf({}, reaction) });
   }
 
@@ -431,7 +443,11 @@ export class Builds {
     if (running === undefined || this.#closing.signal.aborted) return;
     if (lanes !== undefined && !lanes.isFirst(buildNameOf(name))) return;
     const record = await stores.checkpoints.load(buildNameOf(name));
-    if (record?.form.build?.id !== running.last.id || record.paused !== undefined) return;
+    if (record === undefined || !isUnderWay(record, running.last.id)) {
+      await this.#over(name, running, record);
+      return;
+    }
+    if (record.paused !== undefined) return;
     if (!(await this.#ends.isNear(name, record)) || (await this.#isStillTrying(name, running))) {
       this.#finishAgain(name);
       return;
@@ -498,10 +514,10 @@ export class Builds {
     await this.#options.stores.checkpoints.remove(consumer, removal);
   }
 
-  /** The build that there is. One that is none, which earlier versions of this package could leave behind, is swept. */
+  /** The build that there is. What is left of one that is over, or is none, is swept. */
   async #loadBuild(name: string): Promise<ConsumerRecord | undefined> {
     const record = await this.#options.stores.checkpoints.load(buildNameOf(name));
-    if (record === undefined || record.form.build !== undefined) return record;
+    if (record === undefined || !isCancelled(record)) return record;
     await this.#sweep(record);
     return undefined;
   }
@@ -532,24 +548,9 @@ export class Builds {
     return reportBuild({ environment, log: stores.log }, type, status);
   }
 
-  async #statusOf(record: ConsumerRecord): Promise<BuildStatus> {
-    const { log, deliveries, cluster } = this.#options.stores;
+  #statusOf(record: ConsumerRecord): Promise<BuildStatus> {
     const running = this.#running.get(record.form.build?.of ?? '');
-    const groups = (await cluster?.view())?.lanes.get(record.consumer);
-    const low =
-      running === undefined || cluster !== undefined ? commonCheckpoint(groups ?? [])?.low : running.consumer.place;
-    const counts = await deliveries.counts();
-    const parked = counts.find(({ consumer, state }) => consumer === record.consumer && state === 'parked')?.count ?? 0;
-    const head = await log.head();
-    const at = low ?? record.checkpoint.low;
-    const status = statusOfBuild(record, { low: at, head, parked, perSecond: running && this.#perSecond(running, at) });
-    if (status === undefined) throw new WrongState(`consumer ${record.consumer} is not a build`);
-    return status;
-  }
-
-  #perSecond({ since }: Running, low: Position): number | undefined {
-    const seconds = (this.#elapsedMs() - since.elapsedMs) / 1_000;
-    return seconds > 0 && low > since.low ? (low - since.low) / seconds : undefined;
+    return presentStatus(record, this.#options.stores, running, this.#elapsedMs());
   }
 
   async #present(name: string): Promise<BuildStatus> {

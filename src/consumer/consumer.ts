@@ -237,7 +237,6 @@ export class Consumer {
   held<Result>(act: (hold: Hold) => Promise<Result>): Promise<Result> {
     return this.exclusive(async () => {
       await this.#stopLoop(this.#over.promise);
-      const { checkpoints } = this.#options.stores;
       let isGone = false;
       try {
         const held = await heldGroups(this.#options);
@@ -251,9 +250,10 @@ export class Consumer {
           gone: () => (isGone = true),
         });
       } finally {
-        const released = isGone ? undefined : this.#options.lanes?.release(this.name);
-        if (!isGone && !(await isOverBuild(this.reaction, checkpoints)))
-          await Promise.resolve(released).finally(() => this.#goOn());
+        if (!isGone)
+          await Promise.resolve(this.#options.lanes?.release(this.name)).finally(async () => {
+            if (!(await isOverBuild(this.reaction, this.#options.stores.checkpoints))) await this.#goOn();
+          });
       }
     });
   }

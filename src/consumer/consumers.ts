@@ -410,7 +410,7 @@ export class Consumers {
     if (status.kind !== 'projection') return status;
     const build = await this.builds.present(consumer.name);
     const isAwaited = build === undefined && status.state === 'building';
-    return withBuild(status, build, isAwaited ? await this.builds.status(consumer.name) : undefined);
+    return withBuild(status, build, isAwaited && (await this.builds.isGivenUp(consumer.name)));
   }
 
   #remembered(record: ConsumerRecord, { counts, view }: Look): Promise<ConsumerStatus> {

@@ -128,8 +128,7 @@ export const decidingRetainedCases: ContractSuite = (bench) =>
       const test = await stage.start({ deciders: [account] });
       const positions: number[] = [];
       for (const n of [1, 2, 3, 4, 5, 6]) {
-        const { position = 0 } = await test.system.execute(Deposit, { account: 'a', amount: n });
-        positions.push(position);
+        positions.push((await test.system.execute(Deposit, { account: 'a', amount: n })).position ?? 0);
         if (n === 3) {
           assert.equal(await test.system.truncateStream('account-a', 3), 2);
           await test.restart();

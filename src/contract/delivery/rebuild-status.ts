@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AppendRequest } from '../../channel/event-log.ts';
 import { SYSTEM_EVENTS } from '../../event/system-events.ts';
+import { TerminalError } from '../../errors.ts';
 import { silentLogger } from '../../system/logger.ts';
 import { defineProjection } from '../../projection/define-projection.ts';
 import type { ContractSuite } from '../contract-case.ts';
@@ -47,6 +48,46 @@ export const rebuildStatusCases: ContractSuite = (bench) =>
       assert.deepEqual(warned, []);
       await rebuilt(false);
       assert.deepEqual(warned, [{ consumer: 'sums', categories: ['account'] }]);
+    },
+
+    async 'a version whose build was cancelled is built when somebody asks for it, whatever was only compared since'(
+      stage,
+    ) {
+      const projections = [sums];
+      let isBroken = true;
+      const test = await stage.start({ projections, events: [Deposited] });
+      await test.system.publish(Deposited, { account: 'a', amount: 1 });
+      await test.system.settled();
+      projections[0] = defineProjection({
+        name: 'sums',
+        version: 2,
+        key: (event) => event.data.account,
+        initial: () => 0,
+        on: [
+          [
+            Deposited,
+            (row, { data }) => {
+              if (isBroken) throw new TerminalError('not yet');
+              return row + 10 * data.amount;
+            },
+          ],
+        ],
+        onBuildFailure: 'fail',
+      });
+      await test.restart();
+      await test.settled();
+      assert.equal((await test.system.consumers.status('sums')).state, 'build-failed');
+      await test.system.views.cancelRebuild('sums');
+      isBroken = false;
+      for (let turn = 0; turn < 2; turn += 1) {
+        assert.equal((await test.system.consumers.status('sums')).state, 'build-cancelled');
+        await (await test.system.views.rebuild('sums', { dryRun: true })).ended();
+        await test.restart();
+        await test.settled();
+      }
+      assert.equal(await test.system.views.get('sums', 'a'), 1);
+      await (await test.system.views.rebuild('sums')).ended();
+      assert.equal(await test.system.views.get('sums', 'a'), 10);
     },
 
     async 'from the switch on it is said that the build took its place, and not how one before it ended'(stage) {
