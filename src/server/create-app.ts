@@ -75,6 +75,8 @@ export function createApp(system: ServedSystem, options: AppOptions = {}): App {
   return app;
 }
 
+/** What slow clients of live streams may have been told and not taken. */
+const UNTAKEN_BYTES = 64 * 1_024 * 1_024;
 /** Bodies of the largest size that fit into memory at a time; smaller ones are more. */
 const BODIES_AT_ONCE = 4;
 
@@ -83,6 +85,7 @@ function servingOf(system: ServedSystem, options: AppOptions): Serving {
   const live = new LiveStreams({
     environment: system.environment,
     maximum: count(options.maxLiveStreams ?? 256, 'maxLiveStreams'),
+    maximumBytes: UNTAKEN_BYTES,
     heartbeatMs: count(options.heartbeatMs ?? 15_000, 'heartbeatMs'),
     closing,
   });

@@ -104,7 +104,7 @@ class WatchedQuery {
   #told: RowDigests | undefined;
   #lastChange: { readonly from: RowDigests; readonly to: RowDigests; readonly message: Uint8Array } | undefined;
   /** The message with all rows that a client was given last. */
-  #given: { readonly told: RowDigests; readonly message: WeakRef<Uint8Array> } | undefined;
+  #given: { readonly told: RowDigests; readonly place: Position; readonly message: WeakRef<Uint8Array> } | undefined;
   /** Resolved when they are others, or cannot be read any more. */
   #changed = Promise.withResolvers<void>();
   #failure: { readonly reason: unknown } | undefined;
@@ -147,9 +147,10 @@ class WatchedQuery {
     await this.#watch.settles(head, place);
     const { rows, place: reached, told } = await this.#read(place);
     // Of slow clients that are told the same, all share one message.
-    const given = this.#given?.told === told ? this.#given.message.deref() : undefined;
+    const isSame = this.#given?.told === told && this.#given.place <= reached;
+    const given = isSame ? this.#given?.message.deref() : undefined;
     const message = given ?? rows.result(reached);
-    if (given === undefined) this.#given = { told, message: new WeakRef(message) };
+    if (given === undefined) this.#given = { told, place: reached, message: new WeakRef(message) };
     return { message, told };
   }
 
@@ -163,13 +164,15 @@ class WatchedQuery {
     const last = this.#lastChange;
     if (last?.from === told) return { message: last.message, told: last.to };
     // It is behind by more than one change, of which nothing is kept.
-    const reading = await this.#read(this.#place);
+    const { status } = await this.#serving.system.consumers.reached(this.#options.view.name, this.#place);
+    const reading = await this.#read(Math.min(this.#place, status.position) as Position);
     return { message: reading.rows.changeSince(told, reading.place), told: reading.told };
   }
 
-  /** One that begins after this call. */
+  /** One that begins after this call. `place`: everything up to there is in the rows now. */
   #read(place: Position): Promise<Reading> {
-    if (place > this.#place) this.#place = place;
+    // A view that was replayed is behind what it was; who reads together is told what holds for all.
+    this.#place = this.#queued === undefined ? place : (Math.min(this.#place, place) as Position);
     this.#queued ??= this.#underWay.then(() => {
       this.#queued = undefined;
       const reading = this.#readNow();

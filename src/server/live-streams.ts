@@ -9,6 +9,8 @@ export interface LiveStreamsOptions {
   readonly environment: Environment;
   /** How many at the same time. */
   readonly maximum: number;
+  /** Of messages of which clients have taken a part: beyond that those that wait longest are ended (G10). */
+  readonly maximumBytes: number;
   /** A comment goes to a client that waits for events for so long, so that proxies keep the connection and dead ones are found. */
   readonly heartbeatMs: number;
   /** Aborted when the server shuts down: every stream ends. */
@@ -32,11 +34,14 @@ const encoder = new TextEncoder();
  *
  * Guarantee A message is made only when the connection takes it: a slow client costs no more than a fast one. Of events the `id` is the
  *           position: a client that comes back with `Last-Event-ID` misses nothing and gets nothing twice.
+ *           Where clients are too slow for all that they were told, those that wait longest are ended, and come back.
  * Errors    SystemFull when there are too many.
  */
 export class LiveStreams {
   readonly #options: LiveStreamsOptions;
   readonly #open = new Set<LiveStream>();
+  /** Those that have a large message which the connection has not taken yet, those that wait longest first. */
+  readonly #slow = new Map<LiveStream, Uint8Array>();
 
   constructor(options: LiveStreamsOptions) {
     this.#options = options;
@@ -53,12 +58,36 @@ export class LiveStreams {
   reply(follow: Follow): Reply {
     const { maximum, closing } = this.#options;
     if (this.#open.size >= maximum) throw new SystemFull(`the list of ${maximum} live streams`, 5_000);
-    const stream: LiveStream = new LiveStream(this.#options, follow, () => this.#open.delete(stream));
+    const stream: LiveStream = new LiveStream(this.#options, follow, {
+      left: (rest) => this.#keep(stream, rest),
+      ended: () => {
+        this.#open.delete(stream);
+        this.#slow.delete(stream);
+      },
+    });
     this.#open.add(stream);
     if (closing.aborted) stream.leave();
     // Nothing is made before the connection asks for it.
     return text(new ReadableStream(stream, { highWaterMark: 0 }), HEADERS);
   }
+
+  #keep(stream: LiveStream, rest: Uint8Array | undefined): void {
+    this.#slow.delete(stream);
+    if (rest !== undefined) this.#slow.set(stream, rest);
+    for (const [slowest] of this.#slow) {
+      // Many may be told the same.
+      const bytes = [...new Set(this.#slow.values())].reduce((sum, { length }) => sum + length, 0);
+      if (bytes <= this.#options.maximumBytes || slowest === stream) return;
+      slowest.giveUp();
+    }
+  }
+}
+
+/** Who is told. */
+interface StreamEvents {
+  /** So much of a message is left; undefined: nothing. */
+  left(message: Uint8Array | undefined): void;
+  ended(): void;
 }
 
 /** States: open → over, by the client, by the server (`leave`), or because the log could not be read. */
@@ -66,20 +95,22 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
   readonly #options: LiveStreamsOptions;
   readonly #leaving = new AbortController();
   readonly #messages: AsyncIterator<Uint8Array, void>;
-  readonly #ended: () => void;
+  readonly #events: StreamEvents;
   /** What of a message is still to be passed on. */
   #rest: { readonly message: Uint8Array; readonly from: number; readonly isLast: boolean } | undefined;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #waiting = false;
   #over = false;
   #stopHeartbeat = () => {};
 
-  constructor(options: LiveStreamsOptions, follow: Follow, ended: () => void) {
+  constructor(options: LiveStreamsOptions, follow: Follow, events: StreamEvents) {
     this.#options = options;
     this.#messages = follow(this.#leaving.signal);
-    this.#ended = ended;
+    this.#events = events;
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
     controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
     this.#beat(controller);
   }
@@ -103,6 +134,7 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
     const to = from + PIECE_BYTES;
     controller.enqueue(whole.slice(from, to));
     this.#rest = to < whole.length ? { message: whole, from: to, isLast } : undefined;
+    if (whole.length > PIECE_BYTES) this.#events.left(this.#rest && whole);
     if (isLast && this.#rest === undefined) this.#close(controller);
   }
 
@@ -119,7 +151,14 @@ class LiveStream implements UnderlyingSource<Uint8Array> {
     this.#stopHeartbeat();
     this.leave();
     void this.#messages.return?.();
-    this.#ended();
+    this.#events.ended();
+  }
+
+  /** The connection is given up in the middle of a message: the client comes back, and begins anew. */
+  giveUp(): void {
+    const controller = this.#controller;
+    this.cancel();
+    controller?.error(new SystemFull('what slow clients of live streams have not taken', RETRY_MS));
   }
 
   /** Lets the stream end after what it is handing out now. */
