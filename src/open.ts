@@ -257,7 +257,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       const rows = personalRows(reactions, options.deciders ?? []);
       const opened = isPersonal ? openingStore(sealingRows(stored, rows, keys, sealing), personal, keys) : stored;
       const store = upcastStore(opened, types);
-      assertCapable(reactions, store);
+      assertCapable(reactions, store, options.consume !== false);
       assertInlineOpened(personal, reactions, store);
       await assertFits(options, registry, store, environment);
       if (!store.readOnly) await registry.persist(store.schemas, environment);
@@ -570,7 +570,9 @@ async function beginChain({ chain, log, location }: Store, environment: Environm
 }
 
 /** Errors: CapabilityMissing names what the program needs and the store cannot do (G13). */
-function assertCapable(reactions: readonly Reaction[], { backend, capabilities }: Store): void {
+function assertCapable(reactions: readonly Reaction[], { backend, capabilities }: Store, isToRun: boolean): void {
+  // Who only asks what a program defines needs nothing of the store.
+  if (!isToRun) return;
   const inline = reactions.find((reaction) => reaction.inline !== undefined);
   const tables = reactions.find((reaction) => reaction.tables !== undefined);
   if (tables !== undefined && !capabilities.tables)

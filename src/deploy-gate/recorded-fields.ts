@@ -1,4 +1,5 @@
 import { compilePattern } from '../channel/filter/compile.ts';
+import { matches } from '../channel/filter/matches.ts';
 import type { Selection } from '../channel/selection.ts';
 import { keyFor } from '../consumer/keys.ts';
 import type { Reaction } from '../consumer/reaction.ts';
@@ -215,22 +216,31 @@ function filterFindings(
   samples: readonly Sample[],
 ): readonly RecordedFinding[] {
   if (where === undefined) return [];
-  const concerned = samples.filter(({ stored }) => types?.includes(stored.type) ?? true);
-  if (concerned.length === 0) return [];
-  const asked = new Map(
-    compilePattern(where).alternatives.flatMap(({ conditions }) =>
-      conditions
-        // What may be absent is asked for just because it may be.
-        .filter(({ path, absent }) => path[0] === 'data' && !absent)
-        .map(({ path }) => [path.join('.'), path.slice(1)] as const),
-    ),
-  );
-  const ofTypes = [...new Set(concerned.map(({ stored }) => stored.type))];
-  return [...asked].flatMap(([place, path]) =>
-    concerned.some(({ read }) => has(read.data, path))
-      ? onlyOlder(`${reaction.kind} ${reaction.name}`, ofTypes, place, { registry, samples: concerned })
-      : notFound(`${reaction.kind} ${reaction.name}`, ofTypes, place, registry),
-  );
+  const who = `${reaction.kind} ${reaction.name}`;
+  const asked = new Map<string, { readonly path: readonly string[]; readonly concerned: Set<Sample> }>();
+  for (const { conditions } of compilePattern(where).alternatives) {
+    // What it asks of attributes says which events it asks for data.
+    const ofAttributes = { alternatives: [{ conditions: conditions.filter(({ path }) => path[0] !== 'data') }] };
+    const concerned = samples.filter(
+      ({ stored, read }) =>
+        (types?.includes(stored.type) ?? true) && matches(ofAttributes, (name) => read.attribute(name)),
+    );
+    // What may be absent is asked for just because it may be.
+    for (const { path } of conditions.filter((each) => each.path[0] === 'data' && !each.absent)) {
+      const place = path.join('.');
+      const known = asked.get(place) ?? { path: path.slice(1), concerned: new Set() };
+      asked.set(place, known);
+      for (const sample of concerned) known.concerned.add(sample);
+    }
+  }
+  return [...asked].flatMap(([place, { path, concerned }]) => {
+    const of = [...concerned];
+    if (of.length === 0) return [];
+    const ofTypes = [...new Set(of.map(({ stored }) => stored.type))];
+    return of.some(({ read }) => has(read.data, path))
+      ? onlyOlder(who, ofTypes, place, { registry, samples: of })
+      : notFound(who, ofTypes, place, registry);
+  });
 }
 
 /** As patterns have it: in lists one of the elements will do. */

@@ -1,6 +1,6 @@
 /** `thereupon check` on stores that an older program has filled: what the newer one would do wrong with what is recorded. */
 import { writeFileSync } from 'node:fs';
-import { checkRecorded, defineEvent, defineProjection, open } from 'thereupon';
+import { checkRecorded, defineConsumer, defineEvent, defineProjection, open } from 'thereupon';
 import { sqlite } from 'thereupon/sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -329,6 +329,69 @@ describe('recorded events and a newer program', () => {
         { event: { id: '0 3' } },
       ],
     });
+  });
+
+  it('are asked only for what a filter asks of those that it names', async () => {
+    const paid = defineConsumer({
+      name: 'paid',
+      where: { type: ['ext.paid'], data: { method: ['card'] } },
+      handle() {},
+    });
+    const either = defineConsumer({
+      name: 'either',
+      where: {
+        $or: [{ type: ['shop.order.placed'], data: { total: [{ numeric: ['>', 1] }] } }, { type: ['ext.paid'] }],
+      },
+      handle() {},
+    });
+    const wrong = defineConsumer({ name: 'wrong', where: { data: { method: ['card'] } }, handle() {} });
+    const system = await open({
+      store: sqlite(folder.file('shop.db')),
+      source: '/shop',
+      consume: false,
+      events: [PlacedV1],
+    });
+    const { events } = await system.events.read({ types: ['shop.order.placed'], limit: 5 });
+    await system.close();
+    const program = { store: 'memory:', source: '/shop', unknownTypes: 'accept', events: [PlacedV1] } as const;
+    const stored = events.map((event) => event.stored);
+    expect(await checkRecorded({ ...program, consumers: [paid, either] }, stored)).toMatchObject({
+      ok: true,
+      findings: [],
+    });
+    expect(await checkRecorded({ ...program, consumers: [wrong] }, stored)).toMatchObject({
+      findings: [{ rule: 'field-not-found', who: 'consumer wrong', place: 'data.method' }],
+    });
+  });
+
+  it('of a program with tables of its own are looked at too, and more of them than a server gives at a time', async () => {
+    writeFileSync(
+      folder.file('tables.config.ts'),
+      `import { defineConfig, defineEvent, defineTableProjection, sql } from 'thereupon';
+import { z } from 'zod';
+const Counted = defineEvent({ type: 'shop.item.counted', stream: () => 'items-1', schema: z.object({ n: z.number() }) });
+const counts = defineTableProjection({
+  name: 'counts',
+  tables: { counts: { columns: 'n INTEGER' } },
+  on: [[Counted, (event, tables) => sql\`INSERT INTO \${tables.counts} VALUES (\${event.data.n})\`]],
+});
+export default defineConfig({ store: './tables.db', source: '/shop', projections: [counts] });
+`,
+    );
+    const Counted = defineEvent({
+      type: 'shop.item.counted',
+      stream: () => 'items-1',
+      schema: z.object({ n: z.number() }),
+    });
+    const system = await open({ store: sqlite(folder.file('tables.db')), source: '/shop', events: [Counted] });
+    await system.publishAll(Array.from({ length: 1_500 }, (_, n) => ({ event: Counted, data: { n } })));
+    await system.close();
+    for (const args of [['--sample', '1200'], ['--design'], ['--store', 'memory:']]) {
+      const { code, stdout, stderr } = await runCli(['check', '-c', 'tables.config.ts', ...args], { cwd: folder.path });
+      // The design of this event is not a good one.
+      expect([code, stderr], args.join(' ')).toEqual([args[0] === '--design' ? 5 : 0, '']);
+      if (args[1] === '1200') expect(stdout).toMatch(/shop\.item\.counted v1: 1[2-4]\d\d/);
+    }
   });
 
   it('say it to people, and are read beside a running program and through its server', async () => {

@@ -16,8 +16,13 @@ const PLACES = 8;
 const HISTORY = 200;
 const AT_ONCE = 8;
 
+/** The server gives no more at a time. */
+const PAGE = 1_000;
+
 interface Page {
   readonly events: readonly EventJson[];
+  /** Where it goes on. */
+  readonly next?: number;
 }
 
 /**
@@ -109,9 +114,22 @@ function ofVersion(api: Api, type: string, version: number, most: number): Promi
   return page(api, { type, where, limit: most });
 }
 
-async function page(api: Api, query: Readonly<Record<string, string | number>>): Promise<readonly StoredEvent[]> {
-  const { events } = await api.get<Page>('/events', { ...query, 'schema-version': 'stored' });
-  return events.map(storedEvent);
+/** As many events as are asked for, over several pages if need be. */
+async function page(
+  api: Api,
+  { limit, ...query }: Readonly<Record<string, string | number>> & { readonly limit: number },
+): Promise<readonly StoredEvent[]> {
+  const found: StoredEvent[] = [];
+  const begin = query['direction'] === 'backward' ? 'before' : 'after';
+  for (let at: number | undefined; found.length < limit;) {
+    const asked = Math.min(limit - found.length, PAGE);
+    const from = at === undefined ? {} : { [begin]: at };
+    const answer = await api.get<Page>('/events', { ...query, ...from, limit: asked, 'schema-version': 'stored' });
+    found.push(...answer.events.map(storedEvent));
+    at = answer.next;
+    if (at === undefined) break;
+  }
+  return found;
 }
 
 /** The first, the last, and what lies evenly between them. */

@@ -6,6 +6,11 @@ import type { Terminal } from '../terminal.ts';
 const SHOWN = 5;
 
 /** What was found in recorded events, after the schemas. */
+/** So many findings that differ are shown. */
+const GROUPS = 30;
+/** No more events of each version can be looked at. */
+const MOST = 10_000;
+
 /** `most`: so many events of each version were looked at, at the most. */
 export async function showRecorded(
   { ok, looked, findings }: RecordedCheck,
@@ -21,7 +26,8 @@ export async function showRecorded(
   const alike = Map.groupBy(findings, ({ rule, who, type, version, place, reason }) =>
     JSON.stringify([rule, who, type, version, place, reason]),
   );
-  for (const group of alike.values()) {
+  const groups = [...alike.values()];
+  for (const group of groups.slice(0, GROUPS)) {
     const [first] = group;
     if (first === undefined) continue;
     const [mark, ink] = first.severity === 'error' ? (['✗', 'red'] as const) : (['!', 'yellow'] as const);
@@ -29,6 +35,7 @@ export async function showRecorded(
       `  ${paint(ink, `${mark} ${first.rule}`)}  ${paint('bold', printable(first.place))}  ${aboutOf(first)}\n      ${printable(first.reason)}\n${placesOf(group)}`,
     );
   }
+  if (groups.length > GROUPS) await terminal.write(`  and ${groups.length - GROUPS} more, all of them with --json\n`);
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const warnings = findings.length - errors;
   const noted = warnings === 0 ? '' : ` for certain; ${plural(warnings, 'warning')}`;
@@ -37,8 +44,8 @@ export async function showRecorded(
       ? `${paint('green', '✓')} nothing that was looked at would break${noted}\n`
       : `${paint('red', '✗')} ${plural(errors, 'finding')} in what is recorded: this program would break there\n`,
   );
-  if (looked.some(({ events: count }) => count >= most))
-    await terminal.write(`  there may be more than was looked at: --sample ${most * 10}\n`);
+  if (most < MOST && looked.some(({ events: count }) => count >= most))
+    await terminal.write(`  there may be more than was looked at: --sample ${Math.min(most * 10, MOST)}\n`);
 }
 
 function aboutOf({ who, type, version }: RecordedFinding): string {
