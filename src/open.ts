@@ -1,3 +1,4 @@
+import { assertKnown } from './system/known-options.ts';
 import type { DatabaseSync } from 'node:sqlite';
 import { applyRetention, assertRetentionRules } from './channel/retention.ts';
 import type { RetentionOutcome, RetentionRule } from './channel/retention.ts';
@@ -426,6 +427,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     options: { readonly force?: boolean; readonly rules?: readonly RetentionRule[] } = {},
   ): Promise<readonly RetentionOutcome[]> {
     this.#assertWritable();
+    assertKnown('applyRetention', options, ['force', 'rules']);
     const rules = options.rules ?? this.options.retention ?? [];
     assertRetentionRules(rules);
     const bounds = options.force === true ? { notAbove: await this.#store.log.head(), keep: [] } : await this.#needed();

@@ -1,3 +1,4 @@
+import { assertKnown } from '../system/known-options.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventLog } from '../channel/event-log.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
@@ -112,6 +113,7 @@ export class DeadLetters {
   async list(
     query: DeadLetterQuery & { readonly after?: string; readonly limit?: number } = {},
   ): Promise<DeadLetterPage> {
+    assertKnown('a list of dead letters', query, ['consumer', 'key', 'type', 'error', 'after', 'limit']);
     const limit = query.limit ?? 100;
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE)
       throw new InvalidInput({ path: 'limit', expected: `1 to ${PAGE}`, found: query.limit });

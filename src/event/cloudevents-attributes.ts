@@ -172,7 +172,13 @@ function isInteger(value: unknown): value is number {
 function assertName(name: string, at: string): void {
   if (isName(name)) return;
   const shown = /^[\w.-]{1,64}$/.test(name) ? name : describeValue(name);
-  const hint = isName(name.toLowerCase()) ? `: write ${name.toLowerCase()}` : '';
+  const lower = name.toLowerCase();
+  const hint =
+    lower === 'expectedversion'
+      ? '; what is claimed of a stream is an option of append'
+      : isName(lower)
+        ? `: write ${lower}`
+        : '';
   throw new InvalidEvent({
     attribute: at + shown,
     expected: `a name of lower-case letters a-z and digits${hint}`,

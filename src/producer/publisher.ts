@@ -33,6 +33,7 @@ import type { SchemaRegistry } from '../schema/registry.ts';
 import type { Sealing } from '../schema/sealing.ts';
 import type { PutEvents } from './outbox.ts';
 import type { Environment } from '../system/environment.ts';
+import { assertKnown } from '../system/known-options.ts';
 import { isoTime } from '../system/clock.ts';
 
 /** The place of a published event. Durable when you have it (G1). */
@@ -93,6 +94,7 @@ export interface RecordOptions extends Pick<AppendRequest, 'expected' | 'unless'
 }
 
 const NO_OPTIONS: PublishOptions = {};
+const PUBLICATION = ['event', 'data', 'options'];
 
 /**
  * Puts facts into the log.
@@ -129,8 +131,10 @@ export class Publisher {
   /** Records all or none, and readers see them together (G3). `unless` is for what is new: it is lifted where one of the facts is known already. */
   async publishAll(
     publications: readonly Publication[],
-    { unless }: { readonly unless?: readonly Condition[] } = {},
+    options: { readonly unless?: readonly Condition[] } = {},
   ): Promise<readonly Published[]> {
+    assertKnown('publishAll', options, ['unless']);
+    const { unless } = options;
     const claims = unless?.map(claimOf);
     this.#assertTypes(claims ?? []);
     const admitted = await this.#admitAll(publications, undefined);
@@ -144,6 +148,7 @@ export class Publisher {
     options: { readonly expectedVersion?: ExpectedVersion } = {},
   ): Promise<readonly Published[]> {
     assertStreamName(stream);
+    assertKnown('append', options, ['expectedVersion']);
     const { expectedVersion: expected = 'any' } = options;
     assertExpectedVersion(expected);
     const admitted = await this.#admitAll(publications, stream);
@@ -321,6 +326,7 @@ export class Publisher {
     try {
       if (typeof (publication as unknown) !== 'object' || (publication as unknown) === null)
         throw new InvalidInput({ path: 'publication', expected: '{ event, data }', found: publication });
+      assertKnown('publication', publication, PUBLICATION);
       const { event, data, options = NO_OPTIONS } = publication;
       const pending = this.#admit(event, data, stream === undefined ? options : { ...options, stream });
       return pending instanceof Promise

@@ -1,3 +1,4 @@
+import { assertKnown } from '../system/known-options.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import type { BuildOptions, BuildStatus } from '../consumer/build.ts';
 import type { Builds } from '../consumer/builds.ts';
@@ -48,6 +49,8 @@ export interface ViewPage<RowShape = unknown> {
 }
 
 const MAX_LIMIT = 1_000;
+const QUERY_OPTIONS = ['where', 'orderBy', 'direction', 'limit', 'after'];
+const REBUILD_OPTIONS = ['from', 'to', 'dryRun', 'onFailure', 'signal'];
 const READS = ['SELECT', 'WITH', 'VALUES'];
 
 /**
@@ -154,6 +157,13 @@ export class Views {
     query: ViewQuery = {},
   ): Promise<ViewPage<RowShape>> {
     const projection = this.#require(view);
+    assertKnown(`a query of view ${projection.name}`, query, QUERY_OPTIONS);
+    if (query.where !== undefined && !Array.isArray(query.where))
+      throw new InvalidInput({
+        path: 'where',
+        expected: "a list of conditions: [{ index: 'total', op: '>=', value: 5 }]",
+        found: query.where,
+      });
     const limit = query.limit ?? 100;
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
       throw new InvalidInput({ path: 'limit', expected: `1 to ${MAX_LIMIT}`, found: query.limit });
@@ -191,6 +201,7 @@ export class Views {
   async rebuild(view: ProjectionDefinition | string, { signal, ...options }: RebuildOptions = {}): Promise<Rebuild> {
     const { name } = this.#known(view);
     signal?.throwIfAborted();
+    assertKnown(`the rebuild of view ${name}`, options, REBUILD_OPTIONS);
     assertOptions(options);
     await this.#builds.begin(name, options);
     const ended = this.#builds.ended(name);

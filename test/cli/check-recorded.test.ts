@@ -353,13 +353,13 @@ describe('recorded events and a newer program', () => {
     });
     const { events } = await system.events.read({ types: ['shop.order.placed'], limit: 5 });
     await system.close();
-    const program = { store: 'memory:', source: '/shop', unknownTypes: 'accept', events: [PlacedV1] } as const;
+    const newer = { store: 'memory:', source: '/shop', unknownTypes: 'accept', events: [PlacedV1] } as const;
     const stored = events.map((event) => event.stored);
-    expect(await checkRecorded({ ...program, consumers: [paid, either] }, stored)).toMatchObject({
+    expect(await checkRecorded({ ...newer, consumers: [paid, either] }, stored)).toMatchObject({
       ok: true,
       findings: [],
     });
-    expect(await checkRecorded({ ...program, consumers: [wrong] }, stored)).toMatchObject({
+    expect(await checkRecorded({ ...newer, consumers: [wrong] }, stored)).toMatchObject({
       findings: [{ rule: 'field-not-found', who: 'consumer wrong', place: 'data.method' }],
     });
   });
