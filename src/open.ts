@@ -163,6 +163,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
     });
     this.#outboxes = new Outboxes(store, parts.outboxes, environment);
     this.#ingest = new Ingest(this.#publisher, registry, environment);
+    const shortened = () => this.deciders.shortened();
     this.consumers = new Consumers({
       environment,
       stores: store,
@@ -179,7 +180,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
             : admitEdit({ registry, sealing }, event, data),
       },
       sourceOf,
-      shortened: () => this.deciders.shortened(),
+      shortened,
     });
     this.deadLetters = this.consumers.deadLetters;
     const { builds } = this.consumers;
@@ -189,7 +190,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
         rows: store.rows,
         tables: store.tables,
         builds,
-        shortened: () => this.deciders.shortened(),
+        shortened,
       },
       options.projections ?? [],
     );
@@ -202,7 +203,7 @@ export class System<Events extends EventDefinition = EventDefinition> {
       types: upcastingTypes(registry.definitions()),
       waitingCommands: limits.waitingCommands,
     });
-    this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf });
+    this.explanations = new Explanations({ store, consumers: this.consumers, views: this.views, sourceOf, shortened });
     this.integrity = new Integrity({ ...parts.recorded, clock: environment.clock });
     this.events = new Reader(store.log, feed);
     warnOfRetention(options, environment);

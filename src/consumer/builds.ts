@@ -199,6 +199,11 @@ export class Builds {
     return record === undefined || !awaitsBuild(record, consumer.reaction) ? undefined : record.form.indexes;
   }
 
+  /** The place after which the rows that serve begin. */
+  async began(name: string): Promise<Position> {
+    return (await this.#options.stores.checkpoints.load(name))?.form.began ?? START;
+  }
+
   /** Whether the version of the program was being built, and that was cancelled. */
   isGivenUp(name: string): Promise<boolean> {
     return isGivenUp(name, this.#require(name).version ?? 1, this.#options.stores.log);

@@ -6,7 +6,9 @@ import { eventsOf } from '../decider/command-outcome.ts';
 import type { DecidedFact } from '../decider/command-outcome.ts';
 import { InvalidInput, NotFound, WrongState } from '../errors.ts';
 import type { RecordedEvent } from '../event/event.ts';
+import { START } from '../event/position.ts';
 import type { Position } from '../event/position.ts';
+import { SYSTEM_CATEGORY } from '../event/stream-name.ts';
 import { NO_ROW } from '../projection/define-projection.ts';
 import type { ProjectionDefinition } from '../projection/define-projection.ts';
 import type { Views } from '../projection/views.ts';
@@ -51,8 +53,10 @@ export interface Run extends WhyNot, Causes {}
 export interface RowCauses {
   readonly view: string;
   readonly key: string;
-  /** How many events are in the row. */
+  /** How many events are in the row, of those that the log has. */
   readonly events: number;
+  /** Categories that have lost events, some of which may be in the row, too. */
+  readonly lost: readonly string[];
   /** The last of them, newest first, each with what led to it. */
   readonly last: readonly Causes[];
 }
@@ -62,7 +66,9 @@ const PAGE_BYTES = 16 * 1_024 * 1_024;
 const LAST_EVENTS = 10;
 
 export interface ExplanationsParts {
-  readonly store: Pick<Store, 'checkpoints' | 'deliveries' | 'log'>;
+  readonly store: Pick<Store, 'checkpoints' | 'cluster' | 'deliveries' | 'log'>;
+  /** Categories that have lost events. */
+  readonly shortened: () => Promise<ReadonlySet<string>>;
   readonly consumers: Consumers;
   readonly views: Views;
   readonly sourceOf: (reaction: Pick<Reaction, 'name'>) => string;
@@ -127,7 +133,12 @@ export class Explanations {
   /** What an event led to, as a tree. Errors: as of `event`. */
   async effects(of: RecordedEvent | string): Promise<Effects> {
     const event = await this.#given(of);
-    return { event, ...(await effectsOf(this.#log, event, { publisherOf: this.#publisherOf, rowsOf: this.#rowsOf })) };
+    const began = new Map<string, Position>();
+    for (const { name } of this.#parts.views.list())
+      began.set(name, (await this.#parts.store.checkpoints.load(name))?.form.began ?? START);
+    const rowsOf: RowsOf = (each) =>
+      this.#rowsOf(each).filter(({ view }) => each.position > (began.get(view) ?? START));
+    return { event, ...(await effectsOf(this.#log, event, { publisherOf: this.#publisherOf, rowsOf })) };
   }
 
   /** Which events made a row, and what led to the last of them. Takes as long as reading the events of the view. Errors: NotFound. */
@@ -144,8 +155,8 @@ export class Explanations {
     const { reaction } = projection;
     let events = 0;
     const last: RecordedEvent[] = [];
-    const { checkpoints, deliveries } = this.#parts.store;
-    const taken = await takenIn(checkpoints, await this.#parts.consumers.status(name));
+    const { deliveries } = this.#parts.store;
+    const taken = await takenIn(this.#parts.store, reaction, await this.#parts.consumers.status(name));
     // What is set aside is in no row.
     const aside = new Set<Position>();
     for (let at: Position | undefined; ;) {
@@ -180,10 +191,12 @@ export class Explanations {
       throw new WrongState(
         `view ${name} keeps tables of its own (${tables.join(', ')}), whose rows only its SQL knows; what led to them is told by the key of its events, and none has ${JSON.stringify(key)}`,
       );
-    if (events === 0) throw new NotFound(`row of view ${name}`, key);
+    const lost = [...(await this.#parts.shortened())].filter((category) => category !== SYSTEM_CATEGORY);
+    const isThere = events > 0 || (lost.length > 0 && (await this.#parts.views.get(name, key)) !== undefined);
+    if (!isThere) throw new NotFound(`row of view ${name}`, key);
     const explained: Causes[] = [];
     for (const event of last.reverse()) explained.push(await this.causes(event));
-    return { view: name, key, events, last: explained };
+    return { view: name, key, events, lost, last: explained };
   }
 
   /** What kept a consumer from acting on an event, or that it did. Errors: NotFound. */
@@ -224,7 +237,7 @@ export class Explanations {
   }
 
   /** Where a key cannot be told, the event is a dead letter, and in no row. */
-  readonly #rowsOf: RowsOf = (event) =>
+  readonly #rowsOf = (event: RecordedEvent): readonly RowLink[] =>
     this.#parts.views.list().flatMap(({ name, reaction }): RowLink[] => {
       if (!reaction.selection.matches(event)) return [];
       const { key, error } = keyFor(reaction, event);

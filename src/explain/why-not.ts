@@ -1,6 +1,7 @@
 import type { EventLog } from '../channel/event-log.ts';
 import { reasonsAgainst } from '../channel/selection-reasons.ts';
 import type { CheckpointStore } from '../consumer/checkpoint-store.ts';
+import type { Cluster } from '../consumer/cluster.ts';
 import { letterId } from '../consumer/dead-letters.ts';
 import type { Delivery, DeliveryStore } from '../consumer/delivery-store.ts';
 import type { ConsumerStatus } from '../consumer/status.ts';
@@ -43,6 +44,7 @@ export interface WhyNotParts {
   readonly log: EventLog;
   readonly deliveries: DeliveryStore;
   readonly checkpoints: CheckpointStore;
+  readonly cluster: Cluster | undefined;
   readonly status: (name: string) => Promise<ConsumerStatus>;
   /** What a reaction published because of an event. */
   readonly publishedBecause: (
@@ -68,7 +70,7 @@ export async function whyNot(parts: WhyNotParts, reaction: Reaction, event: Reco
   const delivery = await parts.deliveries.get(name, event.position);
   if (delivery !== undefined) return setAside(parts, delivery, says);
   const status = await parts.status(name);
-  const taken = await takenIn(parts.checkpoints, status);
+  const taken = await takenIn(parts, reaction, status);
   const { began } = taken;
   if (event.position <= began)
     return says('before-its-beginning', [
@@ -81,7 +83,7 @@ export async function whyNot(parts: WhyNotParts, reaction: Reaction, event: Reco
   if (!taken.isPassed(event)) return says(...unreached(status, event));
   const { published, isWhole } = await parts.publishedBecause(name, event);
   const further = isWhole ? '' : ', as far as its long conversation was looked at';
-  const passed = `${name} has passed position ${event.position}: it has handled the event, or what an operator gave up of it`;
+  const passed = `${name} has passed position ${event.position}: it has handled the event, unless an operator gave it up, or its time ran out`;
   const reason =
     published.length > 0
       ? `${name} has handled the event, and published ${published.length} because of it${further}`

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EventLog } from '../channel/event-log.ts';
 import { HistoryShortened } from '../errors.ts';
 import { deepFreeze } from '../event/json.ts';
-import { START } from '../event/position.ts';
+import type { Position } from '../event/position.ts';
 import { categoryOf } from '../event/stream-name.ts';
 import type { Span } from '../time/as-of.ts';
 import type { ProjectionDefinition } from './define-projection.ts';
@@ -17,18 +17,21 @@ export async function pastRow(
   {
     key,
     span,
+    from,
     shortened,
     signal,
   }: {
     readonly key: string;
     readonly span: Span;
+    /** The view begins with the events after it. */
+    readonly from: Position;
     readonly shortened: ReadonlySet<string>;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<unknown> {
   const types = reaction.consumes;
   let row: unknown;
-  for (let after = START; ;) {
+  for (let after = from; ;) {
     const page = await log.read({
       after,
       limit: PAGE,

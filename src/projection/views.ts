@@ -105,7 +105,7 @@ export class Views {
   /**
    * The row of a key as it was at a position or an instant: made anew of the events before that. Takes as long as reading the log up to there.
    *
-   * Shape     What was given up by an operator is taken in all the same.
+   * Shape     What was given up by an operator is taken in all the same; what a rebuild left out, which began later, is not.
    * Errors    InvalidInput (`asOf`); what the projection throws.
    */
   async getAt<RowShape>(
@@ -124,9 +124,8 @@ export class Views {
     const span = spanOf(asOf);
     if (span === undefined) return this.get(view, key);
     await assertReached(asOf, this.#log);
-    return (await pastRow(this.#log, projection, { key, span, shortened: await this.#shortened(), signal })) as
-      | RowShape
-      | undefined;
+    const [from, shortened] = [await this.#builds.began(projection.name), await this.#shortened()];
+    return (await pastRow(this.#log, projection, { key, span, from, shortened, signal })) as RowShape | undefined;
   }
 
   /**

@@ -234,7 +234,8 @@ named(
       .describe('The first thing that is wrong.'),
   }),
 );
-named('RowCauses', z.strictObject({ view: z.string(), key: z.string(), events: count, last: z.array(causes) }));
+const lost = z.array(z.string()).describe('Categories that have lost events, some of which may be in the row, too.');
+named('RowCauses', z.strictObject({ view: z.string(), key: z.string(), events: count, lost, last: z.array(causes) }));
 
 interface Effect {
   readonly kind: string;

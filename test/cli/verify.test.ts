@@ -39,6 +39,14 @@ describe('thereupon verify', () => {
       const signed = await cli('verify', '--sign', 'head.key', '--out', 'head.json', '--url', url, '--json');
       expect(JSON.parse(signed.stdout)).toMatchObject({ ok: true, events: 4, signedHead: { position: 4 } });
       expect(JSON.parse(readFileSync(folder.file('head.json'), 'utf8'))).toMatchObject({ format: 1, position: 4 });
+      // On the standard output the head stands alone, to be kept as it is; one that is kept is not written over.
+      const alone = await cli('verify', '--sign', 'head.key', '--url', url);
+      expect(JSON.parse(alone.stdout)).toMatchObject({ format: 1, position: 4 });
+      expect(alone.stderr).toMatch(/✓ 4 events/v);
+      const over = await cli('verify', '--sign', 'head.key', '--out', 'head.json', '--url', url);
+      expect([over.code, over.stderr]).toEqual([1, expect.stringMatching(/head\.json is there already/v)]);
+      const held = await cli('verify', '--signed-head', 'head.json', '--public-key', 'head.pub', '--json');
+      expect(JSON.parse(held.stdout)).toMatchObject({ ok: true, agreesWith: { position: 4 } });
       writeFileSync(
         folder.file('other.pub'),
         generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }),

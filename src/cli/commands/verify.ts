@@ -67,8 +67,17 @@ async function runVerify(options: VerifyCommandOptions, terminal: Terminal): Pro
   const { ok, head: verified } = verification;
   const head = key === undefined || !ok || verified === undefined ? undefined : signHead(verified, key, terminal.now());
   if (options.json === true)
-    await writeJson(terminal, head === undefined ? verification : { ...verification, signedHead: head });
-  else await show(verification, { seconds: (terminal.now() - startedMs) / 1_000, signed }, terminal);
+    await writeJson(terminal, {
+      ...verification,
+      ...(head === undefined ? {} : { signedHead: head }),
+      ...(signed === undefined || !ok ? {} : { agreesWith: signed.head }),
+    });
+  else {
+    // The head alone is the output, so that it can be kept as it is.
+    const isAside = head !== undefined && options.out === undefined;
+    const say = async (line: string) => (isAside ? terminal.note(line) : terminal.write(line));
+    await show(verification, { seconds: (terminal.now() - startedMs) / 1_000, signed, say }, terminal);
+  }
   if (head !== undefined) await writeHead(head, options, terminal);
   return verification.ok ? EXIT_OK : EXIT_INCOMPATIBLE;
 }
@@ -129,7 +138,10 @@ async function signedOf(options: VerifyCommandOptions, terminal: Terminal): Prom
 async function writeHead(head: SignedHead, { out, json }: VerifyCommandOptions, terminal: Terminal): Promise<void> {
   const text = `${JSON.stringify(head, undefined, 2)}\n`;
   if (out !== undefined) {
-    await writeFile(path.resolve(terminal.cwd, out), text);
+    await writeFile(path.resolve(terminal.cwd, out), text, { flag: 'wx' }).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      throw new CommandFailed(`${out} is there already, and may be the only proof of what it signs; name another file`);
+    });
     terminal.note(`the head of the chain at position ${head.position}, signed, is in ${out}\n`);
   } else if (json !== true) await terminal.write(text);
 }
@@ -161,7 +173,15 @@ function agreement(signed: VerifyOptions['signed']): string | undefined {
 
 async function show(
   verification: Verification,
-  { seconds, signed }: { readonly seconds: number; readonly signed: VerifyOptions['signed'] },
+  {
+    seconds,
+    signed,
+    say,
+  }: {
+    readonly seconds: number;
+    readonly signed: VerifyOptions['signed'];
+    readonly say: (line: string) => Promise<void> | void;
+  },
   terminal: Terminal,
 ): Promise<void> {
   const { ok, events, removed, began, head, finding } = verification;
@@ -174,7 +194,7 @@ async function show(
     return;
   }
   if (!ok || head === undefined) return;
-  await terminal.write(
+  await say(
     `${paint('green', '✓')} ${plural(events, 'event')}, up to position ${head.position}, ${events === 1 ? 'is' : 'are'} what was recorded (${spanOf(seconds)})\n`,
   );
   const remarks = [
@@ -185,5 +205,5 @@ async function show(
     agreement(signed),
     `head of the chain: link ${head.number}, ${head.hash}`,
   ];
-  for (const remark of remarks) if (remark !== undefined) await terminal.write(`  ${remark}\n`);
+  for (const remark of remarks) if (remark !== undefined) await say(`  ${remark}\n`);
 }

@@ -60,7 +60,15 @@ interface WhyNotJson {
 
 interface RowCausesJson {
   readonly events: number;
+  readonly lost: readonly string[];
   readonly last: readonly CausesJson[];
+}
+
+/** Some of them may be in the row. */
+function lossOf({ lost }: RowCausesJson): string {
+  return lost.length === 0
+    ? ''
+    : ` that the log has, and maybe of some that were removed (of ${lost.map(printable).join(', ')})`;
 }
 
 interface EffectsJson {
@@ -118,7 +126,7 @@ async function whyOf(
   if (row.found !== undefined) {
     if (options.json === true) return writeJson(terminal, row.found);
     await terminal.write(
-      `${printable(which)} of ${printable(name)} is made of ${plural(row.found.events, 'event')}; the last of them, newest first:\n`,
+      `${printable(which)} of ${printable(name)} is made of ${plural(row.found.events, 'event')}${lossOf(row.found)}; the last of them, newest first:\n`,
     );
     for (const causes of row.found.last) await terminal.write(`\n${chainOf(causes)}`);
     return undefined;

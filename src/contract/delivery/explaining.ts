@@ -201,10 +201,31 @@ export const explainingCases: ContractSuite = (bench) =>
       assert.equal((await rebuild.ended()).state, 'switched');
       await test.settled();
       assert.deepEqual([await test.system.views.get(sums, 'a'), await explained()], [3, 1]);
+      const head = await test.system.events.head();
+      assert.equal(await test.system.views.getAt(sums, 'a', { position: head }), 3);
+      const rowsOf = async (id: string) => tree((await test.system.explanations.effects(id)).effects);
+      const [first, , third] = (await test.system.events.readStream('account-a')).events;
+      assert.deepEqual([await rowsOf(first?.id ?? ''), await rowsOf(third?.id ?? '')], [[], [['balances/a']]]);
       refuses = true;
       await deposit(4);
       await deposit(5);
       assert.deepEqual([await test.system.views.get(sums, 'a'), await explained()], [3, 1]);
+    },
+
+    async 'of a row whose events were removed it is said that some were, and it is there all the same'(stage) {
+      const test = await stage.start({ projections: [balances], events: [Deposited] });
+      for (const n of [1, 2, 3]) await test.system.publish(Deposited, { account: 'a', amount: n });
+      await test.settled();
+      const explained = async () => {
+        const { events, lost } = await test.system.explanations.row('balances', 'a');
+        return [events, lost];
+      };
+      assert.deepEqual(await explained(), [3, []]);
+      await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 1 }] });
+      assert.deepEqual(await explained(), [1, ['account']]);
+      await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 0 }] });
+      assert.deepEqual([await explained(), await test.system.views.get('balances', 'a')], [[0, ['account']], 6]);
+      await assert.rejects(test.system.explanations.row('balances', 'nobody'), NotFound);
     },
 
     async 'an event that is being handled is said to be under way, and one that was handled ahead of it is handled'(
