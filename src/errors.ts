@@ -360,12 +360,11 @@ export class HistoryShortened extends ThereuponError {
   /** Those that have lost events. */
   readonly categories: readonly string[];
 
-  /** `advice`: what to do, where it is no part of a decider. */
-  constructor(part: string, categories: readonly string[], advice?: string) {
+  /** `advice`: what to do, where it is no part of a decider; `isNarrowed`: the part names its categories already. */
+  constructor(part: string, categories: readonly string[], advice?: string, isNarrowed = false) {
     const what = advice === undefined ? `part ${part}` : part;
-    const advised =
-      advice ??
-      "name the categories that its events are of (ofQuery({ categories: [...] })), or say that what is left is enough (ofQuery({ history: 'retained' }))";
+    const narrow = isNarrowed ? '' : 'name the categories that its events are of (ofQuery({ categories: [...] })), or ';
+    const advised = advice ?? `${narrow}say that what is left is enough (ofQuery({ history: 'retained' }))`;
     super(
       { code: 'history-shortened', retry: 'never', fault: 'caller' },
       `${what}: events of ${categories.slice(0, 20).join(', ')} were removed, and what is left may add up to something else; ${advised}`,

@@ -41,7 +41,7 @@ export async function readPart(
   if (!part.isRetained) {
     // After it was read: a removal is written down before it is made.
     const removed = await shortened.affecting(part.query.types ?? [], part.categories);
-    if (removed.length > 0) throw new HistoryShortened(name, removed);
+    if (removed.length > 0) throw new HistoryShortened(name, removed, undefined, part.categories !== undefined);
   }
   const whole = part.isRetained ? [] : [shortened.claim(after, part.categories)];
   return { name, state, stream: undefined, claim: undefined, queries: [{ ...part.query, after }, ...whole] };

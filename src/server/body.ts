@@ -95,15 +95,41 @@ export function parseBody<Body>(schema: z.ZodType<Body>, bytes: Uint8Array, cont
   const result = schema.safeParse(bytes.length === 0 ? undefined : parseJson(bytes));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const path = ['body', ...(issue?.path ?? []).map(String)].join('.');
-  const expected = schema.description ?? issue?.message ?? 'another value';
+  const { at, message } =
+    issue === undefined ? { at: [], message: 'another value' } : placeOf(issue, (place) => valueAt(bytes, place));
+  const path = ['body', ...at.map(String)].join('.');
+  const expected = schema.description ?? message;
   if (issue?.code === 'unrecognized_keys')
     throw new InvalidInput({ path, expected: `no members but those of: ${expected}`, found: issue.keys[0] });
+  const isWhole = at.length === 0 || schema.description === undefined;
   throw new InvalidInput({
     path,
-    expected: issue?.path.length === 0 || schema.description === undefined ? expected : `what it is in: ${expected}`,
-    found: valueAt(bytes, issue?.path ?? []),
+    expected: isWhole ? expected : `${message} (the body is ${expected})`,
+    found: valueAt(bytes, at),
   });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of what may be one of several, the place where that fails which fits furthest. */
+function placeOf(
+  issue: Issue,
+  read: (path: readonly PropertyKey[]) => unknown,
+): { readonly at: readonly PropertyKey[]; readonly message: string } {
+  // What is not there, or not known, is that of another one.
+  const isMeant = ({ path, code }: Issue) =>
+    path.length > 0 && code !== 'unrecognized_keys' && read([...issue.path, ...path]) !== undefined;
+  const inner = issue.code === 'invalid_union' ? issue.errors.flat().filter(isMeant) : [];
+  const [deepest] = inner
+    .sort((left, right) => right.path.length - left.path.length)
+    .map((each) => placeOf(each, (path) => read([...issue.path, ...path])));
+  if (deepest !== undefined) return { at: [...issue.path, ...deepest.at], message: deepest.message };
+  const [same] =
+    issue.code === 'invalid_union' ? issue.errors.flat().filter(({ code }) => code === 'invalid_format') : [];
+  if (same !== undefined) return { at: issue.path, message: placeOf(same, read).message };
+  const asked = /^Invalid input: expected (.*), received /.exec(issue.message)?.[1];
+  const message = issue.message === 'Invalid input' ? 'something else' : issue.message.replace(/^Invalid /, 'a valid ');
+  return { at: issue.path, message: asked ?? message };
 }
 
 function parseJson(bytes: Uint8Array): unknown {

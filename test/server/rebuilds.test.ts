@@ -132,7 +132,8 @@ describe('rebuilding a view over HTTP', () => {
     [{ onFailure: 'skip' }, 'body'],
     [{ force: true }, 'body: expected no members but those of: nothing, or {"from"'],
     [{ force: true }, 'found "force"'],
-    [{ from: { time: 'soon' } }, 'expected what it is in: nothing, or {"from"'],
+    [{ from: { time: 'soon' } }, 'body.from.time: expected a valid ISO datetime (the body is nothing, or {"from"'],
+    [{ dryRun: 'yes' }, 'body.dryRun: expected boolean'],
   ])('refuses %j with what was expected', async (body, said) => {
     const { app } = await openWithOrders();
     const problem = await problemOf(act(app, '/rebuilds/sales', body));
