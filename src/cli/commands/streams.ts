@@ -97,8 +97,13 @@ export function streamsCommand(program: Command, terminal: Terminal, exit: (code
         if (options.json === true) return writeJson(terminal, { ...found, events });
         const lines = new EventLines(() => terminal.out, historyTimes(events));
         for (const event of events) await terminal.write(`${lines.line(event)}\n`);
+        const { version, firstVersion } = found;
+        if (firstVersion > 1)
+          terminal.note(
+            `${plural(firstVersion - 1, 'event')} before ${version < firstVersion ? 'now' : 'these'} ${firstVersion === 2 ? 'was' : 'were'} removed\n`,
+          );
         if (options.last === undefined && found.next !== undefined)
-          terminal.note(`${plural(found.version, 'event')} in all; more: --from ${found.next}\n`);
+          terminal.note(`${plural(version - firstVersion + 1, 'event')} in all; more: --from ${found.next}\n`);
       });
       exit(EXIT_OK);
     });
