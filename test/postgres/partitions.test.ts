@@ -140,8 +140,9 @@ describe('the log in tables', () => {
   test('facts are found by their tags for as long as they are there: those of a table go when it does, and not before (G3)', async () => {
     const schema = newSchema();
     const log = await openAt(schema);
+    // So that a report has its place in the last table: another one cannot be made for a while.
     await log.publishAll(
-      Array.from({ length: 200 }, (_, n) => ({ event: Short, data: { n }, options: { tags: [`n:${n % 3}`] } })),
+      Array.from({ length: 190 }, (_, n) => ({ event: Short, data: { n }, options: { tags: [`n:${n % 3}`] } })),
     );
     await log.settled();
     const operator = await connect(schema);
@@ -156,7 +157,7 @@ describe('the log in tables', () => {
     while ((await operator.query(marking)).rows.length === 0) await waitFor(systemClock, 10);
     await operator.query(`SELECT pg_terminate_backend(pid) FROM (${marking}) AS waiting`);
     expect(await removing).toBe('cut short');
-    expect(await tags()).toEqual({ n: 200 });
+    expect(await tags()).toEqual({ n: 190 });
     await busy.query('COMMIT');
     await log.applyRetention({ rules: RULES });
     expect(await tables(schema)).not.toContain('events_1');
