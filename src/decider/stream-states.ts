@@ -207,9 +207,9 @@ export class StreamStates {
    * Errors    HistoryIncomplete, StreamDeleted.
    */
   async within(of: StreamOf, span: Span): Promise<PastState> {
-    const { firstVersion } = await this.#log.streamState(of.stream);
-    const found = firstVersion === 1 ? undefined : await this.#snapshot(of);
-    const kept = found !== undefined && span.hasAll(found) ? found : undefined;
+    const { firstVersion, version } = await this.#log.streamState(of.stream);
+    const known = firstVersion === 1 ? [] : (await this.#known(of)).filter((each) => each.version <= version);
+    const kept = known.find((snapshot) => span.hasAll(snapshot));
     let state = kept?.state ?? initialState(of.own.fold);
     let last: RecordedEvent | undefined;
     let events = kept?.version ?? 0;
@@ -223,8 +223,9 @@ export class StreamStates {
         if (end !== -1) break;
       }
     } catch (error) {
-      if (error instanceof HistoryIncomplete && found !== undefined)
-        throw new HistoryIncomplete(of.stream, error.firstVersion, found.version);
+      const first = known.at(-1);
+      if (error instanceof HistoryIncomplete && first !== undefined)
+        throw new HistoryIncomplete(of.stream, error.firstVersion, first.version);
       throw error;
     }
     return { state, version: last?.version ?? kept?.version ?? 0, last, events };
@@ -350,6 +351,16 @@ export class StreamStates {
     } finally {
       this.#appends.stop(of.stream, watch);
     }
+  }
+
+  /** The states of a stream that are written down, the last one first. */
+  async #known({ decider, own, stream }: StreamOf): Promise<readonly Snapshot[]> {
+    if (own.snapshot === undefined) return [];
+    const found = [
+      await this.#snapshots.find(decider, own.version, stream),
+      await this.#snapshots.kept(decider, own.version, stream),
+    ];
+    return found.filter((each) => each !== undefined).sort((left, right) => right.version - left.version);
   }
 
   /** One of a stream that has lost its end since does not count. */

@@ -43,7 +43,7 @@ describe('a chain that was removed', () => {
       expect(gone.finding).toMatchObject({ kind: 'chain-removed', position: 0, event: undefined });
       await (await openAt(file)).close();
       const { finding } = await verifyStore(file);
-      expect(finding).toMatchObject({ kind: 'chain-removed', position: 21 });
+      expect(finding).toMatchObject({ kind: 'chain-removed', position: 22 });
       expect(finding?.message).toMatch(/the stream thereupon-chain has had an earlier report/v);
     });
   });

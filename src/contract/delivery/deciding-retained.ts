@@ -124,44 +124,46 @@ export const decidingRetainedCases: ContractSuite = (bench) =>
     },
 
     async 'the state of a stream that has lost its beginning is told as of every point from there on'(stage) {
-      const account = accounts({ snapshot: { every: 1_000 } });
-      const test = await stage.start({ deciders: [account] });
-      const positions: number[] = [];
-      for (const n of [1, 2, 3, 4, 5, 6]) {
-        positions.push((await test.system.execute(Deposit, { account: 'a', amount: n })).position ?? 0);
-        if (n === 3) {
-          assert.equal(await test.system.truncateStream('account-a', 3), 2);
-          await test.restart();
+      for (const every of [1_000, 1]) {
+        const account = accounts({ snapshot: { every } });
+        const test = await stage.start({ deciders: [account] });
+        const positions: number[] = [];
+        for (const n of [1, 2, 3, 4, 5, 6]) {
+          positions.push((await test.system.execute(Deposit, { account: 'a', amount: n })).position ?? 0);
+          if (n === 3) {
+            assert.equal(await test.system.truncateStream('account-a', 3), 2);
+            await test.restart();
+          }
+          await test.clock.advance('1h');
         }
-        await test.clock.advance('1h');
+        const asOf = async (point: AsOf) => {
+          const { state, version, events } = await test.system.deciders.state(account, 'account-a', point);
+          return [state.balance, version, events];
+        };
+        const nowMs = test.clock.now();
+        const hoursAgo = (hours: number) => new Date(nowMs - hours * 3_600_000 + 1);
+        assert.deepEqual(await asOf({ version: 3 }), [6, 3, 3]);
+        assert.deepEqual(await asOf({ version: 5 }), [15, 5, 5]);
+        assert.deepEqual(await asOf({ position: position(positions[3] ?? 0) }), [10, 4, 4]);
+        assert.deepEqual(await asOf({ at: hoursAgo(2), by: 'recorded' }), [15, 5, 5]);
+        assert.deepEqual(await asOf({ at: hoursAgo(2) }), [15, 5, 5]);
+        assert.deepEqual(await asOf({ at: new Date(nowMs + 1) }), [21, 6, 6]);
+        for (const point of [
+          { version: 2 },
+          { position: position(1) },
+          { at: hoursAgo(5) },
+          { at: hoursAgo(5), by: 'recorded' },
+        ] as const)
+          await assert.rejects(asOf(point), (error) => {
+            assert.ok(error instanceof HistoryIncomplete);
+            assert.match(error.message, /what is known of them is the state at version 3/);
+            return true;
+          });
+        await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 0 }] });
+        await test.restart();
+        assert.deepEqual(await asOf({ position: position(positions[5] ?? 0) }), [21, 6, 6]);
+        assert.deepEqual(await asOf({ at: new Date(nowMs + 1) }), [21, 6, 6]);
       }
-      const asOf = async (point: AsOf) => {
-        const { state, version, events } = await test.system.deciders.state(account, 'account-a', point);
-        return [state.balance, version, events];
-      };
-      const nowMs = test.clock.now();
-      const hoursAgo = (hours: number) => new Date(nowMs - hours * 3_600_000 + 1);
-      assert.deepEqual(await asOf({ version: 3 }), [6, 3, 3]);
-      assert.deepEqual(await asOf({ version: 5 }), [15, 5, 5]);
-      assert.deepEqual(await asOf({ position: position(positions[3] ?? 0) }), [10, 4, 4]);
-      assert.deepEqual(await asOf({ at: hoursAgo(2), by: 'recorded' }), [15, 5, 5]);
-      assert.deepEqual(await asOf({ at: hoursAgo(2) }), [15, 5, 5]);
-      assert.deepEqual(await asOf({ at: new Date(nowMs + 1) }), [21, 6, 6]);
-      for (const point of [
-        { version: 2 },
-        { position: position(1) },
-        { at: hoursAgo(5) },
-        { at: hoursAgo(5), by: 'recorded' },
-      ] as const)
-        await assert.rejects(asOf(point), (error) => {
-          assert.ok(error instanceof HistoryIncomplete);
-          assert.match(error.message, /what is known of them is the state at version 3/);
-          return true;
-        });
-      await test.system.applyRetention({ rules: [{ category: 'account', maxCount: 0 }] });
-      await test.restart();
-      assert.deepEqual(await asOf({ position: position(positions[5] ?? 0) }), [21, 6, 6]);
-      assert.deepEqual(await asOf({ at: new Date(nowMs + 1) }), [21, 6, 6]);
     },
 
     async 'what is kept when events go nobody drops beside that, and no other version of the decider writes over it'(
