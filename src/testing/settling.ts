@@ -24,8 +24,8 @@ const TURNS_AT_MOST = 64;
 const STORE_PATIENCE_MS = 250;
 /** Real time for handlers that wait for something of the real world, where nobody makes them wait for the clock. */
 export const HANDLER_PATIENCE_MS = 250;
-/** Real time in which nothing may happen, while handlers wait for things outside of the clock. */
-const PATIENCE_MS = 2_000;
+/** Real time in which nothing may happen, while handlers wait for things outside of the clock, such as a busy server. */
+const PATIENCE_MS = 6_000;
 const LONGEST_MS = durationMs('30d', 'advance');
 /** A system that sets more timers than this is running away. */
 const TIMERS_AT_MOST = 100_000;
