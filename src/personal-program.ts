@@ -1,3 +1,4 @@
+import { ownersOf } from './decider/parts.ts';
 import { InvalidDefinition } from './errors.ts';
 import type { EventDefinition } from './event/define-event.ts';
 import { lateOf, retractionOf } from './event/derived-definitions.ts';
@@ -53,8 +54,8 @@ export function assertPersonalSaid(
       `is decided by ${name} with ${definition.type}, which has personal fields; say whose its data is, so that the digest by which it is known again and what refusals of it say can be sealed (personal: { subject }), or that it is nobody's (personal: 'none')`,
     );
   }
-  for (const { name, on, own } of deciders) {
-    if (own?.snapshot === undefined || own.personal !== undefined) continue;
+  for (const { decider: name, on, own } of ownersOf(deciders)) {
+    if (own.snapshot === undefined || own.personal !== undefined) continue;
     const definition = on.find((each) => types.has(each.type));
     if (definition !== undefined) throw unsaid(`decider ${name}`, definition.type, 'decider');
   }

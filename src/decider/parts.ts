@@ -161,6 +161,16 @@ function assertCategories(title: string, categories: unknown): void {
     );
 }
 
+/** Whose states a program makes of streams: its deciders', and those of others that it decides across. */
+export function ownersOf(
+  deciders: readonly Pick<DeciderDefinition, 'name' | 'on' | 'own' | 'parts'>[],
+): readonly (NonNullable<PartDefinition['owner']> & { readonly on: readonly EventDefinition[] })[] {
+  return deciders.flatMap(({ name, on, own, parts }) => [
+    ...(own === undefined ? [] : [{ decider: name, own, on }]),
+    ...parts.flatMap((part) => (part.owner === undefined ? [] : [{ ...part.owner, on: part.on }])),
+  ]);
+}
+
 /** Errors: InvalidDefinition. */
 export function partsOf(title: string, across: unknown): readonly Part[] {
   if (!isOptions(across) || Object.keys(across).length === 0)

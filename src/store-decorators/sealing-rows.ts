@@ -4,6 +4,7 @@ import type { Reaction } from '../consumer/reaction.ts';
 import type { Row, RowStore, RowWrite } from '../consumer/row-store.ts';
 import type { Unit, UnitOfWork } from '../consumer/unit-of-work.ts';
 import type { DeciderDefinition } from '../decider/define-decider.ts';
+import { ownersOf } from '../decider/parts.ts';
 import { keptNamespace, snapshotsNamespace, streamOfKept } from '../decider/snapshots.ts';
 import { SealedDataInvalid, WrongState } from '../errors.ts';
 import { EventOpening, openJson } from '../event/event-opening.ts';
@@ -34,8 +35,8 @@ export function personalRows(reactions: readonly Reaction[], deciders: readonly 
     found.set(state.namespace, partsOf);
     if (kind === 'projection') found.set(namespaceOf('view', buildNameOf(name)), partsOf);
   }
-  for (const { name, own } of deciders)
-    if (typeof own?.personal === 'object') {
+  for (const { decider: name, own } of ownersOf(deciders))
+    if (typeof own.personal === 'object') {
       const { personal } = own;
       found.set(snapshotsNamespace(name), all(personal, ['state']));
       const subjectOf = (state: unknown, key?: string) =>

@@ -1,4 +1,5 @@
-import { defineCommand, defineDecider, defineEvent, fact, open } from 'thereupon';
+import { defineCommand, defineDecider, defineEvent, fact, ofStream, open } from 'thereupon';
+import { interceptedFactory } from 'thereupon/testing';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { memory } from '../../src/backends/memory/memory.ts';
@@ -47,5 +48,34 @@ test('what was forgotten reads the same with snapshots and without, and commands
   await system.close();
   system = await open(options);
   expect((await system.deciders.state(person, 'person-ada')).state).toEqual(now);
+  await system.close();
+});
+
+test('a state that is kept when events go is sealed, also of a decider that others decide across, and is forgotten with the person', async () => {
+  const Retell = defineCommand({ name: 'crm.retell', schema: data, personal: 'none' });
+  const across = defineDecider({
+    name: 'across',
+    across: { of: ofStream(person, (told: { person: string }) => `person-${told.person}`) },
+    decide: [[Retell, (_states, command) => fact(Told, command.data)]],
+  });
+  const written: string[] = [];
+  const store = interceptedFactory(memory(), (call) => {
+    if (call.port === 'rows' && call.method === 'put') written.push(JSON.stringify(call.input));
+    return call.proceed();
+  });
+  for (const [round, deciders] of [[across], [person, across]].entries()) {
+    written.length = 0;
+    const system = await open({ store, events: [Told], deciders });
+    for (const email of ['zanzibar-one', 'zanzibar-two'])
+      await system.execute(Retell, { person: 'ada', email, age: 40 });
+    await system.truncateStream('person-ada', 2 + 2 * round);
+    expect(written.some((rows) => rows.includes('"kept:person"'))).toBe(true);
+    expect(written.join('\n')).not.toContain('zanzibar');
+    await system.close();
+  }
+  const system = await open({ store, events: [Told], deciders: [person] });
+  expect((await system.deciders.state(person, 'person-ada')).state.emails.length).toBeGreaterThan(1);
+  await system.forget('ada');
+  expect(JSON.stringify((await system.deciders.state(person, 'person-ada')).state)).not.toContain('zanzibar');
   await system.close();
 });
